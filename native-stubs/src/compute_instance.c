@@ -1,0 +1,280 @@
+#include "calls.h"
+#include "geometry.h"
+#include "handles.h"
+
+#include <stdio.h>
+
+/* ---- profiles ---------------------------------------------------------------------------------------------------- */
+
+static nvmlReturn_t lock_profile_by_number(nvmlGpuInstance_t instance, unsigned int number, unsigned int engine_profile,
+                                           target *at, const compute_profile **profile)
+{
+    if (number >= NVML_COMPUTE_INSTANCE_PROFILE_COUNT || engine_profile != NVML_COMPUTE_INSTANCE_ENGINE_PROFILE_SHARED)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    nvmlReturn_t result = lock_gpu_instance(instance, STATE_READ, at);
+    if (result != NVML_SUCCESS)
+        return result;
+    *profile = profile_compute_by_number(at->gpu_profile, number);
+    if (*profile != NULL)
+        return NVML_SUCCESS;
+    state_unlock(false);
+    return NVML_ERROR_NOT_SUPPORTED;
+}
+
+static nvmlReturn_t lock_profile_by_id(nvmlGpuInstance_t instance, unsigned int id, target *at,
+                                       const compute_profile **profile)
+{
+    nvmlReturn_t result = lock_gpu_instance(instance, STATE_READ, at);
+    if (result != NVML_SUCCESS)
+        return result;
+    *profile = profile_compute_by_id(at->gpu_profile, id);
+    if (*profile != NULL)
+        return NVML_SUCCESS;
+    state_unlock(false);
+    return NVML_ERROR_INVALID_ARGUMENT;
+}
+
+nvmlReturn_t nvmlGpuInstanceGetComputeInstanceProfileInfo(nvmlGpuInstance_t gpuInstance, unsigned int profile,
+                                                          unsigned int engProfile,
+                                                          nvmlComputeInstanceProfileInfo_t *info)
+{
+    NVML_CALL();
+    if (info == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    const compute_profile *found;
+    nvmlReturn_t result = lock_profile_by_number(gpuInstance, profile, engProfile, &at, &found);
+    if (result != NVML_SUCCESS)
+        return result;
+    *info = (nvmlComputeInstanceProfileInfo_t){
+        .id = found->id,
+        .sliceCount = found->slices,
+        .instanceCount = found->max_instances,
+        .multiprocessorCount = found->multiprocessors,
+        .sharedCopyEngineCount = at.gpu_profile->copy_engines,
+        .sharedDecoderCount = at.gpu_profile->decoders,
+        .sharedEncoderCount = at.gpu_profile->encoders,
+        .sharedJpegCount = at.gpu_profile->jpegs,
+        .sharedOfaCount = at.gpu_profile->ofas,
+    };
+    return state_unlock(false);
+}
+
+nvmlReturn_t nvmlGpuInstanceGetComputeInstanceProfileInfoV(nvmlGpuInstance_t gpuInstance, unsigned int profile,
+                                                           unsigned int engProfile,
+                                                           nvmlComputeInstanceProfileInfo_v2_t *info)
+{
+    NVML_CALL();
+    if (info == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    bool is_v3 = info->version == NVML_STRUCT_VERSION(nvmlComputeInstanceProfileInfo_v3_t, 3);
+    if (!is_v3 && info->version != NVML_STRUCT_VERSION(nvmlComputeInstanceProfileInfo_v2_t, 2))
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    const compute_profile *found;
+    nvmlReturn_t result = lock_profile_by_number(gpuInstance, profile, engProfile, &at, &found);
+    if (result != NVML_SUCCESS)
+        return result;
+    /* Version 3 begins as version 2 does. The version comes back as zero, as measured for GPU instance profiles. */
+    *info = (nvmlComputeInstanceProfileInfo_v2_t){
+        .id = found->id,
+        .sliceCount = found->slices,
+        .instanceCount = found->max_instances,
+        .multiprocessorCount = found->multiprocessors,
+        .sharedCopyEngineCount = at.gpu_profile->copy_engines,
+        .sharedDecoderCount = at.gpu_profile->decoders,
+        .sharedEncoderCount = at.gpu_profile->encoders,
+        .sharedJpegCount = at.gpu_profile->jpegs,
+        .sharedOfaCount = at.gpu_profile->ofas,
+    };
+    compute_profile_name(at.gpu_profile, found, info->name, sizeof(info->name));
+    if (is_v3)
+        ((nvmlComputeInstanceProfileInfo_v3_t *)(void *)info)->capabilities = 0;
+    return state_unlock(false);
+}
+
+nvmlReturn_t nvmlGpuInstanceGetComputeInstancePossiblePlacements(nvmlGpuInstance_t gpuInstance, unsigned int profileId,
+                                                                 nvmlComputeInstancePlacement_t *placements,
+                                                                 unsigned int *count)
+{
+    NVML_CALL();
+    if (count == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    const compute_profile *profile;
+    nvmlReturn_t result = lock_profile_by_id(gpuInstance, profileId, &at, &profile);
+    if (result != NVML_SUCCESS)
+        return result;
+    unsigned int written = 0;
+    for (unsigned int start = 0; start < at.gpu_profile->slices; start++) {
+        if ((profile->starts & AT(start)) == 0)
+            continue;
+        if (placements != NULL)
+            placements[written] = (nvmlComputeInstancePlacement_t){.start = start, .size = profile->span};
+        written++;
+    }
+    *count = written;
+    return state_unlock(false);
+}
+
+nvmlReturn_t nvmlGpuInstanceGetComputeInstanceRemainingCapacity(nvmlGpuInstance_t gpuInstance, unsigned int profileId,
+                                                                unsigned int *count)
+{
+    NVML_CALL();
+    if (count == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    const compute_profile *profile;
+    nvmlReturn_t result = lock_profile_by_id(gpuInstance, profileId, &at, &profile);
+    if (result != NVML_SUCCESS)
+        return result;
+    *count = compute_remaining(at.gpu_profile, at.gpu_instance, profile);
+    return state_unlock(false);
+}
+
+/* ---- creating and destroying ------------------------------------------------------------------------------------- */
+
+/* The lowest id that is free in the GPU instance; MAX_COMPUTE_INSTANCES if none is. */
+static unsigned int free_id(const gpu_instance_state *instance)
+{
+    unsigned int id = 0;
+    while (id < MAX_COMPUTE_INSTANCES && instance->compute[id].exists)
+        id++;
+    return id;
+}
+
+/* Creates where `placement` says, or where the driver would. */
+static nvmlReturn_t create(nvmlGpuInstance_t gpu_instance, unsigned int profile_id,
+                           const nvmlComputeInstancePlacement_t *placement, nvmlComputeInstance_t *created)
+{
+    target at;
+    nvmlReturn_t result = lock_gpu_instance(gpu_instance, STATE_CHANGE, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+
+    const compute_profile *profile = profile_compute_by_id(at.gpu_profile, profile_id);
+    unsigned int id = free_id(at.gpu_instance);
+    int start = -1;
+    if (profile == NULL)
+        result = NVML_ERROR_INVALID_ARGUMENT;
+    else if (placement != NULL && (placement->size != profile->span || placement->start >= at.gpu_profile->slices ||
+                                   (profile->starts & AT(placement->start)) == 0))
+        result = NVML_ERROR_INVALID_ARGUMENT;
+    else if (id == MAX_COMPUTE_INSTANCES || compute_remaining(at.gpu_profile, at.gpu_instance, profile) == 0)
+        result = NVML_ERROR_INSUFFICIENT_RESOURCES;
+    else if (placement == NULL)
+        start = compute_default_start(at.model, at.gpu_profile, at.gpu_instance, profile);
+    else if (fits(compute_occupied(at.gpu_profile, at.gpu_instance), placement->start, profile->span))
+        start = (int)placement->start;
+    else /* the open kernel module says STATE_IN_USE here, where it says INSUFFICIENT_RESOURCES of GPU instances */
+        result = NVML_ERROR_IN_USE;
+    if (result == NVML_SUCCESS && start < 0)
+        result = NVML_ERROR_INSUFFICIENT_RESOURCES;
+    if (result != NVML_SUCCESS) {
+        state_unlock(false);
+        return result;
+    }
+
+    at.gpu_instance->compute[id] =
+        (compute_instance_state){.exists = 1, .profile_id = profile->id, .start = (uint8_t)start};
+    result = state_unlock(true);
+    if (result == NVML_SUCCESS)
+        *created = handle_of_compute_instance(at.gpu_index, at.gpu_instance_id, id);
+    return result;
+}
+
+nvmlReturn_t nvmlGpuInstanceCreateComputeInstance(nvmlGpuInstance_t gpuInstance, unsigned int profileId,
+                                                  nvmlComputeInstance_t *computeInstance)
+{
+    NVML_CALL();
+    if (computeInstance == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    return create(gpuInstance, profileId, NULL, computeInstance);
+}
+
+nvmlReturn_t nvmlGpuInstanceCreateComputeInstanceWithPlacement(nvmlGpuInstance_t gpuInstance, unsigned int profileId,
+                                                               const nvmlComputeInstancePlacement_t *placement,
+                                                               nvmlComputeInstance_t *computeInstance)
+{
+    NVML_CALL();
+    if (placement == NULL || computeInstance == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    return create(gpuInstance, profileId, placement, computeInstance);
+}
+
+nvmlReturn_t nvmlComputeInstanceDestroy(nvmlComputeInstance_t computeInstance)
+{
+    NVML_CALL();
+    target at;
+    nvmlReturn_t result = lock_compute_instance(computeInstance, STATE_CHANGE, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    *at.compute_instance = (compute_instance_state){0};
+    return state_unlock(true);
+}
+
+/* ---- listing ----------------------------------------------------------------------------------------------------- */
+
+nvmlReturn_t nvmlGpuInstanceGetComputeInstances(nvmlGpuInstance_t gpuInstance, unsigned int profileId,
+                                                nvmlComputeInstance_t *computeInstances, unsigned int *count)
+{
+    NVML_CALL();
+    if (count == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    if (computeInstances == NULL) {
+        *count = 0;
+        return NVML_ERROR_INVALID_ARGUMENT;
+    }
+    target at;
+    const compute_profile *profile;
+    nvmlReturn_t result = lock_profile_by_id(gpuInstance, profileId, &at, &profile);
+    if (result != NVML_SUCCESS)
+        return result;
+    unsigned int written = 0;
+    for (unsigned int id = 0; id < MAX_COMPUTE_INSTANCES; id++)
+        if (at.gpu_instance->compute[id].exists && at.gpu_instance->compute[id].profile_id == profile->id)
+            computeInstances[written++] = handle_of_compute_instance(at.gpu_index, at.gpu_instance_id, id);
+    *count = written;
+    return state_unlock(false);
+}
+
+nvmlReturn_t nvmlGpuInstanceGetComputeInstanceById(nvmlGpuInstance_t gpuInstance, unsigned int id,
+                                                   nvmlComputeInstance_t *computeInstance)
+{
+    NVML_CALL();
+    if (computeInstance == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu_instance(gpuInstance, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    bool exists = target_compute_instance(&at, id);
+    state_unlock(false);
+    if (!exists)
+        return NVML_ERROR_NOT_FOUND;
+    *computeInstance = handle_of_compute_instance(at.gpu_index, at.gpu_instance_id, id);
+    return NVML_SUCCESS;
+}
+
+nvmlReturn_t nvmlComputeInstanceGetInfo_v2(nvmlComputeInstance_t computeInstance, nvmlComputeInstanceInfo_t *info)
+{
+    NVML_CALL();
+    if (info == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_compute_instance(computeInstance, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    *info = (nvmlComputeInstanceInfo_t){
+        /*
+         * The GPU, as the header says, not the MIG device: nvidia-smi prints the index of this handle in its GPU column,
+         * where sessions on real boards show the GPU's. NVIDIA's DRA driver once took a MIG UUID from it, and mended that.
+         */
+        .device = handle_of_gpu(at.gpu_index),
+        .gpuInstance = handle_of_gpu_instance(at.gpu_index, at.gpu_instance_id),
+        .id = at.compute_instance_id,
+        .profileId = at.compute_profile->id,
+        .placement = {.start = at.compute_instance->start, .size = at.compute_profile->span},
+    };
+    return state_unlock(false);
+}

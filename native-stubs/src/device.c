@@ -1,0 +1,207 @@
+#include "calls.h"
+#include "handles.h"
+#include "text.h"
+#include "uuid.h"
+
+#include <stdio.h>
+
+/* GPU n sits at PCI bus FIRST_BUS + n. */
+enum { FIRST_BUS = 0x07 };
+
+nvmlReturn_t nvmlDeviceGetCount_v2(unsigned int *deviceCount)
+{
+    NVML_CALL();
+    if (deviceCount == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    machine_state *machine;
+    nvmlReturn_t result = state_lock(STATE_READ, &machine);
+    if (result != NVML_SUCCESS)
+        return result;
+    *deviceCount = machine->gpu_count;
+    return state_unlock(false);
+}
+
+/* ---- handles from names ------------------------------------------------------------------------------------------ */
+
+nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned int index, nvmlDevice_t *device)
+{
+    NVML_CALL();
+    if (device == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    machine_state *machine;
+    nvmlReturn_t result = state_lock(STATE_READ, &machine);
+    if (result != NVML_SUCCESS)
+        return result;
+    bool exists = index < machine->gpu_count;
+    if (exists)
+        *device = handle_of_gpu(index);
+    state_unlock(false);
+    return exists ? NVML_SUCCESS : NVML_ERROR_INVALID_ARGUMENT;
+}
+
+static void device_uuid(const target *of, char text[UUID_TEXT_SIZE])
+{
+    if (of->compute_instance == NULL)
+        uuid_of_gpu(of->model->key, of->gpu_index, text);
+    else
+        uuid_of_mig_device(of->model->key, of->gpu_index, of->gpu_instance_id, of->compute_instance->start, text);
+}
+
+/* Calls `matches` for each GPU and each MIG device until it finds one; its handle, or NULL. */
+static nvmlDevice_t find_device(machine_state *machine, bool (*matches)(const target *, const void *),
+                                const void *wanted)
+{
+    for (unsigned int g = 0; g < machine->gpu_count; g++) {
+        target at = {.gpu_index = g, .model = state_model(g), .gpu = &machine->gpus[g]};
+        if (matches(&at, wanted))
+            return handle_of_gpu(g);
+        for (unsigned int gi = 0; gi < MAX_GPU_INSTANCE_IDS; gi++) {
+            if (!target_gpu_instance(&at, gi))
+                continue;
+            for (unsigned int ci = 0; ci < MAX_COMPUTE_INSTANCES; ci++)
+                if (target_compute_instance(&at, ci) && matches(&at, wanted))
+                    return handle_of_mig_device(g, gi, ci);
+            at.compute_instance = NULL;
+        }
+    }
+    return NULL;
+}
+
+static nvmlReturn_t return_device(bool (*matches)(const target *, const void *), const void *wanted,
+                                  nvmlDevice_t *device)
+{
+    machine_state *machine;
+    nvmlReturn_t result = state_lock(STATE_READ, &machine);
+    if (result != NVML_SUCCESS)
+        return result;
+    nvmlDevice_t found = find_device(machine, matches, wanted);
+    state_unlock(false);
+    if (found == NULL)
+        return NVML_ERROR_NOT_FOUND;
+    *device = found;
+    return NVML_SUCCESS;
+}
+
+static bool has_uuid(const target *of, const void *wanted)
+{
+    char text[UUID_TEXT_SIZE];
+    device_uuid(of, text);
+    return strcmp(text, wanted) == 0;
+}
+
+nvmlReturn_t nvmlDeviceGetHandleByUUID(const char *uuid, nvmlDevice_t *device)
+{
+    NVML_CALL();
+    if (uuid == NULL || device == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    return return_device(has_uuid, uuid, device);
+}
+
+typedef struct {
+    unsigned int domain;
+    unsigned int bus;
+    unsigned int device;
+    unsigned int function;
+} pci_address;
+
+static bool has_pci_address(const target *of, const void *wanted)
+{
+    const pci_address *address = wanted;
+    return of->compute_instance == NULL && address->domain == 0 && address->bus == FIRST_BUS + of->gpu_index &&
+           address->device == 0 && address->function == 0;
+}
+
+nvmlReturn_t nvmlDeviceGetHandleByPciBusId_v2(const char *pciBusId, nvmlDevice_t *device)
+{
+    NVML_CALL();
+    if (pciBusId == NULL || device == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    pci_address address = {0, 0, 0, 0};
+    int end = -1;
+    /* domain:bus:device.function, where the function may be missing */
+    if (sscanf(pciBusId, "%8x:%2x:%2x%n", &address.domain, &address.bus, &address.device, &end) != 3 || end < 0)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    int function_end = 0;
+    if (pciBusId[end] == '.' && sscanf(pciBusId + end, ".%1x%n", &address.function, &function_end) == 1)
+        end += function_end;
+    if (pciBusId[end] != '\0')
+        return NVML_ERROR_INVALID_ARGUMENT;
+    return return_device(has_pci_address, &address, device);
+}
+
+/* ---- identity ---------------------------------------------------------------------------------------------------- */
+
+nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t device, char *name, unsigned int length)
+{
+    NVML_CALL();
+    target at;
+    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    char text[NVML_DEVICE_NAME_V2_BUFFER_SIZE];
+    if (at.compute_instance == NULL) {
+        snprintf(text, sizeof(text), "%s", at.model->name);
+    } else {
+        char profile[32];
+        compute_profile_name(at.gpu_profile, at.compute_profile, profile, sizeof(profile));
+        snprintf(text, sizeof(text), "%s %s", at.model->name, profile);
+    }
+    state_unlock(false);
+    return text_return(text, name, length);
+}
+
+nvmlReturn_t nvmlDeviceGetUUID(nvmlDevice_t device, char *uuid, unsigned int length)
+{
+    NVML_CALL();
+    target at;
+    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    char text[UUID_TEXT_SIZE];
+    device_uuid(&at, text);
+    state_unlock(false);
+    return text_return(text, uuid, length);
+}
+
+/* MIG devices are numbered under their GPU by GPU instance id and compute instance id, without gaps. */
+static unsigned int mig_device_index(const target *of)
+{
+    unsigned int index = 0;
+    for (unsigned int gi = 0; gi <= of->gpu_instance_id; gi++)
+        for (unsigned int ci = 0; ci < MAX_COMPUTE_INSTANCES; ci++)
+            if (of->gpu->instances[gi].exists && of->gpu->instances[gi].compute[ci].exists &&
+                (gi < of->gpu_instance_id || ci < of->compute_instance_id))
+                index++;
+    return index;
+}
+
+nvmlReturn_t nvmlDeviceGetIndex(nvmlDevice_t device, unsigned int *index)
+{
+    NVML_CALL();
+    if (index == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    *index = at.compute_instance == NULL ? at.gpu_index : mig_device_index(&at);
+    return state_unlock(false);
+}
+
+nvmlReturn_t nvmlDeviceGetPciInfo_v3(nvmlDevice_t device, nvmlPciInfo_t *pci)
+{
+    NVML_CALL();
+    if (pci == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    memset(pci, 0, sizeof(*pci));
+    pci->bus = FIRST_BUS + at.gpu_index;
+    pci->pciDeviceId = at.model->pci_device_id;
+    pci->pciSubSystemId = at.model->pci_subsystem_id;
+    snprintf(pci->busId, sizeof(pci->busId), "%08X:%02X:%02X.0", pci->domain, pci->bus & 0xFF, 0u);
+    snprintf(pci->busIdLegacy, sizeof(pci->busIdLegacy), "%04X:%02X:%02X.0", pci->domain & 0xFFFF, pci->bus & 0xFF, 0u);
+    return state_unlock(false);
+}

@@ -1,0 +1,123 @@
+#include "handles.h"
+
+#include <string.h>
+
+static char gpu_tokens[MAX_GPUS];
+static char gpu_instance_tokens[MAX_GPUS][MAX_GPU_INSTANCE_IDS];
+static char compute_instance_tokens[MAX_GPUS][MAX_GPU_INSTANCE_IDS][MAX_COMPUTE_INSTANCES];
+static char mig_device_tokens[MAX_GPUS][MAX_GPU_INSTANCE_IDS][MAX_COMPUTE_INSTANCES];
+
+nvmlDevice_t handle_of_gpu(unsigned int gpu)
+{
+    return (nvmlDevice_t)(void *)&gpu_tokens[gpu];
+}
+
+nvmlDevice_t handle_of_mig_device(unsigned int gpu, unsigned int gpu_instance, unsigned int compute_instance)
+{
+    return (nvmlDevice_t)(void *)&mig_device_tokens[gpu][gpu_instance][compute_instance];
+}
+
+nvmlGpuInstance_t handle_of_gpu_instance(unsigned int gpu, unsigned int gpu_instance)
+{
+    return (nvmlGpuInstance_t)(void *)&gpu_instance_tokens[gpu][gpu_instance];
+}
+
+nvmlComputeInstance_t handle_of_compute_instance(unsigned int gpu, unsigned int gpu_instance,
+                                                 unsigned int compute_instance)
+{
+    return (nvmlComputeInstance_t)(void *)&compute_instance_tokens[gpu][gpu_instance][compute_instance];
+}
+
+/* The position of a handle in an array of tokens, or -1. */
+static long token_index(const void *handle, const void *tokens, size_t count)
+{
+    uintptr_t offset = (uintptr_t)handle - (uintptr_t)tokens;
+    return offset < count ? (long)offset : -1;
+}
+
+static bool target_gpu(target *of, machine_state *machine, long gpu)
+{
+    memset(of, 0, sizeof(*of));
+    if (gpu < 0 || gpu >= machine->gpu_count)
+        return false;
+    of->gpu_index = (unsigned int)gpu;
+    of->model = state_model((unsigned int)gpu);
+    of->gpu = &machine->gpus[gpu];
+    return true;
+}
+
+bool target_gpu_instance(target *of, unsigned int id)
+{
+    if (id >= MAX_GPU_INSTANCE_IDS || !of->gpu->instances[id].exists)
+        return false;
+    of->gpu_instance_id = id;
+    of->gpu_instance = &of->gpu->instances[id];
+    of->gpu_profile = model_profile_by_id(of->model, of->gpu_instance->profile_id);
+    return true;
+}
+
+bool target_compute_instance(target *of, unsigned int id)
+{
+    if (id >= MAX_COMPUTE_INSTANCES || !of->gpu_instance->compute[id].exists)
+        return false;
+    of->compute_instance_id = id;
+    of->compute_instance = &of->gpu_instance->compute[id];
+    of->compute_profile = profile_compute_by_id(of->gpu_profile, of->compute_instance->profile_id);
+    return true;
+}
+
+/* Completes a target from the index of a token for [gpu][gpu instance][compute instance]. */
+static bool target_from_compute_token(target *of, machine_state *machine, long token)
+{
+    return token >= 0 && target_gpu(of, machine, token / (MAX_GPU_INSTANCE_IDS * MAX_COMPUTE_INSTANCES)) &&
+           target_gpu_instance(of, (unsigned int)(token / MAX_COMPUTE_INSTANCES % MAX_GPU_INSTANCE_IDS)) &&
+           target_compute_instance(of, (unsigned int)(token % MAX_COMPUTE_INSTANCES));
+}
+
+static nvmlReturn_t keep_if(bool found)
+{
+    if (!found)
+        state_unlock(false);
+    return found ? NVML_SUCCESS : NVML_ERROR_INVALID_ARGUMENT;
+}
+
+nvmlReturn_t lock_gpu(nvmlDevice_t device, state_access access, target *found)
+{
+    machine_state *machine;
+    nvmlReturn_t result = state_lock(access, &machine);
+    if (result != NVML_SUCCESS)
+        return result;
+    return keep_if(target_gpu(found, machine, token_index(device, gpu_tokens, sizeof(gpu_tokens))));
+}
+
+nvmlReturn_t lock_gpu_or_mig_device(nvmlDevice_t device, state_access access, target *found)
+{
+    machine_state *machine;
+    nvmlReturn_t result = state_lock(access, &machine);
+    if (result != NVML_SUCCESS)
+        return result;
+    return keep_if(target_gpu(found, machine, token_index(device, gpu_tokens, sizeof(gpu_tokens))) ||
+                   target_from_compute_token(found, machine,
+                                             token_index(device, mig_device_tokens, sizeof(mig_device_tokens))));
+}
+
+nvmlReturn_t lock_gpu_instance(nvmlGpuInstance_t instance, state_access access, target *found)
+{
+    machine_state *machine;
+    nvmlReturn_t result = state_lock(access, &machine);
+    if (result != NVML_SUCCESS)
+        return result;
+    long token = token_index(instance, gpu_instance_tokens, sizeof(gpu_instance_tokens));
+    return keep_if(token >= 0 && target_gpu(found, machine, token / MAX_GPU_INSTANCE_IDS) &&
+                   target_gpu_instance(found, (unsigned int)(token % MAX_GPU_INSTANCE_IDS)));
+}
+
+nvmlReturn_t lock_compute_instance(nvmlComputeInstance_t instance, state_access access, target *found)
+{
+    machine_state *machine;
+    nvmlReturn_t result = state_lock(access, &machine);
+    if (result != NVML_SUCCESS)
+        return result;
+    return keep_if(target_from_compute_token(
+        found, machine, token_index(instance, compute_instance_tokens, sizeof(compute_instance_tokens))));
+}

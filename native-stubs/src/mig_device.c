@@ -1,0 +1,98 @@
+#include "calls.h"
+#include "handles.h"
+
+nvmlReturn_t nvmlDeviceIsMigDeviceHandle(nvmlDevice_t device, unsigned int *isMigDevice)
+{
+    NVML_CALL();
+    if (isMigDevice == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    *isMigDevice = at.compute_instance != NULL;
+    return state_unlock(false);
+}
+
+/* Locks a MIG device; a GPU's handle is as wrong here as no handle. */
+static nvmlReturn_t lock_mig_device(nvmlDevice_t device, target *at)
+{
+    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, at);
+    if (result == NVML_SUCCESS && at->compute_instance == NULL) {
+        state_unlock(false);
+        result = NVML_ERROR_INVALID_ARGUMENT;
+    }
+    return result;
+}
+
+nvmlReturn_t nvmlDeviceGetGpuInstanceId(nvmlDevice_t device, unsigned int *id)
+{
+    NVML_CALL();
+    if (id == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_mig_device(device, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    *id = at.gpu_instance_id;
+    return state_unlock(false);
+}
+
+nvmlReturn_t nvmlDeviceGetComputeInstanceId(nvmlDevice_t device, unsigned int *id)
+{
+    NVML_CALL();
+    if (id == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_mig_device(device, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    *id = at.compute_instance_id;
+    return state_unlock(false);
+}
+
+nvmlReturn_t nvmlDeviceGetDeviceHandleFromMigDeviceHandle(nvmlDevice_t migDevice, nvmlDevice_t *device)
+{
+    NVML_CALL();
+    if (device == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_mig_device(migDevice, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    *device = handle_of_gpu(at.gpu_index);
+    return state_unlock(false);
+}
+
+nvmlReturn_t nvmlDeviceGetMaxMigDeviceCount(nvmlDevice_t device, unsigned int *count)
+{
+    NVML_CALL();
+    if (count == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    *count = at.gpu->mig_enabled ? at.model->max_mig_devices : 0;
+    return state_unlock(false);
+}
+
+nvmlReturn_t nvmlDeviceGetMigDeviceHandleByIndex(nvmlDevice_t device, unsigned int index, nvmlDevice_t *migDevice)
+{
+    NVML_CALL();
+    if (migDevice == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    result = NVML_ERROR_NOT_FOUND;
+    for (unsigned int gi = 0; gi < MAX_GPU_INSTANCE_IDS; gi++)
+        for (unsigned int ci = 0; ci < MAX_COMPUTE_INSTANCES; ci++)
+            if (target_gpu_instance(&at, gi) && target_compute_instance(&at, ci) && index-- == 0) {
+                *migDevice = handle_of_mig_device(at.gpu_index, gi, ci);
+                result = NVML_SUCCESS;
+            }
+    state_unlock(false);
+    return result;
+}

@@ -1,0 +1,432 @@
+#include "state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ * A state file is this header and two machines. A change is written to the machine that is not active; then the header
+ * is rewritten to make it so. A process that dies between the two writes leaves the old machine active. Every access
+ * holds a lock of the open file description, which the kernel drops with the process.
+ */
+typedef struct {
+    char magic[8];
+    uint32_t format;
+    uint32_t machine_size;
+    uint64_t generation; /* counts changes: an unchanged number means that our copy is current */
+    uint32_t active;
+    uint32_t checksum; /* of the active machine */
+} file_header;
+
+static const char file_magic[8] = {'N', 'V', 'M', 'L', 'S', 'T', 'U', 'B'};
+enum { FILE_FORMAT = 1 };
+
+static const char default_machine[] = "A100-SXM4-40GB";
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static machine_state machine;                 /* as last read or committed */
+static machine_state change;                  /* the copy that a change is made in */
+static const gpu_model *models[MAX_GPUS];     /* of `machine` */
+static int file = -1;                         /* -1: the machine is private to this process */
+static file_header header;                    /* the one that `machine` was read with */
+
+/* ---- saying what is wrong ---------------------------------------------------------------------------------------- */
+
+__attribute__((format(printf, 3, 4)))
+static nvmlReturn_t fail(nvmlReturn_t result, state_message *message, const char *format, ...)
+{
+    if (message != NULL) {
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(message->text, sizeof(message->text), format, arguments);
+        va_end(arguments);
+    }
+    return result;
+}
+
+static nvmlReturn_t fail_errno(state_message *message, const char *path, const char *act, int error)
+{
+    nvmlReturn_t result =
+        error == EACCES || error == EPERM || error == EROFS ? NVML_ERROR_NO_PERMISSION : NVML_ERROR_OPERATING_SYSTEM;
+    return fail(result, message, "cannot %s the state file %s: %s", act, path, strerror(error));
+}
+
+/* ---- a machine from its description ------------------------------------------------------------------------------ */
+
+static void list_models(char *text, size_t size)
+{
+    size_t length = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < all_models_count && length < size; i++)
+        length += (size_t)snprintf(text + length, size - length, "%s%s", i == 0 ? "" : ", ", all_models[i]->key);
+}
+
+static nvmlReturn_t parse_machine(const char *gpus, machine_state *into, state_message *message)
+{
+    memset(into, 0, sizeof(*into));
+    for (const char *item = gpus;; item++) {
+        item += strspn(item, " ");
+        size_t length = strcspn(item, ",");
+        size_t key_length = strcspn(item, "*, ");
+        unsigned long count = 1;
+        const char *after = item + key_length + strspn(item + key_length, " ");
+        if (*after == '*') {
+            char *end;
+            errno = 0;
+            count = strtoul(after + 1, &end, 10);
+            if (end == after + 1 || after[1] == '-' || errno != 0 || count == 0 || count > MAX_GPUS)
+                return fail(NVML_ERROR_INVALID_ARGUMENT, message,
+                            "'%.*s': the count after * must be a number from 1 to %d", (int)length, item, MAX_GPUS);
+            after = end + strspn(end, " ");
+        }
+        if (after != item + length)
+            return fail(NVML_ERROR_INVALID_ARGUMENT, message, "'%.*s' is not of the form MODEL or MODEL*COUNT",
+                        (int)length, item);
+
+        bool ambiguous;
+        const gpu_model *model = model_find(item, key_length, &ambiguous);
+        if (model == NULL) {
+            char known[256];
+            list_models(known, sizeof(known));
+            return fail(NVML_ERROR_INVALID_ARGUMENT, message, "%s GPU model '%.*s'; there are: %s",
+                        ambiguous ? "ambiguous" : "unknown", (int)key_length, item, known);
+        }
+        if (into->gpu_count + count > MAX_GPUS)
+            return fail(NVML_ERROR_INVALID_ARGUMENT, message, "a machine has at most %d GPUs", MAX_GPUS);
+        for (; count > 0; count--)
+            snprintf(into->gpus[into->gpu_count++].model, MODEL_KEY_SIZE, "%s", model->key);
+
+        item += length;
+        if (*item == '\0')
+            return NVML_SUCCESS;
+    }
+}
+
+static void describe_machine(const machine_state *of, char *text, size_t size)
+{
+    size_t length = 0;
+    text[0] = '\0';
+    for (unsigned int first = 0, next; first < of->gpu_count && length < size; first = next) {
+        for (next = first + 1; next < of->gpu_count; next++)
+            if (strcmp(of->gpus[next].model, of->gpus[first].model) != 0)
+                break;
+        length += (size_t)snprintf(text + length, size - length, "%s%s", first == 0 ? "" : ",", of->gpus[first].model);
+        if (next - first > 1 && length < size)
+            length += (size_t)snprintf(text + length, size - length, "*%u", next - first);
+    }
+}
+
+/* Whether bytes that claim to be a machine are one: nothing in them may lead out of an array or to an unknown profile. */
+static bool is_machine(const machine_state *of, const gpu_model *models_of[MAX_GPUS])
+{
+    if (of->gpu_count == 0 || of->gpu_count > MAX_GPUS)
+        return false;
+    for (unsigned int g = 0; g < of->gpu_count; g++) {
+        const gpu_state *gpu = &of->gpus[g];
+        bool ambiguous;
+        size_t length = strnlen(gpu->model, MODEL_KEY_SIZE);
+        models_of[g] = length == MODEL_KEY_SIZE ? NULL : model_find(gpu->model, length, &ambiguous);
+        if (models_of[g] == NULL)
+            return false;
+        for (unsigned int id = 0; id < MAX_GPU_INSTANCE_IDS; id++) {
+            const gpu_instance_state *instance = &gpu->instances[id];
+            const gpu_profile *profile = model_profile_by_id(models_of[g], instance->profile_id);
+            if (!instance->exists)
+                continue;
+            if (profile == NULL || instance->start + profile->span > models_of[g]->memory_slices)
+                return false;
+            for (unsigned int c = 0; c < MAX_COMPUTE_INSTANCES; c++)
+                if (instance->compute[c].exists &&
+                    (instance->compute[c].start >= 32 ||
+                     profile_compute_by_id(profile, instance->compute[c].profile_id) == NULL))
+                    return false;
+        }
+    }
+    return true;
+}
+
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
+
+/* FNV-1a */
+static uint32_t checksum(const machine_state *of)
+{
+    const unsigned char *bytes = (const unsigned char *)of;
+    uint32_t hash = UINT32_C(2166136261);
+    for (size_t i = 0; i < sizeof(*of); i++)
+        hash = (hash ^ bytes[i]) * UINT32_C(16777619);
+    return hash;
+}
+
+static off_t machine_offset(uint32_t slot)
+{
+    return (off_t)(sizeof(file_header) + slot * sizeof(machine_state));
+}
+
+static nvmlReturn_t lock_file(int descriptor, short type)
+{
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
+    int result;
+    do
+        result = fcntl(descriptor, F_OFD_SETLKW, &lock);
+    while (result != 0 && errno == EINTR);
+    return result == 0 ? NVML_SUCCESS : NVML_ERROR_OPERATING_SYSTEM;
+}
+
+static bool write_all(int descriptor, const void *bytes, size_t size, off_t offset)
+{
+    return pwrite(descriptor, bytes, size, offset) == (ssize_t)size;
+}
+
+/* Whether the file begins as ours does, whatever its version and however it ends. */
+static bool is_ours(int descriptor, file_header *found)
+{
+    memset(found, 0, sizeof(*found));
+    return pread(descriptor, found, sizeof(*found), 0) > (ssize_t)sizeof(file_magic) &&
+           memcmp(found->magic, file_magic, sizeof(file_magic)) == 0;
+}
+
+/* Brings `machine` up to date with the file, which must be locked. */
+static nvmlReturn_t read_file(int descriptor, const char *path, state_message *message)
+{
+    file_header found;
+    struct stat status;
+    if (fstat(descriptor, &status) != 0)
+        return fail_errno(message, path, "read", errno);
+    if (!S_ISREG(status.st_mode) || !is_ours(descriptor, &found))
+        return fail(NVML_ERROR_INVALID_STATE, message,
+                    "%s is not a state file of the NVML stub; it was left untouched", path);
+    if (found.format != FILE_FORMAT || found.machine_size != sizeof(machine_state))
+        return fail(NVML_ERROR_INVALID_STATE, message,
+                    "the state file %s was written by another version of the NVML stub; it was left untouched", path);
+    if (found.generation == header.generation && found.checksum == header.checksum && header.generation != 0)
+        return NVML_SUCCESS;
+
+    machine_state read;
+    const gpu_model *read_models[MAX_GPUS] = {NULL};
+    if (found.active > 1 || status.st_size != machine_offset(2) ||
+        pread(descriptor, &read, sizeof(read), machine_offset(found.active)) != (ssize_t)sizeof(read) ||
+        checksum(&read) != found.checksum || !is_machine(&read, read_models))
+        return fail(NVML_ERROR_INVALID_STATE, message, "the state file %s is damaged; it was left untouched", path);
+    machine = read;
+    memcpy(models, read_models, sizeof(models));
+    header = found;
+    return NVML_SUCCESS;
+}
+
+/* Makes `next` the active machine of a locked file whose header is `current`. */
+static bool write_change(int descriptor, const machine_state *next, file_header *current)
+{
+    file_header changed = *current;
+    changed.active = 1 - current->active;
+    changed.generation++;
+    changed.checksum = checksum(next);
+    if (!write_all(descriptor, next, sizeof(*next), machine_offset(changed.active)) ||
+        !write_all(descriptor, &changed, sizeof(changed), 0))
+        return false;
+    *current = changed;
+    return true;
+}
+
+/* Writes a complete new file beside `path`, for link() or rename() to put it in place whole. */
+static nvmlReturn_t write_new_file(const char *path, const machine_state *initial, char *temporary, size_t size,
+                                   state_message *message)
+{
+    int length = snprintf(temporary, size, "%s.new-XXXXXX", path);
+    if (length < 0 || (size_t)length >= size)
+        return fail_errno(message, path, "create", ENAMETOOLONG);
+    int descriptor = mkostemp(temporary, O_CLOEXEC); /* mode 0600 */
+    if (descriptor < 0)
+        return fail_errno(message, path, "create", errno);
+    file_header first = {.format = FILE_FORMAT, .machine_size = sizeof(machine_state), .generation = 1};
+    memcpy(first.magic, file_magic, sizeof(first.magic));
+    first.checksum = checksum(initial);
+    bool written = write_all(descriptor, &first, sizeof(first), 0) &&
+                   write_all(descriptor, initial, sizeof(*initial), machine_offset(0)) &&
+                   write_all(descriptor, initial, sizeof(*initial), machine_offset(1));
+    int error = errno;
+    if (close(descriptor) == 0 && written)
+        return NVML_SUCCESS;
+    unlink(temporary);
+    return fail_errno(message, path, "write", error);
+}
+
+static nvmlReturn_t create_file(const char *path, const machine_state *initial, state_message *message)
+{
+    char temporary[4096];
+    nvmlReturn_t result = write_new_file(path, initial, temporary, sizeof(temporary), message);
+    if (result != NVML_SUCCESS)
+        return result;
+    /* link() fails where another process was faster; then its file is as good as ours. */
+    if (link(temporary, path) != 0 && errno != EEXIST)
+        result = fail_errno(message, path, "create", errno);
+    unlink(temporary);
+    return result;
+}
+
+/* ---- opening and resetting --------------------------------------------------------------------------------------- */
+
+static nvmlReturn_t open_file(const machine_state *wanted, bool any_machine, const char *path, state_message *message)
+{
+    int descriptor = open(path, O_RDWR | O_CLOEXEC);
+    if (descriptor < 0 && errno == ENOENT) {
+        nvmlReturn_t created = create_file(path, wanted, message);
+        if (created != NVML_SUCCESS)
+            return created;
+        descriptor = open(path, O_RDWR | O_CLOEXEC);
+    }
+    if (descriptor < 0)
+        return fail_errno(message, path, "open", errno);
+
+    nvmlReturn_t result = lock_file(descriptor, F_RDLCK);
+    if (result != NVML_SUCCESS) {
+        fail_errno(message, path, "lock", errno);
+    } else {
+        memset(&header, 0, sizeof(header));
+        result = read_file(descriptor, path, message);
+    }
+    if (result == NVML_SUCCESS && !any_machine) {
+        char held[256];
+        char asked[256];
+        describe_machine(&machine, held, sizeof(held));
+        describe_machine(wanted, asked, sizeof(asked));
+        if (strcmp(held, asked) != 0)
+            result = fail(NVML_ERROR_INVALID_STATE, message,
+                          "the state file %s holds the machine %s, not %s; name another file, or reset this one", path,
+                          held, asked);
+    }
+    if (result != NVML_SUCCESS) {
+        close(descriptor);
+        return result;
+    }
+    lock_file(descriptor, F_UNLCK);
+    file = descriptor;
+    return NVML_SUCCESS;
+}
+
+nvmlReturn_t state_open(const char *gpus, const char *path, state_message *message)
+{
+    bool any_machine = gpus == NULL || gpus[0] == '\0';
+    machine_state wanted;
+    nvmlReturn_t result = parse_machine(any_machine ? default_machine : gpus, &wanted, message);
+    if (result != NVML_SUCCESS)
+        return result;
+
+    pthread_mutex_lock(&mutex);
+    if (file >= 0)
+        close(file);
+    file = -1;
+    if (path != NULL && path[0] != '\0') {
+        result = open_file(&wanted, any_machine, path, message);
+    } else {
+        machine = wanted;
+        is_machine(&machine, models); /* looks the models up; parse_machine has found each of them */
+    }
+    pthread_mutex_unlock(&mutex);
+    return result;
+}
+
+/* The same GPUs as a file's active machine has, as new. */
+static bool renew_machine(int descriptor, const file_header *found, machine_state *renewed)
+{
+    machine_state held;
+    const gpu_model *models_of[MAX_GPUS] = {NULL};
+    if (pread(descriptor, &held, sizeof(held), machine_offset(found->active)) != (ssize_t)sizeof(held) ||
+        !is_machine(&held, models_of))
+        return false;
+    memset(renewed, 0, sizeof(*renewed));
+    renewed->gpu_count = held.gpu_count;
+    for (unsigned int g = 0; g < held.gpu_count; g++)
+        memcpy(renewed->gpus[g].model, held.gpus[g].model, MODEL_KEY_SIZE);
+    return true;
+}
+
+nvmlReturn_t state_reset(const char *gpus, const char *path, state_message *message)
+{
+    bool same_gpus = gpus == NULL || gpus[0] == '\0';
+    machine_state initial;
+    nvmlReturn_t result = parse_machine(same_gpus ? default_machine : gpus, &initial, message);
+    if (result != NVML_SUCCESS)
+        return result;
+    int descriptor = open(path, O_RDWR | O_CLOEXEC);
+    if (descriptor < 0)
+        return errno == ENOENT ? fail(NVML_ERROR_NOT_FOUND, message, "there is no state file %s", path)
+                               : fail_errno(message, path, "open", errno);
+
+    file_header found;
+    struct stat status;
+    if (lock_file(descriptor, F_WRLCK) != NVML_SUCCESS || fstat(descriptor, &status) != 0) {
+        result = fail_errno(message, path, "lock", errno);
+    } else if (!S_ISREG(status.st_mode) || !is_ours(descriptor, &found)) {
+        result = fail(NVML_ERROR_INVALID_STATE, message,
+                      "%s is not a state file of the NVML stub; it was left untouched", path);
+    } else if (found.format == FILE_FORMAT && found.machine_size == sizeof(machine_state) && found.active <= 1 &&
+               status.st_size == machine_offset(2)) {
+        if (same_gpus && !renew_machine(descriptor, &found, &initial))
+            result = fail(NVML_ERROR_INVALID_STATE, message,
+                          "the state file %s is damaged; say which GPUs the new machine shall have", path);
+        else if (!write_change(descriptor, &initial, &found)) /* in place: those who use the file see the new machine */
+            result = fail_errno(message, path, "write", errno);
+    } else if (same_gpus) {
+        result = fail(NVML_ERROR_INVALID_STATE, message,
+                      "the state file %s is damaged or of another version; say which GPUs the new machine shall have",
+                      path);
+    } else {
+        char temporary[4096];
+        result = write_new_file(path, &initial, temporary, sizeof(temporary), message);
+        if (result == NVML_SUCCESS && rename(temporary, path) != 0) {
+            result = fail_errno(message, path, "replace", errno);
+            unlink(temporary);
+        }
+    }
+    close(descriptor);
+    return result;
+}
+
+/* ---- locking and changing ---------------------------------------------------------------------------------------- */
+
+const gpu_model *state_model(unsigned int gpu)
+{
+    return models[gpu];
+}
+
+nvmlReturn_t state_lock(state_access access, machine_state **locked)
+{
+    pthread_mutex_lock(&mutex);
+    if (file >= 0) {
+        nvmlReturn_t result = lock_file(file, access == STATE_CHANGE ? F_WRLCK : F_RDLCK);
+        if (result == NVML_SUCCESS) {
+            result = read_file(file, "", NULL);
+            if (result != NVML_SUCCESS)
+                lock_file(file, F_UNLCK);
+        }
+        if (result != NVML_SUCCESS) {
+            pthread_mutex_unlock(&mutex);
+            return result;
+        }
+    }
+    if (access == STATE_CHANGE)
+        change = machine;
+    *locked = access == STATE_CHANGE ? &change : &machine;
+    return NVML_SUCCESS;
+}
+
+nvmlReturn_t state_unlock(bool commit)
+{
+    nvmlReturn_t result = NVML_SUCCESS;
+    if (commit) {
+        if (file < 0 || write_change(file, &change, &header))
+            machine = change;
+        else
+            result = NVML_ERROR_OPERATING_SYSTEM;
+    }
+    if (file >= 0)
+        lock_file(file, F_UNLCK);
+    pthread_mutex_unlock(&mutex);
+    return result;
+}

@@ -1,0 +1,75 @@
+/*
+ * The machine's state: which GPUs it has, their MIG modes, and the instances on them. It lives in this process, or in a
+ * file that several processes share. Either way a change is prepared in a copy and becomes visible whole, or not at all.
+ */
+#ifndef STUB_STATE_H
+#define STUB_STATE_H
+
+#include "models.h"
+#include "nvml_abi.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    MAX_GPUS = 32,              /* as many as the driver's MIG device nodes allow for */
+    MAX_GPU_INSTANCE_IDS = 15,  /* 0 to 14: whole, halves, quarters, eighths */
+    MAX_COMPUTE_INSTANCES = 8,
+    MODEL_KEY_SIZE = 32
+};
+
+/* Plain bytes without padding: this is the format of the state file. */
+typedef struct {
+    uint8_t exists;
+    uint8_t profile_id;
+    uint8_t start;
+} compute_instance_state;
+
+typedef struct {
+    uint8_t exists;
+    uint8_t profile_id;
+    uint8_t start;
+    compute_instance_state compute[MAX_COMPUTE_INSTANCES]; /* by id */
+} gpu_instance_state;
+
+typedef struct {
+    char model[MODEL_KEY_SIZE];
+    uint8_t mig_enabled;
+    uint8_t mig_pending;
+    gpu_instance_state instances[MAX_GPU_INSTANCE_IDS]; /* by id */
+} gpu_state;
+
+typedef struct {
+    uint8_t gpu_count;
+    gpu_state gpus[MAX_GPUS];
+} machine_state;
+
+/* Room for the one line that says what is wrong with a machine or its file. */
+typedef struct {
+    char text[512];
+} state_message;
+
+/*
+ * Makes `gpus` (NULL or empty: what the file holds, or the default machine) the state of this process, in the file
+ * `path` if that is not NULL.
+ */
+nvmlReturn_t state_open(const char *gpus, const char *path, state_message *message);
+
+/* Writes a new machine into the existing state file `path`; `gpus` NULL or empty: one with the GPUs that it has. */
+nvmlReturn_t state_reset(const char *gpus, const char *path, state_message *message);
+
+/* The model of a GPU of the machine. Only under a lock. */
+const gpu_model *state_model(unsigned int gpu);
+
+typedef enum {
+    STATE_READ,  /* the machine as it is; not to be written to */
+    STATE_CHANGE /* a copy, which state_unlock(true) makes the machine and state_unlock(false) drops */
+} state_access;
+
+/* Locks the machine. On success, state_unlock() must follow. */
+nvmlReturn_t state_lock(state_access access, machine_state **locked);
+
+/* Ends the lock. Returns SUCCESS unless the commit could not be written, in which case nothing has changed. */
+nvmlReturn_t state_unlock(bool commit);
+
+#endif

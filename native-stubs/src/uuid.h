@@ -1,0 +1,17 @@
+/* UUIDs that a GPU and its MIG devices have for life. */
+#ifndef STUB_UUID_H
+#define STUB_UUID_H
+
+enum { UUID_TEXT_SIZE = 41 }; /* "GPU-" or "MIG-", 36 characters, NUL */
+
+/* The UUID of the GPU of a model in a slot: the same in every machine where it sits there. */
+void uuid_of_gpu(const char *model_key, unsigned int gpu, char text[UUID_TEXT_SIZE]);
+
+/*
+ * The UUID of a MIG device depends on its GPU, its GPU instance id and the first engine it uses, and on nothing else: the
+ * instance made again gets it again, and a 3g and the first 1c cut out of it have the same one.
+ */
+void uuid_of_mig_device(const char *model_key, unsigned int gpu, unsigned int gpu_instance, unsigned int engine,
+                        char text[UUID_TEXT_SIZE]);
+
+#endif

@@ -1,0 +1,155 @@
+using System.Text;
+
+namespace Nvml.Mig.Simulator;
+
+/// <summary>
+/// A simulated machine with NVIDIA GPUs: a shared library with NVML's symbols that behaves as the driver does. Open a session on
+/// its <see cref="LibraryPath"/>, and everything of Nvml.Mig works on it as on a real machine.
+/// </summary>
+/// <remarks>
+/// <para>
+/// A process has one NVML, so it has one simulated machine at a time: <see cref="Start"/> waits for the one before it to be disposed
+/// of. Tests that each start their own machine may therefore run in parallel; they take turns.
+/// </para>
+/// <para>
+/// New machines have MIG disabled and no instances. Without a state file the machine is private to the process and new with each
+/// start; with one it is shared with other processes and found as it was left.
+/// </para>
+/// </remarks>
+/// <example>
+/// <code>
+/// using NvmlSimulator simulator = NvmlSimulator.Start("A100-SXM4-40GB*8");
+/// using NvmlSession session = NvmlSession.Open(simulator.LibraryPath);
+/// session.Devices.Count.Should().Be(8);
+/// </code>
+/// </example>
+public sealed class NvmlSimulator : IDisposable
+{
+    /// <summary>
+    /// How long <see cref="Start"/> waits for its turn. Long enough for any test before it, short enough to tell a machine that was
+    /// never disposed of from a slow one.
+    /// </summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private static readonly SemaphoreSlim Turn = new(1, 1);
+
+    private int _disposed;
+
+    private NvmlSimulator(string gpus, string? stateFile)
+    {
+        Gpus = gpus;
+        StateFile = stateFile;
+    }
+
+    /// <summary>The environment variable that names the simulated machine's GPUs to programs that load the stub themselves.</summary>
+    public const string GpusVariable = "NVML_STUB_GPUS";
+
+    /// <summary>The environment variable that names the simulated machine's state file to programs that load the stub themselves.</summary>
+    public const string StateVariable = "NVML_STUB_STATE";
+
+    /// <summary>The absolute path of the library, for <see cref="NvmlSession.Open"/> and for other programs.</summary>
+    public string LibraryPath { get; } = StubControls.LibraryPath;
+
+    /// <summary>The machine's GPUs, as they were given to <see cref="Start"/>.</summary>
+    public string Gpus { get; }
+
+    /// <summary>The file that the machine lives in; null if it is private to this process.</summary>
+    public string? StateFile { get; }
+
+    /// <summary>Starts a machine.</summary>
+    /// <param name="gpus">
+    /// Models, each with an optional count, separated by commas: <c>A100-SXM4-40GB</c>, <c>A100-SXM4-40GB*8</c>,
+    /// <c>A100-SXM4-40GB,H200</c>. An unambiguous beginning of a model's name will do, in any case.
+    /// </param>
+    /// <param name="stateFile">
+    /// A file for the machine to live in, created if there is none; it must be on a local file system. Without it the machine is
+    /// private to this process.
+    /// </param>
+    /// <exception cref="NvmlException">
+    /// A model is unknown (<see cref="NvmlReturnCode.InvalidArgument"/>), the file holds another machine or is no state file
+    /// (<see cref="NvmlReturnCode.InvalidState"/>; it is left untouched), or it cannot be written
+    /// (<see cref="NvmlReturnCode.NoPermission"/>, <see cref="NvmlReturnCode.OperatingSystem"/>).
+    /// </exception>
+    /// <exception cref="InvalidOperationException">A session on the machine before is still open.</exception>
+    /// <exception cref="TimeoutException">The machine before was not disposed of within a minute.</exception>
+    public static NvmlSimulator Start(string gpus = "A100-SXM4-40GB", string? stateFile = null)
+    {
+        ArgumentNullException.ThrowIfNull(gpus);
+        if (!Turn.Wait(Patience))
+        {
+            throw new TimeoutException(
+                $"A simulated machine is running in this process and was not disposed of within {Patience.TotalSeconds} seconds. A process has one at a time.");
+        }
+
+        try
+        {
+            Control("nvmlStubConfigure", gpus, stateFile, reset: false);
+            return new NvmlSimulator(gpus, stateFile);
+        }
+        catch
+        {
+            Turn.Release();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Puts a new machine into an existing state file, also while other processes use it: what was in it is gone.
+    /// </summary>
+    /// <param name="stateFile">The file.</param>
+    /// <param name="gpus">As for <see cref="Start"/>; by default the GPUs that the file has.</param>
+    /// <exception cref="NvmlNotFoundException">There is no such file.</exception>
+    /// <exception cref="NvmlException">
+    /// It is not a state file (<see cref="NvmlReturnCode.InvalidState"/>; it is left untouched), or cannot be written.
+    /// </exception>
+    public static void Reset(string stateFile, string? gpus = null)
+    {
+        ArgumentNullException.ThrowIfNull(stateFile);
+        Control("nvmlStubReset", gpus ?? "", stateFile, reset: true);
+    }
+
+    /// <summary>
+    /// How often this process has called a native function since the machine started: what costs time on real hardware.
+    /// </summary>
+    /// <param name="function">Its name, such as <c>nvmlDeviceGetMigMode</c>; null for all together.</param>
+    public long GetCallCount(string? function = null)
+    {
+        ObjectDisposedException.ThrowIf(_disposed != 0, this);
+        return (long)StubControls.nvmlStubGetCallCount(function);
+    }
+
+    /// <summary>
+    /// Ends the machine. Dispose of its sessions before: the next <see cref="Start"/> refuses to change the machine under an open
+    /// one.
+    /// </summary>
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) == 0)
+            Turn.Release();
+    }
+
+    private static unsafe void Control(string function, string gpus, string? stateFile, bool reset)
+    {
+        const int size = 512;
+        byte* message = stackalloc byte[size];
+        *message = 0;
+        int result = reset
+            ? StubControls.nvmlStubReset(gpus, stateFile!, message, size)
+            : StubControls.nvmlStubConfigure(gpus, stateFile, message, size);
+        ReadOnlySpan<byte> text = new(message, size);
+        string said = "Simulated machine: " + Encoding.UTF8.GetString(text[..text.IndexOf((byte)0)]) + ".";
+        NvmlReturnCode code = (NvmlReturnCode)result;
+        switch (code)
+        {
+            case NvmlReturnCode.Success:
+                return;
+            case NvmlReturnCode.InUse:
+                throw new InvalidOperationException(
+                    "A session on the simulated machine before is still open: dispose of sessions before the simulator.");
+            case NvmlReturnCode.NotFound:
+                throw new NvmlNotFoundException(code, function, said);
+            default:
+                throw new NvmlException(code, function, said);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+using Nvml.Mig.Native;
+
+namespace Nvml.Mig;
+
+/// <summary>
+/// A compute instance: multiprocessors of a GPU instance, and as a <see cref="MigDevice"/> what programs run on.
+/// </summary>
+/// <remarks><inheritdoc cref="GpuInstance" path="/remarks"/></remarks>
+public sealed class ComputeInstance
+{
+    private readonly NativeComputeInstance _native;
+    private readonly InstanceInfo _info;
+    private volatile bool _destroyed;
+
+    internal ComputeInstance(GpuInstance gpuInstance, NativeComputeInstance native, InstanceInfo info, ComputeInstanceProfile profile)
+    {
+        GpuInstance = gpuInstance;
+        _native = native;
+        _info = info;
+        Profile = profile;
+    }
+
+    /// <summary>The GPU instance that it is a part of.</summary>
+    public GpuInstance GpuInstance { get; }
+
+    /// <summary>The id within the GPU instance: the lowest that was free, from 0.</summary>
+    public int Id => _info.Id;
+
+    /// <summary>The profile that it was created from.</summary>
+    public ComputeInstanceProfile Profile { get; }
+
+    /// <summary>The compute slices of the GPU instance that it has.</summary>
+    public Placement Placement => _info.Placement;
+
+    /// <summary>
+    /// The MIG device that this compute instance is. Found among the MIG devices of the GPU: when you want all of them, ask
+    /// <see cref="GpuDevice.GetMigDevices"/> once.
+    /// </summary>
+    /// <exception cref="NvmlNotFoundException">There is none: the instance is gone.</exception>
+    /// <exception cref="NvmlException">The MIG devices cannot be read.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public MigDevice GetMigDevice()
+    {
+        const string function = "nvmlDeviceGetMigDeviceHandleByIndex";
+        ThrowIfDestroyed(function);
+        // Not through the device in nvmlComputeInstanceInfo_t: that is the GPU, whatever some callers take it for.
+        return GpuInstance.Device.EnumerateMigDevices()
+                .FirstOrDefault(device => device.GpuInstanceId == GpuInstance.Id && device.ComputeInstanceId == Id)
+            ?? throw GpuDevice.Gone(function, ToString());
+    }
+
+    /// <summary>
+    /// Destroys the instance, and its MIG device with it. Needs root or the MIG config capability. No process may use it. The GPU
+    /// instance stays.
+    /// </summary>
+    /// <exception cref="NvmlInUseException">Something uses it; nothing changed.</exception>
+    /// <exception cref="NvmlNotFoundException">The instance is gone already.</exception>
+    /// <exception cref="NvmlNoPermissionException">The caller may not destroy instances.</exception>
+    /// <exception cref="NvmlException">The instance cannot be destroyed for another reason.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public void Destroy()
+    {
+        const string function = "nvmlComputeInstanceDestroy";
+        ThrowIfDestroyed(function);
+        GpuInstance.ThrowIfGone(function);
+        if (_native.TryGetInfo() != _info)
+            throw GpuDevice.Gone(function, ToString());
+        _native.Destroy(ToString());
+        _destroyed = true;
+    }
+
+    /// <summary><c>compute instance 0 (3g.20gb) of GPU instance 2 (3g.20gb at 4:4) of GPU 0 (GPU-...)</c></summary>
+    public override string ToString() => $"compute instance {Id} ({Profile.Name}) of {GpuInstance}";
+
+    private void ThrowIfDestroyed(string function)
+    {
+        if (_destroyed)
+            throw GpuDevice.Gone(function, ToString());
+        GpuInstance.ThrowIfDestroyed(function);
+    }
+}

@@ -1,0 +1,313 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Nvml.Mig.Native;
+
+namespace Nvml.Mig;
+
+/// <summary>A GPU of this machine.</summary>
+/// <remarks>
+/// What cannot change while the driver runs (UUID, name, bus id, profiles, placements) is asked for once and remembered;
+/// everything else is read anew by each call.
+/// </remarks>
+public sealed class GpuDevice
+{
+    /// <summary>No driver knows as many profiles; it keeps a driver that never says "no more" from keeping us for ever.</summary>
+    private const uint MaxProfileNumbers = 256;
+
+    private readonly NativeSession _session;
+    private readonly ConcurrentDictionary<int, IReadOnlyList<ComputeInstanceProfile>> _computeProfiles = new();
+    private readonly ConcurrentDictionary<int, IReadOnlyList<Placement>> _placements = new();
+    private NativeDevice? _native;
+    private string? _name;
+    private string? _pciBusId;
+    private IReadOnlyList<GpuInstanceProfile>? _profiles;
+
+    internal GpuDevice(NvmlSession session, NativeSession native, int index)
+    {
+        Session = session;
+        _session = native;
+        Index = index;
+    }
+
+    /// <summary>The session that the GPU was found in.</summary>
+    public NvmlSession Session { get; }
+
+    /// <summary>NVML's index. It follows the PCI bus and may change when GPUs are added or taken out; the UUID does not.</summary>
+    public int Index { get; }
+
+    /// <summary>The UUID, <c>GPU-</c> and 36 characters: the GPU's identity for life.</summary>
+    /// <exception cref="NvmlException">The GPU does not answer.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public string Uuid => Native.Uuid;
+
+    /// <summary>The product's name, such as <c>NVIDIA A100-SXM4-40GB</c>.</summary>
+    /// <exception cref="NvmlException">The GPU does not answer.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public string Name => _name ??= Native.GetName();
+
+    /// <summary>The PCI bus id, such as <c>00000000:07:00.0</c>.</summary>
+    /// <exception cref="NvmlException">The GPU does not answer.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public string PciBusId => _pciBusId ??= Native.GetPciBusId();
+
+    /// <summary>
+    /// The handle is asked for when it is first needed, so that one GPU that fell off the bus does not keep the others from being
+    /// listed. Two threads may both ask; they get the same handle.
+    /// </summary>
+    private NativeDevice Native => _native ??= _session.GetDeviceByIndex((uint)Index);
+
+    /// <summary>Whether the GPU can be divided. One native call (0.14 ms on an H200).</summary>
+    /// <exception cref="NvmlException">The GPU does not answer.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public bool IsMigCapable() => Native.GetMigMode() is not null;
+
+    /// <summary>The MIG mode, current and pending. One native call (0.14 ms on an H200), no allocation.</summary>
+    /// <exception cref="NvmlNotSupportedException">The GPU has no MIG mode: see <see cref="IsMigCapable"/>.</exception>
+    /// <exception cref="NvmlException">The mode cannot be read.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public MigMode GetMigMode() => Native.GetMigMode() ?? throw NoMig();
+
+    /// <summary>
+    /// Enables MIG mode. Needs root or the MIG config capability. At once on Hopper and newer; on Ampere the driver resets the GPU,
+    /// which takes that no client has it open, monitoring services included.
+    /// </summary>
+    /// <returns>Whether it is active, waits for a reset, or was refused. None of these is an exception.</returns>
+    /// <exception cref="NvmlNotSupportedException">The GPU has no MIG mode.</exception>
+    /// <exception cref="NvmlNoPermissionException">The caller may not change the mode.</exception>
+    /// <exception cref="NvmlException">The mode cannot be changed for another reason.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public MigModeChange EnableMig() => SetMigMode(true);
+
+    /// <summary>
+    /// Disables MIG mode. Needs root or the MIG config capability. All instances must be destroyed before: otherwise the outcome is
+    /// <see cref="MigModeOutcome.InUse"/> and nothing changes.
+    /// </summary>
+    /// <inheritdoc cref="EnableMig"/>
+    public MigModeChange DisableMig() => SetMigMode(false);
+
+    /// <summary>
+    /// The GPU instance profiles that the GPU offers, small ones first. Works with MIG disabled too. Read once (one native call of
+    /// 0.4 ms for each profile on an H200), then remembered until the mode is changed through this object.
+    /// </summary>
+    /// <returns>The profiles; none if the GPU has no MIG mode.</returns>
+    /// <exception cref="NvmlException">The profiles cannot be read.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public IReadOnlyList<GpuInstanceProfile> GetGpuInstanceProfiles()
+    {
+        if (_profiles is { } known)
+            return known;
+        List<GpuInstanceProfile> profiles = [];
+        // Not up to a constant: newer drivers know more numbers, and tell where they end.
+        for (uint number = 0; number < MaxProfileNumbers; number++)
+        {
+            GpuInstanceProfile? profile = Native.GetGpuInstanceProfile(number, out bool end);
+            if (profile is not null)
+                profiles.Add(profile);
+            if (end)
+                break;
+        }
+
+        return _profiles = [.. profiles.OrderBy(p => p.SliceCount).ThenBy(p => p.MemoryMiB).ThenBy(p => p.Number)];
+    }
+
+    /// <summary>The GPU instance profile that an operator means.</summary>
+    /// <param name="nameOrId">A name (<c>3g.20gb</c>, <c>MIG 3g.20gb</c>, in any case) or an id (<c>9</c>).</param>
+    /// <exception cref="NvmlException">
+    /// The GPU has no such profile (<see cref="NvmlReturnCode.InvalidArgument"/>; the message lists those that it has), or they cannot
+    /// be read.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public GpuInstanceProfile GetGpuInstanceProfile(string nameOrId)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(nameOrId);
+        string wanted = nameOrId.Trim();
+        if (wanted.StartsWith("MIG ", StringComparison.OrdinalIgnoreCase))
+            wanted = wanted[4..].TrimStart();
+        IReadOnlyList<GpuInstanceProfile> profiles = GetGpuInstanceProfiles();
+        GpuInstanceProfile? found = int.TryParse(wanted, NumberStyles.None, CultureInfo.InvariantCulture, out int id)
+            ? profiles.FirstOrDefault(p => p.Id == id)
+            : profiles.FirstOrDefault(p => string.Equals(p.Name, wanted, StringComparison.OrdinalIgnoreCase));
+        return found ?? throw new NvmlException(
+            NvmlReturnCode.InvalidArgument,
+            "nvmlDeviceGetGpuInstanceProfileInfoV",
+            profiles.Count == 0
+                ? $"{this} has no GPU instance profiles: it cannot be divided."
+                : $"{this} has no GPU instance profile '{nameOrId}' (NVML_ERROR_INVALID_ARGUMENT, 2). It has: {string.Join(", ", profiles.Select(p => $"{p.Name} ({p.Id})"))}.");
+    }
+
+    /// <summary>
+    /// Where on this GPU instances of a profile can stand, occupied or not. Works with MIG disabled too. Read once for each profile,
+    /// then remembered.
+    /// </summary>
+    /// <param name="profile">A profile of this GPU.</param>
+    /// <returns>Placements in memory slices, by start.</returns>
+    /// <exception cref="NvmlException">The placements cannot be read.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public IReadOnlyList<Placement> GetPossiblePlacements(GpuInstanceProfile profile)
+    {
+        ArgumentNullException.ThrowIfNull(profile);
+        if (!_placements.TryGetValue(profile.Id, out IReadOnlyList<Placement>? placements))
+            _placements[profile.Id] = placements = [.. Native.GetPossiblePlacements(profile).OrderBy(p => p.Start)];
+        return placements;
+    }
+
+    /// <summary>How many more instances of a profile can be created as things stand. Works with MIG disabled too.</summary>
+    /// <param name="profile">A profile of this GPU.</param>
+    /// <exception cref="NvmlException">The capacity cannot be read.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public int GetRemainingCapacity(GpuInstanceProfile profile)
+    {
+        ArgumentNullException.ThrowIfNull(profile);
+        return Native.GetRemainingCapacity(profile);
+    }
+
+    /// <summary>
+    /// Creates a GPU instance. Needs MIG mode enabled, and root or the MIG config capability. It cannot be used before a compute
+    /// instance is created in it, and lives until it is destroyed, the GPU is reset or the machine is rebooted.
+    /// </summary>
+    /// <param name="profile">A profile of this GPU.</param>
+    /// <param name="placement">
+    /// Where, of <see cref="GetPossiblePlacements"/>. By default the driver chooses the place that costs the least room for others.
+    /// </param>
+    /// <exception cref="NvmlInsufficientResourcesException">There is no room; the message says what is in the way.</exception>
+    /// <exception cref="NvmlNotSupportedException">MIG mode is disabled.</exception>
+    /// <exception cref="NvmlNoPermissionException">The caller may not create instances.</exception>
+    /// <exception cref="NvmlInUseException">A process uses the GPU as a whole.</exception>
+    /// <exception cref="NvmlException">The instance cannot be created for another reason.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public GpuInstance CreateGpuInstance(GpuInstanceProfile profile, Placement? placement = null)
+    {
+        ArgumentNullException.ThrowIfNull(profile);
+        NativeGpuInstance native = Native.CreateGpuInstance(profile, placement, () => WhyNoRoom(profile), out InstanceInfo created);
+        return new GpuInstance(this, native, created, profile);
+    }
+
+    /// <summary>
+    /// The GPU instances on this GPU, by id. Needs root or a MIG capability. One native call for each profile and one for each
+    /// instance.
+    /// </summary>
+    /// <returns>The instances; none if MIG mode is disabled.</returns>
+    /// <exception cref="NvmlNoPermissionException">The caller may not see instances.</exception>
+    /// <exception cref="NvmlException">The instances cannot be read.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public IReadOnlyList<GpuInstance> GetGpuInstances()
+    {
+        List<GpuInstance> instances = [];
+        foreach (GpuInstanceProfile profile in GetGpuInstanceProfiles())
+        {
+            foreach (NativeGpuInstance native in Native.GetGpuInstances(profile))
+            {
+                // Null: another process destroyed it between the two calls.
+                if (native.TryGetInfo() is { } info)
+                    instances.Add(new GpuInstance(this, native, info, profile));
+            }
+        }
+
+        return [.. instances.OrderBy(i => i.Id)];
+    }
+
+    /// <summary>The GPU instance with an id.</summary>
+    /// <param name="id">The id that nvidia-smi shows: it follows from the instance's placement.</param>
+    /// <exception cref="NvmlNotFoundException">There is none.</exception>
+    /// <exception cref="NvmlException">The instance cannot be read.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public GpuInstance GetGpuInstance(int id)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(id);
+        NativeGpuInstance native = Native.GetGpuInstanceById(id);
+        InstanceInfo info = native.TryGetInfo() ?? throw Gone("nvmlGpuInstanceGetInfo", $"GPU instance {id} of {this}");
+        GpuInstanceProfile profile = GetGpuInstanceProfiles().FirstOrDefault(p => p.Id == info.ProfileId)
+            ?? throw new NvmlException(
+                NvmlReturnCode.NotFound,
+                "nvmlGpuInstanceGetInfo",
+                $"GPU instance {id} of {this} has profile {info.ProfileId}, which the driver does not list.");
+        return new GpuInstance(this, native, info, profile);
+    }
+
+    /// <summary>
+    /// The MIG devices of this GPU: what CUDA programs see, one for each compute instance. About five native calls for each.
+    /// </summary>
+    /// <returns>The devices in NVML's order, by GPU instance and compute instance id; none if MIG mode is disabled.</returns>
+    /// <exception cref="NvmlException">The devices cannot be read.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public IReadOnlyList<MigDevice> GetMigDevices() => [.. EnumerateMigDevices()];
+
+    /// <summary><c>GPU 0 (GPU-...)</c>, or <c>GPU 0</c> as long as nothing was asked of it.</summary>
+    public override string ToString() => _native is { } native ? native.Description : $"GPU {Index}";
+
+    internal IEnumerable<MigDevice> EnumerateMigDevices()
+    {
+        uint count = Native.GetMaxMigDeviceCount();
+        for (uint index = 0; index < count; index++)
+        {
+            if (Native.GetMigDevice(index) is { } native)
+                yield return new MigDevice(this, native);
+        }
+    }
+
+    /// <summary>The compute instance profiles inside instances of one GPU instance profile are the same for all of them.</summary>
+    internal IReadOnlyList<ComputeInstanceProfile> GetComputeInstanceProfiles(GpuInstance instance, NativeGpuInstance native)
+    {
+        if (_computeProfiles.TryGetValue(instance.Profile.Id, out IReadOnlyList<ComputeInstanceProfile>? known))
+            return known;
+        List<ComputeInstanceProfile> profiles = [];
+        for (uint number = 0; number < MaxProfileNumbers; number++)
+        {
+            ComputeInstanceProfile? profile = native.GetComputeInstanceProfile(number, instance.Profile, instance.Id, out bool end);
+            if (profile is not null)
+                profiles.Add(profile);
+            if (!end)
+                continue;
+            // The driver gives the same code for a handle that leads nowhere.
+            if (number == 0)
+                throw Gone("nvmlGpuInstanceGetComputeInstanceProfileInfoV", instance.ToString());
+            break;
+        }
+
+        return _computeProfiles[instance.Profile.Id] =
+            [.. profiles.OrderBy(p => p.SliceCount).ThenBy(p => p.MultiprocessorCount).ThenBy(p => p.Number)];
+    }
+
+    internal static NvmlNotFoundException Gone(string function, string what) =>
+        new(
+            NvmlReturnCode.NotFound,
+            function,
+            $"{what} does not exist any more: it was destroyed. Another may stand in its place now; list the instances again.");
+
+    private MigModeChange SetMigMode(bool enabled)
+    {
+        MigModeChange change = Native.SetMigMode(enabled);
+        _profiles = null;
+        _placements.Clear();
+        _computeProfiles.Clear();
+        return change;
+    }
+
+    private NvmlNotSupportedException NoMig() =>
+        new(
+            NvmlReturnCode.NotSupported,
+            "nvmlDeviceGetMigMode",
+            $"{this} cannot be divided: it has no MIG mode (NVML_ERROR_NOT_SUPPORTED, 3, from nvmlDeviceGetMigMode).");
+
+    /// <summary>What stands where instances of a profile could.</summary>
+    private string? WhyNoRoom(GpuInstanceProfile profile)
+    {
+        try
+        {
+            IReadOnlyList<GpuInstance> present = GetGpuInstances();
+            int same = present.Count(i => i.Profile.Id == profile.Id);
+            if (same >= profile.MaxInstances)
+                return $"The GPU holds {same} of at most {profile.MaxInstances} {profile.Name} already.";
+            IEnumerable<string> blocked = GetPossiblePlacements(profile).Select(place =>
+            {
+                IEnumerable<string> by = present.Where(i => i.Placement.Overlaps(place)).Select(i => $"{i.Id} ({i.Profile.Name} at {i.Placement})");
+                return $"{place} by {string.Join(" and ", by)}";
+            });
+            return $"Every place for it is taken: {string.Join("; ", blocked)}. The order of creation decides where the driver puts instances: create large ones first, or name placements.";
+        }
+        catch (NvmlException)
+        {
+            return null; // What cannot be explained must not hide what failed.
+        }
+    }
+}

@@ -1,0 +1,187 @@
+using Nvml.Mig.Native;
+
+namespace Nvml.Mig;
+
+/// <summary>
+/// A GPU instance: a part of a GPU with memory and engines of its own. Compute instances in it make it usable.
+/// </summary>
+/// <remarks>
+/// The instance belongs to the machine, not to this object: it lives on when the object is forgotten, and other processes can
+/// destroy it. Every change made through this object first asks the driver whether the instance is still the one that was found,
+/// with the same id, profile and placement; if it is not, it throws <see cref="NvmlNotFoundException"/> and touches nothing.
+/// (A successor that is alike in all three, which has the same UUIDs too, cannot be told apart.)
+/// </remarks>
+public sealed class GpuInstance
+{
+    private readonly NativeGpuInstance _native;
+    private readonly InstanceInfo _info;
+    private volatile bool _destroyed;
+
+    internal GpuInstance(GpuDevice device, NativeGpuInstance native, InstanceInfo info, GpuInstanceProfile profile)
+    {
+        Device = device;
+        _native = native;
+        _info = info;
+        Profile = profile;
+    }
+
+    /// <summary>The GPU that it is a part of.</summary>
+    public GpuDevice Device { get; }
+
+    /// <summary>The id, which follows from the placement: the same place always gives the same id.</summary>
+    public int Id => _info.Id;
+
+    /// <summary>The profile that it was created from.</summary>
+    public GpuInstanceProfile Profile { get; }
+
+    /// <summary>The memory slices of the GPU that it has.</summary>
+    public Placement Placement => _info.Placement;
+
+    /// <summary>
+    /// The compute instance profiles that it offers, small ones first. Read once for each GPU instance profile of a GPU.
+    /// </summary>
+    /// <exception cref="NvmlNotFoundException">The instance is gone.</exception>
+    /// <exception cref="NvmlException">The profiles cannot be read.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public IReadOnlyList<ComputeInstanceProfile> GetComputeInstanceProfiles()
+    {
+        ThrowIfDestroyed("nvmlGpuInstanceGetComputeInstanceProfileInfoV");
+        return Device.GetComputeInstanceProfiles(this, _native);
+    }
+
+    /// <summary>
+    /// The profile of the compute instance that takes the whole GPU instance, which nvidia-smi marks with a star: the one with the
+    /// most slices, then the most multiprocessors, then the lowest number.
+    /// </summary>
+    /// <exception cref="NvmlNotFoundException">The instance is gone.</exception>
+    /// <exception cref="NvmlException">The profiles cannot be read, or there is none.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public ComputeInstanceProfile GetDefaultComputeInstanceProfile() =>
+        GetComputeInstanceProfiles()
+            .OrderByDescending(p => p.SliceCount)
+            .ThenByDescending(p => p.MultiprocessorCount)
+            .ThenBy(p => p.Number)
+            .FirstOrDefault()
+        ?? throw new NvmlException(
+            NvmlReturnCode.NotSupported,
+            "nvmlGpuInstanceGetComputeInstanceProfileInfoV",
+            $"The driver offers no compute instance profile in {this}.");
+
+    /// <summary>Where in this GPU instance compute instances of a profile can stand, occupied or not.</summary>
+    /// <param name="profile">A profile of this GPU instance.</param>
+    /// <returns>Placements in compute slices, by start.</returns>
+    /// <exception cref="NvmlNotFoundException">The instance is gone.</exception>
+    /// <exception cref="NvmlException">The placements cannot be read.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public IReadOnlyList<Placement> GetPossiblePlacements(ComputeInstanceProfile profile)
+    {
+        ArgumentNullException.ThrowIfNull(profile);
+        ThrowIfDestroyed("nvmlGpuInstanceGetComputeInstancePossiblePlacements");
+        return [.. _native.GetPossiblePlacements(profile, Id).OrderBy(p => p.Start)];
+    }
+
+    /// <summary>How many more compute instances of a profile can be created as things stand.</summary>
+    /// <param name="profile">A profile of this GPU instance.</param>
+    /// <exception cref="NvmlNotFoundException">The instance is gone.</exception>
+    /// <exception cref="NvmlException">The capacity cannot be read.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public int GetRemainingCapacity(ComputeInstanceProfile profile)
+    {
+        ArgumentNullException.ThrowIfNull(profile);
+        ThrowIfDestroyed("nvmlGpuInstanceGetComputeInstanceRemainingCapacity");
+        return _native.GetRemainingCapacity(profile, Id);
+    }
+
+    /// <summary>
+    /// Creates a compute instance, and with it a MIG device. Needs root or the MIG config capability.
+    /// </summary>
+    /// <param name="profile">A profile of this GPU instance; by default the one that takes the whole of it.</param>
+    /// <param name="placement">Where, of <see cref="GetPossiblePlacements"/>; by default the driver chooses.</param>
+    /// <exception cref="NvmlInsufficientResourcesException">There is no room in the GPU instance.</exception>
+    /// <exception cref="NvmlInUseException">The placement is taken.</exception>
+    /// <exception cref="NvmlNotFoundException">The GPU instance is gone.</exception>
+    /// <exception cref="NvmlNoPermissionException">The caller may not create instances.</exception>
+    /// <exception cref="NvmlException">The instance cannot be created for another reason.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public ComputeInstance CreateComputeInstance(ComputeInstanceProfile? profile = null, Placement? placement = null)
+    {
+        const string function = "nvmlGpuInstanceCreateComputeInstance";
+        ThrowIfDestroyed(function);
+        profile ??= GetDefaultComputeInstanceProfile();
+        ThrowIfGone(function);
+        NativeComputeInstance native = _native.CreateComputeInstance(profile, placement, Id, out InstanceInfo created);
+        return new ComputeInstance(this, native, created, profile);
+    }
+
+    /// <summary>The compute instances in this GPU instance, by id. One native call for each profile and one for each instance.</summary>
+    /// <exception cref="NvmlNotFoundException">The GPU instance is gone.</exception>
+    /// <exception cref="NvmlException">The instances cannot be read.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public IReadOnlyList<ComputeInstance> GetComputeInstances()
+    {
+        ThrowIfDestroyed("nvmlGpuInstanceGetComputeInstances");
+        List<ComputeInstance> instances = [];
+        foreach (ComputeInstanceProfile profile in GetComputeInstanceProfiles())
+        {
+            foreach (NativeComputeInstance native in _native.GetComputeInstances(profile, Id))
+            {
+                if (native.TryGetInfo() is { } info)
+                    instances.Add(new ComputeInstance(this, native, info, profile));
+            }
+        }
+
+        return [.. instances.OrderBy(i => i.Id)];
+    }
+
+    /// <summary>
+    /// Destroys the instance. Needs root or the MIG config capability. Its compute instances must be destroyed before, and no process
+    /// may use it.
+    /// </summary>
+    /// <exception cref="NvmlInUseException">It still has compute instances, or something uses it; nothing changed.</exception>
+    /// <exception cref="NvmlNotFoundException">The instance is gone already.</exception>
+    /// <exception cref="NvmlNoPermissionException">The caller may not destroy instances.</exception>
+    /// <exception cref="NvmlException">The instance cannot be destroyed for another reason.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public void Destroy()
+    {
+        ThrowIfGone("nvmlGpuInstanceDestroy");
+        _native.Destroy(Id, WhyInUse);
+        _destroyed = true;
+    }
+
+    /// <summary><c>GPU instance 2 (3g.20gb at 4:4) of GPU 0 (GPU-...)</c></summary>
+    public override string ToString() => $"GPU instance {Id} ({Profile.Name} at {Placement}) of {Device}";
+
+    /// <summary>Throws if the instance was destroyed through this object, without a native call.</summary>
+    internal void ThrowIfDestroyed(string function)
+    {
+        if (_destroyed)
+            throw GpuDevice.Gone(function, ToString());
+    }
+
+    /// <summary>Throws if the instance is gone, or another stands in its place.</summary>
+    internal void ThrowIfGone(string function)
+    {
+        ThrowIfDestroyed(function);
+        if (_native.TryGetInfo() != _info)
+            throw GpuDevice.Gone(function, ToString());
+    }
+
+    private string? WhyInUse()
+    {
+        try
+        {
+            IReadOnlyList<ComputeInstance> inside = GetComputeInstances();
+            return inside.Count switch
+            {
+                0 => null,
+                1 => $"It still has compute instance {inside[0].Id}: destroy that first.",
+                _ => $"It still has compute instances {string.Join(", ", inside.Select(c => c.Id))}: destroy them first.",
+            };
+        }
+        catch (NvmlException)
+        {
+            return null; // What cannot be explained must not hide what failed.
+        }
+    }
+}

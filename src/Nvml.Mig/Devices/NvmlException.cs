@@ -1,0 +1,38 @@
+namespace Nvml.Mig;
+
+/// <summary>
+/// An NVML function failed. The message says what was being done to which GPU, what the driver answered, and what can be
+/// done about it.
+/// </summary>
+/// <remarks>
+/// Derived types exist where callers act differently. Catch this type for all of them:
+/// <see cref="NvmlNotSupportedException"/>, <see cref="NvmlNoPermissionException"/>, <see cref="NvmlNotFoundException"/>,
+/// <see cref="NvmlInUseException"/>, <see cref="NvmlInsufficientResourcesException"/>,
+/// <see cref="NvmlResetRequiredException"/>, <see cref="NvmlLibraryException"/>.
+/// </remarks>
+public class NvmlException : Exception
+{
+    /// <summary>Creates an exception for a return code of a native function.</summary>
+    /// <param name="code">What the function answered.</param>
+    /// <param name="function">The native function, such as <c>nvmlDeviceCreateGpuInstance</c>.</param>
+    /// <param name="message">The whole message.</param>
+    /// <param name="innerException">What caused it, if that was an exception.</param>
+    public NvmlException(NvmlReturnCode code, string function, string message, Exception? innerException = null)
+        : base(message, innerException)
+    {
+        Code = code;
+        Function = function;
+    }
+
+    /// <summary>What the driver answered.</summary>
+    public NvmlReturnCode Code { get; }
+
+    /// <summary>The native function that answered it, such as <c>nvmlDeviceCreateGpuInstance</c>.</summary>
+    public string Function { get; }
+
+    /// <summary>
+    /// Whether the same call may succeed a little later, with nothing done about the cause: something was in use, not ready, or
+    /// timed out.
+    /// </summary>
+    public bool IsTransient => Code is NvmlReturnCode.InUse or NvmlReturnCode.NotReady or NvmlReturnCode.Timeout;
+}

@@ -1,0 +1,16 @@
+using System.Runtime.InteropServices;
+
+namespace Nvml.Mig.Interop;
+
+// nvml.h: Initialization and Cleanup, Error reporting
+internal static unsafe partial class LibNvml
+{
+    [LibraryImport(Name)]
+    public static partial nvmlReturn_t nvmlInit_v2();
+
+    [LibraryImport(Name)]
+    public static partial nvmlReturn_t nvmlShutdown();
+
+    [LibraryImport(Name)]
+    public static partial byte* nvmlErrorString(nvmlReturn_t result);
+}

@@ -1,0 +1,15 @@
+// Layout: nvml.h of NVML 13 on x86-64, 32 bytes; compared with the C compiler by AbiTests.
+using System.Runtime.InteropServices;
+
+namespace Nvml.Mig.Interop;
+
+/// <summary>What a compute instance is. Its device is the GPU, not the MIG device.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct nvmlComputeInstanceInfo_t
+{
+    public nvmlDevice_t device;
+    public nvmlGpuInstance_t gpuInstance;
+    public uint id;
+    public uint profileId;
+    public nvmlComputeInstancePlacement_t placement;
+}

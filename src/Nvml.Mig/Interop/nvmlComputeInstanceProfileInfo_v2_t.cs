@@ -1,0 +1,24 @@
+// Layout: nvml.h of NVML 13 on x86-64, 136 bytes; compared with the C compiler by AbiTests.
+using System.Runtime.InteropServices;
+
+namespace Nvml.Mig.Interop;
+
+/// <summary>What a compute instance of a profile has; version 2, with a name.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct nvmlComputeInstanceProfileInfo_v2_t
+{
+    /// <summary>What <see cref="version"/> must hold before every call: the driver clears it.</summary>
+    public static uint Version => LibNvml.StructVersion<nvmlComputeInstanceProfileInfo_v2_t>(2);
+
+    public uint version;
+    public uint id;
+    public uint sliceCount;
+    public uint instanceCount;
+    public uint multiprocessorCount;
+    public uint sharedCopyEngineCount;
+    public uint sharedDecoderCount;
+    public uint sharedEncoderCount;
+    public uint sharedJpegCount;
+    public uint sharedOfaCount;
+    public fixed byte name[96];
+}

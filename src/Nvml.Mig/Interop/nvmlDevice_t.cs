@@ -1,0 +1,7 @@
+namespace Nvml.Mig.Interop;
+
+/// <summary>A GPU or a MIG device, as the driver calls it: an opaque pointer, valid until NVML is shut down. A type of its own, so that no other handle can take its place.</summary>
+internal readonly struct nvmlDevice_t
+{
+    public readonly nint Value;
+}

@@ -1,0 +1,26 @@
+// Layout: nvml.h of NVML 13 on x86-64, 152 bytes; compared with the C compiler by AbiTests.
+using System.Runtime.InteropServices;
+
+namespace Nvml.Mig.Interop;
+
+/// <summary>What an instance of a profile has; version 3, with capabilities. Driver 580 misplaces its name: take that from version 2.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct nvmlGpuInstanceProfileInfo_v3_t
+{
+    /// <summary>What <see cref="version"/> must hold before every call: the driver clears it.</summary>
+    public static uint Version => LibNvml.StructVersion<nvmlGpuInstanceProfileInfo_v3_t>(3);
+
+    public uint version;
+    public uint id;
+    public uint sliceCount;
+    public uint instanceCount;
+    public uint multiprocessorCount;
+    public uint copyEngineCount;
+    public uint decoderCount;
+    public uint encoderCount;
+    public uint jpegCount;
+    public uint ofaCount;
+    public ulong memorySizeMB;
+    public fixed byte name[96];
+    public uint capabilities;
+}

@@ -1,0 +1,36 @@
+using Microsoft.Extensions.Logging;
+
+namespace Nvml.Mig.Native;
+
+/// <summary>
+/// Everything that the library logs. Changes at Information, failures of the driver at Warning. The event ids are part of the
+/// public behaviour: they are not reused.
+/// </summary>
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Debug, "NVML session opened on {LibraryPath}")]
+    public static partial void SessionOpened(ILogger logger, string libraryPath);
+
+    [LoggerMessage(2, LogLevel.Debug, "NVML session closed")]
+    public static partial void SessionClosed(ILogger logger);
+
+    [LoggerMessage(3, LogLevel.Warning, "{Function} returned {Symbol} ({Code}): cannot {Act}")]
+    public static partial void NativeFailure(ILogger logger, string function, string symbol, int code, string act);
+
+    [LoggerMessage(10, LogLevel.Information, "Set MIG mode of {Gpu} to {Enabled}: {Outcome}, in {Milliseconds:0.###} ms")]
+    public static partial void MigModeSet(ILogger logger, string gpu, bool enabled, MigModeChange outcome, double milliseconds);
+
+    [LoggerMessage(11, LogLevel.Information, "Created GPU instance {Id} ({Profile} at {Placement}) on {Gpu} in {Milliseconds:0.###} ms")]
+    public static partial void GpuInstanceCreated(
+        ILogger logger, int id, string profile, Placement placement, string gpu, double milliseconds);
+
+    [LoggerMessage(12, LogLevel.Information, "Destroyed {GpuInstance} in {Milliseconds:0.###} ms")]
+    public static partial void GpuInstanceDestroyed(ILogger logger, string gpuInstance, double milliseconds);
+
+    [LoggerMessage(13, LogLevel.Information, "Created compute instance {Id} ({Profile} at {Placement}) in {GpuInstance} in {Milliseconds:0.###} ms")]
+    public static partial void ComputeInstanceCreated(
+        ILogger logger, int id, string profile, Placement placement, string gpuInstance, double milliseconds);
+
+    [LoggerMessage(14, LogLevel.Information, "Destroyed {ComputeInstance} in {Milliseconds:0.###} ms")]
+    public static partial void ComputeInstanceDestroyed(ILogger logger, string computeInstance, double milliseconds);
+}

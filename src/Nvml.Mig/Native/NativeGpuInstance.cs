@@ -1,0 +1,205 @@
+using System.Diagnostics;
+using Nvml.Mig.Interop;
+using static Nvml.Mig.Interop.LibNvml;
+using static Nvml.Mig.Interop.nvmlReturn_t;
+
+namespace Nvml.Mig.Native;
+
+/// <summary>A GPU instance: the checked calls on its handle.</summary>
+internal sealed unsafe class NativeGpuInstance(NativeDevice device, nvmlGpuInstance_t handle)
+{
+    /// <summary>Room for the compute instances of any profile; the driver has at most 8 in a GPU instance.</summary>
+    private const int MaxInstances = 64;
+
+    /// <summary>As for GPU instances: larger than any answer.</summary>
+    private const int MaxPlacements = 256;
+
+    public NativeSession Session => device.Session;
+
+    public string DeviceDescription => device.Description;
+
+    /// <summary>"GPU instance 2 of GPU 0 (GPU-...)", for messages.</summary>
+    public string Describe(int id) => $"GPU instance {id} of {device.Description}";
+
+    /// <summary>What the handle leads to now; null if that is nothing.</summary>
+    public InstanceInfo? TryGetInfo()
+    {
+        using Lease lease = Session.Lease();
+        nvmlGpuInstanceInfo_t info;
+        nvmlReturn_t result = nvmlGpuInstanceGetInfo(handle, &info);
+        if (result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND)
+            return null;
+        Session.Check(result, nameof(nvmlGpuInstanceGetInfo), "read a GPU instance of", device.Description);
+        return new InstanceInfo((int)info.id, (int)info.profileId, new Placement((int)info.placement.start, (int)info.placement.size));
+    }
+
+    public void Destroy(int id, Func<string?> whyInUse)
+    {
+        using Lease lease = Session.Lease();
+        long started = Stopwatch.GetTimestamp();
+        nvmlReturn_t result = nvmlGpuInstanceDestroy(handle);
+        double milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
+        if (result != NVML_SUCCESS)
+        {
+            string? hint = result == NVML_ERROR_IN_USE ? whyInUse() : null;
+            throw Session.Error(result, nameof(nvmlGpuInstanceDestroy), $"destroy {Describe(id)}", hint);
+        }
+
+        Log.GpuInstanceDestroyed(Session.Logger, Describe(id), milliseconds);
+    }
+
+    /// <summary>
+    /// The compute instance profile with a number; null, and <paramref name="end"/> true behind the last number that the driver
+    /// knows.
+    /// </summary>
+    public ComputeInstanceProfile? GetComputeInstanceProfile(uint number, GpuInstanceProfile own, int id, out bool end)
+    {
+        using Lease lease = Session.Lease();
+        nvmlComputeInstanceProfileInfo_v2_t info = default;
+        nvmlReturn_t result;
+        string function;
+        bool named = Session.Library.Has(nameof(nvmlGpuInstanceGetComputeInstanceProfileInfoV));
+        if (named)
+        {
+            function = nameof(nvmlGpuInstanceGetComputeInstanceProfileInfoV);
+            info.version = nvmlComputeInstanceProfileInfo_v2_t.Version;
+            result = nvmlGpuInstanceGetComputeInstanceProfileInfoV(handle, number, NVML_COMPUTE_INSTANCE_ENGINE_PROFILE_SHARED, &info);
+        }
+        else
+        {
+            function = nameof(nvmlGpuInstanceGetComputeInstanceProfileInfo);
+            nvmlComputeInstanceProfileInfo_t old;
+            result = nvmlGpuInstanceGetComputeInstanceProfileInfo(handle, number, NVML_COMPUTE_INSTANCE_ENGINE_PROFILE_SHARED, &old);
+            info = new nvmlComputeInstanceProfileInfo_v2_t
+            {
+                id = old.id,
+                sliceCount = old.sliceCount,
+                instanceCount = old.instanceCount,
+                multiprocessorCount = old.multiprocessorCount,
+                sharedCopyEngineCount = old.sharedCopyEngineCount,
+                sharedDecoderCount = old.sharedDecoderCount,
+                sharedEncoderCount = old.sharedEncoderCount,
+                sharedJpegCount = old.sharedJpegCount,
+                sharedOfaCount = old.sharedOfaCount,
+            };
+        }
+
+        end = result == NVML_ERROR_INVALID_ARGUMENT;
+        if (end || result == NVML_ERROR_NOT_SUPPORTED)
+            return null;
+        if (result != NVML_SUCCESS)
+            throw Session.Error(result, function, $"read compute instance profile number {number} in {Describe(id)}");
+        return new ComputeInstanceProfile
+        {
+            Number = (int)number,
+            Id = (int)info.id,
+            Name = named
+                ? ProfileNames.WithoutMig(NativeText.Read(info.name, NVML_DEVICE_NAME_V2_BUFFER_SIZE))
+                : ProfileNames.ComposeCompute(own, info.sliceCount),
+            SliceCount = (int)info.sliceCount,
+            MaxInstances = (int)info.instanceCount,
+            MultiprocessorCount = (int)info.multiprocessorCount,
+            SharedCopyEngineCount = (int)info.sharedCopyEngineCount,
+            SharedDecoderCount = (int)info.sharedDecoderCount,
+            SharedEncoderCount = (int)info.sharedEncoderCount,
+            SharedJpegCount = (int)info.sharedJpegCount,
+            SharedOfaCount = (int)info.sharedOfaCount,
+        };
+    }
+
+    public Placement[] GetPossiblePlacements(ComputeInstanceProfile profile, int id)
+    {
+        using Lease lease = Session.Lease();
+        nvmlComputeInstancePlacement_t* buffer = stackalloc nvmlComputeInstancePlacement_t[MaxPlacements];
+        uint count = MaxPlacements;
+        nvmlReturn_t result = nvmlGpuInstanceGetComputeInstancePossiblePlacements(handle, (uint)profile.Id, buffer, &count);
+        if (result != NVML_SUCCESS)
+        {
+            throw Session.Error(
+                result,
+                nameof(nvmlGpuInstanceGetComputeInstancePossiblePlacements),
+                $"read the placements of {profile.Name} in {Describe(id)}");
+        }
+
+        Placement[] placements = new Placement[count];
+        for (int i = 0; i < placements.Length; i++)
+            placements[i] = new Placement((int)buffer[i].start, (int)buffer[i].size);
+        return placements;
+    }
+
+    public int GetRemainingCapacity(ComputeInstanceProfile profile, int id)
+    {
+        using Lease lease = Session.Lease();
+        uint count;
+        nvmlReturn_t result = nvmlGpuInstanceGetComputeInstanceRemainingCapacity(handle, (uint)profile.Id, &count);
+        if (result != NVML_SUCCESS)
+        {
+            throw Session.Error(
+                result,
+                nameof(nvmlGpuInstanceGetComputeInstanceRemainingCapacity),
+                $"read the remaining capacity for {profile.Name} in {Describe(id)}");
+        }
+
+        return (int)count;
+    }
+
+    public NativeComputeInstance CreateComputeInstance(ComputeInstanceProfile profile, Placement? placement, int id, out InstanceInfo created)
+    {
+        using Lease lease = Session.Lease();
+        long started = Stopwatch.GetTimestamp();
+        nvmlComputeInstance_t computeInstance;
+        nvmlReturn_t result;
+        string function;
+        if (placement is { } wanted)
+        {
+            function = nameof(nvmlGpuInstanceCreateComputeInstanceWithPlacement);
+            nvmlComputeInstancePlacement_t native = new() { start = (uint)wanted.Start, size = (uint)wanted.Size };
+            result = nvmlGpuInstanceCreateComputeInstanceWithPlacement(handle, (uint)profile.Id, &native, &computeInstance);
+        }
+        else
+        {
+            function = nameof(nvmlGpuInstanceCreateComputeInstance);
+            result = nvmlGpuInstanceCreateComputeInstance(handle, (uint)profile.Id, &computeInstance);
+        }
+
+        double milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
+        if (result != NVML_SUCCESS)
+        {
+            string where = placement is { } at ? $" at {at}" : "";
+            throw Session.Error(
+                result,
+                function,
+                $"create a compute instance {profile.Name} (profile {profile.Id}){where} in {Describe(id)}",
+                result switch
+                {
+                    NVML_ERROR_INSUFFICIENT_RESOURCES => "The GPU instance has no free compute slices for it.",
+                    NVML_ERROR_IN_USE when placement is not null => "Another compute instance has one of these slices.",
+                    _ => null,
+                });
+        }
+
+        NativeComputeInstance instance = new(this, computeInstance);
+        created = instance.TryGetInfo() ?? throw Session.Error(
+            NVML_ERROR_NOT_FOUND, nameof(nvmlComputeInstanceGetInfo_v2), $"read the compute instance that was just created in {Describe(id)}");
+        Log.ComputeInstanceCreated(Session.Logger, created.Id, profile.Name, created.Placement, Describe(id), milliseconds);
+        return instance;
+    }
+
+    public NativeComputeInstance[] GetComputeInstances(ComputeInstanceProfile profile, int id)
+    {
+        using Lease lease = Session.Lease();
+        nvmlComputeInstance_t* buffer = stackalloc nvmlComputeInstance_t[MaxInstances];
+        uint count = MaxInstances;
+        nvmlReturn_t result = nvmlGpuInstanceGetComputeInstances(handle, (uint)profile.Id, buffer, &count);
+        if (result != NVML_SUCCESS)
+        {
+            throw Session.Error(
+                result, nameof(nvmlGpuInstanceGetComputeInstances), $"list the compute instances {profile.Name} of {Describe(id)}");
+        }
+
+        NativeComputeInstance[] instances = new NativeComputeInstance[count];
+        for (int i = 0; i < instances.Length; i++)
+            instances[i] = new NativeComputeInstance(this, buffer[i]);
+        return instances;
+    }
+}

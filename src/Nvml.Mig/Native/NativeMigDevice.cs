@@ -1,0 +1,58 @@
+using Nvml.Mig.Interop;
+using static Nvml.Mig.Interop.LibNvml;
+using static Nvml.Mig.Interop.nvmlReturn_t;
+
+namespace Nvml.Mig.Native;
+
+/// <summary>A MIG device: its identity, and the checked calls on its handle.</summary>
+internal sealed unsafe class NativeMigDevice
+{
+    private readonly NativeSession _session;
+    private readonly nvmlDevice_t _handle;
+
+    private NativeMigDevice(NativeSession session, nvmlDevice_t handle, string uuid, uint gpuInstanceId, uint computeInstanceId)
+    {
+        _session = session;
+        _handle = handle;
+        Uuid = uuid;
+        GpuInstanceId = (int)gpuInstanceId;
+        ComputeInstanceId = (int)computeInstanceId;
+    }
+
+    public string Uuid { get; }
+
+    public int GpuInstanceId { get; }
+
+    public int ComputeInstanceId { get; }
+
+    /// <summary>Reads what a handle stands for; null if its compute instance has gone since the handle was asked for.</summary>
+    public static NativeMigDevice? TryRead(NativeDevice gpu, nvmlDevice_t handle)
+    {
+        NativeSession session = gpu.Session;
+        using Lease lease = session.Lease();
+        byte* uuid = stackalloc byte[NVML_DEVICE_UUID_V2_BUFFER_SIZE];
+        uint gpuInstanceId;
+        uint computeInstanceId = 0;
+        string function = nameof(nvmlDeviceGetGpuInstanceId);
+        nvmlReturn_t result = nvmlDeviceGetGpuInstanceId(handle, &gpuInstanceId);
+        if (result == NVML_SUCCESS)
+        {
+            function = nameof(nvmlDeviceGetComputeInstanceId);
+            result = nvmlDeviceGetComputeInstanceId(handle, &computeInstanceId);
+        }
+
+        if (result == NVML_SUCCESS)
+        {
+            function = nameof(nvmlDeviceGetUUID);
+            result = nvmlDeviceGetUUID(handle, uuid, NVML_DEVICE_UUID_V2_BUFFER_SIZE);
+        }
+
+        if (result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND)
+            return null;
+        session.Check(result, function, "read a MIG device of", gpu.Description);
+        return new NativeMigDevice(
+            session, handle, NativeText.Read(uuid, NVML_DEVICE_UUID_V2_BUFFER_SIZE), gpuInstanceId, computeInstanceId);
+    }
+
+    public string GetName() => NativeDevice.ReadName(_session, _handle, Uuid);
+}

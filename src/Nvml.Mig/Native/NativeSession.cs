@@ -1,0 +1,151 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Microsoft.Extensions.Logging;
+using Nvml.Mig.Interop;
+using static Nvml.Mig.Interop.LibNvml;
+
+namespace Nvml.Mig.Native;
+
+/// <summary>
+/// One initialisation of NVML. Released exactly once, and only when no call is under way: NVML counts initialisations, and a
+/// call after the last shutdown fails in the best of cases.
+/// </summary>
+internal sealed unsafe class NativeSession : SafeHandle
+{
+    private NativeSession(NvmlLibrary library, ILogger logger)
+        : base(invalidHandleValue: 0, ownsHandle: true)
+    {
+        Library = library;
+        Logger = logger;
+    }
+
+    public NvmlLibrary Library { get; }
+
+    public ILogger Logger { get; }
+
+    public override bool IsInvalid => handle == 0;
+
+    /// <summary>Loads and initialises NVML.</summary>
+    /// <exception cref="NvmlException">Either failed.</exception>
+    public static NativeSession Open(string? libraryPath, ILogger logger)
+    {
+        NativeSession session = new(NvmlLibrary.Load(libraryPath), logger);
+        nvmlReturn_t result = nvmlInit_v2();
+        if (result != nvmlReturn_t.NVML_SUCCESS)
+            throw session.Error(result, nameof(nvmlInit_v2), $"initialise NVML ({session.Library.Path})");
+        session.SetHandle(1);
+        Log.SessionOpened(logger, session.Library.Path);
+        return session;
+    }
+
+    /// <summary>Keeps the session open until the lease is disposed of. Every native call happens under one.</summary>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public Lease Lease()
+    {
+        bool added = false;
+        try
+        {
+            DangerousAddRef(ref added);
+        }
+        catch (ObjectDisposedException)
+        {
+            throw new ObjectDisposedException(
+                nameof(NvmlSession), "The NVML session was closed. Its GPUs and instances live on; open a new session to use them.");
+        }
+
+        return new Lease(this);
+    }
+
+    public uint GetDeviceCount()
+    {
+        using Lease lease = Lease();
+        uint count;
+        Check(nvmlDeviceGetCount_v2(&count), nameof(nvmlDeviceGetCount_v2), "count the GPUs");
+        return count;
+    }
+
+    public string GetDriverVersion()
+    {
+        using Lease lease = Lease();
+        byte* version = stackalloc byte[NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE];
+        Check(
+            nvmlSystemGetDriverVersion(version, NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE),
+            nameof(nvmlSystemGetDriverVersion),
+            "read the driver version");
+        return NativeText.Read(version, NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE);
+    }
+
+    public string GetNvmlVersion()
+    {
+        using Lease lease = Lease();
+        byte* version = stackalloc byte[NVML_SYSTEM_NVML_VERSION_BUFFER_SIZE];
+        Check(
+            nvmlSystemGetNVMLVersion(version, NVML_SYSTEM_NVML_VERSION_BUFFER_SIZE),
+            nameof(nvmlSystemGetNVMLVersion),
+            "read the NVML version");
+        return NativeText.Read(version, NVML_SYSTEM_NVML_VERSION_BUFFER_SIZE);
+    }
+
+    public NativeDevice GetDeviceByIndex(uint index)
+    {
+        using Lease lease = Lease();
+        nvmlDevice_t device;
+        Check(nvmlDeviceGetHandleByIndex_v2(index, &device), nameof(nvmlDeviceGetHandleByIndex_v2), "find GPU", index.ToString(CultureInfo.InvariantCulture));
+        return new NativeDevice(this, device, $"GPU {index}");
+    }
+
+    /// <summary>The index of the GPU with a UUID.</summary>
+    public uint FindIndexByUuid(string uuid)
+    {
+        using Lease lease = Lease();
+        nvmlDevice_t device;
+        fixed (byte* text = NativeText.Write(uuid))
+            Check(nvmlDeviceGetHandleByUUID(text, &device), nameof(nvmlDeviceGetHandleByUUID), "find the GPU", uuid);
+        return GetIndex(device, uuid);
+    }
+
+    /// <summary>The index of the GPU at a PCI bus id.</summary>
+    public uint FindIndexByPciBusId(string busId)
+    {
+        using Lease lease = Lease();
+        nvmlDevice_t device;
+        fixed (byte* text = NativeText.Write(busId))
+        {
+            Check(
+                nvmlDeviceGetHandleByPciBusId_v2(text, &device),
+                nameof(nvmlDeviceGetHandleByPciBusId_v2),
+                "find the GPU at PCI bus id",
+                busId,
+                "GPUs are named by index (0), UUID (GPU-...) or PCI bus id (0000:07:00.0).");
+        }
+
+        return GetIndex(device, busId);
+    }
+
+    private uint GetIndex(nvmlDevice_t device, string name)
+    {
+        uint index;
+        Check(nvmlDeviceGetIndex(device, &index), nameof(nvmlDeviceGetIndex), "read the index of the GPU", name);
+        return index;
+    }
+
+    /// <summary>
+    /// Throws if a call failed. <paramref name="act"/> and <paramref name="subject"/> complete "Cannot ..."; they are two so that a
+    /// call that succeeds puts no text together.
+    /// </summary>
+    public void Check(nvmlReturn_t result, string function, string act, string subject = "", string? hint = null)
+    {
+        if (result != nvmlReturn_t.NVML_SUCCESS)
+            throw Error(result, function, subject.Length == 0 ? act : $"{act} {subject}", hint);
+    }
+
+    /// <summary>The exception for a failed call, and the log's line on it.</summary>
+    public NvmlException Error(nvmlReturn_t result, string function, string act, string? hint = null)
+    {
+        Log.NativeFailure(Logger, function, NvmlErrors.Symbol(result), (int)result, act);
+        return NvmlErrors.Create(result, function, act, hint);
+    }
+
+    /// <summary>May run on the finalizer's thread, so it does nothing but this.</summary>
+    protected override bool ReleaseHandle() => nvmlShutdown() == nvmlReturn_t.NVML_SUCCESS;
+}

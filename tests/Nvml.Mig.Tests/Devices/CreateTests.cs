@@ -1,0 +1,147 @@
+namespace Nvml.Mig.Tests.Devices;
+
+public class CreateTests
+{
+    [Fact]
+    public void A_gpu_is_divided_and_each_part_becomes_a_mig_device()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB");
+
+        GpuInstance half = machine.Create("3g.20gb");
+        MigDevice device = half.CreateComputeInstance().GetMigDevice();
+
+        half.Id.Should().Be(2);
+        half.Placement.Should().Be(new Placement(4, 4));
+        device.Name.Should().Be("NVIDIA A100-SXM4-40GB MIG 3g.20gb");
+        device.Uuid.Should().MatchRegex("^MIG-[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$");
+        machine.Gpu.GetMigDevices().Should().ContainSingle().Which.Uuid.Should().Be(device.Uuid);
+    }
+
+    [Fact]
+    public void An_instance_can_be_placed_where_the_caller_wants_it()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+
+        machine.Create("1g.5gb", new Placement(2, 1)).Placement.Should().Be(new Placement(2, 1));
+    }
+
+    [Fact]
+    public void A_gpu_instance_is_cut_into_compute_instances_with_ids_from_zero()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        GpuInstance whole = machine.Create("4g.20gb");
+        ComputeInstanceProfile[] profiles = [.. whole.GetComputeInstanceProfiles()];
+
+        whole.CreateComputeInstance(profiles[0]);
+        whole.CreateComputeInstance(profiles[1]);
+
+        profiles.Select(p => p.Name).Should().Equal("1c.4g.20gb", "2c.4g.20gb", "4g.20gb");
+        whole.GetComputeInstances().Select(c => (c.Id, c.Profile.Name, c.Placement)).Should().Equal(
+            (0, "1c.4g.20gb", new Placement(0, 1)),
+            (1, "2c.4g.20gb", new Placement(2, 2)));
+        machine.Gpu.GetMigDevices().Select(d => d.Name).Should().Equal(
+            "NVIDIA A100-SXM4-40GB MIG 1c.4g.20gb", "NVIDIA A100-SXM4-40GB MIG 2c.4g.20gb");
+    }
+
+    [Fact]
+    public void A_compute_instance_can_be_placed_where_the_caller_wants_it()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        GpuInstance instance = machine.Create("3g.20gb");
+        ComputeInstanceProfile oneSlice = instance.GetComputeInstanceProfiles()[0];
+
+        instance.CreateComputeInstance(oneSlice, new Placement(2, 1)).Placement.Should().Be(new Placement(2, 1));
+
+        instance.GetRemainingCapacity(oneSlice).Should().Be(2);
+        FluentActions.Invoking(() => instance.CreateComputeInstance(oneSlice, new Placement(2, 1)))
+            .Should().Throw<NvmlInUseException>().WithMessage("*1c.3g.20gb*at 2:1*Another compute instance has one of these slices.");
+    }
+
+    [Fact]
+    public void The_same_place_gives_the_same_uuid_again()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        GpuInstance first = machine.Create("2g.10gb", new Placement(0, 2));
+        ComputeInstance inside = first.CreateComputeInstance();
+        string uuid = inside.GetMigDevice().Uuid;
+        inside.Destroy();
+        first.Destroy();
+        machine.Create("1g.5gb", new Placement(6, 1)).CreateComputeInstance();
+
+        GpuInstance again = machine.Create("2g.10gb", new Placement(0, 2));
+
+        again.CreateComputeInstance().GetMigDevice().Uuid.Should().Be(uuid);
+    }
+
+    [Fact]
+    public void Without_room_the_error_says_what_is_in_the_way()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        machine.Create("1g.5gb");
+        machine.Create("1g.5gb");
+        machine.Create("2g.10gb");
+
+        FluentActions.Invoking(() => machine.Create("3g.20gb")).Should().Throw<NvmlInsufficientResourcesException>()
+            .Which.Should().BeEquivalentTo(new
+            {
+                Code = NvmlReturnCode.InsufficientResources,
+                Function = "nvmlDeviceCreateGpuInstance",
+                IsTransient = false,
+                Message = $"Cannot create a GPU instance 3g.20gb (profile 9) on GPU 0 ({machine.Gpu.Uuid}): Insufficient Resources "
+                    + "(NVML_ERROR_INSUFFICIENT_RESOURCES, 23, from nvmlDeviceCreateGpuInstance). Every place for it is taken: "
+                    + "0:4 by 3 (2g.10gb at 0:2); 4:4 by 11 (1g.5gb at 4:1) and 13 (1g.5gb at 6:1). The order of creation decides "
+                    + "where the driver puts instances: create large ones first, or name placements.",
+            });
+    }
+
+    [Fact]
+    public void A_profile_at_its_limit_says_so()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        machine.Create("1g.5gb+me");
+
+        FluentActions.Invoking(() => machine.Create("1g.5gb+me")).Should().Throw<NvmlInsufficientResourcesException>()
+            .WithMessage("*The GPU holds 1 of at most 1 1g.5gb+me already.");
+    }
+
+    [Fact]
+    public void With_mig_disabled_the_error_says_to_enable_it()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start(migEnabled: false);
+
+        FluentActions.Invoking(() => machine.Create("1g.5gb")).Should().Throw<NvmlNotSupportedException>()
+            .WithMessage("*(NVML_ERROR_NOT_SUPPORTED, 3, from nvmlDeviceCreateGpuInstance). MIG mode must be enabled first.");
+    }
+
+    [Theory]
+    [InlineData("9")]
+    [InlineData("3g.20gb")]
+    [InlineData("3G.20GB")]
+    [InlineData("MIG 3g.20gb")]
+    public void Profiles_are_found_by_name_and_by_id(string name)
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start(migEnabled: false);
+
+        machine.Gpu.GetGpuInstanceProfile(name).Id.Should().Be(9);
+    }
+
+    [Fact]
+    public void An_unknown_profile_is_answered_with_those_that_there_are()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+
+        FluentActions.Invoking(() => machine.Create("3g.40gb")).Should().Throw<NvmlException>()
+            .WithMessage("*has no GPU instance profile '3g.40gb'*1g.5gb (19), 1g.5gb+me (20), 1g.10gb (15), 2g.10gb (14), 3g.20gb (9), 4g.20gb (5), 7g.40gb (0).")
+            .Which.Code.Should().Be(NvmlReturnCode.InvalidArgument);
+    }
+
+    [Fact]
+    public void The_default_compute_instance_takes_the_whole_gpu_instance()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200");
+
+        // On Hopper, the whole of a double-memory slice is profile 7, with more multiprocessors than profile 0 has.
+        machine.Create("1g.35gb").GetDefaultComputeInstanceProfile().Should().BeEquivalentTo(new { Id = 7, MultiprocessorCount = 26 });
+        machine.Create("2g.35gb").GetDefaultComputeInstanceProfile().Should().BeEquivalentTo(new { Id = 1, MultiprocessorCount = 32 });
+    }
+}

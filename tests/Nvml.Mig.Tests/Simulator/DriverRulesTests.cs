@@ -1,0 +1,216 @@
+using Nvml.Mig.Interop;
+
+namespace Nvml.Mig.Tests.Simulator;
+
+/// <summary>The simulated machine against what real drivers did. Sources: NVIDIA's MIG user guide, sessions on real boards.</summary>
+public class DriverRulesTests
+{
+    public static TheoryData<string, string> CreationOrders => new()
+    {
+        // What is created, and where the driver put it: id (start:size).
+        { "19,14,5", "13 (6:1), 5 (4:2), 1 (0:4)" },
+        { "9,19,14,19", "2 (4:4), 7 (0:1), 4 (2:2), 8 (1:1)" },
+        { "14,19,19,19,19,19", "5 (4:2), 13 (6:1), 7 (0:1), 8 (1:1), 9 (2:1), 10 (3:1)" },
+        { "19,19,19,19,19,19,19", "13 (6:1), 11 (4:1), 12 (5:1), 7 (0:1), 8 (1:1), 9 (2:1), 10 (3:1)" },
+        { "14,14,14", "5 (4:2), 3 (0:2), 4 (2:2)" },
+        { "15,15,15,15", "5 (4:2), 3 (0:2), 4 (2:2), 6 (6:2)" },
+        { "9,9", "2 (4:4), 1 (0:4)" },
+        { "9,19,19,19", "2 (4:4), 7 (0:1), 8 (1:1), 9 (2:1)" },
+        { "5,9", "1 (0:4), 2 (4:4)" },
+        { "0", "0 (0:8)" },
+        { "20", "13 (6:1)" },
+    };
+
+    [Theory]
+    [MemberData(nameof(CreationOrders))]
+    public void Instances_go_where_the_driver_puts_them(string profiles, string expected)
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB");
+
+        IEnumerable<GpuInstance> created = [.. profiles.Split(',').Select(profile => machine.Create(profile))];
+
+        string.Join(", ", created.Select(i => $"{i.Id} ({i.Placement})")).Should().Be(expected);
+    }
+
+    [Fact]
+    public void Small_instances_first_leave_no_room_for_a_large_one()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB");
+        foreach (string profile in (string[])["19", "19", "14"])
+            machine.Create(profile);
+
+        machine.Gpu.GetGpuInstances().Select(i => i.Id).Should().Equal(3, 11, 13);
+        FluentActions.Invoking(() => machine.Create("9")).Should().Throw<NvmlInsufficientResourcesException>();
+    }
+
+    [Theory]
+    [InlineData("5", "19:3 20:1 15:2 14:1 9:1 5:0 0:0")]
+    [InlineData("5,14", "19:1 20:1 15:1 14:0 9:0 5:0 0:0")]
+    [InlineData("5,14,19", "19:0 20:0 15:0 14:0 9:0 5:0 0:0")]
+    [InlineData("20", "19:6 20:0 15:3 14:3 9:1 5:1 0:0")]
+    public void The_remaining_capacity_is_what_the_driver_says(string created, string expected)
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB");
+        foreach (string profile in created.Split(','))
+            machine.Create(profile);
+
+        IEnumerable<string> remaining = machine.Gpu.GetGpuInstanceProfiles().Select(p => $"{p.Id}:{machine.Gpu.GetRemainingCapacity(p)}");
+
+        string.Join(' ', remaining).Should().Be(expected);
+    }
+
+    [Fact]
+    public void An_h200_offers_what_a_real_one_does()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200", migEnabled: false);
+
+        // nvidia-smi mig -lgip and -lgipp on an H200, driver 580.159.04
+        string[] measured =
+        [
+            "0 19 1g.18gb 7 16384 False 16 1 1 0 1 0 {0,1,2,3,4,5,6}:1",
+            "7 20 1g.18gb+me 1 16384 False 16 1 1 0 1 1 {0,1,2,3,4,5,6}:1",
+            "9 15 1g.35gb 4 33280 False 26 1 1 0 1 0 {0,2,4,6}:2",
+            "1 14 2g.35gb 3 33280 False 32 2 2 0 2 0 {0,2,4}:2",
+            "2 9 3g.71gb 2 71424 False 60 3 3 0 3 0 {0,4}:4",
+            "3 5 4g.71gb 1 71424 False 64 4 4 0 4 0 {0}:4",
+            "4 0 7g.141gb 1 143360 False 132 8 7 0 7 1 {0}:8",
+        ];
+        machine.Gpu.GetGpuInstanceProfiles().Select(p =>
+        {
+            IReadOnlyList<Placement> places = machine.Gpu.GetPossiblePlacements(p);
+            return $"{p.Number} {p.Id} {p.Name} {machine.Gpu.GetRemainingCapacity(p)} {p.MemoryMiB} {p.SupportsP2P} {p.MultiprocessorCount} "
+                + $"{p.CopyEngineCount} {p.DecoderCount} {p.EncoderCount} {p.JpegCount} {p.OfaCount} {{{string.Join(',', places.Select(x => x.Start))}}}:{places[0].Size}";
+        }).Should().Equal(measured);
+    }
+
+    [Fact]
+    public void Mig_devices_are_numbered_by_id_and_their_numbers_shift()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        machine.Create("1g.5gb", new Placement(0, 1)).CreateComputeInstance();
+        string[] before = [.. machine.Gpu.GetMigDevices().Select(d => d.Uuid)];
+        machine.Create("3g.20gb").CreateComputeInstance();
+
+        machine.Gpu.GetMigDevices().Select(d => d.GpuInstanceId).Should().Equal(2, 7);
+        machine.Gpu.GetMigDevices()[1].Uuid.Should().Be(before[0]);
+    }
+
+    [Fact]
+    public void The_first_compute_instance_has_the_uuid_of_the_whole()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        GpuInstance instance = machine.Create("3g.20gb");
+        ComputeInstance whole = instance.CreateComputeInstance();
+        string uuid = whole.GetMigDevice().Uuid;
+        whole.Destroy();
+
+        instance.CreateComputeInstance(instance.GetComputeInstanceProfiles()[0]).GetMigDevice().Uuid.Should().Be(uuid);
+        instance.CreateComputeInstance(instance.GetComputeInstanceProfiles()[0]).GetMigDevice().Uuid.Should().NotBe(uuid);
+    }
+
+    [Fact]
+    public void On_hopper_compute_instances_leave_room_for_larger_ones()
+    {
+        using SimulatedGpu ampere = SimulatedGpu.Start("A100-SXM4-40GB");
+        Starts(ampere.Create("3g.20gb"), "1c.3g.20gb").Should().Equal(0, 1, 2);
+        ampere.Dispose();
+
+        using SimulatedGpu hopper = SimulatedGpu.Start("H200");
+        Starts(hopper.Create("3g.71gb"), "1c.3g.71gb").Should().Equal(2, 0, 1);
+
+        static IEnumerable<int> Starts(GpuInstance instance, string profile)
+        {
+            ComputeInstanceProfile oneSlice = instance.GetComputeInstanceProfiles().First(p => p.Name == profile);
+            return [.. Enumerable.Range(0, 3).Select(_ => instance.CreateComputeInstance(oneSlice).Placement.Start)];
+        }
+    }
+
+    /// <summary>What an H200 with driver 580.159.04 answered with MIG disabled.</summary>
+    [Fact]
+    public unsafe void With_mig_disabled_native_calls_answer_as_measured()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200", migEnabled: false);
+        nvmlDevice_t gpu;
+        nvmlDevice_t none;
+        nvmlGpuInstance_t instance;
+        uint value;
+        LibNvml.nvmlDeviceGetHandleByIndex_v2(0, &gpu).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+
+        LibNvml.nvmlDeviceGetHandleByIndex_v2(99, &none).Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT);
+        LibNvml.nvmlDeviceGetMaxMigDeviceCount(gpu, &value).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        value.Should().Be(0);
+        LibNvml.nvmlDeviceIsMigDeviceHandle(gpu, &value).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        value.Should().Be(0);
+        LibNvml.nvmlDeviceGetGpuInstanceId(gpu, &value).Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT);
+        LibNvml.nvmlDeviceGetComputeInstanceId(gpu, &value).Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT);
+        LibNvml.nvmlDeviceGetMigDeviceHandleByIndex(gpu, 0, &none).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_FOUND);
+        LibNvml.nvmlDeviceGetMigDeviceHandleByIndex(gpu, 99, &none).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_FOUND);
+        LibNvml.nvmlDeviceGetGpuInstanceById(gpu, 0, &instance).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_FOUND);
+        LibNvml.nvmlDeviceGetGpuInstances(gpu, 19, null, &value).Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT);
+        LibNvml.nvmlDeviceGetGpuInstances(gpu, 19, &instance, &value).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        value.Should().Be(0);
+        LibNvml.nvmlDeviceGetGpuInstanceRemainingCapacity(gpu, 77, &value).Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT);
+        LibNvml.nvmlDeviceCreateGpuInstance(gpu, 19, &instance).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED);
+        byte* name = stackalloc byte[2];
+        LibNvml.nvmlDeviceGetName(gpu, name, 2).Should().Be(nvmlReturn_t.NVML_ERROR_INSUFFICIENT_SIZE);
+        LibNvml.nvmlDeviceGetName(default, name, 2).Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT);
+    }
+
+    [Fact]
+    public unsafe void The_quirks_of_driver_580_are_there()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200", migEnabled: false);
+        nvmlDevice_t gpu;
+        LibNvml.nvmlDeviceGetHandleByIndex_v2(0, &gpu);
+
+        // Version 3 has its name where version 2 would, and a wrong one; the version member comes back as 0.
+        nvmlGpuInstanceProfileInfo_v3_t v3 = new() { version = nvmlGpuInstanceProfileInfo_v3_t.Version };
+        LibNvml.nvmlDeviceGetGpuInstanceProfileInfoV(gpu, 0, (nvmlGpuInstanceProfileInfo_v2_t*)&v3).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        v3.version.Should().Be(0);
+        v3.name[0].Should().Be(0);
+        new string((sbyte*)&v3 + 56).Should().Be("MIG 7g.0gb");
+        nvmlGpuInstanceProfileInfo_v2_t v2 = new() { version = nvmlGpuInstanceProfileInfo_v2_t.Version };
+        LibNvml.nvmlDeviceGetGpuInstanceProfileInfoByIdV(gpu, 19, &v2).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        new string((sbyte*)v2.name).Should().Be("MIG 1g.18gb");
+        LibNvml.nvmlDeviceGetGpuInstanceProfileInfoV(gpu, 0, &v2).Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT, "the version was cleared");
+
+        // All placements are written, whatever room the caller says there is.
+        nvmlGpuInstancePlacement_t* places = stackalloc nvmlGpuInstancePlacement_t[16];
+        uint count = 2;
+        LibNvml.nvmlDeviceGetGpuInstancePossiblePlacements_v2(gpu, 19, places, &count).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        count.Should().Be(7);
+        places[6].start.Should().Be(6);
+
+        // Numbers that other GPUs have, and numbers that this driver does not know.
+        v2.version = nvmlGpuInstanceProfileInfo_v2_t.Version;
+        LibNvml.nvmlDeviceGetGpuInstanceProfileInfoV(gpu, 16, &v2).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED);
+        LibNvml.nvmlDeviceGetGpuInstanceProfileInfoV(gpu, 17, &v2).Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT);
+    }
+
+    [Fact]
+    public unsafe void Compute_instances_name_the_gpu_as_their_device_as_the_header_says()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB*2");
+        machine.Session.Devices[1].CreateGpuInstance(machine.Session.Devices[1].GetGpuInstanceProfile("9")).CreateComputeInstance();
+        nvmlDevice_t gpu;
+        nvmlDevice_t mig;
+        nvmlDevice_t parent;
+        nvmlGpuInstance_t instance;
+        nvmlComputeInstance_t compute;
+        nvmlComputeInstanceInfo_t info;
+        uint value;
+        LibNvml.nvmlDeviceGetHandleByIndex_v2(1, &gpu);
+        LibNvml.nvmlDeviceGetGpuInstanceById(gpu, 2, &instance).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        LibNvml.nvmlGpuInstanceGetComputeInstanceById(instance, 0, &compute).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+
+        LibNvml.nvmlComputeInstanceGetInfo_v2(compute, &info).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+
+        info.device.Should().Be(gpu);
+        info.gpuInstance.Should().Be(instance);
+        LibNvml.nvmlDeviceGetMigDeviceHandleByIndex(gpu, 0, &mig).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        LibNvml.nvmlDeviceIsMigDeviceHandle(mig, &value).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        value.Should().Be(1);
+        LibNvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(mig, &parent).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        parent.Should().Be(gpu);
+    }
+}

@@ -1,0 +1,142 @@
+namespace Nvml.Mig.Tests.Simulator;
+
+public class StateFileTests
+{
+    [Fact]
+    public void A_machine_in_a_file_is_found_as_it_was_left()
+    {
+        using TemporaryFolder folder = new();
+        string file = folder.File("machine");
+        string uuid;
+        using (NvmlSimulator simulator = NvmlSimulator.Start("A100-SXM4-40GB", file))
+        using (NvmlSession session = NvmlSession.Open(simulator.LibraryPath))
+        {
+            session.Devices[0].EnableMig();
+            GpuInstance instance = session.Devices[0].CreateGpuInstance(session.Devices[0].GetGpuInstanceProfile("3g.20gb"));
+            uuid = instance.CreateComputeInstance().GetMigDevice().Uuid;
+        }
+
+        using (NvmlSimulator simulator = NvmlSimulator.Start("A100-SXM4-40GB", file))
+        using (NvmlSession session = NvmlSession.Open(simulator.LibraryPath))
+            session.Devices[0].GetMigDevices().Should().ContainSingle().Which.Uuid.Should().Be(uuid);
+    }
+
+    [Fact]
+    public void A_private_machine_is_new_each_time()
+    {
+        using (SimulatedGpu machine = SimulatedGpu.Start())
+            machine.Create("7g.40gb");
+        using (SimulatedGpu machine = SimulatedGpu.Start(migEnabled: false))
+            machine.Gpu.GetMigMode().Current.Should().BeFalse();
+    }
+
+    public static TheoryData<string, byte[]> ForeignFiles => new()
+    {
+        { "empty", [] },
+        { "text", "precious data that nobody may touch"u8.ToArray() },
+        { "short", "NVML"u8.ToArray() },
+    };
+
+    [Theory]
+    [MemberData(nameof(ForeignFiles))]
+    public void A_file_that_is_not_ours_is_refused_untouched(string kind, byte[] content)
+    {
+        using TemporaryFolder folder = new();
+        string file = folder.File(kind);
+        File.WriteAllBytes(file, content);
+
+        foreach (Action use in (Action[])[() => NvmlSimulator.Start("A100-SXM4-40GB", file).Dispose(), () => NvmlSimulator.Reset(file, "A100-SXM4-40GB")])
+        {
+            use.Should().Throw<NvmlException>().WithMessage($"*{file} is not a state file of the NVML stub; it was left untouched*")
+                .Which.Code.Should().Be(NvmlReturnCode.InvalidState);
+        }
+
+        File.ReadAllBytes(file).Should().Equal(content);
+        Directory.GetFiles(folder.Path).Should().Equal(file);
+    }
+
+    [Fact]
+    public void A_damaged_file_is_refused_untouched_and_can_be_reset()
+    {
+        using TemporaryFolder folder = new();
+        string file = folder.File("machine");
+        NvmlSimulator.Start("A100-SXM4-40GB", file).Dispose();
+        byte[] healthy = File.ReadAllBytes(file);
+        Dictionary<string, byte[]> damages = new()
+        {
+            ["truncated"] = healthy[..(healthy.Length / 2)],
+            ["a flipped bit"] = [.. healthy.Select((b, i) => i == 60 ? (byte)(b ^ 4) : b)],
+            ["another format"] = [.. healthy.Select((b, i) => i == 8 ? (byte)77 : b)],
+        };
+
+        foreach ((string damage, byte[] content) in damages)
+        {
+            File.WriteAllBytes(file, content);
+
+            FluentActions.Invoking(() => NvmlSimulator.Start("A100-SXM4-40GB", file)).Should()
+                .Throw<NvmlException>(damage).WithMessage("*it was left untouched*").Which.Code.Should().Be(NvmlReturnCode.InvalidState);
+            File.ReadAllBytes(file).Should().Equal(content);
+            NvmlSimulator.Reset(file, "A100-SXM4-40GB");
+            NvmlSimulator.Start("A100-SXM4-40GB", file).Dispose();
+        }
+    }
+
+    [Fact]
+    public void A_file_with_another_machine_is_refused()
+    {
+        using TemporaryFolder folder = new();
+        string file = folder.File("machine");
+        NvmlSimulator.Start("A100-SXM4-40GB*2", file).Dispose();
+
+        FluentActions.Invoking(() => NvmlSimulator.Start("H200", file)).Should().Throw<NvmlException>()
+            .WithMessage("*holds the machine A100-SXM4-40GB*2, not H200-SXM; name another file, or reset this one*");
+    }
+
+    [Fact]
+    public void A_file_that_cannot_be_made_is_named()
+    {
+        using TemporaryFolder folder = new();
+
+        FluentActions.Invoking(() => NvmlSimulator.Start("H200", folder.File("no/such/folder"))).Should().Throw<NvmlException>()
+            .WithMessage("*cannot create the state file *no/such/folder: No such file or directory*")
+            .Which.Code.Should().Be(NvmlReturnCode.OperatingSystem);
+    }
+
+    [Fact]
+    public void Resetting_makes_the_same_machine_new_also_under_a_session()
+    {
+        using TemporaryFolder folder = new();
+        string file = folder.File("machine");
+        using NvmlSimulator simulator = NvmlSimulator.Start("H200*2", file);
+        using NvmlSession session = NvmlSession.Open(simulator.LibraryPath);
+        session.Devices[1].EnableMig();
+
+        NvmlSimulator.Reset(file);
+
+        session.Devices[1].GetMigMode().Current.Should().BeFalse();
+        session.Devices[1].Name.Should().Be("NVIDIA H200");
+    }
+
+    [Theory]
+    [InlineData("T1000", "*unknown GPU model 'T1000'; there are: A100-SXM4-40GB, H200-SXM*")]
+    [InlineData("A100*0", "*'A100?0': the count after ? must be a number from 1 to 32*")]
+    [InlineData("A100*-1", "*must be a number from 1 to 32*")]
+    [InlineData("A100*33", "*must be a number from 1 to 32*")]
+    [InlineData("A100*20,H200*20", "*a machine has at most 32 GPUs*")]
+    [InlineData("A100,,H200", "*unknown GPU model ''*")]
+    [InlineData("A100 H200", "*'A100 H200' is not of the form MODEL or MODEL?COUNT*")]
+    public void A_machine_that_makes_no_sense_is_explained(string gpus, string message) =>
+        FluentActions.Invoking(() => NvmlSimulator.Start(gpus)).Should().Throw<NvmlException>().WithMessage(message)
+            .Which.Code.Should().Be(NvmlReturnCode.InvalidArgument);
+
+    [Fact]
+    public void The_machine_under_an_open_session_does_not_change()
+    {
+        NvmlSimulator first = NvmlSimulator.Start();
+        using NvmlSession forgotten = NvmlSession.Open(first.LibraryPath);
+        first.Dispose();
+
+        FluentActions.Invoking(() => NvmlSimulator.Start("H200")).Should().Throw<InvalidOperationException>()
+            .WithMessage("*dispose of sessions before the simulator*");
+    }
+}
