@@ -1,0 +1,164 @@
+using System.CommandLine;
+using System.Globalization;
+using Nvml.Mig.Cli.Output;
+
+namespace Nvml.Mig.Cli.Commands;
+
+/// <summary><c>nvmig destroy</c>: GPU instances and compute instances, by id.</summary>
+internal static class DestroyCommand
+{
+    private static readonly Argument<string[]> Instances = new("instances")
+    {
+        Description = "GPU instances by id (2), and compute instances as GPU instance/compute instance (2/0).",
+        Arity = ArgumentArity.ZeroOrMore,
+    };
+
+    private static readonly Option<bool> Recursive = new("--recursive", "-r")
+    {
+        Description = "Destroy the compute instances inside the named GPU instances first.",
+    };
+
+    private static readonly Option<bool> All = new("--all") { Description = "Destroy every instance on the GPUs, compute instances included." };
+
+    public static Command Build()
+    {
+        Command command = new("destroy", "Destroy instances. A GPU instance with compute instances is refused, unless --recursive.")
+        {
+            Instances,
+            Recursive,
+            All,
+        };
+        command.SetAction(parsed => Machine.Run(parsed, machine => Run(
+            machine, parsed.GetValue(Instances) ?? [], parsed.GetValue(Recursive), parsed.GetValue(All))));
+        return command;
+    }
+
+    private static int Run(Machine machine, string[] arguments, bool recursive, bool all)
+    {
+        if (all == arguments.Length > 0)
+            throw new UsageException("Name the instances to destroy, as 2 or 2/0, or say --all.");
+        List<InstanceName> names = [.. arguments
+            .SelectMany(argument => argument.Split(',', StringSplitOptions.TrimEntries))
+            .Select(InstanceName.Parse)
+            .Distinct()];
+
+        // A name that does not fit comes out before anything is destroyed anywhere.
+        List<Work> work = [.. machine.MigCapableGpus().Select(gpu => Work.Find(gpu, names, recursive, all))];
+        NvmlException? failure = null;
+        Progress.Run(machine, say =>
+        {
+            try
+            {
+                foreach (Work on in work)
+                    on.Destroy(say);
+            }
+            catch (NvmlException e)
+            {
+                failure = e;
+            }
+        });
+
+        if (machine.Json)
+        {
+            Documents.Print(new DestroyDocument([.. work.Select(on => on.ToEntry())], failure is null ? null : ErrorEntry.From(failure)));
+        }
+        else
+        {
+            foreach (Work on in work)
+                Console.Out.WriteLine(on.Summary());
+            if (work.Exists(on => on.HasDestroyed))
+                LayoutView.Show(machine.Out, [.. work.Select(on => Layout.Read(on.Gpu))]);
+        }
+
+        if (failure is null)
+            return ExitCodes.Success;
+        Machine.Report(failure.Message);
+        return ExitCodes.For(failure.Code);
+    }
+
+    private sealed record InstanceName(int GpuInstance, int? ComputeInstance)
+    {
+        public static InstanceName Parse(string text)
+        {
+            string[] parts = text.Split('/');
+            if (parts.Length is 1 or 2 && TryNumber(parts[0], out int gpuInstance))
+            {
+                if (parts.Length == 1)
+                    return new InstanceName(gpuInstance, null);
+                if (TryNumber(parts[1], out int computeInstance))
+                    return new InstanceName(gpuInstance, computeInstance);
+            }
+
+            throw new UsageException($"'{text}' is not an instance: write 2 for GPU instance 2, or 2/0 for its compute instance 0.");
+        }
+
+        private static bool TryNumber(string text, out int number) =>
+            int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+    }
+
+    /// <summary>What is to be destroyed on one GPU, in order, and how far it got.</summary>
+    private sealed class Work(GpuDevice gpu, IReadOnlyList<(string Name, Action Destroy)> steps)
+    {
+        private int _done;
+
+        public GpuDevice Gpu => gpu;
+
+        public bool HasDestroyed => _done > 0;
+
+        public static Work Find(GpuDevice gpu, IReadOnlyList<InstanceName> names, bool recursive, bool all)
+        {
+            List<(string Name, Action Destroy)> compute = [];
+            List<(string Name, Action Destroy)> whole = [];
+            foreach (GpuInstance instance in all ? gpu.GetGpuInstances() : [.. names.Select(n => n.GpuInstance).Distinct().Select(gpu.GetGpuInstance)])
+            {
+                bool isNamed = all || names.Any(n => n.GpuInstance == instance.Id && n.ComputeInstance is null);
+                HashSet<int> named = [.. names.Where(n => n.GpuInstance == instance.Id).Select(n => n.ComputeInstance).OfType<int>()];
+                foreach (ComputeInstance inside in instance.GetComputeInstances())
+                {
+                    if (named.Remove(inside.Id) || (isNamed && (all || recursive)))
+                        compute.Add(($"{instance.Id}/{inside.Id}", inside.Destroy));
+                }
+
+                if (named.Count > 0)
+                {
+                    throw new NvmlNotFoundException(
+                        NvmlReturnCode.NotFound,
+                        "nvmlGpuInstanceGetComputeInstanceById",
+                        $"There is no compute instance {named.Min()} in {instance} (NVML_ERROR_NOT_FOUND, 6). Nothing was destroyed.");
+                }
+
+                if (isNamed)
+                    whole.Add((instance.Id.ToString(CultureInfo.InvariantCulture), instance.Destroy));
+            }
+
+            return new Work(gpu, [.. compute, .. whole]);
+        }
+
+        public void Destroy(Action<string> say)
+        {
+            foreach ((string name, Action destroy) in steps)
+            {
+                say($"GPU {gpu.Index}: destroying {Describe(name)} ({_done + 1} of {steps.Count})");
+                destroy();
+                _done++;
+            }
+        }
+
+        public DestroyedEntry ToEntry() =>
+            new(gpu.Index, gpu.Uuid, [.. steps.Take(_done).Select(s => s.Name)], [.. steps.Skip(_done).Select(s => s.Name)]);
+
+        public string Summary()
+        {
+            if (steps.Count == 0)
+                return $"GPU {gpu.Index}: there was nothing to destroy.";
+            string destroyed = _done == 0 ? "nothing" : string.Join(", ", steps.Take(_done).Select(s => Describe(s.Name)));
+            string left = _done == steps.Count ? "" : $" Not destroyed: {string.Join(", ", steps.Skip(_done).Select(s => Describe(s.Name)))}.";
+            return $"GPU {gpu.Index}: destroyed {destroyed}.{left}";
+        }
+
+        private static string Describe(string name) =>
+            name.Split('/') is [string gpuInstance, string computeInstance]
+                ? $"compute instance {computeInstance} of GPU instance {gpuInstance}"
+                : $"GPU instance {name}";
+    }
+}

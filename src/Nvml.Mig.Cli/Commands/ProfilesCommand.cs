@@ -1,0 +1,66 @@
+using System.CommandLine;
+using System.Globalization;
+using Nvml.Mig.Cli.Output;
+using Spectre.Console;
+
+namespace Nvml.Mig.Cli.Commands;
+
+/// <summary><c>nvmig profiles</c>: what GPU instances each GPU offers, and how many more have room.</summary>
+internal static class ProfilesCommand
+{
+    public static Command Build()
+    {
+        Command command = new("profiles", "List the GPU instance profiles, their sizes, and how many more instances have room.");
+        command.SetAction(parsed => Machine.Run(parsed, Run));
+        return command;
+    }
+
+    private static int Run(Machine machine)
+    {
+        List<GpuProfilesEntry> gpus = [.. machine.MigCapableGpus().Select(gpu => new GpuProfilesEntry(
+            gpu.Index,
+            gpu.Uuid,
+            [.. gpu.GetGpuInstanceProfiles().Select(p => new ProfileEntry(
+                p.Id,
+                p.Name,
+                p.Number,
+                gpu.GetRemainingCapacity(p),
+                p.MaxInstances,
+                p.SliceCount,
+                p.MemoryMiB,
+                p.MultiprocessorCount,
+                p.CopyEngineCount,
+                p.DecoderCount,
+                p.EncoderCount,
+                p.JpegCount,
+                p.OfaCount,
+                p.SupportsP2P))]))];
+        if (machine.Json)
+            Documents.Print(new ProfilesDocument(gpus));
+        else
+            machine.Out.Write(ProfileTable(gpus));
+        return ExitCodes.Success;
+    }
+
+    private static Table ProfileTable(IEnumerable<GpuProfilesEntry> gpus)
+    {
+        Table table = new Table().Border(TableBorder.Rounded);
+        foreach (string column in (string[])["GPU", "Profile", "Id", "Free", "Total", "Slices", "Memory GiB", "SM", "CE", "DEC", "ENC", "JPEG", "OFA", "P2P"])
+            table.AddColumn(new TableColumn(column) { Alignment = column is "Profile" ? Justify.Left : Justify.Right });
+        foreach (GpuProfilesEntry gpu in gpus)
+        {
+            foreach (ProfileEntry p in gpu.Profiles)
+            {
+                string[] numbers = [.. ((int[])[p.Id, p.Free, p.Total, p.Slices]).Select(Number)];
+                string[] engines = [.. ((int[])[p.Multiprocessors, p.CopyEngines, p.Decoders, p.Encoders, p.Jpegs, p.Ofas]).Select(Number)];
+                // Half to even, as C's printf and so nvidia-smi: 19.62, not 19.63.
+                string memory = Math.Round(p.MemoryMiB / 1024.0, 2, MidpointRounding.ToEven).ToString("0.00", CultureInfo.InvariantCulture);
+                table.AddRow([Number(gpu.Index), p.Name, .. numbers, memory, .. engines, p.P2P ? "yes" : "no"]);
+            }
+        }
+
+        return table;
+    }
+
+    private static string Number(int value) => value.ToString(CultureInfo.InvariantCulture);
+}

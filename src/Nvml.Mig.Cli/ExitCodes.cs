@@ -1,0 +1,15 @@
+namespace Nvml.Mig.Cli;
+
+/// <summary>What the process exits with: 0, the nvmlReturn_t of what failed, or one of these.</summary>
+internal static class ExitCodes
+{
+    public const int Success = 0;
+
+    /// <summary>EX_USAGE of sysexits.h; above every nvmlReturn_t but 999.</summary>
+    public const int Usage = 64;
+
+    /// <summary>For codes that an exit status cannot hold, such as NVML_ERROR_UNKNOWN (999).</summary>
+    private const int Other = 255;
+
+    public static int For(NvmlReturnCode code) => (int)code is > 0 and < Usage ? (int)code : Other;
+}

@@ -1,0 +1,103 @@
+using System.CommandLine;
+using Nvml.Mig.Simulator;
+using Spectre.Console;
+
+namespace Nvml.Mig.Cli;
+
+/// <summary>What a command works on: the machine, real or simulated, the GPUs chosen, and where the output goes.</summary>
+internal sealed class Machine : IDisposable
+{
+    private readonly NvmlSimulator? _simulator;
+    private readonly string[] _names;
+
+    private Machine(NvmlSimulator? simulator, NvmlSession session, string[] names, bool json)
+    {
+        _simulator = simulator;
+        _names = names;
+        Session = session;
+        Json = json;
+        Out = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
+        // A terminal says how wide it is. What a pipe carries must not be folded at 80 columns.
+        if (Console.IsOutputRedirected)
+            Out.Profile.Width = 200;
+    }
+
+    public NvmlSession Session { get; }
+
+    public bool Json { get; }
+
+    /// <summary>For tables and pictures. JSON goes to standard output directly.</summary>
+    public IAnsiConsole Out { get; }
+
+    /// <summary>Opens the machine that the command line means, runs the command on it, and turns failures into exit codes.</summary>
+    public static int Run(ParseResult parsed, Func<Machine, int> command)
+    {
+        try
+        {
+            using Machine machine = Open(parsed);
+            return command(machine);
+        }
+        catch (NvmlException e)
+        {
+            Report(e.Message);
+            return ExitCodes.For(e.Code);
+        }
+        catch (Exception e) when (e is UsageException or ArgumentException)
+        {
+            Report(e.Message);
+            return ExitCodes.Usage;
+        }
+    }
+
+    public static void Report(string message) => Console.Error.WriteLine($"nvmig: {message}");
+
+    /// <summary>The GPUs that were named, each once; by default all that the machine has.</summary>
+    public IReadOnlyList<GpuDevice> Gpus() =>
+        _names.Length == 0 ? Session.Devices : [.. _names.Select(Session.GetDevice).DistinctBy(gpu => gpu.Index)];
+
+    /// <summary>The GPUs that were named, which must be able to be divided; by default all that are.</summary>
+    /// <exception cref="NvmlNotSupportedException">A GPU cannot be divided, or none can.</exception>
+    public IReadOnlyList<GpuDevice> MigCapableGpus()
+    {
+        if (_names.Length > 0)
+        {
+            IReadOnlyList<GpuDevice> named = Gpus();
+            foreach (GpuDevice gpu in named)
+                gpu.GetMigMode(); // throws, and says which, if it has none
+            return named;
+        }
+
+        List<GpuDevice> capable = [.. Session.Devices.Where(gpu => gpu.IsMigCapable())];
+        return capable.Count > 0
+            ? capable
+            : throw new NvmlNotSupportedException(
+                NvmlReturnCode.NotSupported, "nvmlDeviceGetMigMode", "No GPU of this machine can be divided: none has a MIG mode.");
+    }
+
+    public void Dispose()
+    {
+        Session.Dispose();
+        _simulator?.Dispose();
+    }
+
+    private static Machine Open(ParseResult parsed)
+    {
+        string[] names = [.. (parsed.GetValue(GlobalOptions.Gpu) ?? [])
+            .SelectMany(value => value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))];
+        if (names.Length == 0 && parsed.GetResult(GlobalOptions.Gpu) is not null)
+            throw new UsageException("--gpu names no GPU.");
+
+        NvmlSimulator? simulator = parsed.GetValue(GlobalOptions.Simulate) is { } spec
+            ? NvmlSimulator.Start(spec, SimulatedMachines.FileFor(spec))
+            : null;
+        try
+        {
+            return new Machine(simulator, NvmlSession.Open(simulator?.LibraryPath), names, parsed.GetValue(GlobalOptions.Json));
+        }
+        catch
+        {
+            simulator?.Dispose();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,93 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Nvml.Mig.Cli.Output;
+
+/// <summary>What <c>--json</c> prints. Members are added, never renamed or removed.</summary>
+internal sealed record DevicesDocument(string DriverVersion, string NvmlVersion, string Library, IReadOnlyList<DeviceEntry> Gpus);
+
+internal sealed record DeviceEntry(int Index, string? Name, string? Uuid, string? PciBusId, bool? MigCapable, MigModeEntry? Mig, ErrorEntry? Error);
+
+internal sealed record MigModeEntry(bool Current, bool Pending)
+{
+    public static MigModeEntry From(MigMode mode) => new(mode.Current, mode.Pending);
+}
+
+internal sealed record ModeChangeDocument(IReadOnlyList<ModeChangeEntry> Gpus, ErrorEntry? Error);
+
+internal sealed record ModeChangeEntry(int Index, string Uuid, string PciBusId, MigModeOutcome Outcome, NvmlReturnCode Reason);
+
+internal sealed record ProfilesDocument(IReadOnlyList<GpuProfilesEntry> Gpus);
+
+internal sealed record GpuProfilesEntry(int Index, string Uuid, IReadOnlyList<ProfileEntry> Profiles);
+
+internal sealed record ProfileEntry(
+    int Id,
+    string Name,
+    int Number,
+    int Free,
+    int Total,
+    int Slices,
+    long MemoryMiB,
+    int Multiprocessors,
+    int CopyEngines,
+    int Decoders,
+    int Encoders,
+    int Jpegs,
+    int Ofas,
+    bool P2P);
+
+internal sealed record PlacementsDocument(IReadOnlyList<GpuPlacementsEntry> Gpus);
+
+internal sealed record GpuPlacementsEntry(int Index, string Uuid, IReadOnlyList<ProfilePlacementsEntry> Profiles);
+
+internal sealed record ProfilePlacementsEntry(int Id, string Name, IReadOnlyList<PlacementEntry> Placements);
+
+internal sealed record PlacementEntry(int Start, int Size)
+{
+    public static PlacementEntry From(Placement placement) => new(placement.Start, placement.Size);
+}
+
+internal sealed record ListDocument(IReadOnlyList<GpuLayoutEntry> Gpus);
+
+internal sealed record GpuLayoutEntry(
+    int Index, string Name, string Uuid, string PciBusId, MigModeEntry Mig, IReadOnlyList<GpuInstanceEntry> GpuInstances);
+
+internal sealed record GpuInstanceEntry(
+    int Id, string Profile, int ProfileId, PlacementEntry Placement, IReadOnlyList<ComputeInstanceEntry> ComputeInstances);
+
+internal sealed record ComputeInstanceEntry(int Id, string Profile, int ProfileId, PlacementEntry Placement, string? MigUuid);
+
+internal sealed record CreateDocument(IReadOnlyList<CreatedEntry> Gpus, ErrorEntry? Error);
+
+/// <summary>What was created on a GPU, what failed there (null: nothing), and what was not tried after it.</summary>
+internal sealed record CreatedEntry(
+    int Index, string Uuid, IReadOnlyList<GpuInstanceEntry> Created, string? Failed, IReadOnlyList<string> NotTried, IReadOnlyList<RoomEntry> Room);
+
+/// <summary>How many more instances of a profile a GPU has room for.</summary>
+internal sealed record RoomEntry(string Profile, int Free, int Total);
+
+internal sealed record DestroyDocument(IReadOnlyList<DestroyedEntry> Gpus, ErrorEntry? Error);
+
+/// <summary>What was destroyed on a GPU: <c>2/0</c> is compute instance 0 of GPU instance 2, <c>2</c> the GPU instance.</summary>
+internal sealed record DestroyedEntry(int Index, string Uuid, IReadOnlyList<string> Destroyed, IReadOnlyList<string> NotDestroyed);
+
+internal sealed record ErrorEntry(int Code, string Name, string Function, string Message)
+{
+    public static ErrorEntry From(NvmlException e) => new((int)e.Code, e.Code.ToString(), e.Function, e.Message);
+}
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, UseStringEnumConverter = true)]
+[JsonSerializable(typeof(DevicesDocument))]
+[JsonSerializable(typeof(ModeChangeDocument))]
+[JsonSerializable(typeof(ProfilesDocument))]
+[JsonSerializable(typeof(PlacementsDocument))]
+[JsonSerializable(typeof(ListDocument))]
+[JsonSerializable(typeof(CreateDocument))]
+[JsonSerializable(typeof(DestroyDocument))]
+internal sealed partial class Documents : JsonSerializerContext
+{
+    public static void Print<T>(T document) =>
+        Console.Out.WriteLine(JsonSerializer.Serialize(document, typeof(T), Default));
+}

@@ -1,0 +1,51 @@
+namespace Nvml.Mig.Cli.Output;
+
+/// <summary>What stands on a GPU, read from it once.</summary>
+internal sealed class Layout
+{
+    private Layout(GpuDevice gpu, MigMode mode, IReadOnlyList<GpuInstanceEntry> gpuInstances, int sliceCount)
+    {
+        Gpu = gpu;
+        Mode = mode;
+        GpuInstances = gpuInstances;
+        SliceCount = sliceCount;
+    }
+
+    public GpuDevice Gpu { get; }
+
+    public MigMode Mode { get; }
+
+    public IReadOnlyList<GpuInstanceEntry> GpuInstances { get; }
+
+    /// <summary>The memory slices of the GPU: as far as any placement reaches.</summary>
+    public int SliceCount { get; }
+
+    public static Layout Read(GpuDevice gpu)
+    {
+        MigMode mode = gpu.GetMigMode();
+        List<GpuInstanceEntry> instances = [];
+        if (mode.Current)
+        {
+            IReadOnlyList<MigDevice> devices = gpu.GetMigDevices();
+            instances.AddRange(gpu.GetGpuInstances().Select(instance => Entry(instance, devices)));
+        }
+
+        int slices = gpu.GetGpuInstanceProfiles().SelectMany(gpu.GetPossiblePlacements).Select(p => p.End).DefaultIfEmpty().Max();
+        return new Layout(gpu, mode, instances, slices);
+    }
+
+    public GpuLayoutEntry ToEntry() => new(Gpu.Index, Gpu.Name, Gpu.Uuid, Gpu.PciBusId, MigModeEntry.From(Mode), GpuInstances);
+
+    private static GpuInstanceEntry Entry(GpuInstance instance, IReadOnlyList<MigDevice> devices) =>
+        new(
+            instance.Id,
+            instance.Profile.Name,
+            instance.Profile.Id,
+            PlacementEntry.From(instance.Placement),
+            [.. instance.GetComputeInstances().Select(compute => new ComputeInstanceEntry(
+                compute.Id,
+                compute.Profile.Name,
+                compute.Profile.Id,
+                PlacementEntry.From(compute.Placement),
+                devices.FirstOrDefault(d => d.GpuInstanceId == instance.Id && d.ComputeInstanceId == compute.Id)?.Uuid))]);
+}

@@ -1,0 +1,210 @@
+using System.Text.Json;
+
+namespace Nvml.Mig.Tests.Cli;
+
+public class CommandTests
+{
+    [Fact]
+    public void Create_divides_a_gpu_and_list_shows_the_same_in_another_process()
+    {
+        using Nvmig nvmig = new("A100-SXM4-40GB");
+
+        Nvmig.Answer created = nvmig.Run("create", "9,19,19,19", "--enable-mig");
+
+        created.ExitCode.Should().Be(0, created.Error);
+        created.Out.Should().Match(
+            """
+            *│   0 │            2 │ 3g.20gb │ 4:4       │                0 │ 3g.20gb │ MIG-????????-????-5???-????-???????????? │
+            │   0 │            7 │ 1g.5gb  │ 0:1       │                0 │ 1g.5gb  │ MIG-????????-????-5???-????-???????????? │
+            │   0 │            8 │ 1g.5gb  │ 1:1       │                0 │ 1g.5gb  │ MIG-????????-????-5???-????-???????????? │
+            │   0 │            9 │ 1g.5gb  │ 2:1       │                0 │ 1g.5gb  │ MIG-????????-????-5???-????-???????????? │
+            *
+            GPU 0  NVIDIA A100-SXM4-40GB  00000000:07:00.0  MIG Enabled
+                0        1        2        3        4        5        6        7      memory slice
+            ┌────────┬────────┬────────┬────────┬───────────────────────────────────┐
+            │ 1g.5gb │ 1g.5gb │ 1g.5gb │        │              3g.20gb              │
+            │  GI 7  │  GI 8  │  GI 9  │  free  │               GI 2                │
+            └────────┴────────┴────────┴────────┴───────────────────────────────────┘
+            """.ReplaceLineEndings("\n") + "\n");
+        nvmig.Run("list").Out.Should().Be(created.Out);
+
+        JsonElement gpu = nvmig.Run("list", "--json").Json.GetProperty("gpus")[0];
+        gpu.GetProperty("gpuInstances").EnumerateArray().Select(i => (
+                i.GetProperty("id").GetInt32(),
+                i.GetProperty("profile").GetString(),
+                i.GetProperty("placement").GetProperty("start").GetInt32(),
+                i.GetProperty("computeInstances")[0].GetProperty("id").GetInt32(),
+                created.Out.Contains(i.GetProperty("computeInstances")[0].GetProperty("migUuid").GetString()!, StringComparison.Ordinal)))
+            .Should().Equal((2, "3g.20gb", 4, 0, true), (7, "1g.5gb", 0, 0, true), (8, "1g.5gb", 1, 0, true), (9, "1g.5gb", 2, 0, true));
+    }
+
+    [Fact]
+    public void Create_in_the_wrong_order_fails_as_the_driver_does_and_hides_nothing()
+    {
+        using Nvmig nvmig = new("A100-SXM4-40GB");
+
+        Nvmig.Answer answer = nvmig.Run("create", "19,19,14,9", "--enable-mig");
+
+        answer.ExitCode.Should().Be(23);
+        answer.Complaints.Should().HaveCount(3);
+        answer.Complaints[0].Should().Match("nvmig: Cannot create a GPU instance 3g.20gb (profile 9) on GPU 0 (GPU-*): Insufficient Resources (NVML_ERROR_INSUFFICIENT_RESOURCES, 23, from nvmlDeviceCreateGpuInstance). Every place for it is taken: *");
+        answer.Complaints[1].Should().Be("nvmig: GPU 0: created and left in place: GPU instance 13 (1g.5gb at 6:1), GPU instance 11 (1g.5gb at 4:1), GPU instance 3 (2g.10gb at 0:2); failed: 3g.20gb.");
+        answer.Complaints[2].Should().StartWith("nvmig: GPU 0 has room for 3 of 7 1g.5gb, 1 of 1 1g.5gb+me, 1 of 4 1g.10gb, 1 of 3 2g.10gb, 0 of 2 3g.20gb,");
+        Ids(nvmig.Run("list", "--json")).Should().Equal(3, 11, 13);
+    }
+
+    [Fact]
+    public void Create_with_json_prints_what_was_done_and_what_failed()
+    {
+        using Nvmig nvmig = new("A100-SXM4-40GB*2");
+        nvmig.Run("enable").ExitCode.Should().Be(0);
+
+        JsonElement answer = nvmig.Run("create", "7g.40gb,1g.5gb*2", "--json").Json;
+
+        answer.GetProperty("error").GetProperty("code").GetInt32().Should().Be(23);
+        JsonElement first = answer.GetProperty("gpus")[0];
+        first.GetProperty("created")[0].GetProperty("profile").GetString().Should().Be("7g.40gb");
+        first.GetProperty("failed").GetString().Should().Be("1g.5gb");
+        first.GetProperty("notTried").EnumerateArray().Select(e => e.GetString()).Should().Equal("1g.5gb");
+        JsonElement second = answer.GetProperty("gpus")[1];
+        second.GetProperty("created").GetArrayLength().Should().Be(0);
+        second.GetProperty("failed").ValueKind.Should().Be(JsonValueKind.Null);
+        second.GetProperty("notTried").GetArrayLength().Should().Be(3);
+    }
+
+    [Fact]
+    public void Create_takes_names_ids_counts_and_places()
+    {
+        using Nvmig nvmig = new();
+
+        nvmig.Run("create", "3g.20gb,19:2", "1G.5GB*2", "--enable-mig", "--no-compute-instances").ExitCode.Should().Be(0);
+
+        JsonElement gpu = nvmig.Run("list", "--json").Json.GetProperty("gpus")[0];
+        gpu.GetProperty("gpuInstances").EnumerateArray().Select(i => (i.GetProperty("id").GetInt32(), i.GetProperty("computeInstances").GetArrayLength()))
+            .Should().Equal((2, 0), (7, 0), (9, 0), (10, 0));
+    }
+
+    [Fact]
+    public void Without_a_choice_every_gpu_is_divided_and_with_one_only_that()
+    {
+        using Nvmig nvmig = new("A100-SXM4-40GB*4");
+        string uuid = nvmig.Run("devices", "--json").Json.GetProperty("gpus")[3].GetProperty("uuid").GetString()!;
+
+        nvmig.Run("enable").ExitCode.Should().Be(0);
+        nvmig.Run("create", "7g.40gb", "-i", "0,0000:08:00.0", "--gpu", uuid).ExitCode.Should().Be(0);
+
+        nvmig.Run("list", "--json").Json.GetProperty("gpus").EnumerateArray().Select(g => g.GetProperty("gpuInstances").GetArrayLength())
+            .Should().Equal(1, 1, 0, 1);
+    }
+
+    [Fact]
+    public void Nothing_is_created_anywhere_if_a_request_does_not_fit_a_gpu()
+    {
+        using Nvmig nvmig = new("A100-SXM4-40GB,H200");
+        nvmig.Run("enable").ExitCode.Should().Be(0);
+
+        Nvmig.Answer answer = nvmig.Run("create", "1g.5gb");
+
+        answer.ExitCode.Should().Be(2);
+        answer.Complaints.Should().ContainSingle().Which.Should().Contain("GPU 1").And.Contain("1g.18gb (19)");
+        nvmig.Run("list", "--json").Json.GetProperty("gpus")[0].GetProperty("gpuInstances").GetArrayLength().Should().Be(0);
+    }
+
+    [Fact]
+    public void Destroy_takes_gpu_instances_and_compute_instances()
+    {
+        using Nvmig nvmig = new();
+        nvmig.Run("create", "9,19,19", "--enable-mig").ExitCode.Should().Be(0);
+
+        Nvmig.Answer refused = nvmig.Run("destroy", "2");
+        refused.ExitCode.Should().Be(19);
+        refused.Complaints.Should().ContainSingle().Which.Should().EndWith("It still has compute instance 0: destroy that first.");
+        refused.Out.Should().Be("GPU 0: destroyed nothing. Not destroyed: GPU instance 2.\n");
+        nvmig.Run("destroy", "2/0").ExitCode.Should().Be(0);
+        nvmig.Run("destroy", "2").ExitCode.Should().Be(0);
+        Ids(nvmig.Run("list", "--json")).Should().Equal(7, 8);
+        nvmig.Run("destroy", "7", "--recursive").Out.Should().StartWith("GPU 0: destroyed compute instance 0 of GPU instance 7, GPU instance 7.\n");
+        nvmig.Run("destroy", "--all").ExitCode.Should().Be(0);
+        Ids(nvmig.Run("list", "--json")).Should().BeEmpty();
+    }
+
+    [Fact]
+    public void Destroy_with_a_wrong_name_destroys_nothing()
+    {
+        using Nvmig nvmig = new();
+        nvmig.Run("create", "9,19", "--enable-mig").ExitCode.Should().Be(0);
+
+        Nvmig.Answer noGpuInstance = nvmig.Run("destroy", "2", "5", "-r");
+        Nvmig.Answer noComputeInstance = nvmig.Run("destroy", "2/1", "7/0");
+
+        noGpuInstance.ExitCode.Should().Be(6);
+        noGpuInstance.Complaints.Should().ContainSingle().Which.Should().Contain("Cannot find GPU instance 5 on GPU 0");
+        noComputeInstance.ExitCode.Should().Be(6);
+        noComputeInstance.Complaints.Should().ContainSingle().Which.Should().Contain("There is no compute instance 1 in GPU instance 2");
+        nvmig.Run("list", "--json").Json.GetProperty("gpus")[0].GetProperty("gpuInstances").EnumerateArray()
+            .Sum(i => i.GetProperty("computeInstances").GetArrayLength()).Should().Be(2);
+    }
+
+    [Fact]
+    public void Disable_with_instances_is_refused()
+    {
+        using Nvmig nvmig = new();
+        nvmig.Run("create", "9", "--enable-mig").ExitCode.Should().Be(0);
+
+        Nvmig.Answer refused = nvmig.Run("disable", "--json");
+
+        refused.ExitCode.Should().Be(19);
+        refused.Json.GetProperty("gpus")[0].GetProperty("outcome").GetString().Should().Be("InUse");
+        refused.Complaints.Should().ContainSingle().Which.Should().EndWith("Nothing was changed. Destroy its instances (nvmig destroy) and stop what uses the GPU.");
+        nvmig.Run("destroy", "--all").ExitCode.Should().Be(0);
+        nvmig.Run("disable").Out.Should().Match("MIG disabled on GPU 0 (GPU-*) (00000000:07:00.0).\n");
+    }
+
+    [Fact]
+    public void Profiles_and_placements_are_those_of_the_gpu()
+    {
+        using Nvmig nvmig = new("H200");
+
+        JsonElement profile = nvmig.Run("profiles", "--json").Json.GetProperty("gpus")[0].GetProperty("profiles")[4];
+        JsonElement places = nvmig.Run("placements", "--json").Json.GetProperty("gpus")[0].GetProperty("profiles")[4].GetProperty("placements");
+
+        profile.GetProperty("name").GetString().Should().Be("3g.71gb");
+        profile.GetProperty("memoryMiB").GetInt32().Should().Be(71424);
+        places.EnumerateArray().Select(p => p.GetProperty("start").GetInt32()).Should().Equal(0, 4);
+        nvmig.Run("profiles").Out.Should().Contain("│   0 │ 3g.71gb    │  9 │    2 │     2 │      3 │      69.75 │  60 │  3 │   3 │   0 │    3 │   0 │  no │");
+        nvmig.Run("placements").Out.Should().Contain("│   0 │ 3g.71gb    │  9 │ 0:4  4:4 ");
+    }
+
+    [Fact]
+    public void Machines_of_several_processes_at_once_lose_nothing()
+    {
+        using Nvmig nvmig = new("A100-SXM4-40GB");
+        nvmig.Run("enable").ExitCode.Should().Be(0);
+
+        Nvmig.Answer[] answers = [.. Enumerable.Range(0, 8).AsParallel().WithDegreeOfParallelism(4).Select(_ => nvmig.Run("create", "1g.5gb", "--json"))];
+
+        answers.Select(a => a.ExitCode).Order().Should().Equal(0, 0, 0, 0, 0, 0, 0, 23);
+        answers.Where(a => a.ExitCode == 0).Select(a => a.Json.GetProperty("gpus")[0].GetProperty("created")[0].GetProperty("id").GetInt32())
+            .Should().BeEquivalentTo([7, 8, 9, 10, 11, 12, 13]);
+        Ids(nvmig.Run("list", "--json")).Should().Equal(7, 8, 9, 10, 11, 12, 13);
+    }
+
+    [Fact]
+    public void Simulated_machines_are_the_users_own_and_can_be_reset()
+    {
+        using Nvmig nvmig = new("A100-SXM4-40GB");
+        nvmig.Environment["NVML_STUB_STATE"] = null;
+        nvmig.Environment["XDG_STATE_HOME"] = nvmig.Folder;
+        nvmig.RunBare("simulate", "reset").Out.Should().Be("There is no simulated machine yet: nothing to reset.\n");
+        nvmig.Run("create", "9", "--enable-mig").ExitCode.Should().Be(0);
+        Ids(nvmig.Run("list", "--json")).Should().Equal(2);
+
+        nvmig.RunBare("simulate", "reset").Out.Should().Be($"Reset {nvmig.Folder}/nvmig/simulated/a100-sxm4-40gb.state.\n");
+
+        Ids(nvmig.Run("list", "--json")).Should().BeEmpty();
+        File.GetUnixFileMode(Path.Combine(nvmig.Folder, "nvmig/simulated")).Should().Be(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
+
+    private static IEnumerable<int> Ids(Nvmig.Answer list) =>
+        list.Json.GetProperty("gpus")[0].GetProperty("gpuInstances").EnumerateArray().Select(i => i.GetProperty("id").GetInt32());
+}
