@@ -160,14 +160,16 @@ static nvmlReturn_t create(nvmlGpuInstance_t gpu_instance, unsigned int profile_
     else if (placement != NULL && (placement->size != profile->span || placement->start >= at.gpu_profile->slices ||
                                    (profile->starts & AT(placement->start)) == 0))
         result = NVML_ERROR_INVALID_ARGUMENT;
+    else if (placement != NULL &&
+             !fits(compute_occupied(at.gpu_profile, at.gpu_instance), placement->start, profile->span))
+        /* the open kernel module says STATE_IN_USE here, where it says INSUFFICIENT_RESOURCES of GPU instances */
+        result = NVML_ERROR_IN_USE;
     else if (id == MAX_COMPUTE_INSTANCES || compute_remaining(at.gpu_profile, at.gpu_instance, profile) == 0)
         result = NVML_ERROR_INSUFFICIENT_RESOURCES;
-    else if (placement == NULL)
-        start = compute_default_start(at.model, at.gpu_profile, at.gpu_instance, profile);
-    else if (fits(compute_occupied(at.gpu_profile, at.gpu_instance), placement->start, profile->span))
+    else if (placement != NULL)
         start = (int)placement->start;
-    else /* the open kernel module says STATE_IN_USE here, where it says INSUFFICIENT_RESOURCES of GPU instances */
-        result = NVML_ERROR_IN_USE;
+    else
+        start = compute_default_start(at.model, at.gpu_profile, at.gpu_instance, profile);
     if (result == NVML_SUCCESS && start < 0)
         result = NVML_ERROR_INSUFFICIENT_RESOURCES;
     if (result != NVML_SUCCESS) {

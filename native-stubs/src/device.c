@@ -118,9 +118,12 @@ nvmlReturn_t nvmlDeviceGetHandleByPciBusId_v2(const char *pciBusId, nvmlDevice_t
         return NVML_ERROR_INVALID_ARGUMENT;
     pci_address address = {0, 0, 0, 0};
     int end = -1;
-    /* domain:bus:device.function, where the function may be missing */
-    if (sscanf(pciBusId, "%8x:%2x:%2x%n", &address.domain, &address.bus, &address.device, &end) != 3 || end < 0)
-        return NVML_ERROR_INVALID_ARGUMENT;
+    /* [domain:]bus:device[.function] */
+    if (sscanf(pciBusId, "%8x:%2x:%2x%n", &address.domain, &address.bus, &address.device, &end) != 3) {
+        address.domain = 0;
+        if (sscanf(pciBusId, "%2x:%2x%n", &address.bus, &address.device, &end) != 2)
+            return NVML_ERROR_INVALID_ARGUMENT;
+    }
     int function_end = 0;
     if (pciBusId[end] == '.' && sscanf(pciBusId + end, ".%1x%n", &address.function, &function_end) == 1)
         end += function_end;

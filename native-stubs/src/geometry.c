@@ -15,15 +15,21 @@ bool fits(uint32_t occupied, unsigned int start, unsigned int span)
     return (occupied & slices(start, span)) == 0;
 }
 
+bool occupy(uint32_t *occupied, unsigned int start, unsigned int span)
+{
+    if (!fits(*occupied, start, span))
+        return false;
+    *occupied |= slices(start, span);
+    return true;
+}
+
 /* How many instances can stand in the free slices at the same time, filling from the lowest start. */
 static unsigned int room_for(uint32_t occupied, uint32_t starts, unsigned int span)
 {
     unsigned int room = 0;
     for (unsigned int start = 0; start < 32; start++) {
-        if (has_start(starts, start) && fits(occupied, start, span)) {
-            occupied |= slices(start, span);
+        if (has_start(starts, start) && occupy(&occupied, start, span))
             room++;
-        }
     }
     return room;
 }
@@ -46,13 +52,18 @@ uint32_t gpu_occupied(const gpu_model *model, const gpu_state *gpu)
     return occupied;
 }
 
-unsigned int gpu_remaining(const gpu_model *model, const gpu_state *gpu, const gpu_profile *profile)
+unsigned int gpu_existing(const gpu_state *gpu, const gpu_profile *profile)
 {
     unsigned int existing = 0;
     for (unsigned int id = 0; id < MAX_GPU_INSTANCE_IDS; id++)
         if (gpu->instances[id].exists && gpu->instances[id].profile_id == profile->id)
             existing++;
-    return smaller(profile->max_instances - existing,
+    return existing;
+}
+
+unsigned int gpu_remaining(const gpu_model *model, const gpu_state *gpu, const gpu_profile *profile)
+{
+    return smaller(profile->max_instances - gpu_existing(gpu, profile),
                    room_for(gpu_occupied(model, gpu), profile->starts, profile->span));
 }
 

@@ -10,6 +10,9 @@
 /* The memory slices of a GPU that instances occupy, as a bit set. */
 uint32_t gpu_occupied(const gpu_model *model, const gpu_state *gpu);
 
+/* How many instances of a profile are on a GPU. */
+unsigned int gpu_existing(const gpu_state *gpu, const gpu_profile *profile);
+
 /* How many more instances of a profile a GPU can take: the profile's own limit, or the free places. */
 unsigned int gpu_remaining(const gpu_model *model, const gpu_state *gpu, const gpu_profile *profile);
 
@@ -27,5 +30,8 @@ int compute_default_start(const gpu_model *model, const gpu_profile *profile, co
                           const compute_profile *compute);
 
 bool fits(uint32_t occupied, unsigned int start, unsigned int span);
+
+/* Adds the slices if they are free. */
+bool occupy(uint32_t *occupied, unsigned int start, unsigned int span);
 
 #endif

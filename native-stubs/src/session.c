@@ -9,6 +9,7 @@
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static atomic_uint initialisations; /* NVML counts them: as many shutdowns end it */
 static bool configured;
+static bool by_control; /* configured, well or not, through nvmlStubConfigure: then the environment has no say */
 
 bool session_is_open(void)
 {
@@ -24,6 +25,7 @@ nvmlReturn_t session_configure(const char *gpus, const char *path, state_message
     } else {
         result = state_open(gpus, path, message);
         configured = result == NVML_SUCCESS;
+        by_control = true;
         call_reset_counts();
     }
     pthread_mutex_unlock(&mutex);
@@ -34,7 +36,9 @@ static nvmlReturn_t initialise(void)
 {
     pthread_mutex_lock(&mutex);
     nvmlReturn_t result = NVML_SUCCESS;
-    if (!configured) {
+    if (!configured && by_control) {
+        result = NVML_ERROR_INVALID_STATE;
+    } else if (!configured) {
         state_message message = {""};
         result = state_open(getenv("NVML_STUB_GPUS"), getenv("NVML_STUB_STATE"), &message);
         configured = result == NVML_SUCCESS;

@@ -1,7 +1,10 @@
 #include "state.h"
 
+#include "geometry.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,6 +37,7 @@ static machine_state machine;                 /* as last read or committed */
 static machine_state change;                  /* the copy that a change is made in */
 static const gpu_model *models[MAX_GPUS];     /* of `machine` */
 static int file = -1;                         /* -1: the machine is private to this process */
+static pid_t opened_by;                       /* the process that opened it */
 static file_header header;                    /* the one that `machine` was read with */
 
 /* ---- saying what is wrong ---------------------------------------------------------------------------------------- */
@@ -122,7 +126,48 @@ static void describe_machine(const machine_state *of, char *text, size_t size)
     }
 }
 
-/* Whether bytes that claim to be a machine are one: nothing in them may lead out of an array or to an unknown profile. */
+/* Whether the compute instances of a GPU instance can stand together. */
+static bool are_compute_instances(const gpu_profile *profile, const gpu_instance_state *instance)
+{
+    uint32_t occupied = 0;
+    for (unsigned int id = 0; id < MAX_COMPUTE_INSTANCES; id++) {
+        const compute_instance_state *compute = &instance->compute[id];
+        if (!compute->exists)
+            continue;
+        const compute_profile *taken = profile_compute_by_id(profile, compute->profile_id);
+        if (taken == NULL || compute->start >= profile->slices ||
+            (taken->starts & AT(compute->start)) == 0 ||
+            !occupy(&occupied, compute->start, taken->span))
+            return false;
+    }
+    return true;
+}
+
+/* Whether the instances of a GPU can stand together, each where its id says. */
+static bool are_instances(const gpu_model *model, const gpu_state *gpu)
+{
+    uint32_t occupied = 0;
+    for (unsigned int id = 0; id < MAX_GPU_INSTANCE_IDS; id++) {
+        const gpu_instance_state *instance = &gpu->instances[id];
+        if (!instance->exists)
+            continue;
+        const gpu_profile *profile = model_profile_by_id(model, instance->profile_id);
+        if (!gpu->mig_enabled || profile == NULL || instance->start >= model->memory_slices ||
+            (profile->starts & AT(instance->start)) == 0 ||
+            gpu_instance_id(model, instance->start, profile->span) != id ||
+            !occupy(&occupied, instance->start, profile->span) || !are_compute_instances(profile, instance))
+            return false;
+    }
+    for (size_t i = 0; i < model->profile_count; i++)
+        if (gpu_existing(gpu, &model->profiles[i]) > model->profiles[i].max_instances)
+            return false;
+    return true;
+}
+
+/*
+ * Whether bytes that claim to be a machine are one that calls could have made: whatever a file holds, no call may be led
+ * out of an array by it, and no caller be given more instances than a profile has.
+ */
 static bool is_machine(const machine_state *of, const gpu_model *models_of[MAX_GPUS])
 {
     if (of->gpu_count == 0 || of->gpu_count > MAX_GPUS)
@@ -132,21 +177,8 @@ static bool is_machine(const machine_state *of, const gpu_model *models_of[MAX_G
         bool ambiguous;
         size_t length = strnlen(gpu->model, MODEL_KEY_SIZE);
         models_of[g] = length == MODEL_KEY_SIZE ? NULL : model_find(gpu->model, length, &ambiguous);
-        if (models_of[g] == NULL)
+        if (models_of[g] == NULL || gpu->mig_enabled > 1 || gpu->mig_pending > 1 || !are_instances(models_of[g], gpu))
             return false;
-        for (unsigned int id = 0; id < MAX_GPU_INSTANCE_IDS; id++) {
-            const gpu_instance_state *instance = &gpu->instances[id];
-            const gpu_profile *profile = model_profile_by_id(models_of[g], instance->profile_id);
-            if (!instance->exists)
-                continue;
-            if (profile == NULL || instance->start + profile->span > models_of[g]->memory_slices)
-                return false;
-            for (unsigned int c = 0; c < MAX_COMPUTE_INSTANCES; c++)
-                if (instance->compute[c].exists &&
-                    (instance->compute[c].start >= 32 ||
-                     profile_compute_by_id(profile, instance->compute[c].profile_id) == NULL))
-                    return false;
-        }
     }
     return true;
 }
@@ -180,7 +212,19 @@ static nvmlReturn_t lock_file(int descriptor, short type)
 
 static bool write_all(int descriptor, const void *bytes, size_t size, off_t offset)
 {
-    return pwrite(descriptor, bytes, size, offset) == (ssize_t)size;
+    while (size > 0) {
+        ssize_t written = pwrite(descriptor, bytes, size, offset);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written == 0)
+            errno = ENOSPC;
+        if (written <= 0)
+            return false;
+        bytes = (const char *)bytes + written;
+        size -= (size_t)written;
+        offset += written;
+    }
+    return true;
 }
 
 /* Whether the file begins as ours does, whatever its version and however it ends. */
@@ -204,12 +248,16 @@ static nvmlReturn_t read_file(int descriptor, const char *path, state_message *m
     if (found.format != FILE_FORMAT || found.machine_size != sizeof(machine_state))
         return fail(NVML_ERROR_INVALID_STATE, message,
                     "the state file %s was written by another version of the NVML stub; it was left untouched", path);
+    if (status.st_nlink == 0) /* deleted, or replaced by a reset: whoever opens the path now gets another machine */
+        return fail(NVML_ERROR_INVALID_STATE, message, "the state file %s was deleted", path);
+    if (status.st_size != machine_offset(2))
+        return fail(NVML_ERROR_INVALID_STATE, message, "the state file %s is damaged; it was left untouched", path);
     if (found.generation == header.generation && found.checksum == header.checksum && header.generation != 0)
         return NVML_SUCCESS;
 
     machine_state read;
     const gpu_model *read_models[MAX_GPUS] = {NULL};
-    if (found.active > 1 || status.st_size != machine_offset(2) ||
+    if (found.active > 1 ||
         pread(descriptor, &read, sizeof(read), machine_offset(found.active)) != (ssize_t)sizeof(read) ||
         checksum(&read) != found.checksum || !is_machine(&read, read_models))
         return fail(NVML_ERROR_INVALID_STATE, message, "the state file %s is damaged; it was left untouched", path);
@@ -250,7 +298,11 @@ static nvmlReturn_t write_new_file(const char *path, const machine_state *initia
                    write_all(descriptor, initial, sizeof(*initial), machine_offset(0)) &&
                    write_all(descriptor, initial, sizeof(*initial), machine_offset(1));
     int error = errno;
-    if (close(descriptor) == 0 && written)
+    if (close(descriptor) != 0 && written) {
+        written = false;
+        error = errno;
+    }
+    if (written)
         return NVML_SUCCESS;
     unlink(temporary);
     return fail_errno(message, path, "write", error);
@@ -258,7 +310,7 @@ static nvmlReturn_t write_new_file(const char *path, const machine_state *initia
 
 static nvmlReturn_t create_file(const char *path, const machine_state *initial, state_message *message)
 {
-    char temporary[4096];
+    char temporary[PATH_MAX];
     nvmlReturn_t result = write_new_file(path, initial, temporary, sizeof(temporary), message);
     if (result != NVML_SUCCESS)
         return result;
@@ -271,34 +323,80 @@ static nvmlReturn_t create_file(const char *path, const machine_state *initial, 
 
 /* ---- opening and resetting --------------------------------------------------------------------------------------- */
 
+/*
+ * Opens and locks the file that `path` names, if it is ours; ENOENT in errno if there is none. A file that is not ours is
+ * never locked, since its owner may hold a lock for as long as he likes; one that was replaced while we waited for the
+ * lock is opened anew.
+ */
+static nvmlReturn_t open_and_lock(const char *path, short type, int *opened, state_message *message)
+{
+    for (;;) {
+        int descriptor = open(path, O_RDWR | O_CLOEXEC);
+        if (descriptor < 0) {
+            int error = errno;
+            nvmlReturn_t result = error == ENOENT ? fail(NVML_ERROR_NOT_FOUND, message, "there is no state file %s", path)
+                                                  : fail_errno(message, path, "open", error);
+            errno = error;
+            return result;
+        }
+        file_header found;
+        struct stat status;
+        struct stat named;
+        nvmlReturn_t result = NVML_SUCCESS;
+        if (fstat(descriptor, &status) != 0)
+            result = fail_errno(message, path, "read", errno);
+        else if (!S_ISREG(status.st_mode) || !is_ours(descriptor, &found))
+            result = fail(NVML_ERROR_INVALID_STATE, message,
+                          "%s is not a state file of the NVML stub; it was left untouched", path);
+        else if (lock_file(descriptor, type) != NVML_SUCCESS)
+            result = fail_errno(message, path, "lock", errno);
+        if (result != NVML_SUCCESS) {
+            close(descriptor);
+            return result;
+        }
+        if (stat(path, &named) == 0 && named.st_dev == status.st_dev && named.st_ino == status.st_ino) {
+            *opened = descriptor;
+            return NVML_SUCCESS;
+        }
+        close(descriptor);
+    }
+}
+
+static void state_close(void);
+
+static bool has_same_gpus(const machine_state *a, const machine_state *b)
+{
+    if (a->gpu_count != b->gpu_count)
+        return false;
+    for (unsigned int g = 0; g < a->gpu_count; g++)
+        if (strcmp(a->gpus[g].model, b->gpus[g].model) != 0)
+            return false;
+    return true;
+}
+
+/* Opens the file and reads the machine in it, which must be `wanted` unless any will do. */
 static nvmlReturn_t open_file(const machine_state *wanted, bool any_machine, const char *path, state_message *message)
 {
-    int descriptor = open(path, O_RDWR | O_CLOEXEC);
-    if (descriptor < 0 && errno == ENOENT) {
-        nvmlReturn_t created = create_file(path, wanted, message);
-        if (created != NVML_SUCCESS)
-            return created;
-        descriptor = open(path, O_RDWR | O_CLOEXEC);
+    int descriptor;
+    nvmlReturn_t result = open_and_lock(path, F_RDLCK, &descriptor, message);
+    if (result == NVML_ERROR_NOT_FOUND) {
+        result = create_file(path, wanted, message);
+        if (result == NVML_SUCCESS)
+            result = open_and_lock(path, F_RDLCK, &descriptor, message);
     }
-    if (descriptor < 0)
-        return fail_errno(message, path, "open", errno);
+    if (result != NVML_SUCCESS)
+        return result;
 
-    nvmlReturn_t result = lock_file(descriptor, F_RDLCK);
-    if (result != NVML_SUCCESS) {
-        fail_errno(message, path, "lock", errno);
-    } else {
-        memset(&header, 0, sizeof(header));
-        result = read_file(descriptor, path, message);
-    }
-    if (result == NVML_SUCCESS && !any_machine) {
+    memset(&header, 0, sizeof(header));
+    result = read_file(descriptor, path, message);
+    if (result == NVML_SUCCESS && !any_machine && !has_same_gpus(&machine, wanted)) {
         char held[256];
         char asked[256];
         describe_machine(&machine, held, sizeof(held));
         describe_machine(wanted, asked, sizeof(asked));
-        if (strcmp(held, asked) != 0)
-            result = fail(NVML_ERROR_INVALID_STATE, message,
-                          "the state file %s holds the machine %s, not %s; name another file, or reset this one", path,
-                          held, asked);
+        result = fail(NVML_ERROR_INVALID_STATE, message,
+                      "the state file %s holds the machine %s, not %s; name another file, or reset this one", path, held,
+                      asked);
     }
     if (result != NVML_SUCCESS) {
         close(descriptor);
@@ -306,6 +404,7 @@ static nvmlReturn_t open_file(const machine_state *wanted, bool any_machine, con
     }
     lock_file(descriptor, F_UNLCK);
     file = descriptor;
+    opened_by = getpid();
     return NVML_SUCCESS;
 }
 
@@ -318,9 +417,7 @@ nvmlReturn_t state_open(const char *gpus, const char *path, state_message *messa
         return result;
 
     pthread_mutex_lock(&mutex);
-    if (file >= 0)
-        close(file);
-    file = -1;
+    state_close();
     if (path != NULL && path[0] != '\0') {
         result = open_file(&wanted, any_machine, path, message);
     } else {
@@ -329,6 +426,14 @@ nvmlReturn_t state_open(const char *gpus, const char *path, state_message *messa
     }
     pthread_mutex_unlock(&mutex);
     return result;
+}
+
+/* Also when the library is unloaded: the descriptor is ours alone. */
+__attribute__((destructor)) static void state_close(void)
+{
+    if (file >= 0)
+        close(file);
+    file = -1;
 }
 
 /* The same GPUs as a file's active machine has, as new. */
@@ -346,6 +451,22 @@ static bool renew_machine(int descriptor, const file_header *found, machine_stat
     return true;
 }
 
+/* Puts a new file in the place of one that cannot be changed in place, with its access mode. */
+static nvmlReturn_t replace_file(const char *path, const machine_state *initial, mode_t mode, state_message *message)
+{
+    char temporary[PATH_MAX];
+    char *target = realpath(path, NULL); /* not in the place of a link to it */
+    if (target == NULL)
+        return fail_errno(message, path, "replace", errno);
+    nvmlReturn_t result = write_new_file(target, initial, temporary, sizeof(temporary), message);
+    if (result == NVML_SUCCESS && (chmod(temporary, mode & 07777) != 0 || rename(temporary, target) != 0)) {
+        result = fail_errno(message, path, "replace", errno);
+        unlink(temporary);
+    }
+    free(target);
+    return result;
+}
+
 nvmlReturn_t state_reset(const char *gpus, const char *path, state_message *message)
 {
     bool same_gpus = gpus == NULL || gpus[0] == '\0';
@@ -353,18 +474,15 @@ nvmlReturn_t state_reset(const char *gpus, const char *path, state_message *mess
     nvmlReturn_t result = parse_machine(same_gpus ? default_machine : gpus, &initial, message);
     if (result != NVML_SUCCESS)
         return result;
-    int descriptor = open(path, O_RDWR | O_CLOEXEC);
-    if (descriptor < 0)
-        return errno == ENOENT ? fail(NVML_ERROR_NOT_FOUND, message, "there is no state file %s", path)
-                               : fail_errno(message, path, "open", errno);
+    int descriptor;
+    result = open_and_lock(path, F_WRLCK, &descriptor, message);
+    if (result != NVML_SUCCESS)
+        return result;
 
     file_header found;
     struct stat status;
-    if (lock_file(descriptor, F_WRLCK) != NVML_SUCCESS || fstat(descriptor, &status) != 0) {
-        result = fail_errno(message, path, "lock", errno);
-    } else if (!S_ISREG(status.st_mode) || !is_ours(descriptor, &found)) {
-        result = fail(NVML_ERROR_INVALID_STATE, message,
-                      "%s is not a state file of the NVML stub; it was left untouched", path);
+    if (!is_ours(descriptor, &found) || fstat(descriptor, &status) != 0) {
+        result = fail_errno(message, path, "read", errno);
     } else if (found.format == FILE_FORMAT && found.machine_size == sizeof(machine_state) && found.active <= 1 &&
                status.st_size == machine_offset(2)) {
         if (same_gpus && !renew_machine(descriptor, &found, &initial))
@@ -377,18 +495,32 @@ nvmlReturn_t state_reset(const char *gpus, const char *path, state_message *mess
                       "the state file %s is damaged or of another version; say which GPUs the new machine shall have",
                       path);
     } else {
-        char temporary[4096];
-        result = write_new_file(path, &initial, temporary, sizeof(temporary), message);
-        if (result == NVML_SUCCESS && rename(temporary, path) != 0) {
-            result = fail_errno(message, path, "replace", errno);
-            unlink(temporary);
-        }
+        result = replace_file(path, &initial, status.st_mode, message);
     }
     close(descriptor);
     return result;
 }
 
 /* ---- locking and changing ---------------------------------------------------------------------------------------- */
+
+/*
+ * A forked child shares its parent's open file description, and with it the locks: neither would keep the other out. So a
+ * child opens the file for itself.
+ */
+static nvmlReturn_t reopen_after_fork(void)
+{
+    if (opened_by == getpid())
+        return NVML_SUCCESS;
+    char name[32];
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", file);
+    int own = open(name, O_RDWR | O_CLOEXEC);
+    if (own < 0)
+        return NVML_ERROR_OPERATING_SYSTEM;
+    close(file);
+    file = own;
+    opened_by = getpid();
+    return NVML_SUCCESS;
+}
 
 const gpu_model *state_model(unsigned int gpu)
 {
@@ -399,7 +531,9 @@ nvmlReturn_t state_lock(state_access access, machine_state **locked)
 {
     pthread_mutex_lock(&mutex);
     if (file >= 0) {
-        nvmlReturn_t result = lock_file(file, access == STATE_CHANGE ? F_WRLCK : F_RDLCK);
+        nvmlReturn_t result = reopen_after_fork();
+        if (result == NVML_SUCCESS)
+            result = lock_file(file, access == STATE_CHANGE ? F_WRLCK : F_RDLCK);
         if (result == NVML_SUCCESS) {
             result = read_file(file, "", NULL);
             if (result != NVML_SUCCESS)

@@ -17,13 +17,13 @@ nvmlReturn_t nvmlSystemGetDriverVersion(char *version, unsigned int length)
 
 nvmlReturn_t nvmlSystemGetNVMLVersion(char *version, unsigned int length)
 {
-    COUNT_CALL(); /* answers before initialisation too */
+    NVML_CALL();
     return text_return(nvml_version, version, length);
 }
 
 nvmlReturn_t nvmlSystemGetCudaDriverVersion_v2(int *cudaDriverVersion)
 {
-    COUNT_CALL();
+    NVML_CALL();
     if (cudaDriverVersion == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     *cudaDriverVersion = CUDA_DRIVER_VERSION;

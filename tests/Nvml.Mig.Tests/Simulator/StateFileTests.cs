@@ -81,6 +81,44 @@ public class StateFileTests
         }
     }
 
+    [Theory]
+    [InlineData("a mode that is none", new[] { 33, 200 })]
+    [InlineData("an instance with MIG disabled", new[] { 35 + 27, 1, 36 + 27, 9, 37 + 27, 0 })]
+    [InlineData("instances on top of each other", new[] { 33, 1, 35, 1, 36, 0, 35 + 27, 1, 36 + 27, 9 })]
+    [InlineData("an instance in the place of another id", new[] { 33, 1, 35 + 27, 1, 36 + 27, 9, 37 + 27, 4 })]
+    [InlineData("a compute instance beyond its GPU instance", new[] { 33, 1, 35 + 27, 1, 36 + 27, 9, 38 + 27, 1, 39 + 27, 1, 40 + 27, 2 })]
+    public void A_machine_that_no_driver_can_have_is_refused(string what, int[] changes)
+    {
+        using TemporaryFolder folder = new();
+        string file = folder.File("machine");
+        NvmlSimulator.Start("A100-SXM4-40GB", file).Dispose();
+        byte[] content = File.ReadAllBytes(file);
+        const int header = 32;
+        int size = BitConverter.ToInt32(content, 12);
+        foreach (int[] change in changes.Chunk(2))
+            content[header + change[0]] = (byte)change[1]; // in the first GPU of the active machine, behind its 32 bytes of name
+        uint checksum = content.AsSpan(header, size).ToArray().Aggregate(2166136261u, (hash, b) => (hash ^ b) * 16777619u);
+        BitConverter.TryWriteBytes(content.AsSpan(28), checksum);
+        File.WriteAllBytes(file, content);
+
+        FluentActions.Invoking(() => NvmlSimulator.Start("A100-SXM4-40GB", file)).Should().Throw<NvmlException>(what)
+            .WithMessage("*is damaged; it was left untouched*");
+    }
+
+    [Fact]
+    public void A_file_that_is_deleted_under_a_session_is_not_written_on()
+    {
+        using TemporaryFolder folder = new();
+        string file = folder.File("machine");
+        using NvmlSimulator simulator = NvmlSimulator.Start("A100-SXM4-40GB", file);
+        using NvmlSession session = NvmlSession.Open(simulator.LibraryPath);
+        session.Devices[0].GetMigMode();
+
+        File.Delete(file);
+
+        session.Devices[0].Invoking(gpu => gpu.EnableMig()).Should().Throw<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.InvalidState);
+    }
+
     [Fact]
     public void A_file_with_another_machine_is_refused()
     {
