@@ -8,8 +8,15 @@ internal static class ExitCodes
     /// <summary>EX_USAGE of sysexits.h; above every nvmlReturn_t but 999.</summary>
     public const int Usage = 64;
 
-    /// <summary>For codes that an exit status cannot hold, such as NVML_ERROR_UNKNOWN (999).</summary>
+    /// <summary>For codes that an exit status cannot hold, such as NVML_ERROR_UNKNOWN (999), and for errors of our own.</summary>
     private const int Other = 255;
 
     public static int For(NvmlReturnCode code) => (int)code is > 0 and < Usage ? (int)code : Other;
+
+    public static int For(Exception failure) => failure switch
+    {
+        NvmlException e => For(e.Code),
+        UsageException => Usage,
+        _ => Other,
+    };
 }

@@ -29,47 +29,56 @@ internal sealed class Machine : IDisposable
     /// <summary>For tables and pictures. JSON goes to standard output directly.</summary>
     public IAnsiConsole Out { get; }
 
-    /// <summary>Opens the machine that the command line means, runs the command on it, and turns failures into exit codes.</summary>
+    /// <summary>Opens the machine that the command line means and runs the command on it.</summary>
     public static int Run(ParseResult parsed, Func<Machine, int> command)
     {
-        try
-        {
-            using Machine machine = Open(parsed);
-            return command(machine);
-        }
-        catch (NvmlException e)
-        {
-            Report(e.Message);
-            return ExitCodes.For(e.Code);
-        }
-        catch (Exception e) when (e is UsageException or ArgumentException)
-        {
-            Report(e.Message);
-            return ExitCodes.Usage;
-        }
+        using Machine machine = Open(parsed);
+        return command(machine);
     }
-
-    public static void Report(string message) => Console.Error.WriteLine($"nvmig: {message}");
 
     /// <summary>The GPUs that were named, each once; by default all that the machine has.</summary>
     public IReadOnlyList<GpuDevice> Gpus() =>
         _names.Length == 0 ? Session.Devices : [.. _names.Select(Session.GetDevice).DistinctBy(gpu => gpu.Index)];
 
-    /// <summary>The GPUs that were named, which must be able to be divided; by default all that are.</summary>
+    /// <summary>
+    /// The GPUs to change: those that were named, which must be able to be divided; by default all that are. One that does not answer
+    /// is an error here: who changes a machine must know what it is made of.
+    /// </summary>
     /// <exception cref="NvmlNotSupportedException">A GPU cannot be divided, or none can.</exception>
-    public IReadOnlyList<GpuDevice> MigCapableGpus()
+    public IReadOnlyList<GpuDevice> GpusToChange()
     {
-        if (_names.Length > 0)
+        if (_names.Length == 0)
+            return [.. ReadEach(gpu => gpu).Select(read => read.Error is null ? read.Gpu : throw read.Error)];
+        IReadOnlyList<GpuDevice> named = Gpus();
+        foreach (GpuDevice gpu in named)
+            gpu.GetMigMode(); // throws, and says which, if it has none
+        return named;
+    }
+
+    /// <summary>
+    /// Reads something of each GPU that can be divided, named or not. What keeps one from answering is its own entry: it must not hide
+    /// the others.
+    /// </summary>
+    /// <exception cref="NvmlNotSupportedException">None can be divided.</exception>
+    public IReadOnlyList<Reading<T>> ReadEach<T>(Func<GpuDevice, T> read)
+        where T : class
+    {
+        List<Reading<T>> readings = [];
+        foreach (GpuDevice gpu in Gpus())
         {
-            IReadOnlyList<GpuDevice> named = Gpus();
-            foreach (GpuDevice gpu in named)
-                gpu.GetMigMode(); // throws, and says which, if it has none
-            return named;
+            try
+            {
+                if (_names.Length > 0 || gpu.IsMigCapable())
+                    readings.Add(new Reading<T>(gpu, read(gpu), null));
+            }
+            catch (NvmlException e)
+            {
+                readings.Add(new Reading<T>(gpu, null, e));
+            }
         }
 
-        List<GpuDevice> capable = [.. Session.Devices.Where(gpu => gpu.IsMigCapable())];
-        return capable.Count > 0
-            ? capable
+        return readings.Count > 0
+            ? readings
             : throw new NvmlNotSupportedException(
                 NvmlReturnCode.NotSupported, "nvmlDeviceGetMigMode", "No GPU of this machine can be divided: none has a MIG mode.");
     }
@@ -101,3 +110,7 @@ internal sealed class Machine : IDisposable
         }
     }
 }
+
+/// <summary>What was read of a GPU, or why it could not be.</summary>
+internal sealed record Reading<T>(GpuDevice Gpu, T? Value, NvmlException? Error)
+    where T : class;

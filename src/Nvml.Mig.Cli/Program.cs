@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Nvml.Mig.Cli.Commands;
+using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli;
 
@@ -24,15 +25,21 @@ internal static class Program
             SimulateCommand.Build(),
         };
 
-        ParseResult parsed = root.Parse(args);
+        // No response files: an argument is what it says, '@' or not.
+        ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0)
         {
-            foreach (string message in parsed.Errors.Select(e => e.Message))
-                Console.Error.WriteLine($"nvmig: {message}");
-            Console.Error.WriteLine("Try 'nvmig --help'.");
-            return ExitCodes.Usage;
+            string message = string.Join(" ", parsed.Errors.Select(e => e.Message)) + " Try 'nvmig --help'.";
+            return Failures.Report(new UsageException(message), json: args.Contains("--json", StringComparer.Ordinal));
         }
 
-        return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+        try
+        {
+            return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+        }
+        catch (Exception e)
+        {
+            return Failures.Report(e, parsed.GetValue(GlobalOptions.Json));
+        }
     }
 }

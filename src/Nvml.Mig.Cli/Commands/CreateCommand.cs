@@ -38,7 +38,7 @@ internal static class CreateCommand
     private static int Run(Machine machine, IReadOnlyList<InstanceRequest> requests, bool withCompute, bool enableMig)
     {
         // What is wrong with the request comes out before anything is changed anywhere.
-        List<Work> work = [.. machine.MigCapableGpus().Select(gpu => new Work(gpu, [.. requests.Select(r => Wanted.On(gpu, r))]))];
+        List<Work> work = [.. machine.GpusToChange().Select(gpu => new Work(gpu, [.. requests.Select(r => Wanted.On(gpu, r))]))];
         if (!enableMig && work.Find(w => !w.Gpu.GetMigMode().Current) is { } disabled)
         {
             throw new NvmlNotSupportedException(
@@ -52,8 +52,8 @@ internal static class CreateCommand
         {
             try
             {
-                foreach (Work on in work.Where(on => enableMig && !on.Gpu.GetMigMode().Current))
-                    Enable(on.Gpu, say);
+                foreach (Work on in work.Where(_ => enableMig))
+                    on.EnableMig(say);
                 foreach (Work on in work)
                     on.Create(withCompute, say);
             }
@@ -63,29 +63,19 @@ internal static class CreateCommand
             }
         });
 
+        // What was done is told first, from memory: the driver that failed may fail again.
+        if (failure is not null)
+        {
+            Failures.Say(failure.Message);
+            foreach (Work on in work)
+                Failures.Say(on.Summary());
+        }
+
         if (machine.Json)
-        {
-            Documents.Print(new CreateDocument([.. work.Select(on => on.ToEntry(failure))], failure is null ? null : ErrorEntry.From(failure)));
-        }
+            Documents.Print(new CreateDocument([.. work.Select(on => on.ToEntry(failure is not null))], ErrorEntry.FromOptional(failure)));
         else
-        {
-            LayoutView.Show(machine.Out, [.. work.Select(on => Layout.Read(on.Gpu))]);
-        }
-
-        if (failure is null)
-            return ExitCodes.Success;
-        Machine.Report(failure.Message);
-        foreach (Work on in work)
-            on.ExplainWhatIsLeft();
-        return ExitCodes.For(failure.Code);
-    }
-
-    private static void Enable(GpuDevice gpu, Action<string> say)
-    {
-        say($"GPU {gpu.Index}: enabling MIG mode");
-        MigModeChange change = gpu.EnableMig();
-        if (MigModeCommand.Explain(gpu, change, enable: true) is { } explanation)
-            throw new NvmlException(change.Reason, "nvmlDeviceSetMigMode", explanation);
+            LayoutView.ShowWhatCanBeRead(machine.Out, work.Select(on => on.Gpu));
+        return failure is null ? ExitCodes.Success : ExitCodes.For(failure);
     }
 
     /// <summary>A request in terms of a GPU: the profile and, if a start was given, the placement.</summary>
@@ -112,55 +102,100 @@ internal static class CreateCommand
     /// <summary>What is to be created on one GPU, and what has been.</summary>
     private sealed class Work(GpuDevice gpu, IReadOnlyList<Wanted> wanted)
     {
-        private readonly List<GpuInstance> _created = [];
-        private bool _failed;
+        private readonly List<(GpuInstance Instance, ComputeInstance? Compute)> _created = [];
+        private int _tried;
+        private bool _migEnabled;
+
+        /// <summary>What is being done; after a failure, what failed.</summary>
+        private string? _doing;
 
         public GpuDevice Gpu => gpu;
 
-        private IEnumerable<string> NotTried => wanted.Skip(_created.Count + (_failed ? 1 : 0)).Select(w => w.ToString());
+        private IEnumerable<string> NotTried => wanted.Skip(_tried).Select(w => w.ToString());
+
+        public void EnableMig(Action<string> say)
+        {
+            if (gpu.GetMigMode().Current)
+                return;
+            Begin("enabling MIG mode", say);
+            MigModeChange change = gpu.EnableMig();
+            if (MigModeCommand.Explain(gpu, change, enable: true) is { } problem)
+                throw problem;
+            _migEnabled = true;
+            _doing = null;
+        }
 
         public void Create(bool withCompute, Action<string> say)
         {
             foreach (Wanted next in wanted)
             {
-                string count = $"{_created.Count + 1} of {wanted.Count}";
-                say($"GPU {gpu.Index}: creating GPU instance {next} ({count})");
-                _failed = true;
+                _tried++;
+                string count = $"{_tried} of {wanted.Count}";
+                Begin($"creating GPU instance {next}", say, count);
                 GpuInstance instance = gpu.CreateGpuInstance(next.Profile, next.Placement);
-                _failed = false;
-                _created.Add(instance);
-                if (!withCompute)
-                    continue;
-                say($"GPU {gpu.Index}: creating a compute instance in GPU instance {instance.Id} ({count})");
-                instance.CreateComputeInstance();
+                _created.Add((instance, null));
+                if (withCompute)
+                {
+                    Begin($"creating a compute instance in GPU instance {instance.Id}", say, count);
+                    _created[^1] = (instance, instance.CreateComputeInstance());
+                }
+
+                _doing = null;
             }
         }
 
-        public CreatedEntry ToEntry(NvmlException? failure)
+        public CreatedEntry ToEntry(bool failed)
         {
-            HashSet<int> ids = [.. _created.Select(i => i.Id)];
+            IReadOnlyList<MigDevice> devices = _created.Count == 0 ? [] : TryRead(gpu.GetMigDevices) ?? [];
             return new CreatedEntry(
                 gpu.Index,
                 gpu.Uuid,
-                ids.Count == 0 ? [] : [.. Layout.Read(gpu).GpuInstances.Where(i => ids.Contains(i.Id))],
-                _failed ? wanted[_created.Count].ToString() : null,
+                _migEnabled,
+                [.. _created.Select(c => Layout.Entry(c.Instance, c.Compute is null ? [] : [c.Compute], devices))],
+                _doing,
                 [.. NotTried],
-                failure is null ? [] : [.. Room()]);
+                failed ? TryRead(Room) : []);
         }
 
-        /// <summary>After a failure: what stands, what was not tried, and what there is room for.</summary>
-        public void ExplainWhatIsLeft()
+        /// <summary>After a failure: what was done, what failed, what was not tried, and what there is room for.</summary>
+        public string Summary()
         {
-            string created = _created.Count == 0
+            List<string> parts = [];
+            if (_migEnabled)
+                parts.Add("MIG mode was enabled");
+            parts.Add(_created.Count == 0
                 ? "nothing was created"
-                : $"created and left in place: {string.Join(", ", _created.Select(i => $"GPU instance {i.Id} ({i.Profile.Name} at {i.Placement})"))}";
-            string failed = _failed ? $"; failed: {wanted[_created.Count]}" : "";
-            string notTried = NotTried.Any() ? $"; not tried: {string.Join(", ", NotTried)}" : "";
-            Machine.Report($"GPU {gpu.Index}: {created}{failed}{notTried}.");
-            Machine.Report($"GPU {gpu.Index} has room for {string.Join(", ", Room().Select(r => $"{r.Free} of {r.Total} {r.Profile}"))} (each alone).");
+                : $"created and left in place: {string.Join(", ", _created.Select(c => $"GPU instance {c.Instance.Id} ({c.Instance.Profile.Name} at {c.Instance.Placement})"))}");
+            if (_doing is not null)
+                parts.Add($"failed: {_doing}");
+            if (NotTried.Any())
+                parts.Add($"not tried: {string.Join(", ", NotTried)}");
+            if (TryRead(Room) is { } room)
+                parts.Add($"room now for, each alone: {string.Join(", ", room.Select(r => $"{r.Free} of {r.Total} {r.Profile}"))}");
+            return $"GPU {gpu.Index}: {string.Join("; ", parts)}.";
         }
 
-        private IEnumerable<RoomEntry> Room() =>
-            gpu.GetGpuInstanceProfiles().Select(p => new RoomEntry(p.Name, gpu.GetRemainingCapacity(p), p.MaxInstances));
+        private void Begin(string step, Action<string> say, string? count = null)
+        {
+            _doing = step;
+            say($"GPU {gpu.Index}: {step}{(count is null ? "" : $" ({count})")}");
+        }
+
+        private IReadOnlyList<RoomEntry> Room() =>
+            [.. gpu.GetGpuInstanceProfiles().Select(p => new RoomEntry(p.Name, gpu.GetRemainingCapacity(p), p.MaxInstances))];
+
+        /// <summary>What only rounds off a report must not replace it by its own failure.</summary>
+        private static T? TryRead<T>(Func<T> read)
+            where T : class
+        {
+            try
+            {
+                return read();
+            }
+            catch (NvmlException)
+            {
+                return null;
+            }
+        }
     }
 }

@@ -43,7 +43,7 @@ internal static class DestroyCommand
             .Distinct()];
 
         // A name that does not fit comes out before anything is destroyed anywhere.
-        List<Work> work = [.. machine.MigCapableGpus().Select(gpu => Work.Find(gpu, names, recursive, all))];
+        List<Work> work = [.. machine.GpusToChange().Select(gpu => Work.Find(gpu, names, recursive, all))];
         NvmlException? failure = null;
         Progress.Run(machine, say =>
         {
@@ -58,22 +58,21 @@ internal static class DestroyCommand
             }
         });
 
+        if (failure is not null)
+            Failures.Say(failure.Message);
         if (machine.Json)
         {
-            Documents.Print(new DestroyDocument([.. work.Select(on => on.ToEntry())], failure is null ? null : ErrorEntry.From(failure)));
+            Documents.Print(new DestroyDocument([.. work.Select(on => on.ToEntry())], ErrorEntry.FromOptional(failure)));
         }
         else
         {
             foreach (Work on in work)
                 Console.Out.WriteLine(on.Summary());
             if (work.Exists(on => on.HasDestroyed))
-                LayoutView.Show(machine.Out, [.. work.Select(on => Layout.Read(on.Gpu))]);
+                LayoutView.ShowWhatCanBeRead(machine.Out, work.Select(on => on.Gpu));
         }
 
-        if (failure is null)
-            return ExitCodes.Success;
-        Machine.Report(failure.Message);
-        return ExitCodes.For(failure.Code);
+        return failure is null ? ExitCodes.Success : ExitCodes.For(failure);
     }
 
     private sealed record InstanceName(int GpuInstance, int? ComputeInstance)
@@ -107,8 +106,8 @@ internal static class DestroyCommand
 
         public static Work Find(GpuDevice gpu, IReadOnlyList<InstanceName> names, bool recursive, bool all)
         {
-            List<(string Name, Action Destroy)> compute = [];
-            List<(string Name, Action Destroy)> whole = [];
+            // One GPU instance after the other, so that one in use leaves the rest whole, not all of them without compute instances.
+            List<(string Name, Action Destroy)> steps = [];
             foreach (GpuInstance instance in all ? gpu.GetGpuInstances() : [.. names.Select(n => n.GpuInstance).Distinct().Select(gpu.GetGpuInstance)])
             {
                 bool isNamed = all || names.Any(n => n.GpuInstance == instance.Id && n.ComputeInstance is null);
@@ -116,7 +115,7 @@ internal static class DestroyCommand
                 foreach (ComputeInstance inside in instance.GetComputeInstances())
                 {
                     if (named.Remove(inside.Id) || (isNamed && (all || recursive)))
-                        compute.Add(($"{instance.Id}/{inside.Id}", inside.Destroy));
+                        steps.Add(($"{instance.Id}/{inside.Id}", inside.Destroy));
                 }
 
                 if (named.Count > 0)
@@ -128,10 +127,10 @@ internal static class DestroyCommand
                 }
 
                 if (isNamed)
-                    whole.Add((instance.Id.ToString(CultureInfo.InvariantCulture), instance.Destroy));
+                    steps.Add((instance.Id.ToString(CultureInfo.InvariantCulture), instance.Destroy));
             }
 
-            return new Work(gpu, [.. compute, .. whole]);
+            return new Work(gpu, steps);
         }
 
         public void Destroy(Action<string> say)

@@ -17,56 +17,58 @@ internal static class DevicesCommand
 
     private static int Run(Machine machine)
     {
-        List<DeviceEntry> gpus = [.. machine.Gpus().Select(Describe)];
+        List<Reading<DeviceEntry>> gpus = [.. machine.Gpus().Select(Read)];
         if (machine.Json)
         {
             Documents.Print(new DevicesDocument(
-                machine.Session.GetDriverVersion(), machine.Session.GetNvmlVersion(), machine.Session.LibraryPath, gpus));
+                machine.Session.GetDriverVersion(),
+                machine.Session.GetNvmlVersion(),
+                machine.Session.LibraryPath,
+                [.. gpus.Select(gpu => gpu.Value
+                    ?? new DeviceEntry(gpu.Gpu.Index, null, null, null, null, null, ErrorEntry.FromOptional(gpu.Error)))]));
         }
         else
         {
             machine.Out.Write(DeviceTable(gpus));
         }
 
-        ErrorEntry? first = gpus.Select(gpu => gpu.Error).FirstOrDefault(error => error is not null);
-        if (first is null)
-            return ExitCodes.Success;
-        foreach (ErrorEntry error in gpus.Select(gpu => gpu.Error).OfType<ErrorEntry>())
-            Machine.Report(error.Message);
-        return ExitCodes.For((NvmlReturnCode)first.Code);
+        return Readings.Finish(gpus);
     }
 
-    /// <summary>A GPU that does not answer is a row like the others: what is wrong with it must not hide them.</summary>
-    private static DeviceEntry Describe(GpuDevice gpu)
+    private static Reading<DeviceEntry> Read(GpuDevice gpu)
     {
         try
         {
             bool capable = gpu.IsMigCapable();
-            return new DeviceEntry(
-                gpu.Index, gpu.Name, gpu.Uuid, gpu.PciBusId, capable, capable ? MigModeEntry.From(gpu.GetMigMode()) : null, Error: null);
+            MigModeEntry? mode = capable ? MigModeEntry.From(gpu.GetMigMode()) : null;
+            return new Reading<DeviceEntry>(gpu, new DeviceEntry(gpu.Index, gpu.Name, gpu.Uuid, gpu.PciBusId, capable, mode, Error: null), null);
         }
         catch (NvmlException e)
         {
-            return new DeviceEntry(gpu.Index, null, null, null, null, null, ErrorEntry.From(e));
+            return new Reading<DeviceEntry>(gpu, null, e);
         }
     }
 
-    private static Table DeviceTable(IEnumerable<DeviceEntry> gpus)
+    private static Table DeviceTable(IEnumerable<Reading<DeviceEntry>> gpus)
     {
         Table table = new Table().Border(TableBorder.Rounded).AddColumns(
-            new TableColumn("GPU").RightAligned(), new TableColumn("Name"), new TableColumn("PCI bus id"), new TableColumn("MIG"), new TableColumn("UUID"));
-        foreach (DeviceEntry gpu in gpus)
+            new TableColumn("GPU").RightAligned(),
+            new TableColumn("Name"),
+            new TableColumn("PCI bus id"),
+            new TableColumn("MIG"),
+            new TableColumn("UUID").NoWrap());
+        foreach (Reading<DeviceEntry> gpu in gpus)
         {
-            string mode = gpu switch
-            {
-                { Error: { } error } => error.Name,
-                { Mig: { } mig } => new MigMode(mig.Current, mig.Pending).ToString(),
-                _ => "not supported",
-            };
-            table.AddRow(
-                gpu.Index.ToString(CultureInfo.InvariantCulture), Markup.Escape(gpu.Name ?? "?"), gpu.PciBusId ?? "?", mode, gpu.Uuid ?? "?");
+            string index = gpu.Gpu.Index.ToString(CultureInfo.InvariantCulture);
+            if (gpu.Value is not { } device)
+                table.AddRow(index, gpu.Error!.Code.ToString(), "", "", "");
+            else
+                table.AddRow(index, Markup.Escape(device.Name!), device.PciBusId!, Mode(device), device.Uuid!);
         }
 
         return table;
     }
+
+    private static string Mode(DeviceEntry device) =>
+        device.Mig is { } mig ? new MigMode(mig.Current, mig.Pending).ToString() : "not supported";
 }

@@ -15,11 +15,17 @@ internal static class ListCommand
 
     private static int Run(Machine machine)
     {
-        List<Layout> layouts = [.. machine.MigCapableGpus().Select(Layout.Read)];
+        IReadOnlyList<Reading<Layout>> layouts = machine.ReadEach(Layout.Read);
         if (machine.Json)
-            Documents.Print(new ListDocument([.. layouts.Select(layout => layout.ToEntry())]));
+        {
+            Documents.Print(new ListDocument([.. layouts.Select(layout => layout.Value?.ToEntry()
+                ?? new GpuLayoutEntry(layout.Gpu.Index, null, null, null, null, null, ErrorEntry.FromOptional(layout.Error)))]));
+        }
         else
-            LayoutView.Show(machine.Out, layouts);
-        return ExitCodes.Success;
+        {
+            LayoutView.Show(machine.Out, [.. layouts.Select(layout => layout.Value).OfType<Layout>()]);
+        }
+
+        return Readings.Finish(layouts);
     }
 }

@@ -15,49 +15,61 @@ internal static class MigModeCommand
         return command;
     }
 
-    /// <summary>What to tell a person of a change that did not take effect; null if it did.</summary>
-    public static string? Explain(GpuDevice gpu, MigModeChange change, bool enable)
+    /// <summary>A change that did not take effect, as what a person must know; null if it did.</summary>
+    public static NvmlException? Explain(GpuDevice gpu, MigModeChange change, bool enable)
     {
         string verb = enable ? "enabled" : "disabled";
+        string gpuName = $"{gpu} ({gpu.PciBusId})";
         return change.Outcome switch
         {
-            MigModeOutcome.Pending =>
-                $"MIG will be {verb} on {gpu} ({gpu.PciBusId}) after a GPU reset or reboot, not before ({change.Reason}): stop what uses the GPU and run nvidia-smi --gpu-reset.",
-            MigModeOutcome.InUse =>
-                $"MIG cannot be {verb} on {gpu} ({gpu.PciBusId}): In use by another client (NVML_ERROR_IN_USE, 19, from nvmlDeviceSetMigMode). Nothing was changed. {(enable ? "Stop what uses the GPU." : "Destroy its instances (nvmig destroy) and stop what uses the GPU.")}",
+            MigModeOutcome.Pending => new NvmlException(
+                change.Reason,
+                "nvmlDeviceSetMigMode",
+                $"MIG will be {verb} on {gpuName} after a GPU reset or reboot, not before ({change.Reason}): stop what uses the GPU and run nvidia-smi --gpu-reset."),
+            MigModeOutcome.InUse => new NvmlInUseException(
+                NvmlReturnCode.InUse,
+                "nvmlDeviceSetMigMode",
+                $"MIG cannot be {verb} on {gpuName}: In use by another client (NVML_ERROR_IN_USE, 19, from nvmlDeviceSetMigMode). Nothing was changed. {(enable ? "Stop what uses the GPU." : "Destroy its instances (nvmig destroy) and stop what uses the GPU.")}"),
             _ => null,
         };
     }
 
     private static int Run(Machine machine, bool enable)
     {
-        List<ModeChangeEntry> changed = [];
-        NvmlException? failure = null;
-        int exitCode = ExitCodes.Success;
-        try
+        string verb = enable ? "enabled" : "disabled";
+        List<ModeChangeEntry> gpus = [];
+        NvmlException? first = null;
+        foreach (GpuDevice gpu in machine.GpusToChange())
         {
-            foreach (GpuDevice gpu in machine.MigCapableGpus())
+            try
             {
-                MigModeChange change = enable ? gpu.EnableMig() : gpu.DisableMig();
-                changed.Add(new ModeChangeEntry(gpu.Index, gpu.Uuid, gpu.PciBusId, change.Outcome, change.Reason));
-                if (Explain(gpu, change, enable) is { } explanation)
-                    Machine.Report(explanation);
+                // GPUs that are in the mode already are left alone: what a driver makes of the same mode again is not documented.
+                bool change = gpu.GetMigMode() != new MigMode(enable, enable);
+                MigModeChange outcome = !change ? new MigModeChange(MigModeOutcome.Activated, NvmlReturnCode.Success)
+                    : enable ? gpu.EnableMig() : gpu.DisableMig();
+                NvmlException? problem = Explain(gpu, outcome, enable);
+                if (problem is not null)
+                    Failures.Say(problem.Message);
                 else if (!machine.Json)
-                    Console.Out.WriteLine($"MIG {(enable ? "enabled" : "disabled")} on {gpu} ({gpu.PciBusId}).");
+                    Console.Out.WriteLine($"MIG {(change ? verb : $"was {verb} already")} on {gpu} ({gpu.PciBusId}).");
+
                 // A pending change is a warning, as with nvidia-smi: the driver has taken it.
-                if (change.Outcome == MigModeOutcome.InUse && exitCode == ExitCodes.Success)
-                    exitCode = ExitCodes.For(NvmlReturnCode.InUse);
+                if (outcome.Outcome == MigModeOutcome.InUse)
+                    first ??= problem;
+                gpus.Add(new ModeChangeEntry(
+                    gpu.Index, outcome.Outcome, outcome.Reason, change && problem is null, ErrorEntry.FromOptional(problem)));
             }
-        }
-        catch (NvmlException e)
-        {
-            failure = e;
-            Machine.Report(e.Message);
-            exitCode = ExitCodes.For(e.Code);
+            catch (NvmlException e)
+            {
+                // The GPUs have nothing to do with each other: the next ones get their chance.
+                first ??= e;
+                Failures.Say(e.Message);
+                gpus.Add(new ModeChangeEntry(gpu.Index, null, null, Changed: false, ErrorEntry.From(e)));
+            }
         }
 
         if (machine.Json)
-            Documents.Print(new ModeChangeDocument(changed, failure is null ? null : ErrorEntry.From(failure)));
-        return exitCode;
+            Documents.Print(new ModeChangeDocument(gpus, ErrorEntry.FromOptional(first)));
+        return first is null ? ExitCodes.Success : ExitCodes.For(first);
     }
 }

@@ -17,25 +17,27 @@ internal static class PlacementsCommand
 
     private static int Run(Machine machine)
     {
-        List<GpuPlacementsEntry> gpus = [.. machine.MigCapableGpus().Select(gpu => new GpuPlacementsEntry(
+        IReadOnlyList<Reading<GpuPlacementsEntry>> gpus = machine.ReadEach(gpu => new GpuPlacementsEntry(
             gpu.Index,
             gpu.Uuid,
             [.. gpu.GetGpuInstanceProfiles().Select(p => new ProfilePlacementsEntry(
-                p.Id, p.Name, [.. gpu.GetPossiblePlacements(p).Select(PlacementEntry.From)]))]))];
+                p.Id, p.Name, [.. gpu.GetPossiblePlacements(p).Select(PlacementEntry.From)]))],
+            Error: null));
         if (machine.Json)
         {
-            Documents.Print(new PlacementsDocument(gpus));
-            return ExitCodes.Success;
+            Documents.Print(new PlacementsDocument([.. gpus.Select(gpu => gpu.Value
+                ?? new GpuPlacementsEntry(gpu.Gpu.Index, null, null, ErrorEntry.FromOptional(gpu.Error)))]));
+            return Readings.Finish(gpus);
         }
 
         Table table = new Table().Border(TableBorder.Rounded).AddColumns(
             new TableColumn("GPU").RightAligned(), new TableColumn("Profile"), new TableColumn("Id").RightAligned(), new TableColumn("Placements"));
-        foreach (GpuPlacementsEntry gpu in gpus)
+        foreach (Reading<GpuPlacementsEntry> gpu in gpus)
         {
-            foreach (ProfilePlacementsEntry profile in gpu.Profiles)
+            foreach (ProfilePlacementsEntry profile in gpu.Value?.Profiles ?? [])
             {
                 table.AddRow(
-                    gpu.Index.ToString(CultureInfo.InvariantCulture),
+                    gpu.Gpu.Index.ToString(CultureInfo.InvariantCulture),
                     profile.Name,
                     profile.Id.ToString(CultureInfo.InvariantCulture),
                     string.Join("  ", profile.Placements.Select(p => new Placement(p.Start, p.Size).ToString())));
@@ -43,6 +45,6 @@ internal static class PlacementsCommand
         }
 
         machine.Out.Write(table);
-        return ExitCodes.Success;
+        return Readings.Finish(gpus);
     }
 }

@@ -17,7 +17,7 @@ internal static class ProfilesCommand
 
     private static int Run(Machine machine)
     {
-        List<GpuProfilesEntry> gpus = [.. machine.MigCapableGpus().Select(gpu => new GpuProfilesEntry(
+        IReadOnlyList<Reading<GpuProfilesEntry>> gpus = machine.ReadEach(gpu => new GpuProfilesEntry(
             gpu.Index,
             gpu.Uuid,
             [.. gpu.GetGpuInstanceProfiles().Select(p => new ProfileEntry(
@@ -34,12 +34,19 @@ internal static class ProfilesCommand
                 p.EncoderCount,
                 p.JpegCount,
                 p.OfaCount,
-                p.SupportsP2P))]))];
+                p.SupportsP2P))],
+            Error: null));
         if (machine.Json)
-            Documents.Print(new ProfilesDocument(gpus));
+        {
+            Documents.Print(new ProfilesDocument([.. gpus.Select(gpu => gpu.Value
+                ?? new GpuProfilesEntry(gpu.Gpu.Index, null, null, ErrorEntry.FromOptional(gpu.Error)))]));
+        }
         else
-            machine.Out.Write(ProfileTable(gpus));
-        return ExitCodes.Success;
+        {
+            machine.Out.Write(ProfileTable(gpus.Select(gpu => gpu.Value).OfType<GpuProfilesEntry>()));
+        }
+
+        return Readings.Finish(gpus);
     }
 
     private static Table ProfileTable(IEnumerable<GpuProfilesEntry> gpus)
@@ -49,7 +56,7 @@ internal static class ProfilesCommand
             table.AddColumn(new TableColumn(column) { Alignment = column is "Profile" ? Justify.Left : Justify.Right });
         foreach (GpuProfilesEntry gpu in gpus)
         {
-            foreach (ProfileEntry p in gpu.Profiles)
+            foreach (ProfileEntry p in gpu.Profiles ?? [])
             {
                 string[] numbers = [.. ((int[])[p.Id, p.Free, p.Total, p.Slices]).Select(Number)];
                 string[] engines = [.. ((int[])[p.Multiprocessors, p.CopyEngines, p.Decoders, p.Encoders, p.Jpegs, p.Ofas]).Select(Number)];

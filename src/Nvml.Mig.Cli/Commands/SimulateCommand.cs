@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Nvml.Mig.Cli.Output;
 using Nvml.Mig.Simulator;
 
 namespace Nvml.Mig.Cli.Commands;
@@ -11,36 +12,27 @@ internal static class SimulateCommand
         Command reset = new(
             "reset",
             "Make simulated machines new again: the one that --simulate or NVML_STUB_STATE names, else all of this user's.");
-        reset.SetAction(parsed => Reset(parsed.GetValue(GlobalOptions.Simulate)));
+        reset.SetAction(parsed => Reset(parsed.GetValue(GlobalOptions.Simulate), parsed.GetValue(GlobalOptions.Json)));
         return new Command("simulate", "Look after simulated machines.") { reset };
     }
 
-    private static int Reset(string? spec)
+    private static int Reset(string? spec, bool json)
     {
-        try
+        string[] files = spec is not null ? [SimulatedMachines.FileFor(spec)]
+            : SimulatedMachines.FileFromEnvironment is { } file ? [file]
+            : SimulatedMachines.AllFiles();
+        string[] present = [.. files.Where(File.Exists)];
+        foreach (string path in present)
         {
-            string[] files = spec is not null ? [SimulatedMachines.FileFor(spec)]
-                : SimulatedMachines.FileFromEnvironment is { } file ? [file]
-                : SimulatedMachines.AllFiles();
-            foreach (string path in files.Where(File.Exists))
-            {
-                NvmlSimulator.Reset(path, spec);
+            NvmlSimulator.Reset(path, spec);
+            if (!json)
                 Console.Out.WriteLine($"Reset {path}.");
-            }
+        }
 
-            if (!files.Any(File.Exists))
-                Console.Out.WriteLine("There is no simulated machine yet: nothing to reset.");
-            return ExitCodes.Success;
-        }
-        catch (NvmlException e)
-        {
-            Machine.Report(e.Message);
-            return ExitCodes.For(e.Code);
-        }
-        catch (UsageException e)
-        {
-            Machine.Report(e.Message);
-            return ExitCodes.Usage;
-        }
+        if (json)
+            Documents.Print(new ResetDocument(present));
+        else if (present.Length == 0)
+            Console.Out.WriteLine("There is no simulated machine yet: nothing to reset.");
+        return ExitCodes.Success;
     }
 }

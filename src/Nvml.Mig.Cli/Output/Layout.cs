@@ -27,22 +27,34 @@ internal sealed class Layout
         if (mode.Current)
         {
             IReadOnlyList<MigDevice> devices = gpu.GetMigDevices();
-            instances.AddRange(gpu.GetGpuInstances().Select(instance => Entry(instance, devices)));
+            foreach (GpuInstance instance in gpu.GetGpuInstances())
+            {
+                try
+                {
+                    instances.Add(Entry(instance, instance.GetComputeInstances(), devices));
+                }
+                catch (NvmlNotFoundException)
+                {
+                    // Another process destroyed it while we read: it is not part of the layout any more.
+                }
+            }
         }
 
         int slices = gpu.GetGpuInstanceProfiles().SelectMany(gpu.GetPossiblePlacements).Select(p => p.End).DefaultIfEmpty().Max();
         return new Layout(gpu, mode, instances, slices);
     }
 
-    public GpuLayoutEntry ToEntry() => new(Gpu.Index, Gpu.Name, Gpu.Uuid, Gpu.PciBusId, MigModeEntry.From(Mode), GpuInstances);
+    public GpuLayoutEntry ToEntry() =>
+        new(Gpu.Index, Gpu.Name, Gpu.Uuid, Gpu.PciBusId, MigModeEntry.From(Mode), GpuInstances, Error: null);
 
-    private static GpuInstanceEntry Entry(GpuInstance instance, IReadOnlyList<MigDevice> devices) =>
+    public static GpuInstanceEntry Entry(
+        GpuInstance instance, IEnumerable<ComputeInstance> computeInstances, IReadOnlyList<MigDevice> devices) =>
         new(
             instance.Id,
             instance.Profile.Name,
             instance.Profile.Id,
             PlacementEntry.From(instance.Placement),
-            [.. instance.GetComputeInstances().Select(compute => new ComputeInstanceEntry(
+            [.. computeInstances.Select(compute => new ComputeInstanceEntry(
                 compute.Id,
                 compute.Profile.Name,
                 compute.Profile.Id,

@@ -16,20 +16,39 @@ internal static class LayoutView
             console.WriteLine();
             console.WriteLine($"GPU {layout.Gpu.Index}  {layout.Gpu.Name}  {layout.Gpu.PciBusId}  MIG {layout.Mode}");
             if (layout.Mode.Current)
-                console.Write(new Text(Picture(layout)));
+                console.Write(new Text(Picture(layout, console.Profile.Width)));
         }
+    }
+
+    /// <summary>After a change: the GPUs as they are now, as far as they answer.</summary>
+    public static void ShowWhatCanBeRead(IAnsiConsole console, IEnumerable<GpuDevice> gpus)
+    {
+        List<Layout> layouts = [];
+        foreach (GpuDevice gpu in gpus)
+        {
+            try
+            {
+                layouts.Add(Layout.Read(gpu));
+            }
+            catch (NvmlException e)
+            {
+                Failures.Say($"The result cannot be shown: {e.Message}");
+            }
+        }
+
+        Show(console, layouts);
     }
 
     private static Table InstanceTable(IReadOnlyList<Layout> layouts)
     {
         Table table = new Table().Border(TableBorder.Rounded).AddColumns(
             new TableColumn("GPU").RightAligned(),
-            new TableColumn("GPU instance").RightAligned(),
+            new TableColumn("GI").RightAligned(),
             new TableColumn("Profile"),
             new TableColumn("Placement"),
-            new TableColumn("Compute instance").RightAligned(),
+            new TableColumn("CI").RightAligned(),
             new TableColumn("Profile"),
-            new TableColumn("MIG device"));
+            new TableColumn("MIG device").NoWrap());
         foreach (Layout layout in layouts)
         {
             foreach (GpuInstanceEntry instance in layout.GpuInstances)
@@ -49,7 +68,7 @@ internal static class LayoutView
     }
 
     /// <summary>One box for each instance and each free slice, as wide as it has slices; with profile and GPU instance id.</summary>
-    private static string Picture(Layout layout)
+    private static string Picture(Layout layout, int width)
     {
         List<(int Start, int Size, string Top, string Bottom)> boxes = [];
         for (int slice = 0; slice < layout.SliceCount;)
@@ -61,8 +80,10 @@ internal static class LayoutView
             slice += boxes[^1].Size;
         }
 
-        // A box of n slices is n cells and the n - 1 borders between them wide.
-        int cell = boxes.Max(box => (Math.Max(box.Top.Length, box.Bottom.Length) + 2 - (box.Size - 1) + box.Size - 1) / box.Size);
+        // A box of n slices is n cells and the n - 1 borders between them wide. Cells are as wide as the longest text needs, as two
+        // digits need, and as the terminal allows; what does not fit then is cut.
+        int needed = Math.Max(2, boxes.Max(box => (Math.Max(box.Top.Length, box.Bottom.Length) + 2 - (box.Size - 1) + box.Size - 1) / box.Size));
+        int cell = Math.Clamp(((width - 1) / layout.SliceCount) - 1, 2, needed);
         int Width(int size) => (size * cell) + size - 1;
         string Line(char left, char between, char right, Func<int, int, string> content) =>
             left + string.Join(between, boxes.Select((box, i) => content(i, Width(box.Size)))) + right;
@@ -71,16 +92,18 @@ internal static class LayoutView
         picture.Append(' ');
         for (int slice = 0; slice < layout.SliceCount; slice++)
             picture.Append(Center(Number(slice), cell)).Append(' ');
-        picture.AppendLine(" memory slice");
-        picture.AppendLine(Line('┌', '┬', '┐', (_, width) => new string('─', width)));
-        picture.AppendLine(Line('│', '│', '│', (i, width) => Center(boxes[i].Top, width)));
-        picture.AppendLine(Line('│', '│', '│', (i, width) => Center(boxes[i].Bottom, width)));
-        picture.AppendLine(Line('└', '┴', '┘', (_, width) => new string('─', width)));
+        picture.AppendLine(" memory slice".Length <= width - picture.Length ? " memory slice" : "");
+        picture.AppendLine(Line('┌', '┬', '┐', (_, box) => new string('─', box)));
+        picture.AppendLine(Line('│', '│', '│', (i, box) => Center(boxes[i].Top, box)));
+        picture.AppendLine(Line('│', '│', '│', (i, box) => Center(boxes[i].Bottom, box)));
+        picture.AppendLine(Line('└', '┴', '┘', (_, box) => new string('─', box)));
         return picture.ToString();
     }
 
     private static string Center(string text, int width)
     {
+        if (text.Length > width)
+            text = text[..(width - 1)] + "…";
         int left = (width - text.Length) / 2;
         return new string(' ', left) + text + new string(' ', width - text.Length - left);
     }

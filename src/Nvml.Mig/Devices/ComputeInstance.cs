@@ -36,17 +36,25 @@ public sealed class ComputeInstance
     /// The MIG device that this compute instance is. Found among the MIG devices of the GPU: when you want all of them, ask
     /// <see cref="GpuDevice.GetMigDevices"/> once.
     /// </summary>
-    /// <exception cref="NvmlNotFoundException">There is none: the instance is gone.</exception>
+    /// <exception cref="NvmlNotFoundException">The instance is gone, or the driver shows no MIG device for it.</exception>
     /// <exception cref="NvmlException">The MIG devices cannot be read.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public MigDevice GetMigDevice()
     {
         const string function = "nvmlDeviceGetMigDeviceHandleByIndex";
-        ThrowIfDestroyed(function);
-        // Not through the device in nvmlComputeInstanceInfo_t: that is the GPU, whatever some callers take it for.
-        return GpuInstance.Device.EnumerateMigDevices()
-                .FirstOrDefault(device => device.GpuInstanceId == GpuInstance.Id && device.ComputeInstanceId == Id)
-            ?? throw GpuDevice.Gone(function, ToString());
+        // Not through the device in nvmlComputeInstanceInfo_t: that is the GPU, whatever some callers take it for. Other processes can
+        // shift the indices while we walk them, so that one walk may miss the device.
+        for (int walk = 0; walk < 3; walk++)
+        {
+            ThrowIfGone(function);
+            MigDevice? found = GpuInstance.Device.EnumerateMigDevices()
+                .FirstOrDefault(device => device.GpuInstanceId == GpuInstance.Id && device.ComputeInstanceId == Id);
+            if (found is not null)
+                return found;
+        }
+
+        throw new NvmlNotFoundException(
+            NvmlReturnCode.NotFound, function, $"The driver shows no MIG device for {this}, though it exists. Wait until no other program changes the GPU, and try again.");
     }
 
     /// <summary>
@@ -61,10 +69,7 @@ public sealed class ComputeInstance
     public void Destroy()
     {
         const string function = "nvmlComputeInstanceDestroy";
-        ThrowIfDestroyed(function);
-        GpuInstance.ThrowIfGone(function);
-        if (_native.TryGetInfo() != _info)
-            throw GpuDevice.Gone(function, ToString());
+        ThrowIfGone(function);
         _native.Destroy(ToString());
         _destroyed = true;
     }
@@ -72,10 +77,13 @@ public sealed class ComputeInstance
     /// <summary><c>compute instance 0 (3g.20gb) of GPU instance 2 (3g.20gb at 4:4) of GPU 0 (GPU-...)</c></summary>
     public override string ToString() => $"compute instance {Id} ({Profile.Name}) of {GpuInstance}";
 
-    private void ThrowIfDestroyed(string function)
+    /// <summary>Throws if the instance is gone, or it or its GPU instance has a successor.</summary>
+    private void ThrowIfGone(string function)
     {
         if (_destroyed)
             throw GpuDevice.Gone(function, ToString());
-        GpuInstance.ThrowIfDestroyed(function);
+        GpuInstance.ThrowIfGone(function);
+        if (_native.TryGetInfo() != _info)
+            throw GpuDevice.Gone(function, ToString());
     }
 }

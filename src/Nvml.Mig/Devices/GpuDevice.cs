@@ -6,8 +6,8 @@ namespace Nvml.Mig;
 
 /// <summary>A GPU of this machine.</summary>
 /// <remarks>
-/// What cannot change while the driver runs (UUID, name, bus id, profiles, placements) is asked for once and remembered;
-/// everything else is read anew by each call.
+/// What cannot change while the driver runs (UUID, name, bus id) and what cannot change within a MIG mode (profiles, placements) is
+/// asked for once and remembered, the latter until the mode is changed through this object. Everything else is read anew by each call.
 /// </remarks>
 public sealed class GpuDevice
 {
@@ -112,6 +112,7 @@ public sealed class GpuDevice
 
     /// <summary>The GPU instance profile that an operator means.</summary>
     /// <param name="nameOrId">A name (<c>3g.20gb</c>, <c>MIG 3g.20gb</c>, in any case) or an id (<c>9</c>).</param>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
     /// <exception cref="NvmlException">
     /// The GPU has no such profile (<see cref="NvmlReturnCode.InvalidArgument"/>; the message lists those that it has), or they cannot
     /// be read.
@@ -141,11 +142,12 @@ public sealed class GpuDevice
     /// </summary>
     /// <param name="profile">A profile of this GPU.</param>
     /// <returns>Placements in memory slices, by start.</returns>
+    /// <exception cref="ArgumentException">It is a profile of another GPU.</exception>
     /// <exception cref="NvmlException">The placements cannot be read.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public IReadOnlyList<Placement> GetPossiblePlacements(GpuInstanceProfile profile)
     {
-        ArgumentNullException.ThrowIfNull(profile);
+        RequireOwn(profile);
         if (!_placements.TryGetValue(profile.Id, out IReadOnlyList<Placement>? placements))
             _placements[profile.Id] = placements = [.. Native.GetPossiblePlacements(profile).OrderBy(p => p.Start)];
         return placements;
@@ -153,11 +155,12 @@ public sealed class GpuDevice
 
     /// <summary>How many more instances of a profile can be created as things stand. Works with MIG disabled too.</summary>
     /// <param name="profile">A profile of this GPU.</param>
+    /// <exception cref="ArgumentException">It is a profile of another GPU.</exception>
     /// <exception cref="NvmlException">The capacity cannot be read.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public int GetRemainingCapacity(GpuInstanceProfile profile)
     {
-        ArgumentNullException.ThrowIfNull(profile);
+        RequireOwn(profile);
         return Native.GetRemainingCapacity(profile);
     }
 
@@ -169,6 +172,9 @@ public sealed class GpuDevice
     /// <param name="placement">
     /// Where, of <see cref="GetPossiblePlacements"/>. By default the driver chooses the place that costs the least room for others.
     /// </param>
+    /// <exception cref="ArgumentException">
+    /// It is a profile of another GPU: the same id means another size there, so it is not used.
+    /// </exception>
     /// <exception cref="NvmlInsufficientResourcesException">There is no room; the message says what is in the way.</exception>
     /// <exception cref="NvmlNotSupportedException">MIG mode is disabled.</exception>
     /// <exception cref="NvmlNoPermissionException">The caller may not create instances.</exception>
@@ -177,8 +183,8 @@ public sealed class GpuDevice
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public GpuInstance CreateGpuInstance(GpuInstanceProfile profile, Placement? placement = null)
     {
-        ArgumentNullException.ThrowIfNull(profile);
-        NativeGpuInstance native = Native.CreateGpuInstance(profile, placement, () => WhyNoRoom(profile), out InstanceInfo created);
+        RequireOwn(profile);
+        NativeGpuInstance native = Native.CreateGpuInstance(profile, placement, () => WhyNoRoom(profile, placement), out InstanceInfo created);
         return new GpuInstance(this, native, created, profile);
     }
 
@@ -206,8 +212,9 @@ public sealed class GpuDevice
         return [.. instances.OrderBy(i => i.Id)];
     }
 
-    /// <summary>The GPU instance with an id.</summary>
+    /// <summary>The GPU instance with an id. Two native calls.</summary>
     /// <param name="id">The id that nvidia-smi shows: it follows from the instance's placement.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The id is negative.</exception>
     /// <exception cref="NvmlNotFoundException">There is none.</exception>
     /// <exception cref="NvmlException">The instance cannot be read.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
@@ -230,11 +237,15 @@ public sealed class GpuDevice
     /// <returns>The devices in NVML's order, by GPU instance and compute instance id; none if MIG mode is disabled.</returns>
     /// <exception cref="NvmlException">The devices cannot be read.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
-    public IReadOnlyList<MigDevice> GetMigDevices() => [.. EnumerateMigDevices()];
+    public IReadOnlyList<MigDevice> GetMigDevices() => [.. EnumerateMigDevices().DistinctBy(device => device.Uuid, StringComparer.Ordinal)];
 
     /// <summary><c>GPU 0 (GPU-...)</c>, or <c>GPU 0</c> as long as nothing was asked of it.</summary>
     public override string ToString() => _native is { } native ? native.Description : $"GPU {Index}";
 
+    /// <summary>
+    /// The MIG devices as they are found. Their indices shift when another process creates or destroys instances meanwhile, so that a
+    /// walk may come across one twice or miss one.
+    /// </summary>
     internal IEnumerable<MigDevice> EnumerateMigDevices()
     {
         uint count = Native.GetMaxMigDeviceCount();
@@ -256,13 +267,13 @@ public sealed class GpuDevice
             ComputeInstanceProfile? profile = native.GetComputeInstanceProfile(number, instance.Profile, instance.Id, out bool end);
             if (profile is not null)
                 profiles.Add(profile);
-            if (!end)
-                continue;
-            // The driver gives the same code for a handle that leads nowhere.
-            if (number == 0)
-                throw Gone("nvmlGpuInstanceGetComputeInstanceProfileInfoV", instance.ToString());
-            break;
+            if (end)
+                break;
         }
+
+        // The driver gives the same code behind the last profile and for an instance that has gone: a list cut short by that must not
+        // be remembered.
+        instance.ThrowIfGone("nvmlGpuInstanceGetComputeInstanceProfileInfoV");
 
         return _computeProfiles[instance.Profile.Id] =
             [.. profiles.OrderBy(p => p.SliceCount).ThenBy(p => p.MultiprocessorCount).ThenBy(p => p.Number)];
@@ -289,8 +300,21 @@ public sealed class GpuDevice
             "nvmlDeviceGetMigMode",
             $"{this} cannot be divided: it has no MIG mode (NVML_ERROR_NOT_SUPPORTED, 3, from nvmlDeviceGetMigMode).");
 
-    /// <summary>What stands where instances of a profile could.</summary>
-    private string? WhyNoRoom(GpuInstanceProfile profile)
+    /// <summary>
+    /// Ids of profiles mean another size on another model: 9 is 3g.20gb here and 3g.71gb there. Alike profiles of alike GPUs are equal.
+    /// </summary>
+    private void RequireOwn(GpuInstanceProfile profile)
+    {
+        ArgumentNullException.ThrowIfNull(profile);
+        if (!GetGpuInstanceProfiles().Contains(profile))
+        {
+            throw new ArgumentException(
+                $"{profile.Name} (profile {profile.Id}) is not a profile of {this}: take profiles from the GPU that you use them on.", nameof(profile));
+        }
+    }
+
+    /// <summary>What stands where an instance of a profile could, or where it was wanted.</summary>
+    private string? WhyNoRoom(GpuInstanceProfile profile, Placement? wanted)
     {
         try
         {
@@ -298,14 +322,14 @@ public sealed class GpuDevice
             int same = present.Count(i => i.Profile.Id == profile.Id);
             if (same >= profile.MaxInstances)
                 return $"The GPU holds {same} of at most {profile.MaxInstances} {profile.Name} already.";
-            IEnumerable<string> blocked = GetPossiblePlacements(profile).Select(place =>
-            {
-                IEnumerable<string> by = present.Where(i => i.Placement.Overlaps(place)).Select(i => $"{i.Id} ({i.Profile.Name} at {i.Placement})");
-                return $"{place} by {string.Join(" and ", by)}";
-            });
-            return $"Every place for it is taken: {string.Join("; ", blocked)}. The order of creation decides where the driver puts instances: create large ones first, or name placements.";
+            if (wanted is { } place)
+                return $"Its place is taken: {Blocked(place)}. {GetRemainingCapacity(profile)} more {profile.Name} would fit elsewhere.";
+            return $"Every place for it is taken: {string.Join("; ", GetPossiblePlacements(profile).Select(Blocked))}. The order of creation decides where the driver puts instances: create large ones first, or name placements.";
+
+            string Blocked(Placement at) =>
+                $"{at} by {string.Join(" and ", present.Where(i => i.Placement.Overlaps(at)).Select(i => $"{i.Id} ({i.Profile.Name} at {i.Placement})"))}";
         }
-        catch (NvmlException)
+        catch (Exception e) when (e is NvmlException or ObjectDisposedException)
         {
             return null; // What cannot be explained must not hide what failed.
         }

@@ -9,7 +9,7 @@ namespace Nvml.Mig;
 /// The instance belongs to the machine, not to this object: it lives on when the object is forgotten, and other processes can
 /// destroy it. Every change made through this object first asks the driver whether the instance is still the one that was found,
 /// with the same id, profile and placement; if it is not, it throws <see cref="NvmlNotFoundException"/> and touches nothing.
-/// (A successor that is alike in all three, which has the same UUIDs too, cannot be told apart.)
+/// A successor that is alike in all three cannot be told apart: the driver gives it the same id and its MIG devices the same UUIDs.
 /// </remarks>
 public sealed class GpuInstance
 {
@@ -70,26 +70,30 @@ public sealed class GpuInstance
     /// <summary>Where in this GPU instance compute instances of a profile can stand, occupied or not.</summary>
     /// <param name="profile">A profile of this GPU instance.</param>
     /// <returns>Placements in compute slices, by start.</returns>
+    /// <exception cref="ArgumentException">It is a profile of another kind of GPU instance.</exception>
     /// <exception cref="NvmlNotFoundException">The instance is gone.</exception>
     /// <exception cref="NvmlException">The placements cannot be read.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public IReadOnlyList<Placement> GetPossiblePlacements(ComputeInstanceProfile profile)
     {
-        ArgumentNullException.ThrowIfNull(profile);
-        ThrowIfDestroyed("nvmlGpuInstanceGetComputeInstancePossiblePlacements");
-        return [.. _native.GetPossiblePlacements(profile, Id).OrderBy(p => p.Start)];
+        const string function = "nvmlGpuInstanceGetComputeInstancePossiblePlacements";
+        ThrowIfDestroyed(function);
+        RequireOwn(profile);
+        return Ask(function, () => _native.GetPossiblePlacements(profile, Id).OrderBy(p => p.Start).ToArray());
     }
 
     /// <summary>How many more compute instances of a profile can be created as things stand.</summary>
     /// <param name="profile">A profile of this GPU instance.</param>
+    /// <exception cref="ArgumentException">It is a profile of another kind of GPU instance.</exception>
     /// <exception cref="NvmlNotFoundException">The instance is gone.</exception>
     /// <exception cref="NvmlException">The capacity cannot be read.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public int GetRemainingCapacity(ComputeInstanceProfile profile)
     {
-        ArgumentNullException.ThrowIfNull(profile);
-        ThrowIfDestroyed("nvmlGpuInstanceGetComputeInstanceRemainingCapacity");
-        return _native.GetRemainingCapacity(profile, Id);
+        const string function = "nvmlGpuInstanceGetComputeInstanceRemainingCapacity";
+        ThrowIfDestroyed(function);
+        RequireOwn(profile);
+        return Ask(function, () => _native.GetRemainingCapacity(profile, Id));
     }
 
     /// <summary>
@@ -97,6 +101,7 @@ public sealed class GpuInstance
     /// </summary>
     /// <param name="profile">A profile of this GPU instance; by default the one that takes the whole of it.</param>
     /// <param name="placement">Where, of <see cref="GetPossiblePlacements"/>; by default the driver chooses.</param>
+    /// <exception cref="ArgumentException">It is a profile of another kind of GPU instance.</exception>
     /// <exception cref="NvmlInsufficientResourcesException">There is no room in the GPU instance.</exception>
     /// <exception cref="NvmlInUseException">The placement is taken.</exception>
     /// <exception cref="NvmlNotFoundException">The GPU instance is gone.</exception>
@@ -107,7 +112,10 @@ public sealed class GpuInstance
     {
         const string function = "nvmlGpuInstanceCreateComputeInstance";
         ThrowIfDestroyed(function);
-        profile ??= GetDefaultComputeInstanceProfile();
+        if (profile is null)
+            profile = GetDefaultComputeInstanceProfile();
+        else
+            RequireOwn(profile);
         ThrowIfGone(function);
         NativeComputeInstance native = _native.CreateComputeInstance(profile, placement, Id, out InstanceInfo created);
         return new ComputeInstance(this, native, created, profile);
@@ -119,11 +127,12 @@ public sealed class GpuInstance
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public IReadOnlyList<ComputeInstance> GetComputeInstances()
     {
-        ThrowIfDestroyed("nvmlGpuInstanceGetComputeInstances");
+        const string function = "nvmlGpuInstanceGetComputeInstances";
+        ThrowIfDestroyed(function);
         List<ComputeInstance> instances = [];
         foreach (ComputeInstanceProfile profile in GetComputeInstanceProfiles())
         {
-            foreach (NativeComputeInstance native in _native.GetComputeInstances(profile, Id))
+            foreach (NativeComputeInstance native in Ask(function, () => _native.GetComputeInstances(profile, Id)))
             {
                 if (native.TryGetInfo() is { } info)
                     instances.Add(new ComputeInstance(this, native, info, profile));
@@ -167,6 +176,31 @@ public sealed class GpuInstance
             throw GpuDevice.Gone(function, ToString());
     }
 
+    /// <summary>To a handle that leads nowhere, the driver says INVALID_ARGUMENT; callers hear what that means.</summary>
+    private T Ask<T>(string function, Func<T> call)
+    {
+        try
+        {
+            return call();
+        }
+        catch (NvmlException e) when (e.Code == NvmlReturnCode.InvalidArgument)
+        {
+            ThrowIfGone(function);
+            throw;
+        }
+    }
+
+    private void RequireOwn(ComputeInstanceProfile profile)
+    {
+        ArgumentNullException.ThrowIfNull(profile);
+        if (!GetComputeInstanceProfiles().Contains(profile))
+        {
+            throw new ArgumentException(
+                $"{profile.Name} (profile {profile.Id}) is not a compute instance profile of {this}: take profiles from the GPU instance that you use them in.",
+                nameof(profile));
+        }
+    }
+
     private string? WhyInUse()
     {
         try
@@ -179,7 +213,7 @@ public sealed class GpuInstance
                 _ => $"It still has compute instances {string.Join(", ", inside.Select(c => c.Id))}: destroy them first.",
             };
         }
-        catch (NvmlException)
+        catch (Exception e) when (e is NvmlException or ObjectDisposedException)
         {
             return null; // What cannot be explained must not hide what failed.
         }

@@ -22,6 +22,7 @@ public class NvmlException : Exception
     {
         Code = code;
         Function = function;
+        IsTransient = code is NvmlReturnCode.InUse or NvmlReturnCode.NotReady or NvmlReturnCode.Timeout;
     }
 
     /// <summary>What the driver answered.</summary>
@@ -31,8 +32,8 @@ public class NvmlException : Exception
     public string Function { get; }
 
     /// <summary>
-    /// Whether the same call may succeed a little later, with nothing done about the cause: something was in use, not ready, or
-    /// timed out.
+    /// Whether the same call may succeed a little later with nothing done about the cause: something was in use by others, not ready,
+    /// or timed out. False where the caller itself must act first, as with a GPU instance that still has compute instances.
     /// </summary>
-    public bool IsTransient => Code is NvmlReturnCode.InUse or NvmlReturnCode.NotReady or NvmlReturnCode.Timeout;
+    public bool IsTransient { get; init; }
 }

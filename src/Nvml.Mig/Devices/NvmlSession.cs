@@ -19,6 +19,9 @@ namespace Nvml.Mig;
 /// under way complete, later ones throw <see cref="ObjectDisposedException"/> and reach no driver.
 /// </para>
 /// <para>
+/// What the documentation says of native calls is what costs time: 0.2 µs to 0.5 ms each on an H200, see the members.
+/// </para>
+/// <para>
 /// A process uses one NVML library: once one is loaded, <see cref="Open"/> with another path throws
 /// <see cref="InvalidOperationException"/>.
 /// </para>
@@ -84,6 +87,7 @@ public sealed class NvmlSession : IDisposable
 
     /// <summary>The GPU that an operator means: by index (<c>0</c>), UUID (<c>GPU-...</c>) or PCI bus id (<c>0000:07:00.0</c>).</summary>
     /// <param name="name">The index, UUID or PCI bus id.</param>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
     /// <exception cref="NvmlNotFoundException">No GPU has this UUID or bus id.</exception>
     /// <exception cref="NvmlException">
     /// It is none of the three, or the index is out of range (<see cref="NvmlReturnCode.InvalidArgument"/>).
@@ -113,12 +117,9 @@ public sealed class NvmlSession : IDisposable
         return Devices[(int)(isUuid ? _native.FindIndexByUuid("GPU-" + name[4..].ToLowerInvariant()) : _native.FindIndexByPciBusId(name))];
     }
 
-    /// <summary>Closes the session once the calls under way have ended. GPUs and instances stay as they are.</summary>
-    public void Dispose()
-    {
-        if (_native.IsClosed)
-            return;
-        _native.Dispose();
-        Log.SessionClosed(_native.Logger);
-    }
+    /// <summary>
+    /// Closes the session: later calls throw, those under way complete, and NVML is shut down after the last of them. GPUs and
+    /// instances stay as they are.
+    /// </summary>
+    public void Dispose() => _native.Dispose();
 }

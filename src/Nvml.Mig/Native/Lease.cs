@@ -1,7 +1,7 @@
 namespace Nvml.Mig.Native;
 
 /// <summary>
-/// A promise that NVML stays initialised: while one is held, closing the session waits for it. On the stack only, so that none
+/// A promise that NVML stays initialised: while one is held, a closed session is not shut down yet. On the stack only, so that none
 /// outlives its call.
 /// </summary>
 internal readonly ref struct Lease(NativeSession session)

@@ -20,6 +20,15 @@ internal static partial class Log
     [LoggerMessage(10, LogLevel.Information, "Set MIG mode of {Gpu} to {Enabled}: {Outcome}, in {Milliseconds:0.###} ms")]
     public static partial void MigModeSet(ILogger logger, string gpu, bool enabled, MigModeChange outcome, double milliseconds);
 
+    [LoggerMessage(15, LogLevel.Warning, "{Gpu} refused to set its MIG mode to {Enabled}: NVML_ERROR_IN_USE (19), after {Milliseconds:0.###} ms; nothing changed")]
+    public static partial void MigModeRefused(ILogger logger, string gpu, bool enabled, double milliseconds);
+
+    [LoggerMessage(16, LogLevel.Warning, "Created a GPU instance {Profile} on {Gpu} that cannot be read back")]
+    public static partial void GpuInstanceCreatedUnread(ILogger logger, string profile, string gpu);
+
+    [LoggerMessage(17, LogLevel.Warning, "Created a compute instance {Profile} in {GpuInstance} that cannot be read back")]
+    public static partial void ComputeInstanceCreatedUnread(ILogger logger, string profile, string gpuInstance);
+
     [LoggerMessage(11, LogLevel.Information, "Created GPU instance {Id} ({Profile} at {Placement}) on {Gpu} in {Milliseconds:0.###} ms")]
     public static partial void GpuInstanceCreated(
         ILogger logger, int id, string profile, Placement placement, string gpu, double milliseconds);

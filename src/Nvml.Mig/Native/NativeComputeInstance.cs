@@ -14,12 +14,21 @@ internal sealed unsafe class NativeComputeInstance(NativeGpuInstance gpuInstance
     public InstanceInfo? TryGetInfo()
     {
         using Lease lease = Session.Lease();
-        nvmlComputeInstanceInfo_t info;
-        nvmlReturn_t result = nvmlComputeInstanceGetInfo_v2(handle, &info);
+        nvmlReturn_t result = GetInfo(out InstanceInfo info);
         if (result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND)
             return null;
         Session.Check(result, nameof(nvmlComputeInstanceGetInfo_v2), "read a compute instance of", gpuInstance.DeviceDescription);
-        return new InstanceInfo((int)info.id, (int)info.profileId, new Placement((int)info.placement.start, (int)info.placement.size));
+        return info;
+    }
+
+    /// <summary>The same, unchecked, for callers that hold a lease.</summary>
+    public nvmlReturn_t GetInfo(out InstanceInfo info)
+    {
+        nvmlComputeInstanceInfo_t native = default;
+        nvmlReturn_t result = nvmlComputeInstanceGetInfo_v2(handle, &native);
+        info = new InstanceInfo(
+            (int)native.id, (int)native.profileId, new Placement((int)native.placement.start, (int)native.placement.size));
+        return result;
     }
 
     public void Destroy(string description)

@@ -88,7 +88,11 @@ internal sealed unsafe class NativeDevice
             NVML_SUCCESS => new MigModeChange(MigModeOutcome.Pending, (NvmlReturnCode)activation),
             _ => throw Error(result, nameof(nvmlDeviceSetMigMode), enabled ? "enable MIG" : "disable MIG"),
         };
-        Log.MigModeSet(Session.Logger, Description, enabled, change, Stopwatch.GetElapsedTime(started).TotalMilliseconds);
+        double milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
+        if (change.Outcome == MigModeOutcome.InUse)
+            Log.MigModeRefused(Session.Logger, Description, enabled, milliseconds);
+        else
+            Log.MigModeSet(Session.Logger, Description, enabled, change, milliseconds);
         return change;
     }
 
@@ -108,7 +112,7 @@ internal sealed unsafe class NativeDevice
         }
         else
         {
-            // Drivers before R510: version 1 lacks the version and the name, and is the same otherwise.
+            // Drivers of the R470 branch: version 1 lacks the version and the name, and is the same otherwise.
             function = nameof(nvmlDeviceGetGpuInstanceProfileInfo);
             nvmlGpuInstanceProfileInfo_t old;
             result = nvmlDeviceGetGpuInstanceProfileInfo(_handle, number, &old);
@@ -161,6 +165,8 @@ internal sealed unsafe class NativeDevice
         nvmlReturn_t result = nvmlDeviceGetGpuInstancePossiblePlacements_v2(_handle, (uint)profile.Id, buffer, &count);
         if (result != NVML_SUCCESS)
             throw Error(result, nameof(nvmlDeviceGetGpuInstancePossiblePlacements_v2), $"read the placements of {profile.Name}");
+        Session.CheckCount(
+            count, MaxPlacements, nameof(nvmlDeviceGetGpuInstancePossiblePlacements_v2), "read the placements of a profile on", Description);
         Placement[] placements = new Placement[count];
         for (int i = 0; i < placements.Length; i++)
             placements[i] = new Placement((int)buffer[i].start, (int)buffer[i].size);
@@ -212,8 +218,17 @@ internal sealed unsafe class NativeDevice
         }
 
         NativeGpuInstance instance = new(this, handle);
-        created = instance.TryGetInfo()
-            ?? throw Error(NVML_ERROR_NOT_FOUND, nameof(nvmlGpuInstanceGetInfo), $"read the GPU instance {profile.Name} that was just created");
+        result = instance.GetInfo(out created);
+        if (result != NVML_SUCCESS)
+        {
+            Log.GpuInstanceCreatedUnread(Session.Logger, profile.Name, Description);
+            throw Error(
+                result,
+                nameof(nvmlGpuInstanceGetInfo),
+                $"read back the GPU instance {profile.Name} that was just created",
+                "The creation itself succeeded: list the GPU instances to find it.");
+        }
+
         Log.GpuInstanceCreated(Session.Logger, created.Id, profile.Name, created.Placement, Description, milliseconds);
         return instance;
     }
@@ -226,6 +241,7 @@ internal sealed unsafe class NativeDevice
         nvmlReturn_t result = nvmlDeviceGetGpuInstances(_handle, (uint)profile.Id, buffer, &count);
         if (result != NVML_SUCCESS)
             throw Error(result, nameof(nvmlDeviceGetGpuInstances), $"list the GPU instances {profile.Name}");
+        Session.CheckCount(count, MaxInstances, nameof(nvmlDeviceGetGpuInstances), "list the GPU instances on", Description);
         NativeGpuInstance[] instances = new NativeGpuInstance[count];
         for (int i = 0; i < instances.Length; i++)
             instances[i] = new NativeGpuInstance(this, buffer[i]);

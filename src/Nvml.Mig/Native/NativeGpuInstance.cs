@@ -25,14 +25,24 @@ internal sealed unsafe class NativeGpuInstance(NativeDevice device, nvmlGpuInsta
     public InstanceInfo? TryGetInfo()
     {
         using Lease lease = Session.Lease();
-        nvmlGpuInstanceInfo_t info;
-        nvmlReturn_t result = nvmlGpuInstanceGetInfo(handle, &info);
+        nvmlReturn_t result = GetInfo(out InstanceInfo info);
         if (result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND)
             return null;
         Session.Check(result, nameof(nvmlGpuInstanceGetInfo), "read a GPU instance of", device.Description);
-        return new InstanceInfo((int)info.id, (int)info.profileId, new Placement((int)info.placement.start, (int)info.placement.size));
+        return info;
     }
 
+    /// <summary>The same, unchecked, for callers that hold a lease.</summary>
+    public nvmlReturn_t GetInfo(out InstanceInfo info)
+    {
+        nvmlGpuInstanceInfo_t native = default;
+        nvmlReturn_t result = nvmlGpuInstanceGetInfo(handle, &native);
+        info = new InstanceInfo(
+            (int)native.id, (int)native.profileId, new Placement((int)native.placement.start, (int)native.placement.size));
+        return result;
+    }
+
+    /// <summary><paramref name="whyInUse"/> is asked if it is in use: what inside it must go first, or null if that is not it.</summary>
     public void Destroy(int id, Func<string?> whyInUse)
     {
         using Lease lease = Session.Lease();
@@ -42,7 +52,8 @@ internal sealed unsafe class NativeGpuInstance(NativeDevice device, nvmlGpuInsta
         if (result != NVML_SUCCESS)
         {
             string? hint = result == NVML_ERROR_IN_USE ? whyInUse() : null;
-            throw Session.Error(result, nameof(nvmlGpuInstanceDestroy), $"destroy {Describe(id)}", hint);
+            throw Session.Error(
+                result, nameof(nvmlGpuInstanceDestroy), $"destroy {Describe(id)}", hint, isTransient: hint is null ? null : false);
         }
 
         Log.GpuInstanceDestroyed(Session.Logger, Describe(id), milliseconds);
@@ -110,6 +121,8 @@ internal sealed unsafe class NativeGpuInstance(NativeDevice device, nvmlGpuInsta
     public Placement[] GetPossiblePlacements(ComputeInstanceProfile profile, int id)
     {
         using Lease lease = Session.Lease();
+        Session.Require(
+            nameof(nvmlGpuInstanceGetComputeInstancePossiblePlacements), "read compute instance placements on", device.Description);
         nvmlComputeInstancePlacement_t* buffer = stackalloc nvmlComputeInstancePlacement_t[MaxPlacements];
         uint count = MaxPlacements;
         nvmlReturn_t result = nvmlGpuInstanceGetComputeInstancePossiblePlacements(handle, (uint)profile.Id, buffer, &count);
@@ -121,6 +134,8 @@ internal sealed unsafe class NativeGpuInstance(NativeDevice device, nvmlGpuInsta
                 $"read the placements of {profile.Name} in {Describe(id)}");
         }
 
+        Session.CheckCount(
+            count, MaxPlacements, nameof(nvmlGpuInstanceGetComputeInstancePossiblePlacements), "read the placements of a profile in", Describe(id));
         Placement[] placements = new Placement[count];
         for (int i = 0; i < placements.Length; i++)
             placements[i] = new Placement((int)buffer[i].start, (int)buffer[i].size);
@@ -153,6 +168,7 @@ internal sealed unsafe class NativeGpuInstance(NativeDevice device, nvmlGpuInsta
         if (placement is { } wanted)
         {
             function = nameof(nvmlGpuInstanceCreateComputeInstanceWithPlacement);
+            Session.Require(function, "place a compute instance on", device.Description);
             nvmlComputeInstancePlacement_t native = new() { start = (uint)wanted.Start, size = (uint)wanted.Size };
             result = nvmlGpuInstanceCreateComputeInstanceWithPlacement(handle, (uint)profile.Id, &native, &computeInstance);
         }
@@ -179,8 +195,17 @@ internal sealed unsafe class NativeGpuInstance(NativeDevice device, nvmlGpuInsta
         }
 
         NativeComputeInstance instance = new(this, computeInstance);
-        created = instance.TryGetInfo() ?? throw Session.Error(
-            NVML_ERROR_NOT_FOUND, nameof(nvmlComputeInstanceGetInfo_v2), $"read the compute instance that was just created in {Describe(id)}");
+        result = instance.GetInfo(out created);
+        if (result != NVML_SUCCESS)
+        {
+            Log.ComputeInstanceCreatedUnread(Session.Logger, profile.Name, Describe(id));
+            throw Session.Error(
+                result,
+                nameof(nvmlComputeInstanceGetInfo_v2),
+                $"read back the compute instance {profile.Name} that was just created in {Describe(id)}",
+                "The creation itself succeeded: list the compute instances to find it.");
+        }
+
         Log.ComputeInstanceCreated(Session.Logger, created.Id, profile.Name, created.Placement, Describe(id), milliseconds);
         return instance;
     }
@@ -197,6 +222,7 @@ internal sealed unsafe class NativeGpuInstance(NativeDevice device, nvmlGpuInsta
                 result, nameof(nvmlGpuInstanceGetComputeInstances), $"list the compute instances {profile.Name} of {Describe(id)}");
         }
 
+        Session.CheckCount(count, MaxInstances, nameof(nvmlGpuInstanceGetComputeInstances), "list the compute instances of", device.Description);
         NativeComputeInstance[] instances = new NativeComputeInstance[count];
         for (int i = 0; i < instances.Length; i++)
             instances[i] = new NativeComputeInstance(this, buffer[i]);

@@ -19,6 +19,12 @@ internal sealed unsafe class NativeSession : SafeHandle
         Logger = logger;
     }
 
+    /// <summary>
+    /// Set when the session is closed. A SafeHandle alone refuses new calls only once the last one under way has ended, which
+    /// callers that overlap can put off for ever.
+    /// </summary>
+    private volatile bool _closing;
+
     public NvmlLibrary Library { get; }
 
     public ILogger Logger { get; }
@@ -38,22 +44,28 @@ internal sealed unsafe class NativeSession : SafeHandle
         return session;
     }
 
-    /// <summary>Keeps the session open until the lease is disposed of. Every native call happens under one.</summary>
+    /// <summary>
+    /// Keeps NVML initialised until the lease is disposed of. Every native call happens under one; one lease covers all calls of an
+    /// operation, so that closing the session cannot come between a change and what is read back of it.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public Lease Lease()
     {
         bool added = false;
         try
         {
-            DangerousAddRef(ref added);
+            if (!_closing)
+                DangerousAddRef(ref added);
         }
         catch (ObjectDisposedException)
         {
-            throw new ObjectDisposedException(
-                nameof(NvmlSession), "The NVML session was closed. Its GPUs and instances live on; open a new session to use them.");
+            // It was closed between the two lines above.
         }
 
-        return new Lease(this);
+        return added
+            ? new Lease(this)
+            : throw new ObjectDisposedException(
+                nameof(NvmlSession), "The NVML session was closed. Its GPUs and instances live on; open a new session to use them.");
     }
 
     public uint GetDeviceCount()
@@ -139,11 +151,43 @@ internal sealed unsafe class NativeSession : SafeHandle
             throw Error(result, function, subject.Length == 0 ? act : $"{act} {subject}", hint);
     }
 
+    /// <summary>Throws if the driver is older than a function: the same as if the function had said so itself.</summary>
+    public void Require(string function, string act, string subject)
+    {
+        if (!Library.Has(function))
+            Check(nvmlReturn_t.NVML_ERROR_FUNCTION_NOT_FOUND, function, act, subject);
+    }
+
+    /// <summary>
+    /// Throws if the driver says that there is more than we have room for. No driver does; one that did would have to be understood
+    /// before it is trusted with a change.
+    /// </summary>
+    public void CheckCount(uint count, int room, string function, string act, string subject)
+    {
+        if (count > room)
+        {
+            throw Error(
+                nvmlReturn_t.NVML_ERROR_INSUFFICIENT_SIZE,
+                function,
+                $"{act} {subject}",
+                $"The driver speaks of {count} where no known one has more than {room}: please report this driver.");
+        }
+    }
+
     /// <summary>The exception for a failed call, and the log's line on it.</summary>
-    public NvmlException Error(nvmlReturn_t result, string function, string act, string? hint = null)
+    public NvmlException Error(nvmlReturn_t result, string function, string act, string? hint = null, bool? isTransient = null)
     {
         Log.NativeFailure(Logger, function, NvmlErrors.Symbol(result), (int)result, act);
-        return NvmlErrors.Create(result, function, act, hint);
+        return NvmlErrors.Create(result, function, act, hint, isTransient);
+    }
+
+    /// <summary>Refuses calls from now on, and shuts NVML down when those under way have ended.</summary>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing && !_closing)
+            Log.SessionClosed(Logger);
+        _closing = true;
+        base.Dispose(disposing);
     }
 
     /// <summary>May run on the finalizer's thread, so it does nothing but this.</summary>

@@ -12,7 +12,7 @@ internal static class NvmlErrors
         Enum.IsDefined(code) ? code.ToString() : ((int)code).ToString(CultureInfo.InvariantCulture);
 
     /// <summary>"Cannot {act}: In use by another client (NVML_ERROR_IN_USE, 19, from nvmlGpuInstanceDestroy). {hint}"</summary>
-    public static NvmlException Create(nvmlReturn_t code, string function, string act, string? hint)
+    public static NvmlException Create(nvmlReturn_t code, string function, string act, string? hint, bool? isTransient)
     {
         string message = $"Cannot {act}: {Text(code)} ({Symbol(code)}, {(int)code}, from {function}). {hint ?? Hint(code)}".TrimEnd();
         NvmlReturnCode publicCode = (NvmlReturnCode)code;
@@ -21,7 +21,7 @@ internal static class NvmlErrors
             NVML_ERROR_NOT_SUPPORTED => new NvmlNotSupportedException(publicCode, function, message),
             NVML_ERROR_NO_PERMISSION => new NvmlNoPermissionException(publicCode, function, message),
             NVML_ERROR_NOT_FOUND => new NvmlNotFoundException(publicCode, function, message),
-            NVML_ERROR_IN_USE => new NvmlInUseException(publicCode, function, message),
+            NVML_ERROR_IN_USE => new NvmlInUseException(publicCode, function, message) { IsTransient = isTransient ?? true },
             NVML_ERROR_INSUFFICIENT_RESOURCES => new NvmlInsufficientResourcesException(publicCode, function, message),
             NVML_ERROR_RESET_REQUIRED => new NvmlResetRequiredException(publicCode, function, message),
             NVML_ERROR_LIBRARY_NOT_FOUND or NVML_ERROR_DRIVER_NOT_LOADED or NVML_ERROR_LIB_RM_VERSION_MISMATCH =>

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using Nvml.Mig.Interop;
@@ -21,9 +22,68 @@ internal sealed class NvmlLibrary
     private const string WhyAbsolute =
         "The path of the NVML library must be: with a relative one, the current directory would decide what runs.";
 
+    /// <summary>
+    /// Functions that drivers of the R470 branch, the oldest that is supported, do not have yet. Callers ask <see cref="Has"/> before
+    /// they use one.
+    /// </summary>
+    public static readonly IReadOnlyList<string> YoungerFunctions =
+    [
+        nameof(LibNvml.nvmlDeviceGetGpuInstanceProfileInfoV),
+        nameof(LibNvml.nvmlDeviceGetGpuInstanceProfileInfoByIdV),
+        nameof(LibNvml.nvmlGpuInstanceGetComputeInstanceProfileInfoV),
+        nameof(LibNvml.nvmlGpuInstanceGetComputeInstancePossiblePlacements),
+        nameof(LibNvml.nvmlGpuInstanceCreateComputeInstanceWithPlacement),
+    ];
+
+    /// <summary>
+    /// Functions that every supported driver has. A library without one of them is refused when it is loaded, so that nothing is
+    /// found missing in the middle of a change.
+    /// </summary>
+    public static readonly IReadOnlyList<string> RequiredFunctions =
+    [
+        nameof(LibNvml.nvmlInit_v2),
+        nameof(LibNvml.nvmlShutdown),
+        nameof(LibNvml.nvmlErrorString),
+        nameof(LibNvml.nvmlSystemGetDriverVersion),
+        nameof(LibNvml.nvmlSystemGetNVMLVersion),
+        nameof(LibNvml.nvmlDeviceGetCount_v2),
+        nameof(LibNvml.nvmlDeviceGetHandleByIndex_v2),
+        nameof(LibNvml.nvmlDeviceGetHandleByUUID),
+        nameof(LibNvml.nvmlDeviceGetHandleByPciBusId_v2),
+        nameof(LibNvml.nvmlDeviceGetName),
+        nameof(LibNvml.nvmlDeviceGetUUID),
+        nameof(LibNvml.nvmlDeviceGetIndex),
+        nameof(LibNvml.nvmlDeviceGetPciInfo_v3),
+        nameof(LibNvml.nvmlDeviceSetMigMode),
+        nameof(LibNvml.nvmlDeviceGetMigMode),
+        nameof(LibNvml.nvmlDeviceGetGpuInstanceProfileInfo),
+        nameof(LibNvml.nvmlDeviceGetGpuInstancePossiblePlacements_v2),
+        nameof(LibNvml.nvmlDeviceGetGpuInstanceRemainingCapacity),
+        nameof(LibNvml.nvmlDeviceCreateGpuInstance),
+        nameof(LibNvml.nvmlDeviceCreateGpuInstanceWithPlacement),
+        nameof(LibNvml.nvmlGpuInstanceDestroy),
+        nameof(LibNvml.nvmlDeviceGetGpuInstances),
+        nameof(LibNvml.nvmlDeviceGetGpuInstanceById),
+        nameof(LibNvml.nvmlGpuInstanceGetInfo),
+        nameof(LibNvml.nvmlGpuInstanceGetComputeInstanceProfileInfo),
+        nameof(LibNvml.nvmlGpuInstanceGetComputeInstanceRemainingCapacity),
+        nameof(LibNvml.nvmlGpuInstanceCreateComputeInstance),
+        nameof(LibNvml.nvmlComputeInstanceDestroy),
+        nameof(LibNvml.nvmlGpuInstanceGetComputeInstances),
+        nameof(LibNvml.nvmlGpuInstanceGetComputeInstanceById),
+        nameof(LibNvml.nvmlComputeInstanceGetInfo_v2),
+        nameof(LibNvml.nvmlDeviceIsMigDeviceHandle),
+        nameof(LibNvml.nvmlDeviceGetGpuInstanceId),
+        nameof(LibNvml.nvmlDeviceGetComputeInstanceId),
+        nameof(LibNvml.nvmlDeviceGetMaxMigDeviceCount),
+        nameof(LibNvml.nvmlDeviceGetMigDeviceHandleByIndex),
+        nameof(LibNvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle),
+    ];
+
     private static readonly Lock Loading = new();
     private static NvmlLibrary? _loaded;
 
+    private readonly ConcurrentDictionary<string, bool> _functions = new(StringComparer.Ordinal);
     private readonly nint _handle;
 
     static NvmlLibrary() => NativeLibrary.SetDllImportResolver(typeof(NvmlLibrary).Assembly, Resolve);
@@ -37,8 +97,9 @@ internal sealed class NvmlLibrary
     /// <summary>The path or, where the loader searched, the name that it was loaded by.</summary>
     public string Path { get; }
 
-    /// <summary>Whether the library has a function. Drivers older than the function do not.</summary>
-    public bool Has(string function) => NativeLibrary.TryGetExport(_handle, function, out _);
+    /// <summary>Whether the library has a function. Drivers older than the function do not. Looked up once.</summary>
+    public bool Has(string function) =>
+        _functions.GetOrAdd(function, static (name, handle) => NativeLibrary.TryGetExport(handle, name, out _), _handle);
 
     /// <summary>
     /// Loads the library that <paramref name="libraryPath"/> names, else the one that the environment variable names, else the
@@ -89,7 +150,11 @@ internal sealed class NvmlLibrary
                 // The overload without an assembly: no probing beside the program, where a library of that name could pass
                 // for the driver's.
                 NvmlLibrary library = new(candidate, NativeLibrary.Load(candidate));
-                return library.Has(nameof(LibNvml.nvmlInit_v2)) ? library : throw NotNvml(candidate);
+                if (!library.Has(nameof(LibNvml.nvmlInit_v2)))
+                    throw NotNvml(candidate);
+                return RequiredFunctions.FirstOrDefault(function => !library.Has(function)) is { } missing
+                    ? throw TooOld(candidate, missing)
+                    : library;
             }
             catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
             {
@@ -108,6 +173,12 @@ internal sealed class NvmlLibrary
             NvmlReturnCode.FunctionNotFound,
             nameof(LibNvml.nvmlInit_v2),
             $"{path} is not NVML: it has no function nvmlInit_v2 (NVML_ERROR_FUNCTION_NOT_FOUND, 13). NVML is called {Soname} and comes with the NVIDIA driver.");
+
+    private static NvmlLibraryException TooOld(string path, string missing) =>
+        new(
+            NvmlReturnCode.FunctionNotFound,
+            missing,
+            $"{path} has no function {missing} (NVML_ERROR_FUNCTION_NOT_FOUND, 13): the driver is older than R470, the oldest that is supported.");
 
     /// <summary>The loader's own line; .NET surrounds it with advice that does not apply.</summary>
     private static string Reason(string candidate, Exception e)

@@ -9,7 +9,7 @@ internal static class ProfileNames
     public static string WithoutMig(string name) => name.StartsWith("MIG ", StringComparison.Ordinal) ? name[4..] : name;
 
     /// <summary>
-    /// The name of a GPU instance profile where the driver knows only numbers (before R510: A100 and A30). Memory is rounded up
+    /// The name of a GPU instance profile where the driver knows only numbers (the R470 branch: A100 and A30). Memory is rounded up
     /// to whole GiB, as in 4.75 GiB -> 5gb, 9.75 -> 10gb, 39.38 -> 40gb.
     /// </summary>
     public static string Compose(uint number, uint sliceCount, ulong memoryMiB)

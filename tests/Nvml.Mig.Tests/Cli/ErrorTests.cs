@@ -97,6 +97,31 @@ public class ErrorTests
     }
 
     [Theory]
+    [InlineData(2, "create", "3g.40gb")]
+    [InlineData(3, "create", "9")]
+    [InlineData(2, "list", "-i", "7")]
+    [InlineData(64, "create", "9*0")]
+    [InlineData(64, "list", "--no-such-option")]
+    public void With_json_every_failure_is_a_document(int exitCode, params string[] arguments)
+    {
+        using Nvmig nvmig = new();
+
+        Nvmig.Answer answer = nvmig.Run([.. arguments, "--json"]);
+
+        answer.ExitCode.Should().Be(exitCode);
+        answer.Json.GetProperty("error").GetProperty("code").GetInt32().Should().Be(exitCode);
+        answer.Json.GetProperty("error").GetProperty("message").GetString().Should().NotBeEmpty();
+    }
+
+    [Fact]
+    public void An_argument_that_begins_with_an_at_sign_is_no_file()
+    {
+        using Nvmig nvmig = new();
+
+        Fails(nvmig.Run("create", "@/etc/hostname"), 2, "nvmig: GPU 0 (GPU-*) has no GPU instance profile '@/etc/hostname'*");
+    }
+
+    [Theory]
     [InlineData("create")]
     [InlineData("create", "9,,19")]
     [InlineData("create", "9:x")]

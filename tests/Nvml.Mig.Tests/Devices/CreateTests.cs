@@ -95,6 +95,28 @@ public class CreateTests
     }
 
     [Fact]
+    public void A_place_that_is_taken_is_said_to_be()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        machine.Create("1g.5gb", new Placement(0, 1));
+
+        FluentActions.Invoking(() => machine.Create("1g.5gb", new Placement(0, 1))).Should().Throw<NvmlInsufficientResourcesException>()
+            .WithMessage("*create a GPU instance 1g.5gb (profile 19) at 0:1*Its place is taken: 0:1 by 7 (1g.5gb at 0:1). 6 more 1g.5gb would fit elsewhere.");
+    }
+
+    [Fact]
+    public void A_profile_of_another_gpu_is_not_taken_for_one_of_this()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB*2,H200");
+        GpuInstanceProfile half = machine.Session.Devices[0].GetGpuInstanceProfile("3g.20gb");
+
+        machine.Session.Devices[1].CreateGpuInstance(half).Profile.Name.Should().Be("3g.20gb", "GPU 1 is alike");
+        machine.Session.Devices[2].Invoking(h200 => h200.CreateGpuInstance(half)).Should().Throw<ArgumentException>()
+            .WithMessage("3g.20gb (profile 9) is not a profile of GPU 2 (GPU-*): take profiles from the GPU that you use them on.*");
+        machine.Session.Devices[2].GetGpuInstances().Should().BeEmpty();
+    }
+
+    [Fact]
     public void A_profile_at_its_limit_says_so()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();

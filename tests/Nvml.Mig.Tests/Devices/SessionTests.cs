@@ -150,6 +150,31 @@ public class SessionTests
     }
 
     [Fact]
+    public void Callers_that_overlap_cannot_keep_a_closed_session_open()
+    {
+        using NvmlSimulator simulator = NvmlSimulator.Start();
+        NvmlSession session = NvmlSession.Open(simulator.LibraryPath);
+        GpuDevice gpu = session.Devices[0];
+        Thread[] callers = [.. Enumerable.Range(0, 4).Select(_ => new Thread(() =>
+            FluentActions.Invoking(() =>
+            {
+                while (true)
+                    gpu.GetMigMode();
+            }).Should().Throw<ObjectDisposedException>()))];
+        foreach (Thread caller in callers)
+            caller.Start();
+        while (simulator.GetCallCount("nvmlDeviceGetMigMode") < 1000)
+            Thread.Yield();
+
+        session.Dispose();
+
+        gpu.Invoking(g => g.GetMigMode()).Should().Throw<ObjectDisposedException>();
+        foreach (Thread caller in callers)
+            caller.Join(TimeSpan.FromSeconds(10)).Should().BeTrue();
+        simulator.GetCallCount("nvmlShutdown").Should().Be(1);
+    }
+
+    [Fact]
     public void A_process_has_one_nvml_library()
     {
         using SimulatedGpu machine = SimulatedGpu.Start(migEnabled: false);

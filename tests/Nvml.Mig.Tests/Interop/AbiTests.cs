@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Nvml.Mig.Interop;
+using Nvml.Mig.Native;
 
 namespace Nvml.Mig.Tests.Interop;
 
@@ -13,8 +14,7 @@ public class AbiTests
 
     public static TheoryData<Type> Structs => new(InteropTypes().Where(type => type is { IsValueType: true, IsEnum: false }));
 
-    public static TheoryData<string> Imports => new(
-        typeof(LibNvml).GetMethods(BindingFlags.Public | BindingFlags.Static).Select(m => m.Name).Where(n => n.StartsWith("nvml", StringComparison.Ordinal)));
+    public static TheoryData<string> Imports => new(ImportNames());
 
     [Theory]
     [MemberData(nameof(Structs))]
@@ -90,6 +90,13 @@ public class AbiTests
         MethodInfo import = typeof(LibNvml).GetMethod(function)!;
         import.Invoking(Marshal.Prelink).Should().NotThrow();
     }
+
+    [Fact]
+    public void Every_import_is_either_required_or_known_to_be_younger_than_the_oldest_driver() =>
+        NvmlLibrary.RequiredFunctions.Concat(NvmlLibrary.YoungerFunctions).Should().BeEquivalentTo(ImportNames());
+
+    private static IEnumerable<string> ImportNames() =>
+        typeof(LibNvml).GetMethods(BindingFlags.Public | BindingFlags.Static).Select(m => m.Name).Where(n => n.StartsWith("nvml", StringComparison.Ordinal));
 
     private static IEnumerable<Type> InteropTypes() =>
         typeof(LibNvml).Assembly.GetTypes().Where(type => type.Name.StartsWith("nvml", StringComparison.Ordinal) && !type.IsNested);
