@@ -29,7 +29,7 @@ internal static class DevicesCommand
         }
         else
         {
-            machine.Out.Write(DeviceTable(gpus));
+            Tables.Print(machine.Out, DeviceTable(machine.Out, gpus));
         }
 
         return Readings.Finish(gpus);
@@ -49,14 +49,9 @@ internal static class DevicesCommand
         }
     }
 
-    private static Table DeviceTable(IEnumerable<Reading<DeviceEntry>> gpus)
+    private static Table DeviceTable(IAnsiConsole console, IEnumerable<Reading<DeviceEntry>> gpus)
     {
-        Table table = new Table().Border(TableBorder.Rounded).AddColumns(
-            new TableColumn("GPU").RightAligned(),
-            new TableColumn("Name"),
-            new TableColumn("PCI bus id"),
-            new TableColumn("MIG"),
-            new TableColumn("UUID").NoWrap());
+        Table table = Tables.Create(console, ">GPU", "Name", "PCI bus id", "MIG", "UUID");
         foreach (Reading<DeviceEntry> gpu in gpus)
         {
             string index = gpu.Gpu.Index.ToString(CultureInfo.InvariantCulture);

@@ -30,8 +30,7 @@ internal static class PlacementsCommand
             return Readings.Finish(gpus);
         }
 
-        Table table = new Table().Border(TableBorder.Rounded).AddColumns(
-            new TableColumn("GPU").RightAligned(), new TableColumn("Profile"), new TableColumn("Id").RightAligned(), new TableColumn("Placements"));
+        Table table = Tables.Create(machine.Out, ">GPU", "Profile", ">Id", "Placements");
         foreach (Reading<GpuPlacementsEntry> gpu in gpus)
         {
             foreach (ProfilePlacementsEntry profile in gpu.Value?.Profiles ?? [])
@@ -44,7 +43,7 @@ internal static class PlacementsCommand
             }
         }
 
-        machine.Out.Write(table);
+        Tables.Print(machine.Out, table);
         return Readings.Finish(gpus);
     }
 }

@@ -43,17 +43,16 @@ internal static class ProfilesCommand
         }
         else
         {
-            machine.Out.Write(ProfileTable(gpus.Select(gpu => gpu.Value).OfType<GpuProfilesEntry>()));
+            Tables.Print(machine.Out, ProfileTable(machine.Out, gpus.Select(gpu => gpu.Value).OfType<GpuProfilesEntry>()));
         }
 
         return Readings.Finish(gpus);
     }
 
-    private static Table ProfileTable(IEnumerable<GpuProfilesEntry> gpus)
+    private static Table ProfileTable(IAnsiConsole console, IEnumerable<GpuProfilesEntry> gpus)
     {
-        Table table = new Table().Border(TableBorder.Rounded);
-        foreach (string column in (string[])["GPU", "Profile", "Id", "Free", "Total", "Slices", "Memory GiB", "SM", "CE", "DEC", "ENC", "JPEG", "OFA", "P2P"])
-            table.AddColumn(new TableColumn(column) { Alignment = column is "Profile" ? Justify.Left : Justify.Right });
+        Table table = Tables.Create(
+            console, ">GPU", "Profile", ">Id", ">Free", ">Total", ">Slices", ">GiB", ">SM", ">CE", ">DEC", ">ENC", ">JPEG", ">OFA", "P2P");
         foreach (GpuProfilesEntry gpu in gpus)
         {
             foreach (ProfileEntry p in gpu.Profiles ?? [])

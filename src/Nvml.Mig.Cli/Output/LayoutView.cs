@@ -10,7 +10,7 @@ internal static class LayoutView
     public static void Show(IAnsiConsole console, IReadOnlyList<Layout> layouts)
     {
         if (layouts.Any(layout => layout.GpuInstances.Count > 0))
-            console.Write(InstanceTable(layouts));
+            Tables.Print(console, InstanceTable(console, layouts));
         foreach (Layout layout in layouts)
         {
             console.WriteLine();
@@ -39,16 +39,9 @@ internal static class LayoutView
         Show(console, layouts);
     }
 
-    private static Table InstanceTable(IReadOnlyList<Layout> layouts)
+    private static Table InstanceTable(IAnsiConsole console, IReadOnlyList<Layout> layouts)
     {
-        Table table = new Table().Border(TableBorder.Rounded).AddColumns(
-            new TableColumn("GPU").RightAligned(),
-            new TableColumn("GI").RightAligned(),
-            new TableColumn("Profile"),
-            new TableColumn("Placement"),
-            new TableColumn("CI").RightAligned(),
-            new TableColumn("Profile"),
-            new TableColumn("MIG device").NoWrap());
+        Table table = Tables.Create(console, ">GPU", ">GI", "Profile", "Place", ">CI", "Profile", "MIG device");
         foreach (Layout layout in layouts)
         {
             foreach (GpuInstanceEntry instance in layout.GpuInstances)
@@ -58,7 +51,7 @@ internal static class LayoutView
                     Number(layout.Gpu.Index), Number(instance.Id), Markup.Escape(instance.Profile), $"{instance.Placement.Start}:{instance.Placement.Size}",
                 ];
                 if (instance.ComputeInstances.Count == 0)
-                    table.AddRow([.. start, "-", "-", "- (no compute instance: not usable yet)"]);
+                    table.AddRow([.. start, "-", "-", "none: not usable yet"]);
                 foreach (ComputeInstanceEntry compute in instance.ComputeInstances)
                     table.AddRow([.. start, Number(compute.Id), Markup.Escape(compute.Profile), compute.MigUuid ?? "-"]);
             }

@@ -33,10 +33,10 @@ public class NvidiaSmiTests
 
         string list = nvmig.Run("list").Out;
         list.Should().ContainAll(
-            "│   0 │  2 │ 3g.20gb │ 4:4       │  0 │ 3g.20gb │ MIG-",
-            "│   0 │  4 │ 2g.10gb │ 2:2       │  0 │ 2g.10gb │ MIG-",
-            "│   0 │  7 │ 1g.5gb  │ 0:1       │  0 │ 1g.5gb  │ MIG-",
-            "│   0 │  8 │ 1g.5gb  │ 1:1       │  0 │ 1g.5gb  │ MIG-");
+            "│   0 │  2 │ 3g.20gb │ 4:4   │  0 │ 3g.20gb │ MIG-",
+            "│   0 │  4 │ 2g.10gb │ 2:2   │  0 │ 2g.10gb │ MIG-",
+            "│   0 │  7 │ 1g.5gb  │ 0:1   │  0 │ 1g.5gb  │ MIG-",
+            "│   0 │  8 │ 1g.5gb  │ 1:1   │  0 │ 1g.5gb  │ MIG-");
     }
 
     [NvidiaSmiFact]
