@@ -1,6 +1,7 @@
 #include "nvml_stub.h"
 
 #include "calls.h"
+#include "models.h"
 #include "text.h"
 
 static nvmlReturn_t say(nvmlReturn_t result, const state_message *message, char *buffer, unsigned int length)
@@ -25,6 +26,23 @@ nvmlReturn_t nvmlStubReset(const char *gpus, const char *stateFile, char *messag
         return NVML_ERROR_INVALID_ARGUMENT;
     state_message said = {""};
     return say(state_reset(gpus, stateFile, &said), &said, message, messageLength);
+}
+
+nvmlReturn_t nvmlStubGetModel(unsigned int index, nvmlStubModel_t *model)
+{
+    if (model == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    if (index < all_models_count) {
+        const gpu_model *known = all_models[index];
+        *model = (nvmlStubModel_t){known->key, known->name, known->note, 1, known->profile_count > 0, known->memory_mib};
+        return NVML_SUCCESS;
+    }
+    index -= (unsigned int)all_models_count;
+    if (index >= unknown_models_count)
+        return NVML_ERROR_NOT_FOUND;
+    const unknown_model *unknown = &unknown_models[index];
+    *model = (nvmlStubModel_t){unknown->key, unknown->name, unknown->missing, 0, 1, 0};
+    return NVML_SUCCESS;
 }
 
 unsigned long long nvmlStubGetCallCount(const char *function)

@@ -61,10 +61,49 @@ unsigned int gpu_existing(const gpu_state *gpu, const gpu_profile *profile)
     return existing;
 }
 
+enum { ENGINE_KINDS = 5 };
+
+static void engines_of(const gpu_profile *profile, unsigned int engines[ENGINE_KINDS])
+{
+    engines[0] = profile->copy_engines;
+    engines[1] = profile->decoders;
+    engines[2] = profile->encoders;
+    engines[3] = profile->jpegs;
+    engines[4] = profile->ofas;
+}
+
+/*
+ * How many more instances of a profile the engines that are left suffice for. A GPU has as many of a kind as its largest
+ * profile. On 7-slice GPUs this never decides; it is why an A30 has one "+me" of either size, and why nothing with
+ * engines stands beside a "+me.all" (both inferred).
+ */
+static unsigned int engines_left_for(const gpu_model *model, const gpu_state *gpu, const gpu_profile *profile)
+{
+    unsigned int total[ENGINE_KINDS] = {0};
+    unsigned int used[ENGINE_KINDS] = {0};
+    unsigned int engines[ENGINE_KINDS];
+    for (size_t i = 0; i < model->profile_count; i++) {
+        engines_of(&model->profiles[i], engines);
+        for (unsigned int kind = 0; kind < ENGINE_KINDS; kind++) {
+            if (engines[kind] > total[kind])
+                total[kind] = engines[kind];
+            used[kind] += engines[kind] * gpu_existing(gpu, &model->profiles[i]);
+        }
+    }
+    unsigned int room = profile->max_instances;
+    engines_of(profile, engines);
+    for (unsigned int kind = 0; kind < ENGINE_KINDS; kind++) {
+        if (engines[kind] > 0)
+            room = smaller(room, total[kind] < used[kind] ? 0 : (total[kind] - used[kind]) / engines[kind]);
+    }
+    return room;
+}
+
 unsigned int gpu_remaining(const gpu_model *model, const gpu_state *gpu, const gpu_profile *profile)
 {
-    return smaller(profile->max_instances - gpu_existing(gpu, profile),
-                   room_for(gpu_occupied(model, gpu), profile->starts, profile->span));
+    unsigned int places = room_for(gpu_occupied(model, gpu), profile->starts, profile->span);
+    unsigned int allowed = smaller(profile->max_instances - gpu_existing(gpu, profile), engines_left_for(model, gpu, profile));
+    return smaller(allowed, places);
 }
 
 /* The profiles 1g to 4g without attributes: those whose places the driver tries to keep free. */
@@ -118,12 +157,14 @@ int gpu_default_start(const gpu_model *model, const gpu_state *gpu, const gpu_pr
 
 /*
  * The id follows from the span alone: 0 is the whole GPU, 1 and 2 its halves, 3 to 6 its quarters, 7 to 14 its eighths
- * (NVIDIA's open kernel module, kmigmgrMemSizeFlagToSwizzIdRange_GA100). On real boards the ids of the two halves may be
- * swapped, depending on which units of the chip are defective; this is the board where they are not.
+ * (NVIDIA's open kernel module, kmigmgrMemSizeFlagToSwizzIdRange_GA100). Depending on which units of the chip are
+ * defective, a real board may have the ids of its two halves swapped; both kinds were seen in one machine.
  */
-unsigned int gpu_instance_id(const gpu_model *model, unsigned int start, unsigned int span)
+unsigned int gpu_instance_id(const gpu_model *model, const gpu_state *gpu, unsigned int start, unsigned int span)
 {
     unsigned int parts = model->memory_slices / span; /* 1, 2, 4 or 8 */
+    if (gpu->swapped && parts > 1)
+        start = (start + model->memory_slices / 2u) % model->memory_slices;
     return parts - 1 + start / span;
 }
 
@@ -163,6 +204,10 @@ static unsigned int compute_places_left(const gpu_profile *profile, uint32_t occ
     return places;
 }
 
+/*
+ * Ampere takes the lowest free start and aligns nothing; since Hopper the driver takes, of the aligned starts, the one that
+ * costs the least remaining capacity (NVIDIA's open kernel module: kgrmgrCheckVeidsRequest, kmigmgrGetFreeCTSId).
+ */
 int compute_default_start(const gpu_model *model, const gpu_profile *profile, const gpu_instance_state *instance,
                           const compute_profile *compute)
 {
@@ -172,7 +217,7 @@ int compute_default_start(const gpu_model *model, const gpu_profile *profile, co
     for (unsigned int start = 0; start < profile->slices; start++) {
         if (!has_start(compute->starts, start) || !fits(occupied, start, compute->span))
             continue;
-        if (model->compute_placement == COMPUTE_PLACEMENT_FIRST_FIT)
+        if (model->architecture < ARCHITECTURE_HOPPER)
             return (int)start;
         unsigned int left = compute_places_left(profile, occupied | slices(start, compute->span));
         if (best < 0 || left > best_left) {

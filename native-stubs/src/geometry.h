@@ -13,14 +13,14 @@ uint32_t gpu_occupied(const gpu_model *model, const gpu_state *gpu);
 /* How many instances of a profile are on a GPU. */
 unsigned int gpu_existing(const gpu_state *gpu, const gpu_profile *profile);
 
-/* How many more instances of a profile a GPU can take: the profile's own limit, or the free places. */
+/* How many more instances of a profile a GPU can take: by the profile's own limit, the engines left and the free places. */
 unsigned int gpu_remaining(const gpu_model *model, const gpu_state *gpu, const gpu_profile *profile);
 
 /* Where the driver puts a new instance that no placement was asked for; -1: nowhere. */
 int gpu_default_start(const gpu_model *model, const gpu_state *gpu, const gpu_profile *profile);
 
 /* The id of the GPU instance that covers `span` memory slices from `start`. */
-unsigned int gpu_instance_id(const gpu_model *model, unsigned int start, unsigned int span);
+unsigned int gpu_instance_id(const gpu_model *model, const gpu_state *gpu, unsigned int start, unsigned int span);
 
 /* The same three for compute instances in the compute slices of a GPU instance. */
 uint32_t compute_occupied(const gpu_profile *profile, const gpu_instance_state *instance);

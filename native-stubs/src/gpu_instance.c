@@ -32,7 +32,7 @@ static nvmlReturn_t lock_profile_by_id(nvmlDevice_t device, unsigned int id, sta
     if (*profile != NULL)
         return NVML_SUCCESS;
     state_unlock(false);
-    return NVML_ERROR_INVALID_ARGUMENT;
+    return at->model->profile_count == 0 ? NVML_ERROR_NOT_SUPPORTED : NVML_ERROR_INVALID_ARGUMENT;
 }
 
 nvmlReturn_t nvmlDeviceGetGpuInstanceProfileInfo(nvmlDevice_t device, unsigned int profile,
@@ -219,7 +219,7 @@ static nvmlReturn_t create(nvmlDevice_t device, unsigned int profile_id, const n
         return result;
     }
 
-    unsigned int id = gpu_instance_id(at.model, (unsigned int)start, profile->span);
+    unsigned int id = gpu_instance_id(at.model, at.gpu, (unsigned int)start, profile->span);
     at.gpu->instances[id] =
         (gpu_instance_state){.exists = 1, .profile_id = profile->id, .start = (uint8_t)start};
     result = state_unlock(true);

@@ -22,6 +22,11 @@ nvmlReturn_t nvmlDeviceSetMigMode(nvmlDevice_t device, unsigned int mode, nvmlRe
     nvmlReturn_t result = lock_gpu(device, STATE_CHANGE, &at);
     if (result != NVML_SUCCESS)
         return result;
+    if (at.model->profile_count == 0) {
+        state_unlock(false);
+        *activationStatus = NVML_ERROR_NOT_SUPPORTED;
+        return NVML_ERROR_NOT_SUPPORTED;
+    }
     if (mode == NVML_DEVICE_MIG_DISABLE && has_instances(at.gpu)) {
         state_unlock(false);
         *activationStatus = NVML_ERROR_IN_USE;
@@ -41,6 +46,10 @@ nvmlReturn_t nvmlDeviceGetMigMode(nvmlDevice_t device, unsigned int *currentMode
     nvmlReturn_t result = lock_gpu(device, STATE_READ, &at);
     if (result != NVML_SUCCESS)
         return result;
+    if (at.model->profile_count == 0) {
+        state_unlock(false);
+        return NVML_ERROR_NOT_SUPPORTED;
+    }
     *currentMode = at.gpu->mig_enabled;
     *pendingMode = at.gpu->mig_pending;
     return state_unlock(false);

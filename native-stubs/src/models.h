@@ -6,21 +6,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A set of placement starts, bit n for start n. */
+/* Sets of placement starts, bit n for start n. */
 #define AT(start) (UINT32_C(1) << (start))
+#define WHOLE AT(0)
+#define EIGHTHS (AT(0) | AT(1) | AT(2) | AT(3) | AT(4) | AT(5) | AT(6)) /* the eighth has memory but no compute slice */
+#define QUARTERS_OF_8 (AT(0) | AT(2) | AT(4) | AT(6))
+#define FIRST_QUARTERS_OF_8 (AT(0) | AT(2) | AT(4))
+#define HALVES_OF_8 (AT(0) | AT(4))
+#define QUARTERS_OF_4 (AT(0) | AT(1) | AT(2) | AT(3))
+#define HALVES_OF_4 (AT(0) | AT(2))
+#define QUARTERS_OF_12 (AT(0) | AT(3) | AT(6) | AT(9))
+#define HALVES_OF_12 (AT(0) | AT(6))
 
-/* Rule for compute instance placement, which came with the architecture. */
+/* Numbered as NVML_DEVICE_ARCH_... Rules that came with an architecture compare with these. */
 typedef enum {
-    COMPUTE_PLACEMENT_FIRST_FIT, /* Ampere: the lowest free start, no alignment */
-    COMPUTE_PLACEMENT_LEAST_LOSS /* Hopper and newer: aligned starts, the one that costs the least remaining capacity */
-} compute_placement_rule;
+    ARCHITECTURE_TURING = 6,
+    ARCHITECTURE_AMPERE = 7,
+    ARCHITECTURE_HOPPER = 9,
+    ARCHITECTURE_BLACKWELL = 10
+} gpu_architecture;
 
 typedef struct {
     uint8_t number; /* NVML_COMPUTE_INSTANCE_PROFILE_... */
     uint8_t id;
     uint8_t slices;
     uint8_t max_instances;
-    uint16_t multiprocessors;
     uint8_t span; /* compute slices that it takes up: more than `slices` for the double-width REV1 */
     uint32_t starts;
 } compute_profile;
@@ -47,30 +57,47 @@ typedef struct {
 typedef struct {
     const char *key; /* the name in NVML_STUB_GPUS */
     const char *name;
+    const char *note; /* how well it is known */
+    gpu_architecture architecture;
+    uint8_t compute_capability[2];
     uint32_t pci_device_id;
     uint32_t pci_subsystem_id; /* 0: not known */
+    uint32_t memory_mib;       /* 0: not known */
     uint8_t memory_slices;
     uint8_t max_mig_devices;
-    compute_placement_rule compute_placement;
-    const gpu_profile *profiles; /* in the order in which nvidia-smi lists them */
+    const gpu_profile *profiles; /* in the order in which nvidia-smi lists them; none: no MIG */
     size_t profile_count;
 } gpu_model;
 
+#define PROFILES(table) .profiles = (table), .profile_count = sizeof(table) / sizeof((table)[0])
 #define COMPUTE_PROFILES(table) (table), sizeof(table) / sizeof((table)[0])
-
-extern const gpu_model model_a100_sxm4_40gb;
-extern const gpu_model model_h200_sxm;
 
 extern const gpu_model *const all_models[];
 extern const size_t all_models_count;
 
+/* GPUs with MIG of which too little is known to simulate them truly. */
+typedef struct {
+    const char *key;
+    const char *name;
+    const char *missing;
+} unknown_model;
+
+extern const unknown_model unknown_models[];
+extern const size_t unknown_models_count;
+
 /* The model with that key, or the only one whose key begins so; else NULL, `ambiguous` saying which of the two. */
 const gpu_model *model_find(const char *key, size_t length, bool *ambiguous);
+
+/* The GPU with that key of which too little is known; else NULL. */
+const unknown_model *unknown_model_find(const char *key, size_t length);
 
 const gpu_profile *model_profile_by_number(const gpu_model *model, unsigned int number);
 const gpu_profile *model_profile_by_id(const gpu_model *model, unsigned int id);
 const compute_profile *profile_compute_by_number(const gpu_profile *profile, unsigned int number);
 const compute_profile *profile_compute_by_id(const gpu_profile *profile, unsigned int id);
+
+/* The SM of a compute instance: those of the GPU instance profile with as many slices. */
+unsigned int compute_profile_multiprocessors(const gpu_model *model, const compute_profile *compute);
 
 /* "MIG 3g.20gb" for the compute instance that takes the whole GPU instance, "MIG 1c.3g.20gb" for a part. */
 void compute_profile_name(const gpu_profile *profile, const compute_profile *compute, char *name, size_t size);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,9 +29,10 @@ typedef struct {
 } file_header;
 
 static const char file_magic[8] = {'N', 'V', 'M', 'L', 'S', 'T', 'U', 'B'};
-enum { FILE_FORMAT = 1 };
+enum { FILE_FORMAT = 2 };
 
 static const char default_machine[] = "A100-SXM4-40GB";
+static const char swapped_board[] = "+swapped";
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static machine_state machine;                 /* as last read or committed */
@@ -63,12 +65,17 @@ static nvmlReturn_t fail_errno(state_message *message, const char *path, const c
 
 /* ---- a machine from its description ------------------------------------------------------------------------------ */
 
-static void list_models(char *text, size_t size)
+/* Lists the models whose keys begin like `key` if some do, else all. */
+static void list_models(const char *key, size_t key_length, char *text, size_t size)
 {
+    bool some = false;
+    for (size_t i = 0; i < all_models_count; i++)
+        some = some || strncasecmp(all_models[i]->key, key, key_length) == 0;
     size_t length = 0;
     text[0] = '\0';
     for (size_t i = 0; i < all_models_count && length < size; i++)
-        length += (size_t)snprintf(text + length, size - length, "%s%s", i == 0 ? "" : ", ", all_models[i]->key);
+        if (!some || strncasecmp(all_models[i]->key, key, key_length) == 0)
+            length += (size_t)snprintf(text + length, size - length, "%s%s", length == 0 ? "" : ", ", all_models[i]->key);
 }
 
 static nvmlReturn_t parse_machine(const char *gpus, machine_state *into, state_message *message)
@@ -77,9 +84,12 @@ static nvmlReturn_t parse_machine(const char *gpus, machine_state *into, state_m
     for (const char *item = gpus;; item++) {
         item += strspn(item, " ");
         size_t length = strcspn(item, ",");
-        size_t key_length = strcspn(item, "*, ");
+        size_t key_length = strcspn(item, "+*, ");
         unsigned long count = 1;
-        const char *after = item + key_length + strspn(item + key_length, " ");
+        const char *after = item + key_length;
+        bool swapped = strncmp(after, swapped_board, strlen(swapped_board)) == 0;
+        after += swapped ? strlen(swapped_board) : 0;
+        after += strspn(after, " ");
         if (*after == '*') {
             char *end;
             errno = 0;
@@ -90,26 +100,38 @@ static nvmlReturn_t parse_machine(const char *gpus, machine_state *into, state_m
             after = end + strspn(end, " ");
         }
         if (after != item + length)
-            return fail(NVML_ERROR_INVALID_ARGUMENT, message, "'%.*s' is not of the form MODEL or MODEL*COUNT",
+            return fail(NVML_ERROR_INVALID_ARGUMENT, message, "'%.*s' is not of the form MODEL[+swapped][*COUNT]",
                         (int)length, item);
 
         bool ambiguous;
         const gpu_model *model = model_find(item, key_length, &ambiguous);
         if (model == NULL) {
-            char known[256];
-            list_models(known, sizeof(known));
+            const unknown_model *unknown = unknown_model_find(item, key_length);
+            if (unknown != NULL)
+                return fail(NVML_ERROR_INVALID_ARGUMENT, message, "%s cannot be simulated truly: %s", unknown->key,
+                            unknown->missing);
+            char known[sizeof(message->text) - 64];
+            list_models(item, ambiguous ? key_length : 0, known, sizeof(known));
             return fail(NVML_ERROR_INVALID_ARGUMENT, message, "%s GPU model '%.*s'; there are: %s",
                         ambiguous ? "ambiguous" : "unknown", (int)key_length, item, known);
         }
         if (into->gpu_count + count > MAX_GPUS)
             return fail(NVML_ERROR_INVALID_ARGUMENT, message, "a machine has at most %d GPUs", MAX_GPUS);
-        for (; count > 0; count--)
-            snprintf(into->gpus[into->gpu_count++].model, MODEL_KEY_SIZE, "%s", model->key);
+        for (; count > 0; count--) {
+            gpu_state *gpu = &into->gpus[into->gpu_count++];
+            snprintf(gpu->model, MODEL_KEY_SIZE, "%s", model->key);
+            gpu->swapped = swapped;
+        }
 
         item += length;
         if (*item == '\0')
             return NVML_SUCCESS;
     }
+}
+
+static bool is_same_gpu(const gpu_state *a, const gpu_state *b)
+{
+    return strcmp(a->model, b->model) == 0 && a->swapped == b->swapped;
 }
 
 static void describe_machine(const machine_state *of, char *text, size_t size)
@@ -118,9 +140,10 @@ static void describe_machine(const machine_state *of, char *text, size_t size)
     text[0] = '\0';
     for (unsigned int first = 0, next; first < of->gpu_count && length < size; first = next) {
         for (next = first + 1; next < of->gpu_count; next++)
-            if (strcmp(of->gpus[next].model, of->gpus[first].model) != 0)
+            if (!is_same_gpu(&of->gpus[next], &of->gpus[first]))
                 break;
-        length += (size_t)snprintf(text + length, size - length, "%s%s", first == 0 ? "" : ",", of->gpus[first].model);
+        length += (size_t)snprintf(text + length, size - length, "%s%s%s", first == 0 ? "" : ",", of->gpus[first].model,
+                                   of->gpus[first].swapped ? "+swapped" : "");
         if (next - first > 1 && length < size)
             length += (size_t)snprintf(text + length, size - length, "*%u", next - first);
     }
@@ -154,7 +177,7 @@ static bool are_instances(const gpu_model *model, const gpu_state *gpu)
         const gpu_profile *profile = model_profile_by_id(model, instance->profile_id);
         if (!gpu->mig_enabled || profile == NULL || instance->start >= model->memory_slices ||
             (profile->starts & AT(instance->start)) == 0 ||
-            gpu_instance_id(model, instance->start, profile->span) != id ||
+            gpu_instance_id(model, gpu, instance->start, profile->span) != id ||
             !occupy(&occupied, instance->start, profile->span) || !are_compute_instances(profile, instance))
             return false;
     }
@@ -177,7 +200,7 @@ static bool is_machine(const machine_state *of, const gpu_model *models_of[MAX_G
         bool ambiguous;
         size_t length = strnlen(gpu->model, MODEL_KEY_SIZE);
         models_of[g] = length == MODEL_KEY_SIZE ? NULL : model_find(gpu->model, length, &ambiguous);
-        if (models_of[g] == NULL || gpu->mig_enabled > 1 || gpu->mig_pending > 1 || !are_instances(models_of[g], gpu))
+        if (models_of[g] == NULL || gpu->swapped > 1 || gpu->mig_enabled > 1 || gpu->mig_pending > 1 || !are_instances(models_of[g], gpu))
             return false;
     }
     return true;
@@ -369,7 +392,7 @@ static bool has_same_gpus(const machine_state *a, const machine_state *b)
     if (a->gpu_count != b->gpu_count)
         return false;
     for (unsigned int g = 0; g < a->gpu_count; g++)
-        if (strcmp(a->gpus[g].model, b->gpus[g].model) != 0)
+        if (!is_same_gpu(&a->gpus[g], &b->gpus[g]))
             return false;
     return true;
 }
@@ -446,8 +469,10 @@ static bool renew_machine(int descriptor, const file_header *found, machine_stat
         return false;
     memset(renewed, 0, sizeof(*renewed));
     renewed->gpu_count = held.gpu_count;
-    for (unsigned int g = 0; g < held.gpu_count; g++)
+    for (unsigned int g = 0; g < held.gpu_count; g++) {
         memcpy(renewed->gpus[g].model, held.gpus[g].model, MODEL_KEY_SIZE);
+        renewed->gpus[g].swapped = held.gpus[g].swapped;
+    }
     return true;
 }
 

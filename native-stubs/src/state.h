@@ -34,6 +34,7 @@ typedef struct {
 
 typedef struct {
     char model[MODEL_KEY_SIZE];
+    uint8_t swapped; /* a board whose two halves have each other's ids */
     uint8_t mig_enabled;
     uint8_t mig_pending;
     gpu_instance_state instances[MAX_GPU_INSTANCE_IDS]; /* by id */
@@ -46,7 +47,7 @@ typedef struct {
 
 /* Room for the one line that says what is wrong with a machine or its file. */
 typedef struct {
-    char text[512];
+    char text[1024];
 } state_message;
 
 /*

@@ -16,10 +16,7 @@ internal sealed class Machine : IDisposable
         _names = names;
         Session = session;
         Json = json;
-        Out = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
-        // A terminal says how wide it is. What a pipe carries must not be folded at 80 columns.
-        if (Console.IsOutputRedirected)
-            Out.Profile.Width = 200;
+        Out = CreateConsole();
     }
 
     public NvmlSession Session { get; }
@@ -28,6 +25,15 @@ internal sealed class Machine : IDisposable
 
     /// <summary>For tables and pictures. JSON goes to standard output directly.</summary>
     public IAnsiConsole Out { get; }
+
+    public static IAnsiConsole CreateConsole()
+    {
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
+        // A terminal says how wide it is. What a pipe carries must not be folded at 80 columns.
+        if (Console.IsOutputRedirected)
+            console.Profile.Width = 200;
+        return console;
+    }
 
     /// <summary>Opens the machine that the command line means and runs the command on it.</summary>
     public static int Run(ParseResult parsed, Func<Machine, int> command)

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace Nvml.Mig.Simulator;
@@ -56,10 +57,33 @@ public sealed class NvmlSimulator : IDisposable
     /// <summary>The file that the machine lives in; null if it is private to this process.</summary>
     public string? StateFile { get; }
 
+    /// <summary>The GPU models that the simulator knows, those of which too little is known to simulate them last.</summary>
+    public static unsafe IReadOnlyList<SimulatedModel> Models
+    {
+        get
+        {
+            List<SimulatedModel> models = [];
+            nvmlStubModel_t model;
+            while (StubControls.nvmlStubGetModel((uint)models.Count, &model) == (int)NvmlReturnCode.Success)
+            {
+                models.Add(new SimulatedModel(
+                    Marshal.PtrToStringUTF8((nint)model.key)!,
+                    Marshal.PtrToStringUTF8((nint)model.name)!,
+                    model.simulated != 0,
+                    model.mig != 0,
+                    model.memoryMiB == 0 ? null : (int)model.memoryMiB,
+                    Marshal.PtrToStringUTF8((nint)model.note)!));
+            }
+
+            return models;
+        }
+    }
+
     /// <summary>Starts a machine.</summary>
     /// <param name="gpus">
-    /// Models, each with an optional count, separated by commas: <c>A100-SXM4-40GB</c>, <c>A100-SXM4-40GB*8</c>,
-    /// <c>A100-SXM4-40GB,H200</c>. An unambiguous beginning of a model's name will do, in any case.
+    /// Keys of <see cref="Models"/>, each with an optional count, separated by commas: <c>A100-SXM4-40GB</c>,
+    /// <c>A100-SXM4-40GB*8</c>, <c>A100-SXM4-40GB,H200</c>. An unambiguous beginning of a key will do, in any case.
+    /// <c>A100-SXM4-40GB+swapped</c> is a board whose halves have each other's GPU instance ids, as some real boards do.
     /// </param>
     /// <param name="stateFile">
     /// A file for the machine to live in, created if there is none; it must be on a local file system. Without it the machine is
@@ -130,7 +154,7 @@ public sealed class NvmlSimulator : IDisposable
 
     private static unsafe void Control(string function, string gpus, string? stateFile, bool reset)
     {
-        const int size = 512;
+        const int size = 1024;
         byte* message = stackalloc byte[size];
         *message = 0;
         int result = reset

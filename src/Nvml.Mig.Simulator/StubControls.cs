@@ -30,8 +30,23 @@ internal static unsafe partial class StubControls
     [LibraryImport(Name)]
     public static partial nvmlStubAbiFact_t* nvmlStubGetAbi(uint* count);
 
+    [LibraryImport(Name)]
+    public static partial int nvmlStubGetModel(uint index, nvmlStubModel_t* model);
+
     private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? searchPath) =>
         name == Name ? NativeLibrary.Load(LibraryPath) : 0;
+}
+
+/// <summary>A GPU model, as nvmlStubGetModel describes it.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct nvmlStubModel_t
+{
+    public byte* key;
+    public byte* name;
+    public byte* note;
+    public uint simulated;
+    public uint mig;
+    public uint memoryMiB;
 }
 
 /// <summary>One fact of the stub's compiler about NVML's declarations.</summary>

@@ -1,6 +1,8 @@
 using System.CommandLine;
+using System.Globalization;
 using Nvml.Mig.Cli.Output;
 using Nvml.Mig.Simulator;
+using Spectre.Console;
 
 namespace Nvml.Mig.Cli.Commands;
 
@@ -13,7 +15,33 @@ internal static class SimulateCommand
             "reset",
             "Make simulated machines new again: the one that --simulate or NVML_STUB_STATE names, else all of this user's.");
         reset.SetAction(parsed => Reset(parsed.GetValue(GlobalOptions.Simulate), parsed.GetValue(GlobalOptions.Json)));
-        return new Command("simulate", "Look after simulated machines.") { reset };
+        Command models = new("models", "List the GPU models that can be simulated, and how well they are known.");
+        models.SetAction(parsed => ListModels(parsed.GetValue(GlobalOptions.Json)));
+        return new Command("simulate", "Look after simulated machines.") { reset, models };
+    }
+
+    private static int ListModels(bool json)
+    {
+        IReadOnlyList<SimulatedModel> models = NvmlSimulator.Models;
+        if (json)
+        {
+            Documents.Print(new ModelsDocument(models));
+            return ExitCodes.Success;
+        }
+
+        IAnsiConsole console = Machine.CreateConsole();
+        Table table = Tables.Create(console, "Model", ">MiB", "MIG", "Known from");
+        foreach (SimulatedModel model in models.Where(m => m.IsSimulated))
+        {
+            string memory = model.MemoryMiB?.ToString(CultureInfo.InvariantCulture) ?? "?";
+            table.AddRow(model.Key, memory, model.HasMig ? "yes" : "no", Markup.Escape(model.Note));
+        }
+
+        Tables.Print(console, table);
+        console.WriteLine("Not simulated, since too little is known of them:");
+        foreach (SimulatedModel model in models.Where(m => !m.IsSimulated))
+            console.WriteLine($"  {model.Key}: {model.Note}");
+        return ExitCodes.Success;
     }
 
     private static int Reset(string? spec, bool json)

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Nvml.Mig.Simulator;
 
 namespace Nvml.Mig.Cli.Output;
 
@@ -86,6 +87,8 @@ internal sealed record DestroyedEntry(int Index, string Uuid, IReadOnlyList<stri
 
 internal sealed record ResetDocument(IReadOnlyList<string> Reset);
 
+internal sealed record ModelsDocument(IReadOnlyList<SimulatedModel> Models);
+
 /// <summary>What a command prints that could not even begin.</summary>
 internal sealed record ErrorDocument(ErrorEntry Error);
 
@@ -110,6 +113,7 @@ internal sealed record ErrorEntry(int Code, string Name, string? Function, strin
 [JsonSerializable(typeof(DestroyDocument))]
 [JsonSerializable(typeof(ErrorDocument))]
 [JsonSerializable(typeof(ResetDocument))]
+[JsonSerializable(typeof(ModelsDocument))]
 internal sealed partial class Documents : JsonSerializerContext
 {
     public static void Print<T>(T document) =>

@@ -218,6 +218,18 @@ public class CommandTests
         File.GetUnixFileMode(Path.Combine(nvmig.Folder, "nvmig/simulated")).Should().Be(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
+    [Fact]
+    public void Simulate_models_lists_what_can_be_simulated_and_what_cannot()
+    {
+        using Nvmig nvmig = new();
+
+        JsonElement models = nvmig.RunBare("simulate", "models", "--json").Json.GetProperty("models");
+
+        models.EnumerateArray().Where(m => m.GetProperty("isSimulated").GetBoolean()).Select(m => m.GetProperty("key").GetString())
+            .Should().Contain(["A30", "A100-SXM4-40GB", "H100-SXM5-80GB", "H200-SXM", "GH200-96GB", "RTX-PRO-6000-Server", "T4"]);
+        nvmig.RunBare("simulate", "models").Out.Should().Contain("  B200: SM and memory of 3g, 4g and 7g are not known");
+    }
+
     private static IEnumerable<int> Ids(Nvmig.Answer list) =>
         list.Json.GetProperty("gpus")[0].GetProperty("gpuInstances").EnumerateArray().Select(i => i.GetProperty("id").GetInt32());
 }

@@ -5,27 +5,34 @@ namespace Nvml.Mig.Tests.Simulator;
 /// <summary>The simulated machine against what real drivers did. Sources: NVIDIA's MIG user guide, sessions on real boards.</summary>
 public class DriverRulesTests
 {
-    public static TheoryData<string, string> CreationOrders => new()
+    public static TheoryData<string, string, string> CreationOrders => new()
     {
-        // What is created, and where the driver put it: id (start:size).
-        { "19,14,5", "13 (6:1), 5 (4:2), 1 (0:4)" },
-        { "9,19,14,19", "2 (4:4), 7 (0:1), 4 (2:2), 8 (1:1)" },
-        { "14,19,19,19,19,19", "5 (4:2), 13 (6:1), 7 (0:1), 8 (1:1), 9 (2:1), 10 (3:1)" },
-        { "19,19,19,19,19,19,19", "13 (6:1), 11 (4:1), 12 (5:1), 7 (0:1), 8 (1:1), 9 (2:1), 10 (3:1)" },
-        { "14,14,14", "5 (4:2), 3 (0:2), 4 (2:2)" },
-        { "15,15,15,15", "5 (4:2), 3 (0:2), 4 (2:2), 6 (6:2)" },
-        { "9,9", "2 (4:4), 1 (0:4)" },
-        { "9,19,19,19", "2 (4:4), 7 (0:1), 8 (1:1), 9 (2:1)" },
-        { "5,9", "1 (0:4), 2 (4:4)" },
-        { "0", "0 (0:8)" },
-        { "20", "13 (6:1)" },
+        // The board, what is created, and where the driver put it: id (start:size).
+        { "A100-SXM4-40GB", "19,14,5", "13 (6:1), 5 (4:2), 1 (0:4)" },
+        { "A100-SXM4-40GB", "9,19,14,19", "2 (4:4), 7 (0:1), 4 (2:2), 8 (1:1)" },
+        { "A100-SXM4-40GB", "14,19,19,19,19,19", "5 (4:2), 13 (6:1), 7 (0:1), 8 (1:1), 9 (2:1), 10 (3:1)" },
+        { "A100-SXM4-40GB", "19,19,19,19,19,19,19", "13 (6:1), 11 (4:1), 12 (5:1), 7 (0:1), 8 (1:1), 9 (2:1), 10 (3:1)" },
+        { "A100-SXM4-40GB", "14,14,14", "5 (4:2), 3 (0:2), 4 (2:2)" },
+        { "A100-SXM4-40GB", "15,15,15,15", "5 (4:2), 3 (0:2), 4 (2:2), 6 (6:2)" },
+        { "A100-SXM4-40GB", "9,9", "2 (4:4), 1 (0:4)" },
+        { "A100-SXM4-40GB", "9,19,19,19", "2 (4:4), 7 (0:1), 8 (1:1), 9 (2:1)" },
+        { "A100-SXM4-40GB", "5,9", "1 (0:4), 2 (4:4)" },
+        { "A100-SXM4-40GB", "0", "0 (0:8)" },
+        { "A100-SXM4-40GB", "20", "13 (6:1)" },
+        { "A100-SXM4-40GB+swapped", "5,14,19", "2 (0:4), 3 (4:2), 9 (6:1)" },
+        { "A100-SXM4-80GB+swapped", "9,5", "1 (4:4), 2 (0:4)" },
+        { "A100-SXM4-80GB+swapped", "14,14,19", "3 (4:2), 5 (0:2), 9 (6:1)" },
+        { "A30", "14,14,5", "3 (0:1), 4 (1:1), 2 (2:2)" },
+        { "H100-SXM5-80GB", "15", "5 (4:2)" },
+        { "RTX-PRO-6000-Server", "14,14,14,14", "3 (0:3), 4 (3:3), 5 (6:3), 6 (9:3)" },
+        { "RTX-PRO-6000-Server", "5,14,14", "1 (0:6), 5 (6:3), 6 (9:3)" },
     };
 
     [Theory]
     [MemberData(nameof(CreationOrders))]
-    public void Instances_go_where_the_driver_puts_them(string profiles, string expected)
+    public void Instances_go_where_the_driver_puts_them(string board, string profiles, string expected)
     {
-        using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB");
+        using SimulatedGpu machine = SimulatedGpu.Start(board);
 
         IEnumerable<GpuInstance> created = [.. profiles.Split(',').Select(profile => machine.Create(profile))];
 
@@ -57,6 +64,54 @@ public class DriverRulesTests
         IEnumerable<string> remaining = machine.Gpu.GetGpuInstanceProfiles().Select(p => $"{p.Id}:{machine.Gpu.GetRemainingCapacity(p)}");
 
         string.Join(' ', remaining).Should().Be(expected);
+    }
+
+    [Theory]
+    [InlineData("A30", "1g.6gb+me", "2g.12gb+me")]
+    [InlineData("RTX-PRO-6000-Server", "1g.24gb+me.all", "1g.24gb")]
+    [InlineData("RTX-PRO-6000-Server", "2g.48gb", "2g.48gb+me.all")]
+    public void Engines_are_there_once(string board, string first, string second)
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start(board);
+        machine.Create(first);
+
+        machine.Gpu.GetRemainingCapacity(machine.Gpu.GetGpuInstanceProfile(second)).Should().Be(0);
+        FluentActions.Invoking(() => machine.Create(second)).Should().Throw<NvmlInsufficientResourcesException>();
+    }
+
+    public static TheoryData<string> Models => new(NvmlSimulator.Models.Where(m => m is { IsSimulated: true, HasMig: true }).Select(m => m.Key));
+
+    [Theory]
+    [MemberData(nameof(Models))]
+    public void Every_model_can_be_divided_by_each_of_its_profiles_at_each_place(string model)
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start(model);
+        machine.Gpu.GetGpuInstanceProfiles().Should().NotBeEmpty();
+        foreach (GpuInstanceProfile profile in machine.Gpu.GetGpuInstanceProfiles())
+        {
+            foreach (Placement place in machine.Gpu.GetPossiblePlacements(profile))
+            {
+                GpuInstance instance = machine.Gpu.CreateGpuInstance(profile, place);
+                instance.Placement.Should().Be(place);
+                ComputeInstance whole = instance.CreateComputeInstance();
+                whole.Profile.MultiprocessorCount.Should().Be(profile.MultiprocessorCount);
+                whole.GetMigDevice().Name.Should().Be($"{machine.Gpu.Name} MIG {profile.Name.Split('+')[0]}");
+                whole.Destroy();
+                instance.Destroy();
+            }
+        }
+    }
+
+    [Fact]
+    public void A_gpu_without_mig_says_so()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("T4", migEnabled: false);
+
+        machine.Gpu.IsMigCapable().Should().BeFalse();
+        machine.Gpu.GetGpuInstanceProfiles().Should().BeEmpty();
+        machine.Gpu.GetMigDevices().Should().BeEmpty();
+        machine.Gpu.Invoking(gpu => gpu.GetMigMode()).Should().Throw<NvmlNotSupportedException>().WithMessage("GPU 0 (GPU-*) cannot be divided: it has no MIG mode*");
+        machine.Gpu.Invoking(gpu => gpu.EnableMig()).Should().Throw<NvmlNotSupportedException>();
     }
 
     [Fact]

@@ -82,11 +82,11 @@ public class StateFileTests
     }
 
     [Theory]
-    [InlineData("a mode that is none", new[] { 33, 200 })]
-    [InlineData("an instance with MIG disabled", new[] { 35 + 27, 1, 36 + 27, 9, 37 + 27, 0 })]
-    [InlineData("instances on top of each other", new[] { 33, 1, 35, 1, 36, 0, 35 + 27, 1, 36 + 27, 9 })]
-    [InlineData("an instance in the place of another id", new[] { 33, 1, 35 + 27, 1, 36 + 27, 9, 37 + 27, 4 })]
-    [InlineData("a compute instance beyond its GPU instance", new[] { 33, 1, 35 + 27, 1, 36 + 27, 9, 38 + 27, 1, 39 + 27, 1, 40 + 27, 2 })]
+    [InlineData("a mode that is none", new[] { 34, 200 })]
+    [InlineData("an instance with MIG disabled", new[] { 36 + 27, 1, 37 + 27, 9, 38 + 27, 0 })]
+    [InlineData("instances on top of each other", new[] { 34, 1, 36, 1, 37, 0, 36 + 27, 1, 37 + 27, 9 })]
+    [InlineData("an instance in the place of another id", new[] { 34, 1, 36 + 27, 1, 37 + 27, 9, 38 + 27, 4 })]
+    [InlineData("a compute instance beyond its GPU instance", new[] { 34, 1, 36 + 27, 1, 37 + 27, 9, 39 + 27, 1, 40 + 27, 1, 41 + 27, 2 })]
     public void A_machine_that_no_driver_can_have_is_refused(string what, int[] changes)
     {
         using TemporaryFolder folder = new();
@@ -156,13 +156,16 @@ public class StateFileTests
     }
 
     [Theory]
-    [InlineData("T1000", "*unknown GPU model 'T1000'; there are: A100-SXM4-40GB, H200-SXM*")]
-    [InlineData("A100*0", "*'A100?0': the count after ? must be a number from 1 to 32*")]
-    [InlineData("A100*-1", "*must be a number from 1 to 32*")]
-    [InlineData("A100*33", "*must be a number from 1 to 32*")]
-    [InlineData("A100*20,H200*20", "*a machine has at most 32 GPUs*")]
-    [InlineData("A100,,H200", "*unknown GPU model ''*")]
-    [InlineData("A100 H200", "*'A100 H200' is not of the form MODEL or MODEL?COUNT*")]
+    [InlineData("T1000", "*unknown GPU model 'T1000'; there are: A30, A100-SXM4-40GB,*")]
+    [InlineData("A100-SXM4-40GB*0", "*'A100-SXM4-40GB?0': the count after ? must be a number from 1 to 32*")]
+    [InlineData("A100-SXM4-40GB*-1", "*must be a number from 1 to 32*")]
+    [InlineData("A100-SXM4-40GB*33", "*must be a number from 1 to 32*")]
+    [InlineData("A100-SXM4-40GB*20,H200*20", "*a machine has at most 32 GPUs*")]
+    [InlineData("H200,,H200", "*unknown GPU model ''*")]
+    [InlineData("A30 H200", "*'A30 H200' is not of the form MODEL[+swapped][?COUNT]*")]
+    [InlineData("A30+broken", "*'A30+broken' is not of the form MODEL*")]
+    [InlineData("A100", "*ambiguous GPU model 'A100'; there are: A100-SXM4-40GB, A100-PCIE-40GB, A100-SXM4-80GB, A100-80GB-PCIe*")]
+    [InlineData("B200", "*B200 cannot be simulated truly: SM and memory of 3g, 4g and 7g are not known*")]
     public void A_machine_that_makes_no_sense_is_explained(string gpus, string message) =>
         FluentActions.Invoking(() => NvmlSimulator.Start(gpus)).Should().Throw<NvmlException>().WithMessage(message)
             .Which.Code.Should().Be(NvmlReturnCode.InvalidArgument);
