@@ -5,8 +5,22 @@
  *   NVML_STUB_GPUS    the machine: model keys, each with an optional count, separated by commas:
  *                     "A100-SXM4-40GB", "A100-SXM4-40GB*8", "A100-SXM4-40GB,H200". Any unambiguous beginning of a key will
  *                     do, in any case; "H200" is the SXM. "+swapped" behind a key is a board whose halves have each other's
- *                     GPU instance ids, as some real boards do. Default: one A100-SXM4-40GB.
+ *                     GPU instance ids, as some real boards do; "+vm" one that is passed through to a virtual machine and
+ *                     cannot be reset from there. Default: one A100-SXM4-40GB.
  *   NVML_STUB_STATE   the file in which the machine lives on between processes. Without it, it is private to the process.
+ *   NVML_STUB_PRIVILEGES  what the calling process may do: "all" (default, as root), "monitor" (see instances, change
+ *                     nothing), "none" (not even that).
+ *   NVML_STUB_LATENCY "none" (default), or "h200": calls take as long as on an H200 (changes: our assumption, see
+ *                     latency.c). A GPU does one thing at a time then, different GPUs work side by side.
+ *   NVML_STUB_FAULTS  trouble, as FUNCTION[#N][:after]=ACTION; several separated by ";". The Nth call of the function in
+ *                     this process ("*": of any; without #N: every call) is struck before it does its work, or after:
+ *                       CODE         it returns this nvmlReturn_t, by name or number
+ *                       kill         the process dies by SIGKILL
+ *                       hang:MS      it takes so many milliseconds more
+ *                       lose         the GPU is lost, until it is reset
+ *                       destroy:G/I  someone else destroys GPU instance I of GPU G (destroy:G/I/C: compute instance C)
+ *                     "nvmlDeviceCreateGpuInstance#3=NVML_ERROR_IN_USE", "*#17:after=kill".
+ *   NVML_STUB_TRACE   a file that gets a line for each call: function, GPU, result, microseconds.
  */
 #ifndef NVML_STUB_H
 #define NVML_STUB_H
@@ -29,6 +43,30 @@ NVML_EXPORT nvmlReturn_t nvmlStubConfigure(const char *gpus, const char *stateFi
  */
 NVML_EXPORT nvmlReturn_t nvmlStubReset(const char *gpus, const char *stateFile, char *message,
                                        unsigned int messageLength);
+
+/* The same as the environment variables of these names, from the next call on. NULL: nothing of it. */
+NVML_EXPORT nvmlReturn_t nvmlStubSetLatency(const char *latency, char *message, unsigned int messageLength);
+NVML_EXPORT nvmlReturn_t nvmlStubSetFaults(const char *faults, char *message, unsigned int messageLength);
+NVML_EXPORT nvmlReturn_t nvmlStubSetPrivileges(const char *privileges, char *message, unsigned int messageLength);
+
+/* ---- what happens to the machine: seen by all processes that share it -------------------------------------------- */
+
+/*
+ * A process that uses a GPU, or the MIG device gpuInstance/computeInstance of it (both -1: the GPU as a whole). While it
+ * runs, what it uses cannot be destroyed, and MIG mode cannot change on Ampere. pid 0: a client that shows in no list of
+ * processes, such as DCGM, and holds everything on the GPU. INSUFFICIENT_SIZE if there is no room for more.
+ */
+NVML_EXPORT nvmlReturn_t nvmlStubStartProcess(unsigned int gpu, int gpuInstance, int computeInstance, unsigned int pid,
+                                              const char *name);
+
+/* Ends every use that the process makes of any GPU. NOT_FOUND if it makes none. */
+NVML_EXPORT nvmlReturn_t nvmlStubEndProcess(unsigned int pid);
+
+/* nvidia-smi --gpu-reset: instances go, a pending MIG mode comes, a lost GPU is back. IN_USE while clients hold it. */
+NVML_EXPORT nvmlReturn_t nvmlStubResetGpu(unsigned int gpu);
+
+/* Reboots: instances and processes go. MIG mode stays on Ampere, which keeps it in its InfoROM, and goes on newer GPUs. */
+NVML_EXPORT nvmlReturn_t nvmlStubReboot(void);
 
 /* A GPU model, as nvmlStubGetModel describes it. */
 typedef struct {

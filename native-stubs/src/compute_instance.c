@@ -1,4 +1,5 @@
 #include "calls.h"
+#include "clients.h"
 #include "geometry.h"
 #include "handles.h"
 
@@ -34,11 +35,11 @@ static nvmlReturn_t lock_profile_by_id(nvmlGpuInstance_t instance, unsigned int 
     return NVML_ERROR_INVALID_ARGUMENT;
 }
 
-nvmlReturn_t nvmlGpuInstanceGetComputeInstanceProfileInfo(nvmlGpuInstance_t gpuInstance, unsigned int profile,
-                                                          unsigned int engProfile,
-                                                          nvmlComputeInstanceProfileInfo_t *info)
+NVML_FUNCTION(nvmlGpuInstanceGetComputeInstanceProfileInfo,
+              (nvmlGpuInstance_t gpuInstance, unsigned int profile, unsigned int engProfile,
+               nvmlComputeInstanceProfileInfo_t *info),
+              (gpuInstance, profile, engProfile, info), gpu_of_gpu_instance(gpuInstance))
 {
-    NVML_CALL();
     if (info == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
@@ -60,11 +61,11 @@ nvmlReturn_t nvmlGpuInstanceGetComputeInstanceProfileInfo(nvmlGpuInstance_t gpuI
     return state_unlock(false);
 }
 
-nvmlReturn_t nvmlGpuInstanceGetComputeInstanceProfileInfoV(nvmlGpuInstance_t gpuInstance, unsigned int profile,
-                                                           unsigned int engProfile,
-                                                           nvmlComputeInstanceProfileInfo_v2_t *info)
+NVML_FUNCTION(nvmlGpuInstanceGetComputeInstanceProfileInfoV,
+              (nvmlGpuInstance_t gpuInstance, unsigned int profile, unsigned int engProfile,
+               nvmlComputeInstanceProfileInfo_v2_t *info),
+              (gpuInstance, profile, engProfile, info), gpu_of_gpu_instance(gpuInstance))
 {
-    NVML_CALL();
     if (info == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     bool is_v3 = info->version == NVML_STRUCT_VERSION(nvmlComputeInstanceProfileInfo_v3_t, 3);
@@ -93,11 +94,11 @@ nvmlReturn_t nvmlGpuInstanceGetComputeInstanceProfileInfoV(nvmlGpuInstance_t gpu
     return state_unlock(false);
 }
 
-nvmlReturn_t nvmlGpuInstanceGetComputeInstancePossiblePlacements(nvmlGpuInstance_t gpuInstance, unsigned int profileId,
-                                                                 nvmlComputeInstancePlacement_t *placements,
-                                                                 unsigned int *count)
+NVML_FUNCTION(nvmlGpuInstanceGetComputeInstancePossiblePlacements,
+              (nvmlGpuInstance_t gpuInstance, unsigned int profileId, nvmlComputeInstancePlacement_t *placements,
+               unsigned int *count),
+              (gpuInstance, profileId, placements, count), gpu_of_gpu_instance(gpuInstance))
 {
-    NVML_CALL();
     if (count == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
@@ -117,10 +118,10 @@ nvmlReturn_t nvmlGpuInstanceGetComputeInstancePossiblePlacements(nvmlGpuInstance
     return state_unlock(false);
 }
 
-nvmlReturn_t nvmlGpuInstanceGetComputeInstanceRemainingCapacity(nvmlGpuInstance_t gpuInstance, unsigned int profileId,
-                                                                unsigned int *count)
+NVML_FUNCTION(nvmlGpuInstanceGetComputeInstanceRemainingCapacity,
+              (nvmlGpuInstance_t gpuInstance, unsigned int profileId, unsigned int *count),
+              (gpuInstance, profileId, count), gpu_of_gpu_instance(gpuInstance))
 {
-    NVML_CALL();
     if (count == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
@@ -155,7 +156,9 @@ static nvmlReturn_t create(nvmlGpuInstance_t gpu_instance, unsigned int profile_
     const compute_profile *profile = profile_compute_by_id(at.gpu_profile, profile_id);
     unsigned int id = free_id(at.gpu_instance);
     int start = -1;
-    if (profile == NULL)
+    if (state_privileges() < PRIVILEGES_ALL)
+        result = NVML_ERROR_NO_PERMISSION;
+    else if (profile == NULL)
         result = NVML_ERROR_INVALID_ARGUMENT;
     else if (placement != NULL && (placement->size != profile->span || placement->start >= at.gpu_profile->slices ||
                                    (profile->starts & AT(placement->start)) == 0))
@@ -185,42 +188,52 @@ static nvmlReturn_t create(nvmlGpuInstance_t gpu_instance, unsigned int profile_
     return result;
 }
 
-nvmlReturn_t nvmlGpuInstanceCreateComputeInstance(nvmlGpuInstance_t gpuInstance, unsigned int profileId,
-                                                  nvmlComputeInstance_t *computeInstance)
+NVML_FUNCTION(nvmlGpuInstanceCreateComputeInstance,
+              (nvmlGpuInstance_t gpuInstance, unsigned int profileId, nvmlComputeInstance_t *computeInstance),
+              (gpuInstance, profileId, computeInstance), gpu_of_gpu_instance(gpuInstance))
 {
-    NVML_CALL();
     if (computeInstance == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     return create(gpuInstance, profileId, NULL, computeInstance);
 }
 
-nvmlReturn_t nvmlGpuInstanceCreateComputeInstanceWithPlacement(nvmlGpuInstance_t gpuInstance, unsigned int profileId,
-                                                               const nvmlComputeInstancePlacement_t *placement,
-                                                               nvmlComputeInstance_t *computeInstance)
+NVML_FUNCTION(nvmlGpuInstanceCreateComputeInstanceWithPlacement,
+              (nvmlGpuInstance_t gpuInstance, unsigned int profileId, const nvmlComputeInstancePlacement_t *placement,
+               nvmlComputeInstance_t *computeInstance),
+              (gpuInstance, profileId, placement, computeInstance), gpu_of_gpu_instance(gpuInstance))
 {
-    NVML_CALL();
     if (placement == NULL || computeInstance == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     return create(gpuInstance, profileId, placement, computeInstance);
 }
 
-nvmlReturn_t nvmlComputeInstanceDestroy(nvmlComputeInstance_t computeInstance)
+NVML_FUNCTION(nvmlComputeInstanceDestroy,
+              (nvmlComputeInstance_t computeInstance),
+              (computeInstance), gpu_of_compute_instance(computeInstance))
 {
-    NVML_CALL();
     target at;
     nvmlReturn_t result = lock_compute_instance(computeInstance, STATE_CHANGE, &at);
     if (result != NVML_SUCCESS)
         return result;
+    if (state_privileges() < PRIVILEGES_ALL)
+        result = NVML_ERROR_NO_PERMISSION;
+    else if (is_instance_in_use(at.gpu, at.gpu_instance_id, (int)at.compute_instance_id))
+        result = NVML_ERROR_IN_USE;
+    if (result != NVML_SUCCESS) {
+        state_unlock(false);
+        return result;
+    }
     *at.compute_instance = (compute_instance_state){0};
     return state_unlock(true);
 }
 
 /* ---- listing ----------------------------------------------------------------------------------------------------- */
 
-nvmlReturn_t nvmlGpuInstanceGetComputeInstances(nvmlGpuInstance_t gpuInstance, unsigned int profileId,
-                                                nvmlComputeInstance_t *computeInstances, unsigned int *count)
+NVML_FUNCTION(nvmlGpuInstanceGetComputeInstances,
+              (nvmlGpuInstance_t gpuInstance, unsigned int profileId, nvmlComputeInstance_t *computeInstances,
+               unsigned int *count),
+              (gpuInstance, profileId, computeInstances, count), gpu_of_gpu_instance(gpuInstance))
 {
-    NVML_CALL();
     if (count == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     if (computeInstances == NULL) {
@@ -232,6 +245,10 @@ nvmlReturn_t nvmlGpuInstanceGetComputeInstances(nvmlGpuInstance_t gpuInstance, u
     nvmlReturn_t result = lock_profile_by_id(gpuInstance, profileId, &at, &profile);
     if (result != NVML_SUCCESS)
         return result;
+    if (state_privileges() < PRIVILEGES_MONITOR) {
+        state_unlock(false);
+        return NVML_ERROR_NO_PERMISSION;
+    }
     unsigned int written = 0;
     for (unsigned int id = 0; id < MAX_COMPUTE_INSTANCES; id++)
         if (at.gpu_instance->compute[id].exists && at.gpu_instance->compute[id].profile_id == profile->id)
@@ -240,10 +257,10 @@ nvmlReturn_t nvmlGpuInstanceGetComputeInstances(nvmlGpuInstance_t gpuInstance, u
     return state_unlock(false);
 }
 
-nvmlReturn_t nvmlGpuInstanceGetComputeInstanceById(nvmlGpuInstance_t gpuInstance, unsigned int id,
-                                                   nvmlComputeInstance_t *computeInstance)
+NVML_FUNCTION(nvmlGpuInstanceGetComputeInstanceById,
+              (nvmlGpuInstance_t gpuInstance, unsigned int id, nvmlComputeInstance_t *computeInstance),
+              (gpuInstance, id, computeInstance), gpu_of_gpu_instance(gpuInstance))
 {
-    NVML_CALL();
     if (computeInstance == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
@@ -258,9 +275,10 @@ nvmlReturn_t nvmlGpuInstanceGetComputeInstanceById(nvmlGpuInstance_t gpuInstance
     return NVML_SUCCESS;
 }
 
-nvmlReturn_t nvmlComputeInstanceGetInfo_v2(nvmlComputeInstance_t computeInstance, nvmlComputeInstanceInfo_t *info)
+NVML_FUNCTION(nvmlComputeInstanceGetInfo_v2,
+              (nvmlComputeInstance_t computeInstance, nvmlComputeInstanceInfo_t *info),
+              (computeInstance, info), gpu_of_compute_instance(computeInstance))
 {
-    NVML_CALL();
     if (info == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;

@@ -2,6 +2,7 @@
 
 #include "calls.h"
 #include "models.h"
+#include "session.h"
 #include "text.h"
 
 static nvmlReturn_t say(nvmlReturn_t result, const state_message *message, char *buffer, unsigned int length)
@@ -43,6 +44,24 @@ nvmlReturn_t nvmlStubGetModel(unsigned int index, nvmlStubModel_t *model)
     const unknown_model *unknown = &unknown_models[index];
     *model = (nvmlStubModel_t){unknown->key, unknown->name, unknown->missing, 0, 1, 0};
     return NVML_SUCCESS;
+}
+
+nvmlReturn_t nvmlStubSetLatency(const char *latency, char *message, unsigned int messageLength)
+{
+    state_message said = {""};
+    return say(calls_set_latency(latency, &said), &said, message, messageLength);
+}
+
+nvmlReturn_t nvmlStubSetFaults(const char *faults, char *message, unsigned int messageLength)
+{
+    state_message said = {""};
+    return say(calls_set_faults(faults, &said), &said, message, messageLength);
+}
+
+nvmlReturn_t nvmlStubSetPrivileges(const char *may, char *message, unsigned int messageLength)
+{
+    state_message said = {""};
+    return say(state_set_privileges(may, &said), &said, message, messageLength);
 }
 
 unsigned long long nvmlStubGetCallCount(const char *function)

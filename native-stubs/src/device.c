@@ -8,9 +8,8 @@
 /* GPU n sits at PCI bus FIRST_BUS + n. */
 enum { FIRST_BUS = 0x07 };
 
-nvmlReturn_t nvmlDeviceGetCount_v2(unsigned int *deviceCount)
+NVML_FUNCTION(nvmlDeviceGetCount_v2, (unsigned int *deviceCount), (deviceCount), NO_GPU)
 {
-    NVML_CALL();
     if (deviceCount == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     machine_state *machine;
@@ -23,20 +22,22 @@ nvmlReturn_t nvmlDeviceGetCount_v2(unsigned int *deviceCount)
 
 /* ---- handles from names ------------------------------------------------------------------------------------------ */
 
-nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned int index, nvmlDevice_t *device)
+NVML_FUNCTION(nvmlDeviceGetHandleByIndex_v2, (unsigned int index, nvmlDevice_t *device), (index, device), NO_GPU)
 {
-    NVML_CALL();
     if (device == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     machine_state *machine;
     nvmlReturn_t result = state_lock(STATE_READ, &machine);
     if (result != NVML_SUCCESS)
         return result;
-    bool exists = index < machine->gpu_count;
-    if (exists)
+    if (index >= machine->gpu_count)
+        result = NVML_ERROR_INVALID_ARGUMENT;
+    else if (machine->gpus[index].lost)
+        result = NVML_ERROR_GPU_IS_LOST;
+    else
         *device = handle_of_gpu(index);
     state_unlock(false);
-    return exists ? NVML_SUCCESS : NVML_ERROR_INVALID_ARGUMENT;
+    return result;
 }
 
 static void device_uuid(const target *of, char text[UUID_TEXT_SIZE])
@@ -89,9 +90,8 @@ static bool has_uuid(const target *of, const void *wanted)
     return strcmp(text, wanted) == 0;
 }
 
-nvmlReturn_t nvmlDeviceGetHandleByUUID(const char *uuid, nvmlDevice_t *device)
+NVML_FUNCTION(nvmlDeviceGetHandleByUUID, (const char *uuid, nvmlDevice_t *device), (uuid, device), NO_GPU)
 {
-    NVML_CALL();
     if (uuid == NULL || device == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     return return_device(has_uuid, uuid, device);
@@ -111,9 +111,10 @@ static bool has_pci_address(const target *of, const void *wanted)
            address->device == 0 && address->function == 0;
 }
 
-nvmlReturn_t nvmlDeviceGetHandleByPciBusId_v2(const char *pciBusId, nvmlDevice_t *device)
+NVML_FUNCTION(nvmlDeviceGetHandleByPciBusId_v2,
+              (const char *pciBusId, nvmlDevice_t *device),
+              (pciBusId, device), NO_GPU)
 {
-    NVML_CALL();
     if (pciBusId == NULL || device == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     pci_address address = {0, 0, 0, 0};
@@ -134,9 +135,10 @@ nvmlReturn_t nvmlDeviceGetHandleByPciBusId_v2(const char *pciBusId, nvmlDevice_t
 
 /* ---- identity ---------------------------------------------------------------------------------------------------- */
 
-nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t device, char *name, unsigned int length)
+NVML_FUNCTION(nvmlDeviceGetName,
+              (nvmlDevice_t device, char *name, unsigned int length),
+              (device, name, length), gpu_of_device(device))
 {
-    NVML_CALL();
     target at;
     nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
     if (result != NVML_SUCCESS)
@@ -153,9 +155,10 @@ nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t device, char *name, unsigned int len
     return text_return(text, name, length);
 }
 
-nvmlReturn_t nvmlDeviceGetUUID(nvmlDevice_t device, char *uuid, unsigned int length)
+NVML_FUNCTION(nvmlDeviceGetUUID,
+              (nvmlDevice_t device, char *uuid, unsigned int length),
+              (device, uuid, length), gpu_of_device(device))
 {
-    NVML_CALL();
     target at;
     nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
     if (result != NVML_SUCCESS)
@@ -178,9 +181,8 @@ static unsigned int mig_device_index(const target *of)
     return index;
 }
 
-nvmlReturn_t nvmlDeviceGetIndex(nvmlDevice_t device, unsigned int *index)
+NVML_FUNCTION(nvmlDeviceGetIndex, (nvmlDevice_t device, unsigned int *index), (device, index), gpu_of_device(device))
 {
-    NVML_CALL();
     if (index == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
@@ -191,9 +193,8 @@ nvmlReturn_t nvmlDeviceGetIndex(nvmlDevice_t device, unsigned int *index)
     return state_unlock(false);
 }
 
-nvmlReturn_t nvmlDeviceGetPciInfo_v3(nvmlDevice_t device, nvmlPciInfo_t *pci)
+NVML_FUNCTION(nvmlDeviceGetPciInfo_v3, (nvmlDevice_t device, nvmlPciInfo_t *pci), (device, pci), gpu_of_device(device))
 {
-    NVML_CALL();
     if (pci == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;

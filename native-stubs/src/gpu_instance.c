@@ -1,4 +1,5 @@
 #include "calls.h"
+#include "clients.h"
 #include "geometry.h"
 #include "handles.h"
 
@@ -35,10 +36,10 @@ static nvmlReturn_t lock_profile_by_id(nvmlDevice_t device, unsigned int id, sta
     return at->model->profile_count == 0 ? NVML_ERROR_NOT_SUPPORTED : NVML_ERROR_INVALID_ARGUMENT;
 }
 
-nvmlReturn_t nvmlDeviceGetGpuInstanceProfileInfo(nvmlDevice_t device, unsigned int profile,
-                                                 nvmlGpuInstanceProfileInfo_t *info)
+NVML_FUNCTION(nvmlDeviceGetGpuInstanceProfileInfo,
+              (nvmlDevice_t device, unsigned int profile, nvmlGpuInstanceProfileInfo_t *info),
+              (device, profile, info), gpu_of_device(device))
 {
-    NVML_CALL();
     if (info == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
@@ -116,10 +117,10 @@ static void fill_versioned(nvmlGpuInstanceProfileInfo_v2_t *info, const gpu_prof
         fill_v2(info, profile);
 }
 
-nvmlReturn_t nvmlDeviceGetGpuInstanceProfileInfoV(nvmlDevice_t device, unsigned int profile,
-                                                  nvmlGpuInstanceProfileInfo_v2_t *info)
+NVML_FUNCTION(nvmlDeviceGetGpuInstanceProfileInfoV,
+              (nvmlDevice_t device, unsigned int profile, nvmlGpuInstanceProfileInfo_v2_t *info),
+              (device, profile, info), gpu_of_device(device))
 {
-    NVML_CALL();
     if (info == NULL || !is_known_version(info->version))
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
@@ -131,10 +132,10 @@ nvmlReturn_t nvmlDeviceGetGpuInstanceProfileInfoV(nvmlDevice_t device, unsigned 
     return state_unlock(false);
 }
 
-nvmlReturn_t nvmlDeviceGetGpuInstanceProfileInfoByIdV(nvmlDevice_t device, unsigned int profileId,
-                                                      nvmlGpuInstanceProfileInfo_v2_t *info)
+NVML_FUNCTION(nvmlDeviceGetGpuInstanceProfileInfoByIdV,
+              (nvmlDevice_t device, unsigned int profileId, nvmlGpuInstanceProfileInfo_v2_t *info),
+              (device, profileId, info), gpu_of_device(device))
 {
-    NVML_CALL();
     if (info == NULL || !is_known_version(info->version))
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
@@ -147,11 +148,11 @@ nvmlReturn_t nvmlDeviceGetGpuInstanceProfileInfoByIdV(nvmlDevice_t device, unsig
 }
 
 /* Measured on driver 580: the incoming count is ignored, a short buffer is overrun. NULL asks for the count alone. */
-nvmlReturn_t nvmlDeviceGetGpuInstancePossiblePlacements_v2(nvmlDevice_t device, unsigned int profileId,
-                                                           nvmlGpuInstancePlacement_t *placements,
-                                                           unsigned int *count)
+NVML_FUNCTION(nvmlDeviceGetGpuInstancePossiblePlacements_v2,
+              (nvmlDevice_t device, unsigned int profileId, nvmlGpuInstancePlacement_t *placements,
+               unsigned int *count),
+              (device, profileId, placements, count), gpu_of_device(device))
 {
-    NVML_CALL();
     if (count == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
@@ -171,10 +172,10 @@ nvmlReturn_t nvmlDeviceGetGpuInstancePossiblePlacements_v2(nvmlDevice_t device, 
     return state_unlock(false);
 }
 
-nvmlReturn_t nvmlDeviceGetGpuInstanceRemainingCapacity(nvmlDevice_t device, unsigned int profileId,
-                                                       unsigned int *count)
+NVML_FUNCTION(nvmlDeviceGetGpuInstanceRemainingCapacity,
+              (nvmlDevice_t device, unsigned int profileId, unsigned int *count),
+              (device, profileId, count), gpu_of_device(device))
 {
-    NVML_CALL();
     if (count == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
@@ -199,13 +200,18 @@ static nvmlReturn_t create(nvmlDevice_t device, unsigned int profile_id, const n
 
     const gpu_profile *profile = model_profile_by_id(at.model, profile_id);
     int start = -1;
-    if (!at.gpu->mig_enabled)
+    /* The order of the open kernel module: permission, mode, arguments. */
+    if (state_privileges() < PRIVILEGES_ALL)
+        result = NVML_ERROR_NO_PERMISSION;
+    else if (!at.gpu->mig_enabled)
         result = NVML_ERROR_NOT_SUPPORTED;
     else if (profile == NULL)
         result = NVML_ERROR_INVALID_ARGUMENT;
     else if (placement != NULL && (placement->size != profile->span || placement->start >= at.model->memory_slices ||
                                    (profile->starts & AT(placement->start)) == 0))
         result = NVML_ERROR_INVALID_ARGUMENT;
+    else if (is_whole_gpu_in_use(at.gpu))
+        result = NVML_ERROR_IN_USE;
     else if (gpu_remaining(at.model, at.gpu, profile) == 0)
         result = NVML_ERROR_INSUFFICIENT_RESOURCES;
     else if (placement == NULL)
@@ -228,34 +234,39 @@ static nvmlReturn_t create(nvmlDevice_t device, unsigned int profile_id, const n
     return result;
 }
 
-nvmlReturn_t nvmlDeviceCreateGpuInstance(nvmlDevice_t device, unsigned int profileId, nvmlGpuInstance_t *gpuInstance)
+NVML_FUNCTION(nvmlDeviceCreateGpuInstance,
+              (nvmlDevice_t device, unsigned int profileId, nvmlGpuInstance_t *gpuInstance),
+              (device, profileId, gpuInstance), gpu_of_device(device))
 {
-    NVML_CALL();
     if (gpuInstance == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     return create(device, profileId, NULL, gpuInstance);
 }
 
-nvmlReturn_t nvmlDeviceCreateGpuInstanceWithPlacement(nvmlDevice_t device, unsigned int profileId,
-                                                      const nvmlGpuInstancePlacement_t *placement,
-                                                      nvmlGpuInstance_t *gpuInstance)
+NVML_FUNCTION(nvmlDeviceCreateGpuInstanceWithPlacement,
+              (nvmlDevice_t device, unsigned int profileId, const nvmlGpuInstancePlacement_t *placement,
+               nvmlGpuInstance_t *gpuInstance),
+              (device, profileId, placement, gpuInstance), gpu_of_device(device))
 {
-    NVML_CALL();
     if (placement == NULL || gpuInstance == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     return create(device, profileId, placement, gpuInstance);
 }
 
-nvmlReturn_t nvmlGpuInstanceDestroy(nvmlGpuInstance_t gpuInstance)
+NVML_FUNCTION(nvmlGpuInstanceDestroy, (nvmlGpuInstance_t gpuInstance), (gpuInstance), gpu_of_gpu_instance(gpuInstance))
 {
-    NVML_CALL();
     target at;
     nvmlReturn_t result = lock_gpu_instance(gpuInstance, STATE_CHANGE, &at);
     if (result != NVML_SUCCESS)
         return result;
-    if (compute_occupied(at.gpu_profile, at.gpu_instance) != 0) {
+    if (state_privileges() < PRIVILEGES_ALL)
+        result = NVML_ERROR_NO_PERMISSION;
+    else if (compute_occupied(at.gpu_profile, at.gpu_instance) != 0 ||
+             is_instance_in_use(at.gpu, at.gpu_instance_id, -1))
+        result = NVML_ERROR_IN_USE;
+    if (result != NVML_SUCCESS) {
         state_unlock(false);
-        return NVML_ERROR_IN_USE;
+        return result;
     }
     *at.gpu_instance = (gpu_instance_state){0};
     return state_unlock(true);
@@ -263,10 +274,10 @@ nvmlReturn_t nvmlGpuInstanceDestroy(nvmlGpuInstance_t gpuInstance)
 
 /* ---- listing ----------------------------------------------------------------------------------------------------- */
 
-nvmlReturn_t nvmlDeviceGetGpuInstances(nvmlDevice_t device, unsigned int profileId, nvmlGpuInstance_t *gpuInstances,
-                                       unsigned int *count)
+NVML_FUNCTION(nvmlDeviceGetGpuInstances,
+              (nvmlDevice_t device, unsigned int profileId, nvmlGpuInstance_t *gpuInstances, unsigned int *count),
+              (device, profileId, gpuInstances, count), gpu_of_device(device))
 {
-    NVML_CALL();
     if (count == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     if (gpuInstances == NULL) {
@@ -278,6 +289,10 @@ nvmlReturn_t nvmlDeviceGetGpuInstances(nvmlDevice_t device, unsigned int profile
     nvmlReturn_t result = lock_profile_by_id(device, profileId, STATE_READ, &at, &profile);
     if (result != NVML_SUCCESS)
         return result;
+    if (state_privileges() < PRIVILEGES_MONITOR) {
+        state_unlock(false);
+        return NVML_ERROR_NO_PERMISSION;
+    }
     unsigned int written = 0;
     for (unsigned int id = 0; id < MAX_GPU_INSTANCE_IDS; id++)
         if (at.gpu->instances[id].exists && at.gpu->instances[id].profile_id == profile->id)
@@ -286,9 +301,10 @@ nvmlReturn_t nvmlDeviceGetGpuInstances(nvmlDevice_t device, unsigned int profile
     return state_unlock(false);
 }
 
-nvmlReturn_t nvmlDeviceGetGpuInstanceById(nvmlDevice_t device, unsigned int id, nvmlGpuInstance_t *gpuInstance)
+NVML_FUNCTION(nvmlDeviceGetGpuInstanceById,
+              (nvmlDevice_t device, unsigned int id, nvmlGpuInstance_t *gpuInstance),
+              (device, id, gpuInstance), gpu_of_device(device))
 {
-    NVML_CALL();
     if (gpuInstance == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
@@ -303,9 +319,10 @@ nvmlReturn_t nvmlDeviceGetGpuInstanceById(nvmlDevice_t device, unsigned int id, 
     return NVML_SUCCESS;
 }
 
-nvmlReturn_t nvmlGpuInstanceGetInfo(nvmlGpuInstance_t gpuInstance, nvmlGpuInstanceInfo_t *info)
+NVML_FUNCTION(nvmlGpuInstanceGetInfo,
+              (nvmlGpuInstance_t gpuInstance, nvmlGpuInstanceInfo_t *info),
+              (gpuInstance, info), gpu_of_gpu_instance(gpuInstance))
 {
-    NVML_CALL();
     if (info == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;

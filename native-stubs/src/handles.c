@@ -69,16 +69,41 @@ bool target_compute_instance(target *of, unsigned int id)
 /* Completes a target from the index of a token for [gpu][gpu instance][compute instance]. */
 static bool target_from_compute_token(target *of, machine_state *machine, long token)
 {
-    return token >= 0 && target_gpu(of, machine, token / (MAX_GPU_INSTANCE_IDS * MAX_COMPUTE_INSTANCES)) &&
+    return target_gpu(of, machine, token < 0 ? -1 : token / (MAX_GPU_INSTANCE_IDS * MAX_COMPUTE_INSTANCES)) &&
            target_gpu_instance(of, (unsigned int)(token / MAX_COMPUTE_INSTANCES % MAX_GPU_INSTANCE_IDS)) &&
            target_compute_instance(of, (unsigned int)(token % MAX_COMPUTE_INSTANCES));
 }
 
-static nvmlReturn_t keep_if(bool found)
+/* Keeps the lock if there is something to work on. */
+static nvmlReturn_t keep_if(bool exists, const target *found)
 {
-    if (!found)
+    nvmlReturn_t result = found->gpu != NULL && found->gpu->lost ? NVML_ERROR_GPU_IS_LOST
+                          : exists                               ? NVML_SUCCESS
+                                                                 : NVML_ERROR_INVALID_ARGUMENT;
+    if (result != NVML_SUCCESS)
         state_unlock(false);
-    return found ? NVML_SUCCESS : NVML_ERROR_INVALID_ARGUMENT;
+    return result;
+}
+
+int gpu_of_device(nvmlDevice_t device)
+{
+    long token = token_index(device, gpu_tokens, sizeof(gpu_tokens));
+    if (token >= 0)
+        return (int)token;
+    token = token_index(device, mig_device_tokens, sizeof(mig_device_tokens));
+    return token < 0 ? -1 : (int)(token / (MAX_GPU_INSTANCE_IDS * MAX_COMPUTE_INSTANCES));
+}
+
+int gpu_of_gpu_instance(nvmlGpuInstance_t instance)
+{
+    long token = token_index(instance, gpu_instance_tokens, sizeof(gpu_instance_tokens));
+    return token < 0 ? -1 : (int)(token / MAX_GPU_INSTANCE_IDS);
+}
+
+int gpu_of_compute_instance(nvmlComputeInstance_t instance)
+{
+    long token = token_index(instance, compute_instance_tokens, sizeof(compute_instance_tokens));
+    return token < 0 ? -1 : (int)(token / (MAX_GPU_INSTANCE_IDS * MAX_COMPUTE_INSTANCES));
 }
 
 nvmlReturn_t lock_gpu(nvmlDevice_t device, state_access access, target *found)
@@ -87,7 +112,7 @@ nvmlReturn_t lock_gpu(nvmlDevice_t device, state_access access, target *found)
     nvmlReturn_t result = state_lock(access, &machine);
     if (result != NVML_SUCCESS)
         return result;
-    return keep_if(target_gpu(found, machine, token_index(device, gpu_tokens, sizeof(gpu_tokens))));
+    return keep_if(target_gpu(found, machine, token_index(device, gpu_tokens, sizeof(gpu_tokens))), found);
 }
 
 nvmlReturn_t lock_gpu_or_mig_device(nvmlDevice_t device, state_access access, target *found)
@@ -98,7 +123,8 @@ nvmlReturn_t lock_gpu_or_mig_device(nvmlDevice_t device, state_access access, ta
         return result;
     return keep_if(target_gpu(found, machine, token_index(device, gpu_tokens, sizeof(gpu_tokens))) ||
                    target_from_compute_token(found, machine,
-                                             token_index(device, mig_device_tokens, sizeof(mig_device_tokens))));
+                                             token_index(device, mig_device_tokens, sizeof(mig_device_tokens))),
+                   found);
 }
 
 nvmlReturn_t lock_gpu_instance(nvmlGpuInstance_t instance, state_access access, target *found)
@@ -108,8 +134,9 @@ nvmlReturn_t lock_gpu_instance(nvmlGpuInstance_t instance, state_access access, 
     if (result != NVML_SUCCESS)
         return result;
     long token = token_index(instance, gpu_instance_tokens, sizeof(gpu_instance_tokens));
-    return keep_if(token >= 0 && target_gpu(found, machine, token / MAX_GPU_INSTANCE_IDS) &&
-                   target_gpu_instance(found, (unsigned int)(token % MAX_GPU_INSTANCE_IDS)));
+    bool exists = target_gpu(found, machine, token < 0 ? -1 : token / MAX_GPU_INSTANCE_IDS) &&
+                  target_gpu_instance(found, (unsigned int)(token % MAX_GPU_INSTANCE_IDS));
+    return keep_if(exists, found);
 }
 
 nvmlReturn_t lock_compute_instance(nvmlComputeInstance_t instance, state_access access, target *found)
@@ -118,6 +145,6 @@ nvmlReturn_t lock_compute_instance(nvmlComputeInstance_t instance, state_access 
     nvmlReturn_t result = state_lock(access, &machine);
     if (result != NVML_SUCCESS)
         return result;
-    return keep_if(target_from_compute_token(
-        found, machine, token_index(instance, compute_instance_tokens, sizeof(compute_instance_tokens))));
+    long token = token_index(instance, compute_instance_tokens, sizeof(compute_instance_tokens));
+    return keep_if(target_from_compute_token(found, machine, token), found);
 }

@@ -14,6 +14,11 @@ nvmlGpuInstance_t handle_of_gpu_instance(unsigned int gpu, unsigned int gpu_inst
 nvmlComputeInstance_t handle_of_compute_instance(unsigned int gpu, unsigned int gpu_instance,
                                                  unsigned int compute_instance);
 
+/* The index of the GPU that a handle belongs to, whether or not it stands for something now; -1: it is no handle. */
+int gpu_of_device(nvmlDevice_t device);
+int gpu_of_gpu_instance(nvmlGpuInstance_t instance);
+int gpu_of_compute_instance(nvmlComputeInstance_t instance);
+
 /* What a handle stands for, in a locked machine. */
 typedef struct {
     unsigned int gpu_index;
@@ -30,8 +35,8 @@ typedef struct {
 } target;
 
 /*
- * Each locks the machine and finds what the handle stands for. INVALID_ARGUMENT, without a lock, if it is not a handle of
- * that kind or what it stood for is gone.
+ * Each locks the machine and finds what the handle stands for. Without a lock: INVALID_ARGUMENT if it is not a handle of
+ * that kind or what it stood for is gone, GPU_IS_LOST if the GPU is.
  */
 nvmlReturn_t lock_gpu(nvmlDevice_t device, state_access access, target *found);
 nvmlReturn_t lock_gpu_or_mig_device(nvmlDevice_t device, state_access access, target *found);

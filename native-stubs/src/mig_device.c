@@ -1,9 +1,10 @@
 #include "calls.h"
 #include "handles.h"
 
-nvmlReturn_t nvmlDeviceIsMigDeviceHandle(nvmlDevice_t device, unsigned int *isMigDevice)
+NVML_FUNCTION(nvmlDeviceIsMigDeviceHandle,
+              (nvmlDevice_t device, unsigned int *isMigDevice),
+              (device, isMigDevice), gpu_of_device(device))
 {
-    NVML_CALL();
     if (isMigDevice == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
@@ -25,9 +26,8 @@ static nvmlReturn_t lock_mig_device(nvmlDevice_t device, target *at)
     return result;
 }
 
-nvmlReturn_t nvmlDeviceGetGpuInstanceId(nvmlDevice_t device, unsigned int *id)
+NVML_FUNCTION(nvmlDeviceGetGpuInstanceId, (nvmlDevice_t device, unsigned int *id), (device, id), gpu_of_device(device))
 {
-    NVML_CALL();
     if (id == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
@@ -38,9 +38,10 @@ nvmlReturn_t nvmlDeviceGetGpuInstanceId(nvmlDevice_t device, unsigned int *id)
     return state_unlock(false);
 }
 
-nvmlReturn_t nvmlDeviceGetComputeInstanceId(nvmlDevice_t device, unsigned int *id)
+NVML_FUNCTION(nvmlDeviceGetComputeInstanceId,
+              (nvmlDevice_t device, unsigned int *id),
+              (device, id), gpu_of_device(device))
 {
-    NVML_CALL();
     if (id == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
@@ -51,9 +52,10 @@ nvmlReturn_t nvmlDeviceGetComputeInstanceId(nvmlDevice_t device, unsigned int *i
     return state_unlock(false);
 }
 
-nvmlReturn_t nvmlDeviceGetDeviceHandleFromMigDeviceHandle(nvmlDevice_t migDevice, nvmlDevice_t *device)
+NVML_FUNCTION(nvmlDeviceGetDeviceHandleFromMigDeviceHandle,
+              (nvmlDevice_t migDevice, nvmlDevice_t *device),
+              (migDevice, device), gpu_of_device(migDevice))
 {
-    NVML_CALL();
     if (device == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
@@ -64,9 +66,10 @@ nvmlReturn_t nvmlDeviceGetDeviceHandleFromMigDeviceHandle(nvmlDevice_t migDevice
     return state_unlock(false);
 }
 
-nvmlReturn_t nvmlDeviceGetMaxMigDeviceCount(nvmlDevice_t device, unsigned int *count)
+NVML_FUNCTION(nvmlDeviceGetMaxMigDeviceCount,
+              (nvmlDevice_t device, unsigned int *count),
+              (device, count), gpu_of_device(device))
 {
-    NVML_CALL();
     if (count == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
@@ -77,9 +80,10 @@ nvmlReturn_t nvmlDeviceGetMaxMigDeviceCount(nvmlDevice_t device, unsigned int *c
     return state_unlock(false);
 }
 
-nvmlReturn_t nvmlDeviceGetMigDeviceHandleByIndex(nvmlDevice_t device, unsigned int index, nvmlDevice_t *migDevice)
+NVML_FUNCTION(nvmlDeviceGetMigDeviceHandleByIndex,
+              (nvmlDevice_t device, unsigned int index, nvmlDevice_t *migDevice),
+              (device, index, migDevice), gpu_of_device(device))
 {
-    NVML_CALL();
     if (migDevice == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;

@@ -1,4 +1,5 @@
 #include "calls.h"
+#include "clients.h"
 #include "handles.h"
 
 static bool has_instances(const gpu_state *gpu)
@@ -9,37 +10,55 @@ static bool has_instances(const gpu_state *gpu)
     return false;
 }
 
-/*
- * Takes effect at once: on Hopper and newer always, on Ampere because no client holds the simulated GPU. Setting the mode
- * that a GPU has is no error. Leaving MIG mode with instances there is refused as GH200 does: the call itself says IN_USE.
- */
-nvmlReturn_t nvmlDeviceSetMigMode(nvmlDevice_t device, unsigned int mode, nvmlReturn_t *activationStatus)
+/* Why a change of mode cannot take effect now; SUCCESS if it can. */
+static nvmlReturn_t why_pending(const target *at)
 {
-    NVML_CALL();
+    if (at->gpu->mig_enabled == at->gpu->mig_pending)
+        return NVML_SUCCESS;
+    /* Hopper and newer change without a reset; only leaving MIG mode waits for clients (NVIDIA's DRA driver expects it). */
+    if (at->model->architecture >= ARCHITECTURE_HOPPER)
+        return !at->gpu->mig_pending && is_gpu_in_use(at->gpu) ? NVML_ERROR_IN_USE : NVML_SUCCESS;
+    /* On Ampere the driver resets the GPU: not while clients have it open, and not from inside a virtual machine. */
+    if (at->gpu->in_vm)
+        return NVML_ERROR_NOT_SUPPORTED;
+    return is_gpu_in_use(at->gpu) ? NVML_ERROR_IN_USE : NVML_SUCCESS;
+}
+
+/*
+ * The call succeeds and the activation status says whether the mode is there already. Setting the mode that a GPU has is no
+ * error. Leaving MIG mode with instances there is refused as GH200 does: the call itself says IN_USE.
+ */
+NVML_FUNCTION(nvmlDeviceSetMigMode, (nvmlDevice_t device, unsigned int mode, nvmlReturn_t *activationStatus),
+              (device, mode, activationStatus), gpu_of_device(device))
+{
     if (activationStatus == NULL || (mode != NVML_DEVICE_MIG_DISABLE && mode != NVML_DEVICE_MIG_ENABLE))
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
     nvmlReturn_t result = lock_gpu(device, STATE_CHANGE, &at);
     if (result != NVML_SUCCESS)
         return result;
-    if (at.model->profile_count == 0) {
+    if (at.model->profile_count == 0)
+        result = NVML_ERROR_NOT_SUPPORTED;
+    else if (state_privileges() < PRIVILEGES_ALL)
+        result = NVML_ERROR_NO_PERMISSION;
+    else if (mode == NVML_DEVICE_MIG_DISABLE && has_instances(at.gpu))
+        result = NVML_ERROR_IN_USE;
+    if (result != NVML_SUCCESS) {
         state_unlock(false);
-        *activationStatus = NVML_ERROR_NOT_SUPPORTED;
-        return NVML_ERROR_NOT_SUPPORTED;
+        *activationStatus = result;
+        return result;
     }
-    if (mode == NVML_DEVICE_MIG_DISABLE && has_instances(at.gpu)) {
-        state_unlock(false);
-        *activationStatus = NVML_ERROR_IN_USE;
-        return NVML_ERROR_IN_USE;
-    }
-    at.gpu->mig_enabled = at.gpu->mig_pending = mode == NVML_DEVICE_MIG_ENABLE;
-    *activationStatus = NVML_SUCCESS;
+    at.gpu->mig_pending = mode == NVML_DEVICE_MIG_ENABLE;
+    *activationStatus = why_pending(&at);
+    if (*activationStatus == NVML_SUCCESS)
+        at.gpu->mig_enabled = at.gpu->mig_pending;
     return state_unlock(true);
 }
 
-nvmlReturn_t nvmlDeviceGetMigMode(nvmlDevice_t device, unsigned int *currentMode, unsigned int *pendingMode)
+NVML_FUNCTION(nvmlDeviceGetMigMode,
+              (nvmlDevice_t device, unsigned int *currentMode, unsigned int *pendingMode),
+              (device, currentMode, pendingMode), gpu_of_device(device))
 {
-    NVML_CALL();
     if (currentMode == NULL || pendingMode == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;

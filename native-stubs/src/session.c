@@ -16,6 +16,19 @@ bool session_is_open(void)
     return atomic_load_explicit(&initialisations, memory_order_acquire) > 0;
 }
 
+/* What the environment says of latency, faults and tracing, whoever says what machine it is. */
+static nvmlReturn_t apply_environment(state_message *message)
+{
+    nvmlReturn_t result = calls_set_latency(getenv("NVML_STUB_LATENCY"), message);
+    if (result == NVML_SUCCESS)
+        result = calls_set_faults(getenv("NVML_STUB_FAULTS"), message);
+    if (result == NVML_SUCCESS)
+        result = calls_set_trace(getenv("NVML_STUB_TRACE"), message);
+    if (result == NVML_SUCCESS)
+        result = state_set_privileges(getenv("NVML_STUB_PRIVILEGES"), message);
+    return result;
+}
+
 nvmlReturn_t session_configure(const char *gpus, const char *path, state_message *message)
 {
     pthread_mutex_lock(&mutex);
@@ -23,7 +36,9 @@ nvmlReturn_t session_configure(const char *gpus, const char *path, state_message
     if (session_is_open()) {
         snprintf(message->text, sizeof(message->text), "NVML is initialised in this process; shut it down first");
     } else {
-        result = state_open(gpus, path, message);
+        result = apply_environment(message);
+        if (result == NVML_SUCCESS)
+            result = state_open(gpus, path, message);
         configured = result == NVML_SUCCESS;
         by_control = true;
         call_reset_counts();
@@ -40,7 +55,9 @@ static nvmlReturn_t initialise(void)
         result = NVML_ERROR_INVALID_STATE;
     } else if (!configured) {
         state_message message = {""};
-        result = state_open(getenv("NVML_STUB_GPUS"), getenv("NVML_STUB_STATE"), &message);
+        result = apply_environment(&message);
+        if (result == NVML_SUCCESS)
+            result = state_open(getenv("NVML_STUB_GPUS"), getenv("NVML_STUB_STATE"), &message);
         configured = result == NVML_SUCCESS;
         if (!configured) /* the return code alone would leave the caller guessing, and it cannot ask us */
             fprintf(stderr, "nvml-stub: %s\n", message.text);
@@ -51,29 +68,25 @@ static nvmlReturn_t initialise(void)
     return result;
 }
 
-nvmlReturn_t nvmlInit(void)
+NVML_FUNCTION(nvmlInit, (void), (), NEEDS_NO_INIT)
 {
-    COUNT_CALL();
     return initialise();
 }
 
-nvmlReturn_t nvmlInit_v2(void)
+NVML_FUNCTION(nvmlInit_v2, (void), (), NEEDS_NO_INIT)
 {
-    COUNT_CALL();
     return initialise();
 }
 
 /* The flags choose whether to attach to GPUs at once, or to do without any: no difference here. */
-nvmlReturn_t nvmlInitWithFlags(unsigned int flags)
+NVML_FUNCTION(nvmlInitWithFlags, (unsigned int flags), (flags), NEEDS_NO_INIT)
 {
-    COUNT_CALL();
     (void)flags;
     return initialise();
 }
 
-nvmlReturn_t nvmlShutdown(void)
+NVML_FUNCTION(nvmlShutdown, (void), (), NEEDS_NO_INIT)
 {
-    COUNT_CALL();
     unsigned int count = atomic_load(&initialisations);
     while (count > 0)
         if (atomic_compare_exchange_weak(&initialisations, &count, count - 1))
@@ -81,9 +94,9 @@ nvmlReturn_t nvmlShutdown(void)
     return NVML_ERROR_UNINITIALIZED;
 }
 
+/* Not through NVML_FUNCTION: it returns no code, and is not counted. */
 const char *nvmlErrorString(nvmlReturn_t result)
 {
-    COUNT_CALL();
     switch (result) {
 #define RETURN_TEXT(name, value, text)                                                                                 \
     case name:                                                                                                         \
@@ -98,9 +111,8 @@ const char *nvmlErrorString(nvmlReturn_t result)
  * An undocumented door to NVIDIA's internals. nvidia-smi refuses to start ("Mismatch in versions between nvidia-smi and
  * NVML") unless it succeeds, and then copes with a table that is NULL.
  */
-nvmlReturn_t nvmlInternalGetExportTable(const void **table, const void *guid)
+NVML_FUNCTION(nvmlInternalGetExportTable, (const void **table, const void *guid), (table, guid), NEEDS_NO_INIT)
 {
-    COUNT_CALL();
     if (table == NULL || guid == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     *table = NULL;

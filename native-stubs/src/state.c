@@ -29,10 +29,11 @@ typedef struct {
 } file_header;
 
 static const char file_magic[8] = {'N', 'V', 'M', 'L', 'S', 'T', 'U', 'B'};
-enum { FILE_FORMAT = 2 };
+enum { FILE_FORMAT = 4 };
 
 static const char default_machine[] = "A100-SXM4-40GB";
 static const char swapped_board[] = "+swapped";
+static const char virtual_machine[] = "+vm";
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static machine_state machine;                 /* as last read or committed */
@@ -78,6 +79,14 @@ static void list_models(const char *key, size_t key_length, char *text, size_t s
             length += (size_t)snprintf(text + length, size - length, "%s%s", length == 0 ? "" : ", ", all_models[i]->key);
 }
 
+/* Steps over a word if it stands there. */
+static bool take_word(const char **text, const char *word)
+{
+    bool there = strncmp(*text, word, strlen(word)) == 0;
+    *text += there ? strlen(word) : 0;
+    return there;
+}
+
 static nvmlReturn_t parse_machine(const char *gpus, machine_state *into, state_message *message)
 {
     memset(into, 0, sizeof(*into));
@@ -87,8 +96,8 @@ static nvmlReturn_t parse_machine(const char *gpus, machine_state *into, state_m
         size_t key_length = strcspn(item, "+*, ");
         unsigned long count = 1;
         const char *after = item + key_length;
-        bool swapped = strncmp(after, swapped_board, strlen(swapped_board)) == 0;
-        after += swapped ? strlen(swapped_board) : 0;
+        bool swapped = take_word(&after, swapped_board);
+        bool in_vm = take_word(&after, virtual_machine);
         after += strspn(after, " ");
         if (*after == '*') {
             char *end;
@@ -100,7 +109,7 @@ static nvmlReturn_t parse_machine(const char *gpus, machine_state *into, state_m
             after = end + strspn(end, " ");
         }
         if (after != item + length)
-            return fail(NVML_ERROR_INVALID_ARGUMENT, message, "'%.*s' is not of the form MODEL[+swapped][*COUNT]",
+            return fail(NVML_ERROR_INVALID_ARGUMENT, message, "'%.*s' is not of the form MODEL[+swapped][+vm][*COUNT]",
                         (int)length, item);
 
         bool ambiguous;
@@ -121,6 +130,7 @@ static nvmlReturn_t parse_machine(const char *gpus, machine_state *into, state_m
             gpu_state *gpu = &into->gpus[into->gpu_count++];
             snprintf(gpu->model, MODEL_KEY_SIZE, "%s", model->key);
             gpu->swapped = swapped;
+            gpu->in_vm = in_vm;
         }
 
         item += length;
@@ -131,7 +141,7 @@ static nvmlReturn_t parse_machine(const char *gpus, machine_state *into, state_m
 
 static bool is_same_gpu(const gpu_state *a, const gpu_state *b)
 {
-    return strcmp(a->model, b->model) == 0 && a->swapped == b->swapped;
+    return strcmp(a->model, b->model) == 0 && a->swapped == b->swapped && a->in_vm == b->in_vm;
 }
 
 static void describe_machine(const machine_state *of, char *text, size_t size)
@@ -142,8 +152,9 @@ static void describe_machine(const machine_state *of, char *text, size_t size)
         for (next = first + 1; next < of->gpu_count; next++)
             if (!is_same_gpu(&of->gpus[next], &of->gpus[first]))
                 break;
-        length += (size_t)snprintf(text + length, size - length, "%s%s%s", first == 0 ? "" : ",", of->gpus[first].model,
-                                   of->gpus[first].swapped ? "+swapped" : "");
+        length += (size_t)snprintf(text + length, size - length, "%s%s%s%s", first == 0 ? "" : ",", of->gpus[first].model,
+                                   of->gpus[first].swapped ? swapped_board : "",
+                                   of->gpus[first].in_vm ? virtual_machine : "");
         if (next - first > 1 && length < size)
             length += (size_t)snprintf(text + length, size - length, "*%u", next - first);
     }
@@ -200,7 +211,8 @@ static bool is_machine(const machine_state *of, const gpu_model *models_of[MAX_G
         bool ambiguous;
         size_t length = strnlen(gpu->model, MODEL_KEY_SIZE);
         models_of[g] = length == MODEL_KEY_SIZE ? NULL : model_find(gpu->model, length, &ambiguous);
-        if (models_of[g] == NULL || gpu->swapped > 1 || gpu->mig_enabled > 1 || gpu->mig_pending > 1 || !are_instances(models_of[g], gpu))
+        if (models_of[g] == NULL || gpu->swapped > 1 || gpu->in_vm > 1 || gpu->lost > 1 ||
+             gpu->mig_enabled > 1 || gpu->mig_pending > 1 || !are_instances(models_of[g], gpu))
             return false;
     }
     return true;
@@ -223,14 +235,19 @@ static off_t machine_offset(uint32_t slot)
     return (off_t)(sizeof(file_header) + slot * sizeof(machine_state));
 }
 
-static nvmlReturn_t lock_file(int descriptor, short type)
+static nvmlReturn_t lock_range(int descriptor, short type, off_t start, off_t length)
 {
-    struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
     int result;
     do
         result = fcntl(descriptor, F_OFD_SETLKW, &lock);
     while (result != 0 && errno == EINTR);
     return result == 0 ? NVML_SUCCESS : NVML_ERROR_OPERATING_SYSTEM;
+}
+
+static nvmlReturn_t lock_file(int descriptor, short type)
+{
+    return lock_range(descriptor, type, 0, machine_offset(2));
 }
 
 static bool write_all(int descriptor, const void *bytes, size_t size, off_t offset)
@@ -472,6 +489,7 @@ static bool renew_machine(int descriptor, const file_header *found, machine_stat
     for (unsigned int g = 0; g < held.gpu_count; g++) {
         memcpy(renewed->gpus[g].model, held.gpus[g].model, MODEL_KEY_SIZE);
         renewed->gpus[g].swapped = held.gpus[g].swapped;
+        renewed->gpus[g].in_vm = held.gpus[g].in_vm;
     }
     return true;
 }
@@ -588,4 +606,87 @@ nvmlReturn_t state_unlock(bool commit)
         lock_file(file, F_UNLCK);
     pthread_mutex_unlock(&mutex);
     return result;
+}
+
+/* ---- one GPU's hardware ------------------------------------------------------------------------------------------ */
+
+static pthread_mutex_t gpu_mutexes[MAX_GPUS];
+static pthread_once_t gpu_mutexes_once = PTHREAD_ONCE_INIT;
+
+static void make_gpu_mutexes(void)
+{
+    for (unsigned int gpu = 0; gpu < MAX_GPUS; gpu++)
+        pthread_mutex_init(&gpu_mutexes[gpu], NULL);
+}
+
+/* One byte for each GPU, behind the end of the file: locks may lie there. */
+static void lock_gpu_in_file(short type, unsigned int gpu)
+{
+    if (file >= 0)
+        lock_range(file, type, machine_offset(2) + (off_t)gpu, 1);
+}
+
+void state_lock_gpu(unsigned int gpu)
+{
+    pthread_once(&gpu_mutexes_once, make_gpu_mutexes);
+    pthread_mutex_lock(&gpu_mutexes[gpu]);
+    lock_gpu_in_file(F_WRLCK, gpu);
+}
+
+void state_unlock_gpu(unsigned int gpu)
+{
+    lock_gpu_in_file(F_UNLCK, gpu);
+    pthread_mutex_unlock(&gpu_mutexes[gpu]);
+}
+
+/* ---- privileges -------------------------------------------------------------------------------------------------- */
+
+static _Atomic privileges allowed = PRIVILEGES_ALL;
+
+nvmlReturn_t state_set_privileges(const char *text, state_message *message)
+{
+    if (text == NULL || text[0] == '\0' || strcmp(text, "all") == 0)
+        allowed = PRIVILEGES_ALL;
+    else if (strcmp(text, "monitor") == 0)
+        allowed = PRIVILEGES_MONITOR;
+    else if (strcmp(text, "none") == 0)
+        allowed = PRIVILEGES_NONE;
+    else
+        return fail(NVML_ERROR_INVALID_ARGUMENT, message, "unknown privileges '%.64s'; there are: all, monitor, none", text);
+    return NVML_SUCCESS;
+}
+
+privileges state_privileges(void)
+{
+    return allowed;
+}
+
+/* ---- what happens to a machine from outside ---------------------------------------------------------------------- */
+
+void state_lose_gpu(unsigned int gpu)
+{
+    machine_state *changed;
+    if (state_lock(STATE_CHANGE, &changed) != NVML_SUCCESS)
+        return;
+    bool exists = gpu < changed->gpu_count;
+    if (exists)
+        changed->gpus[gpu].lost = 1;
+    state_unlock(exists);
+}
+
+void state_destroy_instance(unsigned int gpu, unsigned int gpu_instance, int compute_instance)
+{
+    machine_state *changed;
+    if (gpu_instance >= MAX_GPU_INSTANCE_IDS || compute_instance >= MAX_COMPUTE_INSTANCES ||
+        state_lock(STATE_CHANGE, &changed) != NVML_SUCCESS)
+        return;
+    bool exists = gpu < changed->gpu_count && changed->gpus[gpu].instances[gpu_instance].exists;
+    if (exists) {
+        gpu_instance_state *instance = &changed->gpus[gpu].instances[gpu_instance];
+        if (compute_instance >= 0)
+            instance->compute[compute_instance] = (compute_instance_state){0};
+        else
+            *instance = (gpu_instance_state){0};
+    }
+    state_unlock(exists);
 }

@@ -15,6 +15,7 @@ enum {
     MAX_GPUS = 32,              /* as many as the driver's MIG device nodes allow for */
     MAX_GPU_INSTANCE_IDS = 15,  /* 0 to 14: whole, halves, quarters, eighths */
     MAX_COMPUTE_INSTANCES = 8,
+    MAX_CLIENTS = 8, /* of a GPU at the same time */
     MODEL_KEY_SIZE = 32
 };
 
@@ -32,9 +33,23 @@ typedef struct {
     compute_instance_state compute[MAX_COMPUTE_INSTANCES]; /* by id */
 } gpu_instance_state;
 
+enum { WHOLE_GPU = 0xFF };
+
+/* Who uses a GPU. */
+typedef struct {
+    uint8_t exists;
+    uint8_t pid[4]; /* little-endian; 0: a client that shows in no list */
+    uint8_t gpu_instance; /* WHOLE_GPU: none in particular */
+    uint8_t compute_instance;
+    char name[24];
+} client_state;
+
 typedef struct {
     char model[MODEL_KEY_SIZE];
     uint8_t swapped; /* a board whose two halves have each other's ids */
+    uint8_t in_vm;   /* passed through to a virtual machine, which cannot reset it */
+    uint8_t lost;    /* fallen off the bus */
+    client_state clients[MAX_CLIENTS];
     uint8_t mig_enabled;
     uint8_t mig_pending;
     gpu_instance_state instances[MAX_GPU_INSTANCE_IDS]; /* by id */
@@ -69,6 +84,21 @@ typedef enum {
 
 /* Locks the machine. On success, state_unlock() must follow. */
 nvmlReturn_t state_lock(state_access access, machine_state **locked);
+
+/* What one GPU's hardware does is one thing at a time, for all processes on the machine. */
+void state_lock_gpu(unsigned int gpu);
+void state_unlock_gpu(unsigned int gpu);
+
+/* What the calling process may do. */
+typedef enum { PRIVILEGES_NONE, PRIVILEGES_MONITOR, PRIVILEGES_ALL } privileges;
+nvmlReturn_t state_set_privileges(const char *text, state_message *message);
+privileges state_privileges(void);
+
+/* The GPU answers no more, until it is reset. */
+void state_lose_gpu(unsigned int gpu);
+
+/* Takes an instance away, as another process would; compute_instance -1: the GPU instance with all that is in it. */
+void state_destroy_instance(unsigned int gpu, unsigned int gpu_instance, int compute_instance);
 
 /* Ends the lock. Returns SUCCESS unless the commit could not be written, in which case nothing has changed. */
 nvmlReturn_t state_unlock(bool commit);

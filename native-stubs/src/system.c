@@ -9,21 +9,18 @@ static const char driver_version[] = "580.159.04";
 static const char nvml_version[] = "13.580.159.04";
 enum { CUDA_DRIVER_VERSION = 13000 };
 
-nvmlReturn_t nvmlSystemGetDriverVersion(char *version, unsigned int length)
+NVML_FUNCTION(nvmlSystemGetDriverVersion, (char *version, unsigned int length), (version, length), NO_GPU)
 {
-    NVML_CALL();
     return text_return(driver_version, version, length);
 }
 
-nvmlReturn_t nvmlSystemGetNVMLVersion(char *version, unsigned int length)
+NVML_FUNCTION(nvmlSystemGetNVMLVersion, (char *version, unsigned int length), (version, length), NO_GPU)
 {
-    NVML_CALL();
     return text_return(nvml_version, version, length);
 }
 
-nvmlReturn_t nvmlSystemGetCudaDriverVersion_v2(int *cudaDriverVersion)
+NVML_FUNCTION(nvmlSystemGetCudaDriverVersion_v2, (int *cudaDriverVersion), (cudaDriverVersion), NO_GPU)
 {
-    NVML_CALL();
     if (cudaDriverVersion == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     *cudaDriverVersion = CUDA_DRIVER_VERSION;

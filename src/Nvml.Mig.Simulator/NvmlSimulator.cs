@@ -96,7 +96,7 @@ public sealed class NvmlSimulator : IDisposable
     /// </exception>
     /// <exception cref="InvalidOperationException">A session on the machine before is still open.</exception>
     /// <exception cref="TimeoutException">The machine before was not disposed of within a minute.</exception>
-    public static NvmlSimulator Start(string gpus = "A100-SXM4-40GB", string? stateFile = null)
+    public static unsafe NvmlSimulator Start(string gpus = "A100-SXM4-40GB", string? stateFile = null)
     {
         ArgumentNullException.ThrowIfNull(gpus);
         if (!Turn.Wait(Patience))
@@ -107,7 +107,7 @@ public sealed class NvmlSimulator : IDisposable
 
         try
         {
-            Control("nvmlStubConfigure", gpus, stateFile, reset: false);
+            Control("nvmlStubConfigure", (message, size) => StubControls.nvmlStubConfigure(gpus, stateFile, (byte*)message, size));
             return new NvmlSimulator(gpus, stateFile);
         }
         catch
@@ -126,10 +126,10 @@ public sealed class NvmlSimulator : IDisposable
     /// <exception cref="NvmlException">
     /// It is not a state file (<see cref="NvmlReturnCode.InvalidState"/>; it is left untouched), or cannot be written.
     /// </exception>
-    public static void Reset(string stateFile, string? gpus = null)
+    public static unsafe void Reset(string stateFile, string? gpus = null)
     {
         ArgumentNullException.ThrowIfNull(stateFile);
-        Control("nvmlStubReset", gpus ?? "", stateFile, reset: true);
+        Control("nvmlStubReset", (message, size) => StubControls.nvmlStubReset(gpus ?? "", stateFile, (byte*)message, size));
     }
 
     /// <summary>
@@ -138,8 +138,95 @@ public sealed class NvmlSimulator : IDisposable
     /// <param name="function">Its name, such as <c>nvmlDeviceGetMigMode</c>; null for all together.</param>
     public long GetCallCount(string? function = null)
     {
-        ObjectDisposedException.ThrowIf(_disposed != 0, this);
+        ThrowIfDisposed();
         return (long)StubControls.nvmlStubGetCallCount(function);
+    }
+
+    /// <summary>
+    /// Sets the trouble that strikes the native calls of this process from now on, in place of what was set before.
+    /// </summary>
+    /// <param name="faults">The faults, at most 32; none to be at peace again.</param>
+    /// <exception cref="NvmlException">A function's name is not one of NVML's, or there are too many.</exception>
+    public unsafe void SetFaults(params IEnumerable<NvmlFault> faults)
+    {
+        ThrowIfDisposed();
+        string text = string.Join(';', faults);
+        Control("nvmlStubSetFaults", (message, size) => StubControls.nvmlStubSetFaults(text, (byte*)message, size));
+    }
+
+    /// <summary>Sets how long native calls of this process take.</summary>
+    /// <param name="latency">As long as the simulator needs, or as on hardware.</param>
+    public unsafe void SetLatency(SimulatedLatency latency)
+    {
+        ThrowIfDisposed();
+        string text = latency == SimulatedLatency.H200 ? "h200" : "none";
+        Control("nvmlStubSetLatency", (message, size) => StubControls.nvmlStubSetLatency(text, (byte*)message, size));
+    }
+
+    /// <summary>Sets what this process may do.</summary>
+    /// <param name="privileges">Everything, only look, or nothing.</param>
+    public unsafe void SetPrivileges(SimulatedPrivileges privileges)
+    {
+        ThrowIfDisposed();
+        string text = privileges switch
+        {
+            SimulatedPrivileges.Monitor => "monitor",
+            SimulatedPrivileges.None => "none",
+            _ => "all",
+        };
+        Control("nvmlStubSetPrivileges", (message, size) => StubControls.nvmlStubSetPrivileges(text, (byte*)message, size));
+    }
+
+    /// <summary>
+    /// Starts a process that uses a GPU as a whole: while it runs, the GPU gets no first instance, and on Ampere no other MIG mode.
+    /// </summary>
+    /// <param name="gpu">The index of the GPU.</param>
+    /// <param name="pid">The process id.</param>
+    /// <param name="name">The process's name.</param>
+    /// <returns>Ends the process when it is disposed of.</returns>
+    /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
+    public IDisposable StartProcess(int gpu, int pid, string name) => BeginProcess(gpu, -1, -1, pid, name);
+
+    /// <summary>Starts a process that uses a MIG device: while it runs, its compute instance and GPU instance cannot be destroyed.</summary>
+    /// <param name="device">The MIG device.</param>
+    /// <param name="pid">The process id.</param>
+    /// <param name="name">The process's name.</param>
+    /// <returns>Ends the process when it is disposed of.</returns>
+    /// <exception cref="NvmlNotFoundException">The MIG device is gone.</exception>
+    public IDisposable StartProcess(MigDevice device, int pid, string name)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        return BeginProcess(device.Device.Index, device.GpuInstanceId, device.ComputeInstanceId, pid, name);
+    }
+
+    /// <summary>
+    /// Lets a client hold a GPU that NVML shows nowhere, as DCGM does: nothing on the GPU can be destroyed, and MIG cannot be disabled.
+    /// </summary>
+    /// <param name="gpu">The index of the GPU.</param>
+    /// <returns>Lets go when it is disposed of: of all GPUs, since nobody can tell such clients apart.</returns>
+    /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
+    public IDisposable HoldGpu(int gpu) => BeginProcess(gpu, -1, -1, pid: 0, "");
+
+    /// <summary>
+    /// Resets a GPU as <c>nvidia-smi --gpu-reset</c> does: its instances go, a pending MIG mode comes, and if it was lost it is back.
+    /// </summary>
+    /// <param name="gpu">The index of the GPU.</param>
+    /// <exception cref="NvmlInUseException">Clients hold it.</exception>
+    /// <exception cref="NvmlNotSupportedException">It is passed through to a virtual machine, which cannot reset it.</exception>
+    /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
+    public void ResetGpu(int gpu)
+    {
+        ThrowIfDisposed();
+        Happen("nvmlStubResetGpu", $"reset GPU {gpu}", StubControls.nvmlStubResetGpu((uint)gpu));
+    }
+
+    /// <summary>
+    /// Reboots the machine: instances and processes go. MIG mode stays on Ampere, which keeps it in the GPU, and goes on newer GPUs.
+    /// </summary>
+    public void Reboot()
+    {
+        ThrowIfDisposed();
+        Happen("nvmlStubReboot", "reboot", StubControls.nvmlStubReboot());
     }
 
     /// <summary>
@@ -152,28 +239,61 @@ public sealed class NvmlSimulator : IDisposable
             Turn.Release();
     }
 
-    private static unsafe void Control(string function, string gpus, string? stateFile, bool reset)
+    private ProcessEnd BeginProcess(int gpu, int gpuInstance, int computeInstance, int pid, string name)
+    {
+        ThrowIfDisposed();
+        Happen(
+            "nvmlStubStartProcess",
+            $"start a process on GPU {gpu}",
+            StubControls.nvmlStubStartProcess((uint)gpu, gpuInstance, computeInstance, (uint)pid, name));
+        return new ProcessEnd(this, pid);
+    }
+
+    private static unsafe void Control(string function, Func<nint, uint, int> control)
     {
         const int size = 1024;
         byte* message = stackalloc byte[size];
         *message = 0;
-        int result = reset
-            ? StubControls.nvmlStubReset(gpus, stateFile!, message, size)
-            : StubControls.nvmlStubConfigure(gpus, stateFile, message, size);
+        NvmlReturnCode code = (NvmlReturnCode)control((nint)message, size);
+        if (code == NvmlReturnCode.Success)
+            return;
         ReadOnlySpan<byte> text = new(message, size);
         string said = "Simulated machine: " + Encoding.UTF8.GetString(text[..text.IndexOf((byte)0)]) + ".";
-        NvmlReturnCode code = (NvmlReturnCode)result;
-        switch (code)
+        throw code switch
         {
-            case NvmlReturnCode.Success:
-                return;
-            case NvmlReturnCode.InUse:
-                throw new InvalidOperationException(
-                    "A session on the simulated machine before is still open: dispose of sessions before the simulator.");
-            case NvmlReturnCode.NotFound:
-                throw new NvmlNotFoundException(code, function, said);
-            default:
-                throw new NvmlException(code, function, said);
+            NvmlReturnCode.InUse => new InvalidOperationException(
+                "A session on the simulated machine before is still open: dispose of sessions before the simulator."),
+            NvmlReturnCode.NotFound => new NvmlNotFoundException(code, function, said),
+            _ => new NvmlException(code, function, said),
+        };
+    }
+
+    private static void Happen(string function, string act, int result)
+    {
+        NvmlReturnCode code = (NvmlReturnCode)result;
+        string message = $"Simulated machine: cannot {act} ({code}, {result}, from {function}).";
+        if (code == NvmlReturnCode.Success)
+            return;
+        throw code switch
+        {
+            NvmlReturnCode.NotFound => new NvmlNotFoundException(code, function, message),
+            NvmlReturnCode.InUse => new NvmlInUseException(code, function, message),
+            NvmlReturnCode.NotSupported => new NvmlNotSupportedException(code, function, message),
+            _ => new NvmlException(code, function, message),
+        };
+    }
+
+    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed != 0, this);
+
+    /// <summary>Ends a process when it is disposed of, once.</summary>
+    private sealed class ProcessEnd(NvmlSimulator simulator, int pid) : IDisposable
+    {
+        private int _ended;
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _ended, 1) == 0 && simulator._disposed == 0)
+                _ = StubControls.nvmlStubEndProcess((uint)pid); // it may have ended with a reboot
         }
     }
 }

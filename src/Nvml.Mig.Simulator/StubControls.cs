@@ -33,6 +33,27 @@ internal static unsafe partial class StubControls
     [LibraryImport(Name)]
     public static partial int nvmlStubGetModel(uint index, nvmlStubModel_t* model);
 
+    [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int nvmlStubSetLatency(string? latency, byte* message, uint messageLength);
+
+    [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int nvmlStubSetFaults(string? faults, byte* message, uint messageLength);
+
+    [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int nvmlStubSetPrivileges(string? privileges, byte* message, uint messageLength);
+
+    [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int nvmlStubStartProcess(uint gpu, int gpuInstance, int computeInstance, uint pid, string? name);
+
+    [LibraryImport(Name)]
+    public static partial int nvmlStubEndProcess(uint pid);
+
+    [LibraryImport(Name)]
+    public static partial int nvmlStubResetGpu(uint gpu);
+
+    [LibraryImport(Name)]
+    public static partial int nvmlStubReboot();
+
     private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? searchPath) =>
         name == Name ? NativeLibrary.Load(LibraryPath) : 0;
 }

@@ -189,6 +189,109 @@ public class CommandTests
     }
 
     [Fact]
+    public void One_lost_gpu_does_not_hide_the_others()
+    {
+        using Nvmig nvmig = new("A100-SXM4-40GB*3");
+        nvmig.Run("enable").ExitCode.Should().Be(0);
+        nvmig.Environment["NVML_STUB_FAULTS"] = "nvmlDeviceGetMigMode#3=lose"; // two for GPU 0, then GPU 1
+        nvmig.Run("list").ExitCode.Should().Be(15);
+        nvmig.Environment["NVML_STUB_FAULTS"] = null;
+
+        foreach (string command in (string[])["devices", "list", "profiles", "placements"])
+        {
+            Nvmig.Answer answer = nvmig.Run(command, "--json");
+            answer.ExitCode.Should().Be(15);
+            answer.Complaints.Should().ContainSingle().Which.Should().Contain("GPU 1").And.Contain("NVML_ERROR_GPU_IS_LOST");
+            answer.Json.GetProperty("gpus").EnumerateArray().Select(g => g.GetProperty("error").ValueKind)
+                .Should().Equal(JsonValueKind.Null, JsonValueKind.Object, JsonValueKind.Null);
+        }
+
+        nvmig.Run("create", "1g.5gb").ExitCode.Should().Be(15, "who changes a machine must know what it is made of");
+        nvmig.Run("create", "1g.5gb", "-i", "0,2").ExitCode.Should().Be(0);
+    }
+
+    [Fact]
+    public void A_compute_instance_that_fails_leaves_its_gpu_instance_and_says_so()
+    {
+        using Nvmig nvmig = new();
+        nvmig.Environment["NVML_STUB_FAULTS"] = "nvmlGpuInstanceCreateComputeInstance#2=NVML_ERROR_UNKNOWN";
+
+        Nvmig.Answer answer = nvmig.Run("create", "9,19,19", "--enable-mig");
+
+        answer.ExitCode.Should().Be(255);
+        answer.Complaints[1].Should().StartWith("nvmig: GPU 0: MIG mode was enabled; created and left in place: GPU instance 2 (3g.20gb at 4:4), GPU instance 7 (1g.5gb at 0:1); failed: creating a compute instance in GPU instance 7; not tried: 1g.5gb; room now for");
+        answer.Out.Should().Contain("│   0 │  7 │ 1g.5gb  │ 0:1   │  - │ -       │ none: not usable yet");
+    }
+
+    [Fact]
+    public void What_was_done_is_told_even_if_nothing_can_be_read_any_more()
+    {
+        using Nvmig nvmig = new("A100-SXM4-40GB*2");
+        nvmig.Run("enable").ExitCode.Should().Be(0);
+        nvmig.Environment["NVML_STUB_FAULTS"] = "nvmlDeviceCreateGpuInstance#3=lose";
+
+        Nvmig.Answer answer = nvmig.Run("create", "9,19", "--json", "-i", "1,0");
+
+        answer.ExitCode.Should().Be(15);
+        answer.Complaints.Should().Contain(line => line.StartsWith("nvmig: GPU 1: created and left in place: GPU instance 2", StringComparison.Ordinal));
+        answer.Complaints.Should().Contain("nvmig: GPU 0: nothing was created; failed: creating GPU instance 3g.20gb; not tried: 1g.5gb.");
+        answer.Json.GetProperty("gpus")[0].GetProperty("created").GetArrayLength().Should().Be(2);
+        answer.Json.GetProperty("gpus")[1].GetProperty("room").ValueKind.Should().Be(JsonValueKind.Null);
+    }
+
+    [Fact]
+    public void Destroying_stops_where_something_is_in_use_and_leaves_the_rest_whole()
+    {
+        using Nvmig nvmig = new();
+        nvmig.Run("create", "9,19,19", "--enable-mig").ExitCode.Should().Be(0);
+        nvmig.Environment["NVML_STUB_FAULTS"] = "nvmlComputeInstanceDestroy#2=NVML_ERROR_IN_USE";
+
+        Nvmig.Answer answer = nvmig.Run("destroy", "--all");
+
+        answer.ExitCode.Should().Be(19);
+        answer.Out.Should().StartWith("GPU 0: destroyed compute instance 0 of GPU instance 2, GPU instance 2. Not destroyed: compute instance 0 of GPU instance 7, GPU instance 7, compute instance 0 of GPU instance 8, GPU instance 8.");
+    }
+
+    [Fact]
+    public void A_process_that_is_killed_in_the_middle_leaves_a_machine_that_works()
+    {
+        using Nvmig nvmig = new();
+        nvmig.Environment["NVML_STUB_FAULTS"] = "nvmlDeviceCreateGpuInstance#2:after=kill";
+        nvmig.Run("create", "9,19,19", "--enable-mig").ExitCode.Should().Be(137);
+        nvmig.Environment["NVML_STUB_FAULTS"] = null;
+
+        Ids(nvmig.Run("list", "--json")).Should().Equal(2, 7);
+        nvmig.Run("destroy", "--all").ExitCode.Should().Be(0);
+    }
+
+    [Fact]
+    public void A_mode_that_waits_for_a_reset_is_a_warning_and_no_ground_to_create_on()
+    {
+        using Nvmig nvmig = new("A100-SXM4-40GB+vm");
+
+        Nvmig.Answer enable = nvmig.Run("enable");
+        Nvmig.Answer create = nvmig.Run("create", "9", "--enable-mig");
+
+        enable.ExitCode.Should().Be(0);
+        enable.Complaints.Should().ContainSingle().Which.Should().Match("nvmig: MIG will be enabled on GPU 0 (GPU-*) (00000000:07:00.0) after a GPU reset or reboot, not before (NotSupported): stop what uses the GPU and run nvidia-smi --gpu-reset.");
+        create.ExitCode.Should().Be(3);
+        create.Complaints[1].Should().StartWith("nvmig: GPU 0: nothing was created; failed: enabling MIG mode; not tried: 3g.20gb");
+    }
+
+    [Fact]
+    public void A_trace_has_a_line_for_each_native_call()
+    {
+        using Nvmig nvmig = new();
+        string trace = Path.Combine(nvmig.Folder, "trace");
+        nvmig.Environment["NVML_STUB_TRACE"] = trace;
+
+        nvmig.Run("enable").ExitCode.Should().Be(0);
+
+        File.ReadAllLines(trace).Should().ContainSingle(line => line.StartsWith("nvmlDeviceSetMigMode", StringComparison.Ordinal))
+            .Which.Should().MatchRegex(@"^nvmlDeviceSetMigMode gpu=0 result=0 us=\d+\.\d$");
+    }
+
+    [Fact]
     public void Machines_of_several_processes_at_once_lose_nothing()
     {
         using Nvmig nvmig = new("A100-SXM4-40GB");

@@ -81,12 +81,17 @@ public class StateFileTests
         }
     }
 
+    /// <summary>Where the first GPU's MIG mode and its GPU instance 1 are in a machine.</summary>
+    private const int Mode = 284;
+    private const int Instance0 = Mode + 2;
+    private const int Instance1 = Instance0 + 27;
+
     [Theory]
-    [InlineData("a mode that is none", new[] { 34, 200 })]
-    [InlineData("an instance with MIG disabled", new[] { 36 + 27, 1, 37 + 27, 9, 38 + 27, 0 })]
-    [InlineData("instances on top of each other", new[] { 34, 1, 36, 1, 37, 0, 36 + 27, 1, 37 + 27, 9 })]
-    [InlineData("an instance in the place of another id", new[] { 34, 1, 36 + 27, 1, 37 + 27, 9, 38 + 27, 4 })]
-    [InlineData("a compute instance beyond its GPU instance", new[] { 34, 1, 36 + 27, 1, 37 + 27, 9, 39 + 27, 1, 40 + 27, 1, 41 + 27, 2 })]
+    [InlineData("a mode that is none", new[] { Mode, 200 })]
+    [InlineData("an instance with MIG disabled", new[] { Instance1, 1, Instance1 + 1, 9 })]
+    [InlineData("instances on top of each other", new[] { Mode, 1, Instance0, 1, Instance0 + 1, 0, Instance1, 1, Instance1 + 1, 9 })]
+    [InlineData("an instance in the place of another id", new[] { Mode, 1, Instance1, 1, Instance1 + 1, 9, Instance1 + 2, 4 })]
+    [InlineData("a compute instance beyond its GPU instance", new[] { Mode, 1, Instance1, 1, Instance1 + 1, 9, Instance1 + 3, 1, Instance1 + 4, 1, Instance1 + 5, 2 })]
     public void A_machine_that_no_driver_can_have_is_refused(string what, int[] changes)
     {
         using TemporaryFolder folder = new();
@@ -96,13 +101,29 @@ public class StateFileTests
         const int header = 32;
         int size = BitConverter.ToInt32(content, 12);
         foreach (int[] change in changes.Chunk(2))
-            content[header + change[0]] = (byte)change[1]; // in the first GPU of the active machine, behind its 32 bytes of name
+            content[header + change[0]] = (byte)change[1];
         uint checksum = content.AsSpan(header, size).ToArray().Aggregate(2166136261u, (hash, b) => (hash ^ b) * 16777619u);
         BitConverter.TryWriteBytes(content.AsSpan(28), checksum);
         File.WriteAllBytes(file, content);
 
         FluentActions.Invoking(() => NvmlSimulator.Start("A100-SXM4-40GB", file)).Should().Throw<NvmlException>(what)
             .WithMessage("*is damaged; it was left untouched*");
+    }
+
+    [Fact]
+    public void The_offsets_of_the_test_above_are_right()
+    {
+        using TemporaryFolder folder = new();
+        string file = folder.File("machine");
+        using NvmlSimulator simulator = NvmlSimulator.Start("A100-SXM4-40GB", file);
+        using NvmlSession session = NvmlSession.Open(simulator.LibraryPath);
+        session.Devices[0].EnableMig();
+        session.Devices[0].CreateGpuInstance(session.Devices[0].GetGpuInstanceProfile("9"), new Placement(0, 4)).CreateComputeInstance();
+
+        byte[] content = File.ReadAllBytes(file);
+        int active = 32 + (BitConverter.ToInt32(content, 24) * BitConverter.ToInt32(content, 12));
+        content[active + Mode].Should().Be(1);
+        content[(active + Instance1)..(active + Instance1 + 6)].Should().Equal(1, 9, 0, 1, 2, 0);
     }
 
     [Fact]
@@ -162,7 +183,7 @@ public class StateFileTests
     [InlineData("A100-SXM4-40GB*33", "*must be a number from 1 to 32*")]
     [InlineData("A100-SXM4-40GB*20,H200*20", "*a machine has at most 32 GPUs*")]
     [InlineData("H200,,H200", "*unknown GPU model ''*")]
-    [InlineData("A30 H200", "*'A30 H200' is not of the form MODEL[+swapped][?COUNT]*")]
+    [InlineData("A30 H200", "*'A30 H200' is not of the form MODEL[+swapped][+vm][?COUNT]*")]
     [InlineData("A30+broken", "*'A30+broken' is not of the form MODEL*")]
     [InlineData("A100", "*ambiguous GPU model 'A100'; there are: A100-SXM4-40GB, A100-PCIE-40GB, A100-SXM4-80GB, A100-80GB-PCIe*")]
     [InlineData("B200", "*B200 cannot be simulated truly: SM and memory of 3g, 4g and 7g are not known*")]

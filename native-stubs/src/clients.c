@@ -1,0 +1,145 @@
+#include "clients.h"
+
+#include "nvml_stub.h"
+#include "session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static unsigned int pid_of(const client_state *client)
+{
+    return client->pid[0] | (unsigned int)client->pid[1] << 8 | (unsigned int)client->pid[2] << 16 |
+           (unsigned int)client->pid[3] << 24;
+}
+
+/* DCGM and its like: they have handles on everything and appear in no list of processes. */
+static bool is_hidden(const client_state *client)
+{
+    return client->exists && pid_of(client) == 0;
+}
+
+bool is_gpu_in_use(const gpu_state *gpu)
+{
+    for (unsigned int i = 0; i < MAX_CLIENTS; i++)
+        if (gpu->clients[i].exists)
+            return true;
+    return false;
+}
+
+bool is_whole_gpu_in_use(const gpu_state *gpu)
+{
+    for (unsigned int i = 0; i < MAX_CLIENTS; i++)
+        if (gpu->clients[i].exists && !is_hidden(&gpu->clients[i]) && gpu->clients[i].gpu_instance == WHOLE_GPU)
+            return true;
+    return false;
+}
+
+bool is_instance_in_use(const gpu_state *gpu, unsigned int gpu_instance, int compute_instance)
+{
+    for (unsigned int i = 0; i < MAX_CLIENTS; i++) {
+        const client_state *client = &gpu->clients[i];
+        if (is_hidden(client) || (client->exists && client->gpu_instance == gpu_instance &&
+                                  (compute_instance < 0 || client->compute_instance == compute_instance)))
+            return true;
+    }
+    return false;
+}
+
+/* ---- controls ---------------------------------------------------------------------------------------------------- */
+
+static nvmlReturn_t start(gpu_state *gpu, int gpu_instance, int compute_instance, unsigned int pid, const char *name)
+{
+    if (gpu_instance >= 0 &&
+        (gpu_instance >= MAX_GPU_INSTANCE_IDS || compute_instance < 0 || compute_instance >= MAX_COMPUTE_INSTANCES ||
+         !gpu->instances[gpu_instance].exists || !gpu->instances[gpu_instance].compute[compute_instance].exists))
+        return NVML_ERROR_NOT_FOUND;
+    for (unsigned int i = 0; i < MAX_CLIENTS; i++) {
+        client_state *client = &gpu->clients[i];
+        if (client->exists)
+            continue;
+        *client = (client_state){
+            .exists = 1,
+            .pid = {(uint8_t)pid, (uint8_t)(pid >> 8), (uint8_t)(pid >> 16), (uint8_t)(pid >> 24)},
+            .gpu_instance = gpu_instance < 0 ? WHOLE_GPU : (uint8_t)gpu_instance,
+            .compute_instance = compute_instance < 0 ? WHOLE_GPU : (uint8_t)compute_instance,
+        };
+        snprintf(client->name, sizeof(client->name), "%s", name == NULL ? "" : name);
+        return NVML_SUCCESS;
+    }
+    return NVML_ERROR_INSUFFICIENT_SIZE;
+}
+
+nvmlReturn_t nvmlStubStartProcess(unsigned int gpu, int gpuInstance, int computeInstance, unsigned int pid,
+                                  const char *name)
+{
+    machine_state *machine;
+    nvmlReturn_t result = state_lock(STATE_CHANGE, &machine);
+    if (result != NVML_SUCCESS)
+        return result;
+    result = gpu >= machine->gpu_count ? NVML_ERROR_NOT_FOUND
+                                       : start(&machine->gpus[gpu], gpuInstance, computeInstance, pid, name);
+    nvmlReturn_t unlocked = state_unlock(result == NVML_SUCCESS);
+    return result == NVML_SUCCESS ? unlocked : result;
+}
+
+nvmlReturn_t nvmlStubEndProcess(unsigned int pid)
+{
+    machine_state *machine;
+    nvmlReturn_t result = state_lock(STATE_CHANGE, &machine);
+    if (result != NVML_SUCCESS)
+        return result;
+    bool found = false;
+    for (unsigned int g = 0; g < machine->gpu_count; g++) {
+        for (unsigned int i = 0; i < MAX_CLIENTS; i++) {
+            client_state *client = &machine->gpus[g].clients[i];
+            if (client->exists && pid_of(client) == pid) {
+                *client = (client_state){0};
+                found = true;
+            }
+        }
+    }
+    result = state_unlock(found);
+    return found ? result : NVML_ERROR_NOT_FOUND;
+}
+
+/* What a reset does to a GPU, and a reboot before it does more. */
+static void reset(gpu_state *gpu)
+{
+    memset(gpu->instances, 0, sizeof(gpu->instances));
+    gpu->mig_enabled = gpu->mig_pending;
+    gpu->lost = 0;
+}
+
+nvmlReturn_t nvmlStubResetGpu(unsigned int gpu)
+{
+    machine_state *machine;
+    nvmlReturn_t result = state_lock(STATE_CHANGE, &machine);
+    if (result != NVML_SUCCESS)
+        return result;
+    if (gpu >= machine->gpu_count)
+        result = NVML_ERROR_NOT_FOUND;
+    else if (machine->gpus[gpu].in_vm)
+        result = NVML_ERROR_NOT_SUPPORTED;
+    else if (is_gpu_in_use(&machine->gpus[gpu]))
+        result = NVML_ERROR_IN_USE;
+    else
+        reset(&machine->gpus[gpu]);
+    nvmlReturn_t unlocked = state_unlock(result == NVML_SUCCESS);
+    return result == NVML_SUCCESS ? unlocked : result;
+}
+
+nvmlReturn_t nvmlStubReboot(void)
+{
+    machine_state *machine;
+    nvmlReturn_t result = state_lock(STATE_CHANGE, &machine);
+    if (result != NVML_SUCCESS)
+        return result;
+    for (unsigned int g = 0; g < machine->gpu_count; g++) {
+        gpu_state *gpu = &machine->gpus[g];
+        memset(gpu->clients, 0, sizeof(gpu->clients));
+        if (state_model(g)->architecture >= ARCHITECTURE_HOPPER)
+            gpu->mig_pending = 0;
+        reset(gpu);
+    }
+    return state_unlock(true);
+}

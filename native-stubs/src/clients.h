@@ -1,0 +1,16 @@
+/* Who uses a GPU, and what that keeps from happening. */
+#ifndef STUB_CLIENTS_H
+#define STUB_CLIENTS_H
+
+#include "state.h"
+
+/* Whether anyone has the GPU open: processes on it or its MIG devices, or a client that shows in no list. */
+bool is_gpu_in_use(const gpu_state *gpu);
+
+/* Whether someone uses the GPU as a whole: then it cannot get its first instance. */
+bool is_whole_gpu_in_use(const gpu_state *gpu);
+
+/* Whether an instance cannot be destroyed; compute_instance -1: the GPU instance. */
+bool is_instance_in_use(const gpu_state *gpu, unsigned int gpu_instance, int compute_instance);
+
+#endif

@@ -1,0 +1,34 @@
+/* Trouble on command: which call is struck by what. */
+#ifndef STUB_FAULTS_H
+#define STUB_FAULTS_H
+
+#include "state.h"
+
+#include <stdbool.h>
+
+typedef enum {
+    FAULT_RETURN,  /* the call returns a code */
+    FAULT_KILL,    /* the process dies by SIGKILL */
+    FAULT_HANG,    /* the call takes some milliseconds more */
+    FAULT_LOSE,    /* the GPU that the call is about is lost, until it is reset */
+    FAULT_DESTROY  /* someone else destroys an instance first */
+} fault_action;
+
+typedef struct fault {
+    char function[72]; /* "*": any */
+    unsigned long long nth; /* the nth such call since the faults were set; 0: every one */
+    bool after; /* once the function has done its work */
+    fault_action action;
+    int code;               /* FAULT_RETURN */
+    unsigned int milliseconds; /* FAULT_HANG */
+    unsigned int gpu, gpu_instance; /* FAULT_DESTROY */
+    int compute_instance;   /* -1: the GPU instance with everything in it */
+} fault;
+
+/* Sets the faults from a text as NVML_STUB_FAULTS has it, in place of those before. NULL or empty: none. */
+nvmlReturn_t faults_set(const char *text, state_message *message);
+
+/* The fault that strikes this call of the function, or NULL. Counts the call. */
+const fault *fault_for(const char *function);
+
+#endif

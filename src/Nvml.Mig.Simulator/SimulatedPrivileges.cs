@@ -1,0 +1,14 @@
+namespace Nvml.Mig.Simulator;
+
+/// <summary>What this process may do on the simulated machine.</summary>
+public enum SimulatedPrivileges
+{
+    /// <summary>Everything, as root.</summary>
+    All,
+
+    /// <summary>See instances, change nothing: the MIG monitor capability.</summary>
+    Monitor,
+
+    /// <summary>Neither.</summary>
+    None,
+}

@@ -1,0 +1,127 @@
+using System.Diagnostics;
+
+namespace Nvml.Mig.Tests.Simulator;
+
+/// <summary>Trouble on command, and what the library makes of it.</summary>
+public class FaultTests
+{
+    [Fact]
+    public void The_call_that_was_named_fails_once_and_changes_nothing()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceCreateGpuInstance", NvmlReturnCode.InUse) with { Nth = 2 });
+
+        machine.Create("1g.5gb");
+        FluentActions.Invoking(() => machine.Create("1g.5gb")).Should().Throw<NvmlInUseException>();
+        machine.Create("1g.5gb");
+
+        machine.Gpu.GetGpuInstances().Should().HaveCount(2);
+    }
+
+    [Fact]
+    public void A_failure_after_the_effect_leaves_the_effect()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceCreateGpuInstance", NvmlReturnCode.Timeout) with { AfterEffect = true });
+
+        FluentActions.Invoking(() => machine.Create("1g.5gb")).Should().Throw<NvmlException>().Which.Should().BeEquivalentTo(
+            new { Code = NvmlReturnCode.Timeout, IsTransient = true });
+
+        machine.Gpu.GetGpuInstances().Should().ContainSingle();
+    }
+
+    [Fact]
+    public void An_instance_that_cannot_be_read_back_is_said_to_exist()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlGpuInstanceGetInfo", NvmlReturnCode.Unknown));
+
+        FluentActions.Invoking(() => machine.Create("1g.5gb")).Should().Throw<NvmlException>()
+            .WithMessage("Cannot read back the GPU instance 1g.5gb that was just created on GPU 0 (GPU-*): Unknown Error (NVML_ERROR_UNKNOWN, 999, from nvmlGpuInstanceGetInfo). The creation itself succeeded: list the GPU instances to find it.");
+
+        machine.Gpu.GetGpuInstances().Should().ContainSingle();
+    }
+
+    [Fact]
+    public void A_code_that_nobody_knows_is_reported_with_its_number()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceGetMigMode", (NvmlReturnCode)777));
+
+        machine.Gpu.Invoking(gpu => gpu.GetMigMode()).Should().Throw<NvmlException>()
+            .WithMessage("Cannot read the MIG mode on GPU 0 (GPU-*): Unknown Error (777, 777, from nvmlDeviceGetMigMode).")
+            .Which.Code.Should().Be((NvmlReturnCode)777);
+    }
+
+    [Fact]
+    public void A_lost_gpu_answers_no_more_and_the_others_do()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB*2");
+        machine.Simulator.SetFaults(NvmlFault.LoseGpu("nvmlDeviceGetMigMode"));
+
+        machine.Gpu.Invoking(gpu => gpu.GetMigMode()).Should().Throw<NvmlException>().WithMessage("*see the kernel's log for its Xid*")
+            .Which.Code.Should().Be(NvmlReturnCode.GpuIsLost);
+        machine.Session.Devices[1].GetMigMode().Current.Should().BeTrue();
+        machine.Simulator.ResetGpu(0);
+        machine.Gpu.GetMigMode().Current.Should().BeTrue();
+    }
+
+    [Fact]
+    public void An_instance_destroyed_by_someone_else_in_between_is_reported_as_gone()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        GpuInstance instance = machine.Create("3g.20gb");
+        machine.Simulator.SetFaults(NvmlFault.DestroyGpuInstance("nvmlGpuInstanceGetInfo", 0, instance.Id));
+
+        instance.Invoking(i => i.CreateComputeInstance()).Should().Throw<NvmlNotFoundException>().WithMessage("*does not exist any more*");
+    }
+
+    [Fact]
+    public void A_call_that_hangs_takes_its_time()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        machine.Simulator.SetFaults(NvmlFault.Hang("nvmlDeviceGetMigMode", TimeSpan.FromMilliseconds(200)));
+        Stopwatch time = Stopwatch.StartNew();
+
+        machine.Gpu.GetMigMode();
+
+        time.ElapsedMilliseconds.Should().BeGreaterThanOrEqualTo(200);
+    }
+
+    [Fact]
+    public void With_latencies_one_gpu_does_one_thing_at_a_time_and_several_work_side_by_side()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB*4");
+        foreach (GpuDevice gpu in machine.Session.Devices)
+            gpu.GetGpuInstanceProfiles();
+        machine.Simulator.SetLatency(SimulatedLatency.H200);
+
+        TimeSpan oneGpu = TimeOfFour(_ => machine.Create("1g.5gb"));
+        TimeSpan fourGpus = TimeOfFour(i =>
+            machine.Session.Devices[i].CreateGpuInstance(machine.Session.Devices[i].GetGpuInstanceProfile("1g.5gb")));
+
+        oneGpu.Should().BeGreaterThanOrEqualTo(TimeSpan.FromMilliseconds(400), "each takes 100 ms");
+        fourGpus.Should().BeLessThan(oneGpu * 0.75);
+
+        static TimeSpan TimeOfFour(Action<int> work)
+        {
+            Stopwatch time = Stopwatch.StartNew();
+            Thread[] threads = [.. Enumerable.Range(0, 4).Select(i => new Thread(() => work(i)))];
+            foreach (Thread thread in threads)
+                thread.Start();
+            foreach (Thread thread in threads)
+                thread.Join();
+            return time.Elapsed;
+        }
+    }
+
+    [Theory]
+    [InlineData("cudaMalloc")]
+    [InlineData("nvmlInit_v2=23;x")]
+    public void A_fault_that_makes_no_sense_is_explained(string function)
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+
+        machine.Simulator.Invoking(s => s.SetFaults(NvmlFault.Kill(function))).Should().Throw<NvmlException>().WithMessage("*is not a fault: write FUNCTION*");
+    }
+}

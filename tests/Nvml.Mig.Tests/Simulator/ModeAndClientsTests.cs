@@ -1,0 +1,119 @@
+namespace Nvml.Mig.Tests.Simulator;
+
+public class ModeAndClientsTests
+{
+    [Fact]
+    public void On_ampere_mig_mode_waits_until_clients_let_go_and_the_gpu_is_reset()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB", migEnabled: false);
+        IDisposable training = machine.Simulator.StartProcess(0, 4711, "python3");
+
+        machine.Gpu.EnableMig().Should().Be(new MigModeChange(MigModeOutcome.Pending, NvmlReturnCode.InUse));
+        machine.Gpu.GetMigMode().Should().Be(new MigMode(Current: false, Pending: true));
+        FluentActions.Invoking(() => machine.Create("1g.5gb")).Should().Throw<NvmlNotSupportedException>("the old mode still holds");
+        FluentActions.Invoking(() => machine.Simulator.ResetGpu(0)).Should().Throw<NvmlInUseException>();
+
+        training.Dispose();
+        machine.Simulator.ResetGpu(0);
+
+        machine.Gpu.GetMigMode().Should().Be(new MigMode(Current: true, Pending: true));
+    }
+
+    [Fact]
+    public void A_pending_mode_can_be_taken_back()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB", migEnabled: false);
+        using IDisposable monitoring = machine.Simulator.HoldGpu(0);
+        machine.Gpu.EnableMig().Outcome.Should().Be(MigModeOutcome.Pending);
+
+        machine.Gpu.DisableMig().Outcome.Should().Be(MigModeOutcome.Activated);
+
+        machine.Gpu.GetMigMode().Should().Be(new MigMode(Current: false, Pending: false));
+    }
+
+    [Fact]
+    public void In_a_virtual_machine_an_ampere_cannot_be_reset()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB+vm", migEnabled: false);
+
+        machine.Gpu.EnableMig().Should().Be(new MigModeChange(MigModeOutcome.Pending, NvmlReturnCode.NotSupported));
+        FluentActions.Invoking(() => machine.Simulator.ResetGpu(0)).Should().Throw<NvmlNotSupportedException>();
+        machine.Simulator.Reboot();
+        machine.Gpu.GetMigMode().Current.Should().BeTrue();
+    }
+
+    [Fact]
+    public void Hopper_enables_at_once_and_waits_for_clients_only_to_disable()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200", migEnabled: false);
+        using (machine.Simulator.StartProcess(0, 4711, "python3"))
+        {
+            machine.Gpu.EnableMig().Outcome.Should().Be(MigModeOutcome.Activated);
+            FluentActions.Invoking(() => machine.Create("1g.18gb")).Should().Throw<NvmlInUseException>("a process has the whole GPU");
+        }
+
+        using (machine.Simulator.HoldGpu(0))
+            machine.Gpu.DisableMig().Should().Be(new MigModeChange(MigModeOutcome.Pending, NvmlReturnCode.InUse));
+    }
+
+    [Theory]
+    [InlineData("A100-SXM4-40GB", true)]
+    [InlineData("A30", true)]
+    [InlineData("H200", false)]
+    [InlineData("RTX-PRO-6000-Server", false)]
+    public void A_reboot_ends_instances_and_keeps_mig_mode_where_the_gpu_does(string model, bool kept)
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start(model);
+        machine.Gpu.CreateGpuInstance(machine.Gpu.GetGpuInstanceProfiles()[0]);
+
+        machine.Simulator.Reboot();
+
+        machine.Gpu.GetMigMode().Current.Should().Be(kept);
+        machine.Gpu.GetGpuInstances().Should().BeEmpty();
+    }
+
+    [Fact]
+    public void What_a_process_uses_cannot_be_destroyed_and_the_rest_can()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        GpuInstance used = machine.Create("3g.20gb");
+        ComputeInstance inside = used.CreateComputeInstance();
+        GpuInstance idle = machine.Create("1g.5gb");
+        using (machine.Simulator.StartProcess(inside.GetMigDevice(), 4711, "python3"))
+        {
+            inside.Invoking(c => c.Destroy()).Should().Throw<NvmlInUseException>().Which.IsTransient.Should().BeTrue();
+            used.Invoking(g => g.Destroy()).Should().Throw<NvmlInUseException>();
+            idle.Destroy();
+        }
+
+        inside.Destroy();
+        used.Destroy();
+    }
+
+    [Fact]
+    public void A_holder_that_shows_nowhere_keeps_everything()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        GpuInstance instance = machine.Create("1g.5gb");
+        using (machine.Simulator.HoldGpu(0))
+            instance.Invoking(g => g.Destroy()).Should().Throw<NvmlInUseException>().WithMessage("*a monitoring service such as DCGM*");
+
+        instance.Destroy();
+    }
+
+    [Fact]
+    public void Without_privileges_nothing_changes_and_with_fewer_nothing_shows()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        GpuInstance instance = machine.Create("1g.5gb");
+
+        machine.Simulator.SetPrivileges(SimulatedPrivileges.Monitor);
+        machine.Gpu.GetGpuInstances().Should().ContainSingle();
+        foreach (Action change in (Action[])[() => machine.Create("1g.5gb"), instance.Destroy, () => instance.CreateComputeInstance(), () => machine.Gpu.DisableMig()])
+            change.Should().Throw<NvmlNoPermissionException>().WithMessage("*(NVML_ERROR_NO_PERMISSION, 4, from nvml*). This takes root, or the MIG capability: *");
+
+        machine.Simulator.SetPrivileges(SimulatedPrivileges.None);
+        machine.Gpu.Invoking(gpu => gpu.GetGpuInstances()).Should().Throw<NvmlNoPermissionException>();
+        machine.Gpu.GetMigMode().Current.Should().BeTrue();
+    }
+}
