@@ -57,10 +57,13 @@ NVML_EXPORT nvmlReturn_t nvmlStubSetPrivileges(const char *privileges, char *mes
  * processes, such as DCGM, and holds everything on the GPU. INSUFFICIENT_SIZE if there is no room for more.
  */
 NVML_EXPORT nvmlReturn_t nvmlStubStartProcess(unsigned int gpu, int gpuInstance, int computeInstance, unsigned int pid,
-                                              const char *name);
+                                              const char *name, unsigned int memoryMiB);
 
 /* Ends every use that the process makes of any GPU. NOT_FOUND if it makes none. */
 NVML_EXPORT nvmlReturn_t nvmlStubEndProcess(unsigned int pid);
+
+/* A GPU reports an Xid error, on an instance or (both -1) on the whole: those who wait for its events get one. */
+NVML_EXPORT nvmlReturn_t nvmlStubRaiseXid(unsigned int gpu, int gpuInstance, int computeInstance, unsigned int xid);
 
 /* nvidia-smi --gpu-reset: instances go, a pending MIG mode comes, a lost GPU is back. IN_USE while clients hold it. */
 NVML_EXPORT nvmlReturn_t nvmlStubResetGpu(unsigned int gpu);

@@ -6,16 +6,40 @@
 #include <stdio.h>
 #include <string.h>
 
-static unsigned int pid_of(const client_state *client)
+static unsigned int read_number(const uint8_t bytes[4])
 {
-    return client->pid[0] | (unsigned int)client->pid[1] << 8 | (unsigned int)client->pid[2] << 16 |
-           (unsigned int)client->pid[3] << 24;
+    return bytes[0] | (unsigned int)bytes[1] << 8 | (unsigned int)bytes[2] << 16 | (unsigned int)bytes[3] << 24;
+}
+
+static void write_number(uint8_t bytes[4], unsigned int value)
+{
+    for (unsigned int i = 0; i < 4; i++)
+        bytes[i] = (uint8_t)(value >> (8 * i));
+}
+
+unsigned int client_pid(const client_state *client)
+{
+    return read_number(client->pid);
+}
+
+unsigned int client_memory_mib(const client_state *client)
+{
+    return read_number(client->memory_mib);
+}
+
+unsigned long long client_memory(const gpu_state *gpu, int gpu_instance)
+{
+    unsigned long long mib = 0;
+    for (unsigned int i = 0; i < MAX_CLIENTS; i++)
+        if (gpu->clients[i].exists && (gpu_instance < 0 || gpu->clients[i].gpu_instance == gpu_instance))
+            mib += client_memory_mib(&gpu->clients[i]);
+    return mib;
 }
 
 /* DCGM and its like: they have handles on everything and appear in no list of processes. */
 static bool is_hidden(const client_state *client)
 {
-    return client->exists && pid_of(client) == 0;
+    return client->exists && client_pid(client) == 0;
 }
 
 bool is_gpu_in_use(const gpu_state *gpu)
@@ -47,7 +71,8 @@ bool is_instance_in_use(const gpu_state *gpu, unsigned int gpu_instance, int com
 
 /* ---- controls ---------------------------------------------------------------------------------------------------- */
 
-static nvmlReturn_t start(gpu_state *gpu, int gpu_instance, int compute_instance, unsigned int pid, const char *name)
+static nvmlReturn_t start(gpu_state *gpu, int gpu_instance, int compute_instance, unsigned int pid, const char *name,
+                          unsigned int memory_mib)
 {
     if (gpu_instance >= 0 &&
         (gpu_instance >= MAX_GPU_INSTANCE_IDS || compute_instance < 0 || compute_instance >= MAX_COMPUTE_INSTANCES ||
@@ -59,10 +84,11 @@ static nvmlReturn_t start(gpu_state *gpu, int gpu_instance, int compute_instance
             continue;
         *client = (client_state){
             .exists = 1,
-            .pid = {(uint8_t)pid, (uint8_t)(pid >> 8), (uint8_t)(pid >> 16), (uint8_t)(pid >> 24)},
             .gpu_instance = gpu_instance < 0 ? WHOLE_GPU : (uint8_t)gpu_instance,
             .compute_instance = compute_instance < 0 ? WHOLE_GPU : (uint8_t)compute_instance,
         };
+        write_number(client->pid, pid);
+        write_number(client->memory_mib, memory_mib);
         snprintf(client->name, sizeof(client->name), "%s", name == NULL ? "" : name);
         return NVML_SUCCESS;
     }
@@ -70,14 +96,14 @@ static nvmlReturn_t start(gpu_state *gpu, int gpu_instance, int compute_instance
 }
 
 nvmlReturn_t nvmlStubStartProcess(unsigned int gpu, int gpuInstance, int computeInstance, unsigned int pid,
-                                  const char *name)
+                                  const char *name, unsigned int memoryMiB)
 {
     machine_state *machine;
     nvmlReturn_t result = state_lock(STATE_CHANGE, &machine);
     if (result != NVML_SUCCESS)
         return result;
     result = gpu >= machine->gpu_count ? NVML_ERROR_NOT_FOUND
-                                       : start(&machine->gpus[gpu], gpuInstance, computeInstance, pid, name);
+                                       : start(&machine->gpus[gpu], gpuInstance, computeInstance, pid, name, memoryMiB);
     nvmlReturn_t unlocked = state_unlock(result == NVML_SUCCESS);
     return result == NVML_SUCCESS ? unlocked : result;
 }
@@ -92,7 +118,7 @@ nvmlReturn_t nvmlStubEndProcess(unsigned int pid)
     for (unsigned int g = 0; g < machine->gpu_count; g++) {
         for (unsigned int i = 0; i < MAX_CLIENTS; i++) {
             client_state *client = &machine->gpus[g].clients[i];
-            if (client->exists && pid_of(client) == pid) {
+            if (client->exists && client_pid(client) == pid) {
                 *client = (client_state){0};
                 found = true;
             }

@@ -50,8 +50,10 @@ NVML_FUNCTION(nvmlDeviceSetMigMode, (nvmlDevice_t device, unsigned int mode, nvm
     }
     at.gpu->mig_pending = mode == NVML_DEVICE_MIG_ENABLE;
     *activationStatus = why_pending(&at);
-    if (*activationStatus == NVML_SUCCESS)
+    if (*activationStatus == NVML_SUCCESS && at.gpu->mig_enabled != at.gpu->mig_pending) {
         at.gpu->mig_enabled = at.gpu->mig_pending;
+        record_mig_change(&at);
+    }
     return state_unlock(true);
 }
 

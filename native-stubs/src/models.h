@@ -63,6 +63,8 @@ typedef struct {
     uint32_t pci_device_id;
     uint32_t pci_subsystem_id; /* 0: not known */
     uint32_t memory_mib;       /* 0: not known */
+    uint32_t bar1_mib;         /* 0: not known */
+    uint32_t reserved_bytes;   /* of it, by the driver; 0: not known */
     uint8_t memory_slices;
     uint8_t max_mig_devices;
     const gpu_profile *profiles; /* in the order in which nvidia-smi lists them; none: no MIG */

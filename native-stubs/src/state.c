@@ -29,7 +29,9 @@ typedef struct {
 } file_header;
 
 static const char file_magic[8] = {'N', 'V', 'M', 'L', 'S', 'T', 'U', 'B'};
-enum { FILE_FORMAT = 4 };
+enum { FILE_FORMAT = 6 };
+
+_Static_assert(sizeof(gpu_state) % 8 == 0 || sizeof(gpu_state) * MAX_GPUS % 8 == 0, "the state file has no padding");
 
 static const char default_machine[] = "A100-SXM4-40GB";
 static const char swapped_board[] = "+swapped";
@@ -486,6 +488,7 @@ static bool renew_machine(int descriptor, const file_header *found, machine_stat
         return false;
     memset(renewed, 0, sizeof(*renewed));
     renewed->gpu_count = held.gpu_count;
+    renewed->event_count = held.event_count; /* who waits for events goes on waiting for later ones */
     for (unsigned int g = 0; g < held.gpu_count; g++) {
         memcpy(renewed->gpus[g].model, held.gpus[g].model, MODEL_KEY_SIZE);
         renewed->gpus[g].swapped = held.gpus[g].swapped;
@@ -606,6 +609,13 @@ nvmlReturn_t state_unlock(bool commit)
         lock_file(file, F_UNLCK);
     pthread_mutex_unlock(&mutex);
     return result;
+}
+
+void state_record_event(unsigned int gpu, uint64_t type, uint64_t data, uint32_t gpu_instance,
+                        uint32_t compute_instance)
+{
+    change.events[change.event_count++ % MAX_EVENTS] = (event_state){
+        .type = type, .data = data, .gpu = gpu, .gpu_instance = gpu_instance, .compute_instance = compute_instance};
 }
 
 /* ---- one GPU's hardware ------------------------------------------------------------------------------------------ */

@@ -16,10 +16,11 @@ enum {
     MAX_GPU_INSTANCE_IDS = 15,  /* 0 to 14: whole, halves, quarters, eighths */
     MAX_COMPUTE_INSTANCES = 8,
     MAX_CLIENTS = 8, /* of a GPU at the same time */
+    MAX_EVENTS = 128, /* that a process may be behind with */
     MODEL_KEY_SIZE = 32
 };
 
-/* Plain bytes without padding: this is the format of the state file. */
+/* Without padding: this is the format of the state file. */
 typedef struct {
     uint8_t exists;
     uint8_t profile_id;
@@ -41,6 +42,7 @@ typedef struct {
     uint8_t pid[4]; /* little-endian; 0: a client that shows in no list */
     uint8_t gpu_instance; /* WHOLE_GPU: none in particular */
     uint8_t compute_instance;
+    uint8_t memory_mib[4]; /* little-endian */
     char name[24];
 } client_state;
 
@@ -55,9 +57,22 @@ typedef struct {
     gpu_instance_state instances[MAX_GPU_INSTANCE_IDS]; /* by id */
 } gpu_state;
 
+/* Something that happened to a GPU, for whoever waits for it in any process. */
 typedef struct {
-    uint8_t gpu_count;
+    uint64_t type;
+    uint64_t data;
+    uint32_t gpu;
+    uint32_t gpu_instance; /* 0xFFFFFFFF: none in particular, as NVML has it */
+    uint32_t compute_instance;
+    uint32_t unused;
+} event_state;
+
+typedef struct {
+    uint64_t event_count; /* since the machine was new; event n is in events[n % MAX_EVENTS] */
+    event_state events[MAX_EVENTS];
     gpu_state gpus[MAX_GPUS];
+    uint8_t gpu_count;
+    uint8_t unused[7];
 } machine_state;
 
 /* Room for the one line that says what is wrong with a machine or its file. */
@@ -99,6 +114,10 @@ void state_lose_gpu(unsigned int gpu);
 
 /* Takes an instance away, as another process would; compute_instance -1: the GPU instance with all that is in it. */
 void state_destroy_instance(unsigned int gpu, unsigned int gpu_instance, int compute_instance);
+
+/* Tells of a change that is being made in the copy of state_lock(STATE_CHANGE). */
+void state_record_event(unsigned int gpu, uint64_t type, uint64_t data, uint32_t gpu_instance,
+                        uint32_t compute_instance);
 
 /* Ends the lock. Returns SUCCESS unless the commit could not be written, in which case nothing has changed. */
 nvmlReturn_t state_unlock(bool commit);

@@ -183,20 +183,22 @@ public sealed class NvmlSimulator : IDisposable
     /// <param name="gpu">The index of the GPU.</param>
     /// <param name="pid">The process id.</param>
     /// <param name="name">The process's name.</param>
+    /// <param name="memoryMiB">The GPU memory that it uses, in MiB.</param>
     /// <returns>Ends the process when it is disposed of.</returns>
     /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
-    public IDisposable StartProcess(int gpu, int pid, string name) => BeginProcess(gpu, -1, -1, pid, name);
+    public IDisposable StartProcess(int gpu, int pid, string name, int memoryMiB = 0) => BeginProcess(gpu, -1, -1, pid, name, memoryMiB);
 
     /// <summary>Starts a process that uses a MIG device: while it runs, its compute instance and GPU instance cannot be destroyed.</summary>
     /// <param name="device">The MIG device.</param>
     /// <param name="pid">The process id.</param>
     /// <param name="name">The process's name.</param>
+    /// <param name="memoryMiB">The GPU memory that it uses, in MiB.</param>
     /// <returns>Ends the process when it is disposed of.</returns>
     /// <exception cref="NvmlNotFoundException">The MIG device is gone.</exception>
-    public IDisposable StartProcess(MigDevice device, int pid, string name)
+    public IDisposable StartProcess(MigDevice device, int pid, string name, int memoryMiB = 0)
     {
         ArgumentNullException.ThrowIfNull(device);
-        return BeginProcess(device.Device.Index, device.GpuInstanceId, device.ComputeInstanceId, pid, name);
+        return BeginProcess(device.Device.Index, device.GpuInstanceId, device.ComputeInstanceId, pid, name, memoryMiB);
     }
 
     /// <summary>
@@ -205,7 +207,19 @@ public sealed class NvmlSimulator : IDisposable
     /// <param name="gpu">The index of the GPU.</param>
     /// <returns>Lets go when it is disposed of: of all GPUs, since nobody can tell such clients apart.</returns>
     /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
-    public IDisposable HoldGpu(int gpu) => BeginProcess(gpu, -1, -1, pid: 0, "");
+    public IDisposable HoldGpu(int gpu) => BeginProcess(gpu, -1, -1, pid: 0, "", 0);
+
+    /// <summary>Lets a GPU report an Xid error, for those who wait for its events.</summary>
+    /// <param name="gpu">The index of the GPU.</param>
+    /// <param name="xid">The number, such as 94 for a contained memory error.</param>
+    /// <param name="device">The MIG device that it is about; null: the GPU as a whole.</param>
+    /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
+    public void RaiseXid(int gpu, int xid, MigDevice? device = null)
+    {
+        ThrowIfDisposed();
+        int result = StubControls.nvmlStubRaiseXid((uint)gpu, device?.GpuInstanceId ?? -1, device?.ComputeInstanceId ?? -1, (uint)xid);
+        Happen("nvmlStubRaiseXid", $"raise Xid {xid} on GPU {gpu}", result);
+    }
 
     /// <summary>
     /// Resets a GPU as <c>nvidia-smi --gpu-reset</c> does: its instances go, a pending MIG mode comes, and if it was lost it is back.
@@ -239,13 +253,13 @@ public sealed class NvmlSimulator : IDisposable
             Turn.Release();
     }
 
-    private ProcessEnd BeginProcess(int gpu, int gpuInstance, int computeInstance, int pid, string name)
+    private ProcessEnd BeginProcess(int gpu, int gpuInstance, int computeInstance, int pid, string name, int memoryMiB)
     {
         ThrowIfDisposed();
         Happen(
             "nvmlStubStartProcess",
             $"start a process on GPU {gpu}",
-            StubControls.nvmlStubStartProcess((uint)gpu, gpuInstance, computeInstance, (uint)pid, name));
+            StubControls.nvmlStubStartProcess((uint)gpu, gpuInstance, computeInstance, (uint)pid, name, (uint)memoryMiB));
         return new ProcessEnd(this, pid);
     }
 

@@ -43,10 +43,13 @@ internal static unsafe partial class StubControls
     public static partial int nvmlStubSetPrivileges(string? privileges, byte* message, uint messageLength);
 
     [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
-    public static partial int nvmlStubStartProcess(uint gpu, int gpuInstance, int computeInstance, uint pid, string? name);
+    public static partial int nvmlStubStartProcess(uint gpu, int gpuInstance, int computeInstance, uint pid, string? name, uint memoryMiB);
 
     [LibraryImport(Name)]
     public static partial int nvmlStubEndProcess(uint pid);
+
+    [LibraryImport(Name)]
+    public static partial int nvmlStubRaiseXid(uint gpu, int gpuInstance, int computeInstance, uint xid);
 
     [LibraryImport(Name)]
     public static partial int nvmlStubResetGpu(uint gpu);

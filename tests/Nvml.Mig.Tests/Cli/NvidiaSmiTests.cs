@@ -58,6 +58,46 @@ public class NvidiaSmiTests
         nvmig.Run("disable").ExitCode.Should().Be(19);
     }
 
+    [NvidiaSmiFact]
+    public void The_bare_nvidia_smi_shows_mig_devices()
+    {
+        using Nvmig nvmig = new("H200");
+        nvmig.Run("create", "9,19", "--enable-mig").ExitCode.Should().Be(0);
+
+        Nvmig.Answer smi = Smi(nvmig);
+
+        smi.ExitCode.Should().Be(0);
+        smi.Out.Should().ContainAll(
+            "|  0    2   0   0  |               0MiB / 71424MiB  | 60    N/A |  3   0    3    0    3 |",
+            "|                  |               0MiB / 131071MiB |           |                       |",
+            "|  0    7   0   1  |               0MiB / 16384MiB  | 16    N/A |  1   0    1    0    1 |");
+        Smi(nvmig, "-q").Out.Should().Contain("        Reserved                          : 615 MiB");
+    }
+
+    /// <summary>As nvidia-smi 580 printed them on a real H200; 535 prints narrower columns.</summary>
+    [NvidiaSmiFact]
+    public void Its_tables_of_an_h200_equal_the_measured_ones()
+    {
+        using Nvmig nvmig = new("H200");
+        nvmig.Run("enable").ExitCode.Should().Be(0); // 580 answers with MIG disabled too, 535 does not
+
+        string[] rows = [.. Smi(nvmig, "mig", "-lgip").Out.Split('\n')
+            .Where(line => line.StartsWith("|   0  MIG", StringComparison.Ordinal) || (line.StartsWith("|           ", StringComparison.Ordinal) && !line.Contains("Free/Total", StringComparison.Ordinal)))
+            .Select(line => string.Join(' ', line.Split(' ', StringSplitOptions.RemoveEmptyEntries)))];
+        rows.Should().Equal(
+            "| 0 MIG 1g.18gb 19 7/7 16.00 No 16 1 0 |", "| 1 1 0 |",
+            "| 0 MIG 1g.18gb+me 20 1/1 16.00 No 16 1 0 |", "| 1 1 1 |",
+            "| 0 MIG 1g.35gb 15 4/4 32.50 No 26 1 0 |", "| 1 1 0 |",
+            "| 0 MIG 2g.35gb 14 3/3 32.50 No 32 2 0 |", "| 2 2 0 |",
+            "| 0 MIG 3g.71gb 9 2/2 69.75 No 60 3 0 |", "| 3 3 0 |",
+            "| 0 MIG 4g.71gb 5 1/1 69.75 No 64 4 0 |", "| 4 4 0 |",
+            "| 0 MIG 7g.141gb 0 1/1 140.00 No 132 7 0 |", "| 8 7 1 |");
+        Smi(nvmig, "mig", "-lgipp").Out.Should().Be(
+            "GPU  0 Profile ID 19 Placements: {0,1,2,3,4,5,6}:1\nGPU  0 Profile ID 20 Placements: {0,1,2,3,4,5,6}:1\n"
+            + "GPU  0 Profile ID 15 Placements: {0,2,4,6}:2\nGPU  0 Profile ID 14 Placements: {0,2,4}:2\n"
+            + "GPU  0 Profile ID  9 Placements: {0,4}:4\nGPU  0 Profile ID  5 Placement : {0}:4\nGPU  0 Profile ID  0 Placement : {0}:8\n");
+    }
+
     private static Nvmig.Answer Smi(Nvmig nvmig, params string[] arguments) =>
         Nvmig.Start(NvidiaSmiFactAttribute.Path!, arguments, new Dictionary<string, string?>
         {

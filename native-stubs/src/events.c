@@ -1,0 +1,171 @@
+/* Events: what happened to GPUs, kept with the machine, so that a process can wait for what another does. */
+#include "calls.h"
+#include "handles.h"
+#include "nvml_stub.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+static const uint32_t NO_INSTANCE = 0xFFFFFFFF;
+
+/* Waiting is looking every few milliseconds: events are rare, and the processes have nothing in common but the state. */
+enum { POLL_MILLISECONDS = 2 };
+
+struct nvmlEventSet_st {
+    struct nvmlEventSet_st *next;
+    uint64_t types[MAX_GPUS]; /* that are registered */
+    uint64_t seen;            /* events of the machine that were looked at */
+};
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct nvmlEventSet_st *sets;
+
+static bool is_set(nvmlEventSet_t set)
+{
+    for (struct nvmlEventSet_st *known = sets; known != NULL; known = known->next)
+        if (known == set)
+            return true;
+    return false;
+}
+
+/* Driver 580 said 0xff9f on an H200. Of other GPUs we know only that they have these two, or without MIG the first. */
+static unsigned long long supported_types(const gpu_model *model)
+{
+    if (model->architecture >= ARCHITECTURE_HOPPER)
+        return 0xFF9F;
+    return model->profile_count == 0 ? nvmlEventTypeXidCriticalError
+                                     : nvmlEventTypeXidCriticalError | nvmlEventMigConfigChange;
+}
+
+NVML_FUNCTION(nvmlDeviceGetSupportedEventTypes, (nvmlDevice_t device, unsigned long long *eventTypes),
+              (device, eventTypes), gpu_of_device(device))
+{
+    if (eventTypes == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    *eventTypes = supported_types(at.model);
+    return state_unlock(false);
+}
+
+NVML_FUNCTION(nvmlEventSetCreate, (nvmlEventSet_t *set), (set), NO_GPU)
+{
+    if (set == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    machine_state *machine;
+    nvmlReturn_t result = state_lock(STATE_READ, &machine);
+    if (result != NVML_SUCCESS)
+        return result;
+    uint64_t seen = machine->event_count;
+    state_unlock(false);
+    struct nvmlEventSet_st *created = calloc(1, sizeof(*created));
+    if (created == NULL)
+        return NVML_ERROR_MEMORY;
+    created->seen = seen;
+    pthread_mutex_lock(&mutex);
+    created->next = sets;
+    sets = created;
+    pthread_mutex_unlock(&mutex);
+    *set = created;
+    return NVML_SUCCESS;
+}
+
+NVML_FUNCTION(nvmlEventSetFree, (nvmlEventSet_t set), (set), NO_GPU)
+{
+    nvmlReturn_t result = NVML_ERROR_INVALID_ARGUMENT;
+    pthread_mutex_lock(&mutex);
+    for (struct nvmlEventSet_st **link = &sets; *link != NULL; link = &(*link)->next) {
+        if (*link == set) {
+            *link = set->next;
+            free(set);
+            result = NVML_SUCCESS;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&mutex);
+    return result;
+}
+
+NVML_FUNCTION(nvmlDeviceRegisterEvents, (nvmlDevice_t device, unsigned long long eventTypes, nvmlEventSet_t set),
+              (device, eventTypes, set), gpu_of_device(device))
+{
+    target at;
+    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    unsigned int gpu = at.gpu_index;
+    bool possible = at.compute_instance == NULL && (eventTypes & ~supported_types(at.model)) == 0;
+    state_unlock(false);
+    if (!possible) /* MIG devices have no events of their own */
+        return NVML_ERROR_NOT_SUPPORTED;
+    pthread_mutex_lock(&mutex);
+    if (is_set(set))
+        set->types[gpu] |= eventTypes;
+    else
+        result = NVML_ERROR_INVALID_ARGUMENT;
+    pthread_mutex_unlock(&mutex);
+    return result;
+}
+
+/* The next event that the set is registered for; TIMEOUT if there is none yet. */
+static nvmlReturn_t take_event(nvmlEventSet_t set, nvmlEventData_t *data)
+{
+    machine_state *machine;
+    nvmlReturn_t result = state_lock(STATE_READ, &machine);
+    if (result != NVML_SUCCESS)
+        return result;
+    pthread_mutex_lock(&mutex);
+    result = is_set(set) ? NVML_ERROR_TIMEOUT : NVML_ERROR_INVALID_ARGUMENT;
+    if (result == NVML_ERROR_TIMEOUT && machine->event_count > set->seen + MAX_EVENTS)
+        set->seen = machine->event_count - MAX_EVENTS; /* too far behind: the oldest are gone */
+    while (result == NVML_ERROR_TIMEOUT && set->seen < machine->event_count) {
+        const event_state *event = &machine->events[set->seen++ % MAX_EVENTS];
+        if (event->gpu >= machine->gpu_count || (set->types[event->gpu] & event->type) == 0)
+            continue;
+        *data = (nvmlEventData_t){
+            .device = handle_of_gpu(event->gpu),
+            .eventType = event->type,
+            .eventData = event->data,
+            .gpuInstanceId = event->gpu_instance,
+            .computeInstanceId = event->compute_instance,
+        };
+        result = NVML_SUCCESS;
+    }
+    pthread_mutex_unlock(&mutex);
+    state_unlock(false);
+    return result;
+}
+
+NVML_FUNCTION(nvmlEventSetWait_v2, (nvmlEventSet_t set, nvmlEventData_t *data, unsigned int timeoutms),
+              (set, data, timeoutms), NO_GPU)
+{
+    if (data == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    long long end = now.tv_sec * 1000LL + now.tv_nsec / 1000000 + timeoutms;
+    for (;;) {
+        nvmlReturn_t result = take_event(set, data);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (result != NVML_ERROR_TIMEOUT || now.tv_sec * 1000LL + now.tv_nsec / 1000000 >= end)
+            return result;
+        nanosleep(&(struct timespec){.tv_nsec = POLL_MILLISECONDS * 1000000L}, NULL);
+    }
+}
+
+nvmlReturn_t nvmlStubRaiseXid(unsigned int gpu, int gpuInstance, int computeInstance, unsigned int xid)
+{
+    machine_state *machine;
+    nvmlReturn_t result = state_lock(STATE_CHANGE, &machine);
+    if (result != NVML_SUCCESS)
+        return result;
+    bool exists = gpu < machine->gpu_count;
+    if (exists)
+        state_record_event(gpu, nvmlEventTypeXidCriticalError, xid, gpuInstance < 0 ? NO_INSTANCE : (uint32_t)gpuInstance,
+                           computeInstance < 0 ? NO_INSTANCE : (uint32_t)computeInstance);
+    result = state_unlock(exists);
+    return exists ? result : NVML_ERROR_NOT_FOUND;
+}
