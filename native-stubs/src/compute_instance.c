@@ -1,5 +1,6 @@
 #include "calls.h"
 #include "clients.h"
+#include "driver.h"
 #include "geometry.h"
 #include "handles.h"
 
@@ -69,7 +70,8 @@ NVML_FUNCTION(nvmlGpuInstanceGetComputeInstanceProfileInfoV,
     if (info == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     bool is_v3 = info->version == NVML_STRUCT_VERSION(nvmlComputeInstanceProfileInfo_v3_t, 3);
-    if (!is_v3 && info->version != NVML_STRUCT_VERSION(nvmlComputeInstanceProfileInfo_v2_t, 2))
+    bool is_v2 = info->version == NVML_STRUCT_VERSION(nvmlComputeInstanceProfileInfo_v2_t, 2);
+    if ((!is_v2 && !is_v3) || driver()->newest_struct < (is_v3 ? 3u : 2u))
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
     const compute_profile *found;

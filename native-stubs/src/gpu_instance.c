@@ -1,12 +1,10 @@
 #include "calls.h"
 #include "clients.h"
+#include "driver.h"
 #include "geometry.h"
 #include "handles.h"
 
 #include <stdio.h>
-
-/* Profile numbers that driver 580 knows, of which a GPU lacks some: those give NOT_SUPPORTED, higher ones INVALID_ARGUMENT. */
-enum { KNOWN_PROFILE_NUMBERS = 17 };
 
 /* ---- profiles ---------------------------------------------------------------------------------------------------- */
 
@@ -17,10 +15,11 @@ static nvmlReturn_t lock_profile_by_number(nvmlDevice_t device, unsigned int num
     if (result != NVML_SUCCESS)
         return result;
     *profile = model_profile_by_number(at->model, number);
-    if (*profile != NULL)
+    if (*profile != NULL && driver_has_profile(*profile) && number < driver()->profile_numbers)
         return NVML_SUCCESS;
     state_unlock(false);
-    return number < KNOWN_PROFILE_NUMBERS ? NVML_ERROR_NOT_SUPPORTED : NVML_ERROR_INVALID_ARGUMENT;
+    /* A driver knows more numbers than a GPU has profiles. */
+    return number < driver()->profile_numbers ? NVML_ERROR_NOT_SUPPORTED : NVML_ERROR_INVALID_ARGUMENT;
 }
 
 static nvmlReturn_t lock_profile_by_id(nvmlDevice_t device, unsigned int id, state_access access, target *at,
@@ -30,7 +29,7 @@ static nvmlReturn_t lock_profile_by_id(nvmlDevice_t device, unsigned int id, sta
     if (result != NVML_SUCCESS)
         return result;
     *profile = model_profile_by_id(at->model, id);
-    if (*profile != NULL)
+    if (*profile != NULL && driver_has_profile(*profile))
         return NVML_SUCCESS;
     state_unlock(false);
     return at->model->profile_count == 0 ? NVML_ERROR_NOT_SUPPORTED : NVML_ERROR_INVALID_ARGUMENT;
@@ -104,8 +103,9 @@ static void fill_v3(nvmlGpuInstanceProfileInfo_v3_t *info, const gpu_profile *pr
 
 static bool is_known_version(unsigned int version)
 {
-    return version == NVML_STRUCT_VERSION(nvmlGpuInstanceProfileInfo_v2_t, 2) ||
-           version == NVML_STRUCT_VERSION(nvmlGpuInstanceProfileInfo_v3_t, 3);
+    unsigned int newest = driver()->newest_struct;
+    return (newest >= 2 && version == NVML_STRUCT_VERSION(nvmlGpuInstanceProfileInfo_v2_t, 2)) ||
+           (newest >= 3 && version == NVML_STRUCT_VERSION(nvmlGpuInstanceProfileInfo_v3_t, 3));
 }
 
 /* The version member says which struct `info` really is. It comes back as zero: measured on driver 580. */
@@ -205,7 +205,7 @@ static nvmlReturn_t create(nvmlDevice_t device, unsigned int profile_id, const n
         result = NVML_ERROR_NO_PERMISSION;
     else if (!at.gpu->mig_enabled)
         result = NVML_ERROR_NOT_SUPPORTED;
-    else if (profile == NULL)
+    else if (profile == NULL || !driver_has_profile(profile))
         result = NVML_ERROR_INVALID_ARGUMENT;
     else if (placement != NULL && (placement->size != profile->span || placement->start >= at.model->memory_slices ||
                                    (profile->starts & AT(placement->start)) == 0))

@@ -1,6 +1,7 @@
 #include "session.h"
 
 #include "calls.h"
+#include "driver.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -24,6 +25,8 @@ static nvmlReturn_t apply_environment(state_message *message)
         result = calls_set_faults(getenv("NVML_STUB_FAULTS"), message);
     if (result == NVML_SUCCESS)
         result = calls_set_trace(getenv("NVML_STUB_TRACE"), message);
+    if (result == NVML_SUCCESS)
+        result = driver_set(getenv("NVML_STUB_DRIVER"), message);
     if (result == NVML_SUCCESS)
         result = state_set_privileges(getenv("NVML_STUB_PRIVILEGES"), message);
     return result;

@@ -1,0 +1,25 @@
+/* The driver branches that the stub can be. */
+#ifndef STUB_DRIVER_H
+#define STUB_DRIVER_H
+
+#include "models.h"
+#include "state.h"
+
+typedef struct {
+    unsigned int branch;
+    const char *driver_version;
+    const char *nvml_version;
+    int cuda_version;
+    unsigned int profile_numbers; /* GPU instance profile numbers below this are known */
+    unsigned int newest_struct;   /* the newest version of the profile structs that is accepted; 1: none by version */
+} driver_branch;
+
+/* "470", "525", "535", "550" or "580"; NULL or empty: the library's own. */
+nvmlReturn_t driver_set(const char *branch, state_message *message);
+
+const driver_branch *driver(void);
+
+/* Whether the driver offers a profile: the double-memory 1g and the A30's 2g+me came with R525. */
+bool driver_has_profile(const gpu_profile *profile);
+
+#endif

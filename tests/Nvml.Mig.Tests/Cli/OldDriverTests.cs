@@ -1,0 +1,61 @@
+using System.Text.Json;
+
+namespace Nvml.Mig.Tests.Cli;
+
+/// <summary>
+/// Older drivers: fewer functions, profiles and struct versions. In processes of their own, since a process has one NVML.
+/// </summary>
+public class OldDriverTests
+{
+    [Fact]
+    public void On_r470_names_are_made_from_numbers_and_everything_else_is_the_same()
+    {
+        using Nvmig nvmig = OnLibrary("470/libnvidia-ml.so.1", "A100-SXM4-40GB");
+
+        JsonElement profiles = nvmig.RunBare("profiles", "--json").Json.GetProperty("gpus")[0].GetProperty("profiles");
+        Nvmig.Answer created = nvmig.RunBare("create", "3g.20gb,1g.5gb+me", "--enable-mig", "--json");
+
+        nvmig.RunBare("devices", "--json").Json.GetProperty("driverVersion").GetString().Should().Be("470.256.02");
+        profiles.EnumerateArray().Select(p => p.GetProperty("name").GetString())
+            .Should().Equal(["1g.5gb", "1g.5gb+me", "2g.10gb", "3g.20gb", "4g.20gb", "7g.40gb"], "1g.10gb came with R525");
+        created.ExitCode.Should().Be(0, created.Error);
+        created.Json.GetProperty("gpus")[0].GetProperty("created").EnumerateArray()
+            .Select(i => (i.GetProperty("profile").GetString(), i.GetProperty("computeInstances")[0].GetProperty("profile").GetString()))
+            .Should().Equal(("3g.20gb", "3g.20gb"), ("1g.5gb+me", "1g.5gb"));
+    }
+
+    [Theory]
+    [InlineData("470", "470.256.02", 6)]
+    [InlineData("525", "525.147.05", 7)]
+    [InlineData("535", "535.216.03", 7)]
+    [InlineData("550", "550.163.01", 7)]
+    [InlineData("580", "580.159.04", 7)]
+    public void Every_branch_is_enumerated_to_where_its_profiles_end(string branch, string version, int profiles)
+    {
+        using Nvmig nvmig = OnLibrary(branch == "470" ? "470/libnvidia-ml.so.1" : "libnvidia-ml.so.1", "A100-SXM4-40GB");
+        nvmig.Environment["NVML_STUB_DRIVER"] = branch;
+
+        nvmig.RunBare("devices", "--json").Json.GetProperty("driverVersion").GetString().Should().Be(version);
+        nvmig.RunBare("profiles", "--json").Json.GetProperty("gpus")[0].GetProperty("profiles").GetArrayLength().Should().Be(profiles);
+    }
+
+    [Fact]
+    public void An_unknown_branch_is_refused()
+    {
+        using Nvmig nvmig = new();
+        nvmig.Environment["NVML_STUB_DRIVER"] = "999";
+
+        Nvmig.Answer answer = nvmig.Run("devices");
+
+        answer.ExitCode.Should().Be(2);
+        answer.Complaints.Should().Equal("nvmig: Simulated machine: unknown driver '999'; there are: 470, 525, 535, 550, 580.");
+    }
+
+    private static Nvmig OnLibrary(string library, string gpus)
+    {
+        Nvmig nvmig = new(gpus);
+        nvmig.Environment["NVML_LIBRARY_PATH"] = Path.Combine(Nvmig.StubFolder, library);
+        nvmig.Environment["NVML_STUB_GPUS"] = gpus;
+        return nvmig;
+    }
+}
