@@ -45,7 +45,7 @@ static void device_uuid(const target *of, char text[UUID_TEXT_SIZE])
     if (of->compute_instance == NULL)
         uuid_of_gpu(of->model->key, of->gpu_index, text);
     else
-        uuid_of_mig_device(of->model->key, of->gpu_index, of->gpu_instance_id, of->compute_instance->start, text);
+        uuid_of_mig_device(of->model->key, of->gpu_index, of->gpu_instance_id, of->compute_instance_id, text);
 }
 
 /* Calls `matches` for each GPU and each MIG device until it finds one; its handle, or NULL. */

@@ -8,8 +8,10 @@ enum { UUID_TEXT_SIZE = 41 }; /* "GPU-" or "MIG-", 36 characters, NUL */
 void uuid_of_gpu(const char *model_key, unsigned int gpu, char text[UUID_TEXT_SIZE]);
 
 /*
- * The UUID of a MIG device depends on its GPU, its GPU instance id and the first engine it uses, and on nothing else: the
- * instance made again gets it again, and a 3g and the first 1c cut out of it have the same one.
+ * The UUID of a MIG device depends on its GPU, its GPU instance id and the graphics engine it uses, and on nothing else:
+ * the instance made again gets it again, and a 3g and the first 1c cut out of it have the same one. The driver gives each
+ * compute instance the lowest engine that is free (open kernel module, kmigmgrAllocateInstanceEngines), as it gives it the
+ * lowest id: the two are the same number.
  */
 void uuid_of_mig_device(const char *model_key, unsigned int gpu, unsigned int gpu_instance, unsigned int engine,
                         char text[UUID_TEXT_SIZE]);

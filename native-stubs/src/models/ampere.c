@@ -1,7 +1,7 @@
 /*
  * Ampere. GPU instance rows: nvidia-smi -lgip and -lgipp of real boards; each model's note says how well it is known.
  * Compute instance rows of 2g, 3g and 4g: -lcip of A100s; of 7g: the counts that NVIDIA's own mock and mig-parted agree on,
- * with every start that fits, since Ampere's driver aligns nothing. (In a 4g, capacities seen speak for {0,2}.)
+ * Starts: every one that fits, since Ampere's driver aligns nothing (open kernel module).
  */
 #include "../models.h"
 
@@ -23,7 +23,7 @@ static const compute_profile in_3g[] = {
 
 static const compute_profile in_4g[] = {
     {0, 0, 1, 4, 1, AT(0) | AT(1) | AT(2) | AT(3)},
-    {1, 1, 2, 2, 2, AT(0) | AT(2)},
+    {1, 1, 2, 2, 2, AT(0) | AT(1) | AT(2)},
     {3, 3, 4, 1, 4, WHOLE},
 };
 

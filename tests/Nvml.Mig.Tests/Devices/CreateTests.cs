@@ -38,7 +38,7 @@ public class CreateTests
         profiles.Select(p => p.Name).Should().Equal("1c.4g.20gb", "2c.4g.20gb", "4g.20gb");
         whole.GetComputeInstances().Select(c => (c.Id, c.Profile.Name, c.Placement)).Should().Equal(
             (0, "1c.4g.20gb", new Placement(0, 1)),
-            (1, "2c.4g.20gb", new Placement(2, 2)));
+            (1, "2c.4g.20gb", new Placement(1, 2)));
         machine.Gpu.GetMigDevices().Select(d => d.Name).Should().Equal(
             "NVIDIA A100-SXM4-40GB MIG 1c.4g.20gb", "NVIDIA A100-SXM4-40GB MIG 2c.4g.20gb");
     }

@@ -1,0 +1,10 @@
+namespace Nvml.Mig.Tests;
+
+/// <summary>The one switch for tests that can go through more cases than a run before each commit has time for.</summary>
+internal static class LongTests
+{
+    /// <summary>The environment variable that asks for the long form: 1.</summary>
+    public const string Variable = "NVMIG_LONG_TESTS";
+
+    public static bool Wanted { get; } = Environment.GetEnvironmentVariable(Variable) == "1";
+}
