@@ -27,6 +27,15 @@ unsigned int client_memory_mib(const client_state *client)
     return read_number(client->memory_mib);
 }
 
+bool is_busy(const gpu_state *gpu, int gpu_instance)
+{
+    for (unsigned int i = 0; i < MAX_CLIENTS; i++)
+        if (gpu->clients[i].exists && client_pid(&gpu->clients[i]) != 0 &&
+            (gpu_instance < 0 || gpu->clients[i].gpu_instance == gpu_instance))
+            return true;
+    return false;
+}
+
 unsigned long long client_memory(const gpu_state *gpu, int gpu_instance)
 {
     unsigned long long mib = 0;

@@ -13,6 +13,9 @@ bool is_whole_gpu_in_use(const gpu_state *gpu);
 /* Whether an instance cannot be destroyed; compute_instance -1: the GPU instance. */
 bool is_instance_in_use(const gpu_state *gpu, unsigned int gpu_instance, int compute_instance);
 
+/* Whether a process runs on a GPU, or in a GPU instance of it; -1: the whole GPU. */
+bool is_busy(const gpu_state *gpu, int gpu_instance);
+
 /* 0: a client that shows in no list. */
 unsigned int client_pid(const client_state *client);
 unsigned int client_memory_mib(const client_state *client);

@@ -264,13 +264,7 @@
     X(nvmlGetVgpuCompatibility) \
     X(nvmlGetVgpuDriverCapabilities) \
     X(nvmlGetVgpuVersion) \
-    X(nvmlGpmMetricsGet) \
-    X(nvmlGpmMigSampleGet) \
-    X(nvmlGpmQueryDeviceSupport) \
     X(nvmlGpmQueryIfStreamingEnabled) \
-    X(nvmlGpmSampleAlloc) \
-    X(nvmlGpmSampleFree) \
-    X(nvmlGpmSampleGet) \
     X(nvmlGpmSetStreamingEnabled) \
     X(nvmlSetVgpuVersion) \
     X(nvmlSystemEventSetCreate) \

@@ -54,6 +54,19 @@ public unsafe class TelemetryTests
     }
 
     [Fact]
+    public void A_gpu_instance_is_busy_while_a_process_runs_on_it()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200");
+        MigDevice used = machine.Create("3g.71gb").CreateComputeInstance().GetMigDevice();
+        GpuInstance idle = machine.Create("1g.18gb");
+        using IDisposable training = machine.Simulator.StartProcess(used, 4711, "python3");
+
+        Activity(used.GpuInstanceId).Should().Be((nvmlReturn_t.NVML_SUCCESS, 100.0));
+        Activity(idle.Id).Should().Be((nvmlReturn_t.NVML_SUCCESS, 0.0));
+        Activity(5).Should().Be((nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT, 0.0), "there is no such instance");
+    }
+
+    [Fact]
     public void What_is_not_simulated_is_there_and_says_not_supported()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
@@ -101,6 +114,36 @@ public unsafe class TelemetryTests
         *memory = 0x02000028;
         ((delegate* unmanaged<nint, ulong*, nvmlReturn_t>)Export("nvmlDeviceGetMemoryInfo_v2"))(device, memory).Should().Be(nvmlReturn_t.NVML_SUCCESS);
         return (memory[1], memory[2], memory[4]);
+    }
+
+    /// <summary>Two samples of a GPU instance and their metric 1, graphics activity.</summary>
+    private static (nvmlReturn_t Result, double Percent) Activity(int gpuInstance)
+    {
+        nint* samples = stackalloc nint[2];
+        nvmlReturn_t result = default;
+        for (int i = 0; i < 2; i++)
+        {
+            ((delegate* unmanaged<nint*, nvmlReturn_t>)Export("nvmlGpmSampleAlloc"))(samples + i).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+            result = ((delegate* unmanaged<nint, uint, nint, nvmlReturn_t>)Export("nvmlGpmMigSampleGet"))(Gpu(0), (uint)gpuInstance, samples[i]);
+        }
+
+        byte[] metrics = new byte[13344];
+        double percent = 0;
+        fixed (byte* get = metrics)
+        {
+            ((uint*)get)[0] = 1;
+            ((uint*)get)[1] = 1;
+            ((nint*)get)[1] = samples[0];
+            ((nint*)get)[2] = samples[1];
+            ((uint*)get)[6] = 1;
+            if (result == nvmlReturn_t.NVML_SUCCESS)
+                result = ((delegate* unmanaged<byte*, nvmlReturn_t>)Export("nvmlGpmMetricsGet"))(get);
+            percent = *(double*)(get + 32);
+        }
+
+        for (int i = 0; i < 2; i++)
+            ((delegate* unmanaged<nint, nvmlReturn_t>)Export("nvmlGpmSampleFree"))(samples[i]).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        return (result, percent);
     }
 
     private static Event Wait(nint set)
