@@ -1,5 +1,7 @@
 #include "geometry.h"
 
+#include "driver.h"
+
 static uint32_t slices(unsigned int start, unsigned int span)
 {
     return (uint32_t)(((UINT64_C(1) << span) - 1) << start);
@@ -99,8 +101,20 @@ static unsigned int engines_left_for(const gpu_model *model, const gpu_state *gp
     return room;
 }
 
+/* Before R510, the driver put no 3g beside a 4g (NVIDIA's guide). */
+static bool may_stand_beside(const gpu_model *model, const gpu_state *gpu, const gpu_profile *profile)
+{
+    unsigned int other = profile->number == NVML_GPU_INSTANCE_PROFILE_3_SLICE   ? NVML_GPU_INSTANCE_PROFILE_4_SLICE
+                         : profile->number == NVML_GPU_INSTANCE_PROFILE_4_SLICE ? NVML_GPU_INSTANCE_PROFILE_3_SLICE
+                                                                                : UINT32_MAX;
+    const gpu_profile *excluded = model_profile_by_number(model, other);
+    return driver()->branch >= 510 || excluded == NULL || gpu_existing(gpu, excluded) == 0;
+}
+
 unsigned int gpu_remaining(const gpu_model *model, const gpu_state *gpu, const gpu_profile *profile)
 {
+    if (!may_stand_beside(model, gpu, profile))
+        return 0;
     unsigned int places = room_for(gpu_occupied(model, gpu), profile->starts, profile->span);
     unsigned int allowed = smaller(profile->max_instances - gpu_existing(gpu, profile), engines_left_for(model, gpu, profile));
     return smaller(allowed, places);

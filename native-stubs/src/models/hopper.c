@@ -93,6 +93,7 @@ const gpu_model model_h100_pcie_80gb = {
     .compute_capability = {9, 0},
     .pci_device_id = 0x233110DE,
     .memory_mib = 81559,
+    .bar1_mib = 131072,
     .memory_slices = 8,
     .max_mig_devices = 7,
     PROFILES(h100_pcie_80gb_profiles),

@@ -98,7 +98,7 @@ public class NvidiaSmiTests
             + "GPU  0 Profile ID  9 Placements: {0,4}:4\nGPU  0 Profile ID  5 Placement : {0}:4\nGPU  0 Profile ID  0 Placement : {0}:8\n");
     }
 
-    private static Nvmig.Answer Smi(Nvmig nvmig, params string[] arguments) =>
+    internal static Nvmig.Answer Smi(Nvmig nvmig, params string[] arguments) =>
         Nvmig.Start(NvidiaSmiFactAttribute.Path!, arguments, new Dictionary<string, string?>
         {
             ["LD_LIBRARY_PATH"] = Nvmig.StubFolder,

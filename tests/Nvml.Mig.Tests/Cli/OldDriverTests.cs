@@ -24,6 +24,13 @@ public class OldDriverTests
             .Should().Equal(("3g.20gb", "3g.20gb"), ("1g.5gb+me", "1g.5gb"));
     }
 
+    [Fact]
+    public void Before_r510_no_3g_stands_beside_a_4g()
+    {
+        using Nvmig nvmig = OnLibrary("470/libnvidia-ml.so.1", "A100-SXM4-40GB");
+        nvmig.RunBare("create", "4g.20gb,3g.20gb", "--enable-mig").ExitCode.Should().Be(23);
+    }
+
     [Theory]
     [InlineData("470", "470.256.02", 6)]
     [InlineData("525", "525.147.05", 7)]
