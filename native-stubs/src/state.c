@@ -213,9 +213,12 @@ static bool is_machine(const machine_state *of, const gpu_model *models_of[MAX_G
         bool ambiguous;
         size_t length = strnlen(gpu->model, MODEL_KEY_SIZE);
         models_of[g] = length == MODEL_KEY_SIZE ? NULL : model_find(gpu->model, length, &ambiguous);
-        if (models_of[g] == NULL || gpu->swapped > 1 || gpu->in_vm > 1 || gpu->lost > 1 ||
-             gpu->mig_enabled > 1 || gpu->mig_pending > 1 || !are_instances(models_of[g], gpu))
+        if (models_of[g] == NULL || gpu->swapped > 1 || gpu->in_vm > 1 || gpu->lost > 1 || gpu->mig_enabled > 1 ||
+            gpu->mig_pending > 1 || !are_instances(models_of[g], gpu))
             return false;
+        for (unsigned int i = 0; i < MAX_CLIENTS; i++)
+            if (gpu->clients[i].name[sizeof(gpu->clients[i].name) - 1] != '\0')
+                return false;
     }
     return true;
 }
@@ -289,11 +292,12 @@ static nvmlReturn_t read_file(int descriptor, const char *path, state_message *m
                     "%s is not a state file of the NVML stub; it was left untouched", path);
     if (found.format != FILE_FORMAT || found.machine_size != sizeof(machine_state))
         return fail(NVML_ERROR_INVALID_STATE, message,
-                    "the state file %s was written by another version of the NVML stub; it was left untouched", path);
+                    "the state file %s was written by another version of the NVML stub; it was left untouched "
+                    "(reset it, or name another file)", path);
     if (status.st_nlink == 0) /* deleted, or replaced by a reset: whoever opens the path now gets another machine */
         return fail(NVML_ERROR_INVALID_STATE, message, "the state file %s was deleted", path);
     if (status.st_size != machine_offset(2))
-        return fail(NVML_ERROR_INVALID_STATE, message, "the state file %s is damaged; it was left untouched", path);
+        return fail(NVML_ERROR_INVALID_STATE, message, "the state file %s is damaged; it was left untouched (reset it, or name another file)", path);
     if (found.generation == header.generation && found.checksum == header.checksum && header.generation != 0)
         return NVML_SUCCESS;
 
@@ -302,7 +306,7 @@ static nvmlReturn_t read_file(int descriptor, const char *path, state_message *m
     if (found.active > 1 ||
         pread(descriptor, &read, sizeof(read), machine_offset(found.active)) != (ssize_t)sizeof(read) ||
         checksum(&read) != found.checksum || !is_machine(&read, read_models))
-        return fail(NVML_ERROR_INVALID_STATE, message, "the state file %s is damaged; it was left untouched", path);
+        return fail(NVML_ERROR_INVALID_STATE, message, "the state file %s is damaged; it was left untouched (reset it, or name another file)", path);
     machine = read;
     memcpy(models, read_models, sizeof(models));
     header = found;
