@@ -12,7 +12,7 @@
  *                     versions there are. The library in the folder 470 beside this one is that branch, and lacks the
  *                     functions that came later.
  *   NVML_STUB_PRIVILEGES  what the calling process may do: "all" (default, as root), "monitor" (see instances, change
- *                     nothing), "none" (not even that).
+ *                     nothing), "none" (see GPU instances, but not what is in them).
  *   NVML_STUB_LATENCY "none" (default), or "h200": calls take as long as on an H200 (changes: our assumption, see
  *                     latency.c). A GPU does one thing at a time then, different GPUs work side by side.
  *   NVML_STUB_FAULTS  trouble, as FUNCTION[#N][:after]=ACTION; several separated by ";". The Nth call of the function in

@@ -249,7 +249,7 @@ NVML_FUNCTION(nvmlGpuInstanceGetComputeInstances,
     nvmlReturn_t result = lock_profile_by_id(gpuInstance, profileId, &at, &profile);
     if (result != NVML_SUCCESS)
         return result;
-    if (state_privileges() < PRIVILEGES_MONITOR) {
+    if (state_privileges() < PRIVILEGES_MONITOR) { /* GPU instances show without it: a session printed this error here */
         state_unlock(false);
         return NVML_ERROR_NO_PERMISSION;
     }

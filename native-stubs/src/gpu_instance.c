@@ -291,10 +291,6 @@ NVML_FUNCTION(nvmlDeviceGetGpuInstances,
     nvmlReturn_t result = lock_profile_by_id(device, profileId, STATE_READ, &at, &profile);
     if (result != NVML_SUCCESS)
         return result;
-    if (state_privileges() < PRIVILEGES_MONITOR) {
-        state_unlock(false);
-        return NVML_ERROR_NO_PERMISSION;
-    }
     unsigned int written = 0;
     for (unsigned int id = 0; id < MAX_GPU_INSTANCE_IDS; id++)
         if (at.gpu->instances[id].exists && at.gpu->instances[id].profile_id == profile->id)

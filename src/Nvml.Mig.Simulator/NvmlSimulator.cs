@@ -164,7 +164,7 @@ public sealed class NvmlSimulator : IDisposable
     }
 
     /// <summary>Sets what this process may do.</summary>
-    /// <param name="privileges">Everything, only look, or nothing.</param>
+    /// <param name="privileges">Everything, only look, or look no further than GPU instances.</param>
     public unsafe void SetPrivileges(SimulatedPrivileges privileges)
     {
         ThrowIfDisposed();

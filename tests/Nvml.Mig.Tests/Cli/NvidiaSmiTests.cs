@@ -104,5 +104,6 @@ public class NvidiaSmiTests
             ["LD_LIBRARY_PATH"] = Nvmig.StubFolder,
             ["NVML_STUB_GPUS"] = nvmig.Simulate,
             ["NVML_STUB_STATE"] = nvmig.StateFile,
+            ["NVML_STUB_PRIVILEGES"] = nvmig.Environment.GetValueOrDefault("NVML_STUB_PRIVILEGES"),
         });
 }

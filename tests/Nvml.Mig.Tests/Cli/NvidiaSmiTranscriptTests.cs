@@ -251,6 +251,41 @@ public class NvidiaSmiTranscriptTests
         ? 23
         """);
 
+    /// <summary>A public session in a container without MIG capabilities.</summary>
+    [NvidiaSmiFact]
+    public void Without_permission()
+    {
+        using Nvmig nvmig = new("A100-SXM4-40GB");
+        nvmig.Run("create", "9", "--enable-mig").ExitCode.Should().Be(0);
+        nvmig.Environment["NVML_STUB_PRIVILEGES"] = "none";
+
+        Replay(nvmig, """
+            $ mig -lci
+            Failed to display compute instances: Insufficient Permissions
+            ? 4
+            $ -i 0 -mig 0
+            Unable to disable MIG Mode for GPU 00000000:07:00.0: Insufficient Permissions
+            ? 4
+            """);
+    }
+
+    /// <summary>Compute instances where the caller wants them; no session shows it, the rules do.</summary>
+    [NvidiaSmiFact]
+    public void Compute_instances_in_their_places() => Replay("A100-SXM4-40GB*2", """
+        $ -mig 1
+        $ mig -cgi 9 -i 0
+        $ mig -lcipp -i 0 -gi 2
+        GPU 0 GI 2 Profile ID 0 Placements: {0,1,2}:1
+        GPU 0 GI 2 Profile ID 1 Placements: {0,1}:2
+        GPU 0 GI 2 Profile ID 2 Placement : {0}:3
+        $ mig -cci 0:2 -i 0 -gi 2
+        Successfully created compute instance ID 0 on GPU 0 GPU instance ID 2 using profile MIG 1c.3g.20gb (ID 0)
+        $ mig -lci -i 0
+        | 0 2 MIG 1c.3g.20gb 0 0 2:1 |
+        $ mig -cci 0:2 -i 0 -gi 2
+        ? 19
+        """);
+
     /// <summary>NVIDIA's guide: an Ampere in a virtual machine; a public session on a GPU without MIG.</summary>
     [NvidiaSmiFact]
     public void Modes_that_do_not_come_at_once()

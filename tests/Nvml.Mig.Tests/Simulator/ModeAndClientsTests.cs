@@ -108,12 +108,13 @@ public class ModeAndClientsTests
         GpuInstance instance = machine.Create("1g.5gb");
 
         machine.Simulator.SetPrivileges(SimulatedPrivileges.Monitor);
-        machine.Gpu.GetGpuInstances().Should().ContainSingle();
+        machine.Gpu.GetGpuInstances().Should().ContainSingle().Which.GetComputeInstances().Should().BeEmpty();
         foreach (Action change in (Action[])[() => machine.Create("1g.5gb"), instance.Destroy, () => instance.CreateComputeInstance(), () => machine.Gpu.DisableMig()])
             change.Should().Throw<NvmlNoPermissionException>().WithMessage("*(NVML_ERROR_NO_PERMISSION, 4, from nvml*). This takes root, or the MIG capability: *");
 
         machine.Simulator.SetPrivileges(SimulatedPrivileges.None);
-        machine.Gpu.Invoking(gpu => gpu.GetGpuInstances()).Should().Throw<NvmlNoPermissionException>();
+        machine.Gpu.GetGpuInstances().Should().ContainSingle();
+        instance.Invoking(i => i.GetComputeInstances()).Should().Throw<NvmlNoPermissionException>();
         machine.Gpu.GetMigMode().Current.Should().BeTrue();
     }
 }

@@ -54,6 +54,22 @@ public unsafe class TelemetryTests
     }
 
     [Fact]
+    public void What_another_process_changes_is_an_event_too()
+    {
+        using Cli.Nvmig nvmig = new("A100-SXM4-40GB");
+        using NvmlSimulator simulator = NvmlSimulator.Start(nvmig.Simulate, nvmig.StateFile);
+        using NvmlSession session = NvmlSession.Open(simulator.LibraryPath);
+        nint set;
+        ((delegate* unmanaged<nint*, nvmlReturn_t>)Export("nvmlEventSetCreate"))(&set).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        ((delegate* unmanaged<nint, ulong, nint, nvmlReturn_t>)Export("nvmlDeviceRegisterEvents"))(Gpu(0), 0x100, set).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+
+        nvmig.Run("enable").ExitCode.Should().Be(0);
+
+        Wait(set).Type.Should().Be(0x100);
+        ((delegate* unmanaged<nint, nvmlReturn_t>)Export("nvmlEventSetFree"))(set).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+    }
+
+    [Fact]
     public void A_gpu_instance_is_busy_while_a_process_runs_on_it()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("H200");
