@@ -374,7 +374,7 @@ static nvmlReturn_t create_file(const char *path, const machine_state *initial, 
  * never locked, since its owner may hold a lock for as long as he likes; one that was replaced while we waited for the
  * lock is opened anew.
  */
-static nvmlReturn_t open_and_lock(const char *path, short type, int *opened, state_message *message)
+static nvmlReturn_t open_and_lock(const char *path, int *opened, state_message *message)
 {
     for (;;) {
         int descriptor = open(path, O_RDWR | O_CLOEXEC);
@@ -394,7 +394,7 @@ static nvmlReturn_t open_and_lock(const char *path, short type, int *opened, sta
         else if (!S_ISREG(status.st_mode) || !is_ours(descriptor, &found))
             result = fail(NVML_ERROR_INVALID_STATE, message,
                           "%s is not a state file of the NVML stub; it was left untouched", path);
-        else if (lock_file(descriptor, type) != NVML_SUCCESS)
+        else if (lock_file(descriptor, F_WRLCK) != NVML_SUCCESS)
             result = fail_errno(message, path, "lock", errno);
         if (result != NVML_SUCCESS) {
             close(descriptor);
@@ -424,11 +424,11 @@ static bool has_same_gpus(const machine_state *a, const machine_state *b)
 static nvmlReturn_t open_file(const machine_state *wanted, bool any_machine, const char *path, state_message *message)
 {
     int descriptor;
-    nvmlReturn_t result = open_and_lock(path, F_RDLCK, &descriptor, message);
+    nvmlReturn_t result = open_and_lock(path, &descriptor, message);
     if (result == NVML_ERROR_NOT_FOUND) {
         result = create_file(path, wanted, message);
         if (result == NVML_SUCCESS)
-            result = open_and_lock(path, F_RDLCK, &descriptor, message);
+            result = open_and_lock(path, &descriptor, message);
     }
     if (result != NVML_SUCCESS)
         return result;
@@ -525,7 +525,7 @@ nvmlReturn_t state_reset(const char *gpus, const char *path, state_message *mess
     if (result != NVML_SUCCESS)
         return result;
     int descriptor;
-    result = open_and_lock(path, F_WRLCK, &descriptor, message);
+    result = open_and_lock(path, &descriptor, message);
     if (result != NVML_SUCCESS)
         return result;
 
@@ -583,7 +583,7 @@ nvmlReturn_t state_lock(state_access access, machine_state **locked)
     if (file >= 0) {
         nvmlReturn_t result = reopen_after_fork();
         if (result == NVML_SUCCESS)
-            result = lock_file(file, access == STATE_CHANGE ? F_WRLCK : F_RDLCK);
+            result = lock_file(file, F_WRLCK); /* for reads too: readers who share a lock keep a change waiting for ever */
         if (result == NVML_SUCCESS) {
             result = read_file(file, "", NULL);
             if (result != NVML_SUCCESS)

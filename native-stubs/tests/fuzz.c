@@ -62,6 +62,7 @@ typedef struct {
     bool in_file;          /* the round begins with the machine in that file */
     unsigned int gpu_count;
     nvmlDevice_t handles[MOST_GPUS];
+    bool has_mig[MOST_GPUS];
     char uuids[MOST_GPUS][UUID_SIZE];
     nvmlPciInfo_t pci[MOST_GPUS];
 
@@ -922,7 +923,8 @@ static void read_layout(const fuzzer *f, layout *into)
 {
     memset(into, 0, sizeof(*into));
     for (unsigned int g = 0; g < f->machine->gpu_count; g++)
-        read_gpu(f, f->machine->handles[g], &into->gpus[g]);
+        if (f->machine->has_mig[g])
+            read_gpu(f, f->machine->handles[g], &into->gpus[g]);
 }
 
 /* Whether no two stand on the same slices, and no profile has more than `limits` says. */
@@ -1163,6 +1165,7 @@ static void read_offers(const fuzzer *f, machine *m, unsigned int gpu)
     if (result == NVML_ERROR_NOT_SUPPORTED)
         return;
     expect(f, result, NVML_SUCCESS, "nvmlDeviceSetMigMode");
+    m->has_mig[gpu] = true;
     for (unsigned int number = 0; number < PROFILE_NUMBERS; number++) {
         nvmlGpuInstanceProfileInfo_t info;
         result = nvmlDeviceGetGpuInstanceProfileInfo(device, number, &info);
@@ -1289,7 +1292,8 @@ static void check_round(fuzzer *f)
     expect(f, result, NVML_SUCCESS, "nvmlInit_v2");
     check_model(f);
     for (unsigned int g = 0; g < f->machine->gpu_count; g++) {
-        check_mig_devices(f, f->machine->handles[g], &f->model.gpus[g]);
+        if (f->machine->has_mig[g])
+            check_mig_devices(f, f->machine->handles[g], &f->model.gpus[g]);
         check_lists(f, g, &f->model.gpus[g]);
     }
     close_all(f);
@@ -1477,7 +1481,7 @@ int main(int argc, char **argv)
     fflush(stdout);
 
     static const char *const usual[] = {
-        "A100-SXM4-40GB", "H200", "A100-SXM4-40GB+swapped*2,H200", "A30,RTX-PRO-6000-Server", "A100-SXM4-80GB+vm,GH200",
+        "A100-SXM4-40GB", "H200", "A100-SXM4-40GB+swapped*2,H200", "A30,RTX-PRO-6000-Server,T4", "A100-SXM4-80GB+vm,GH200",
     };
     const char *const *machines = argc > 4 ? (const char *const *)argv + 4 : usual;
     unsigned int machine_count = argc > 4 ? (unsigned int)argc - 4 : sizeof(usual) / sizeof(usual[0]);

@@ -822,6 +822,8 @@ static void check_final_state(unsigned int *instances)
         gpu_state found = {0};
         uint64_t occupied = 0;
         unsigned int pending;
+        if (gpus[g].profile_count == 0) /* a GPU without MIG */
+            continue;
         MUST(nvmlDeviceGetMigMode(gpus[g].handle, &found.enabled, &pending));
         for (unsigned int id = 0; id < GPU_INSTANCE_IDS; id++) {
             nvmlGpuInstance_t handle;
