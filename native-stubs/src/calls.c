@@ -1,6 +1,5 @@
 #include "calls.h"
 
-#include "faults.h"
 #include "latency.h"
 #include "session.h"
 
@@ -107,7 +106,12 @@ bool call_begin(call *made, call_site *site, int gpu)
 {
     count(site);
     bool is_slow = atomic_load_explicit(&slow, memory_order_relaxed);
-    *made = (call){.site = site, .gpu = gpu, .result = NVML_ERROR_UNINITIALIZED};
+    made->site = site; /* member by member: struck_by is large, and means nothing yet */
+    made->gpu = gpu;
+    made->locked = false;
+    made->started_ns = 0;
+    made->result = NVML_ERROR_UNINITIALIZED;
+    made->strikes_after = false;
     if (gpu != NEEDS_NO_INIT && !session_is_open())
         return false;
     if (is_slow && gpu >= 0) { /* a GPU does one thing at a time, different GPUs work side by side */
@@ -116,19 +120,16 @@ bool call_begin(call *made, call_site *site, int gpu)
     }
     if (is_slow || atomic_load_explicit(&trace, memory_order_relaxed) >= 0)
         made->started_ns = latency_now();
-    const fault *by = fault_for(site->function);
-    if (by == NULL)
+    if (!fault_for(site->function, &made->struck_by))
         return true;
-    if (!by->after)
-        return !strike(made, by);
-    made->fault = by;
-    return true;
+    made->strikes_after = made->struck_by.after;
+    return made->strikes_after || !strike(made, &made->struck_by);
 }
 
 nvmlReturn_t call_end(call *made)
 {
-    if (made->fault != NULL)
-        strike(made, made->fault);
+    if (made->strikes_after)
+        strike(made, &made->struck_by);
     if (made->started_ns != 0 && atomic_load_explicit(&slow, memory_order_relaxed))
         latency_wait(made->started_ns, latency_of(made->site->function));
     if (made->locked)

@@ -5,6 +5,7 @@
 #ifndef STUB_CALLS_H
 #define STUB_CALLS_H
 
+#include "faults.h"
 #include "nvml_abi.h"
 #include "state.h"
 
@@ -25,8 +26,9 @@ typedef struct call {
     int gpu; /* the one that it is about; -1: none */
     bool locked;
     uint64_t started_ns;
-    const struct fault *fault; /* the one that strikes after the function has done its work */
     nvmlReturn_t result;
+    bool strikes_after; /* a fault, once the function has done its work: this one */
+    fault struck_by;
 } call;
 
 enum { NO_GPU = -1, NEEDS_NO_INIT = -2 };

@@ -117,10 +117,10 @@ nvmlReturn_t faults_set(const char *text, state_message *message)
     return NVML_SUCCESS;
 }
 
-const fault *fault_for(const char *function)
+bool fault_for(const char *function, fault *struck_by)
 {
     if (atomic_load_explicit(&count, memory_order_relaxed) == 0)
-        return NULL;
+        return false;
     const fault *strikes = NULL;
     pthread_mutex_lock(&mutex);
     unsigned int number = atomic_load(&count);
@@ -131,6 +131,8 @@ const fault *fault_for(const char *function)
         if (strikes == NULL && (faults[i].nth == 0 || faults[i].nth == seen[i]))
             strikes = &faults[i];
     }
+    if (strikes != NULL)
+        *struck_by = *strikes;
     pthread_mutex_unlock(&mutex);
-    return strikes;
+    return strikes != NULL;
 }

@@ -28,7 +28,10 @@ typedef struct fault {
 /* Sets the faults from a text as NVML_STUB_FAULTS has it, in place of those before. NULL or empty: none. */
 nvmlReturn_t faults_set(const char *text, state_message *message);
 
-/* The fault that strikes this call of the function, or NULL. Counts the call. */
-const fault *fault_for(const char *function);
+/*
+ * Whether a fault strikes this call of the function, and which: a copy, since the faults may be set anew while the call is
+ * under way. Counts the call.
+ */
+bool fault_for(const char *function, fault *struck_by);
 
 #endif
