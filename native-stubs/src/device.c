@@ -97,6 +97,20 @@ NVML_FUNCTION(nvmlDeviceGetHandleByUUID, (const char *uuid, nvmlDevice_t *device
     return return_device(has_uuid, uuid, device);
 }
 
+static bool has_serial(const target *of, const void *wanted)
+{
+    char text[SERIAL_TEXT_SIZE];
+    serial_of_gpu(of->model->key, of->gpu_index, text);
+    return of->compute_instance == NULL && strcmp(text, wanted) == 0;
+}
+
+NVML_FUNCTION(nvmlDeviceGetHandleBySerial, (const char *serial, nvmlDevice_t *device), (serial, device), NO_GPU)
+{
+    if (serial == NULL || device == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    return return_device(has_serial, serial, device);
+}
+
 typedef struct {
     unsigned int domain;
     unsigned int bus;
@@ -208,4 +222,96 @@ NVML_FUNCTION(nvmlDeviceGetPciInfo_v3, (nvmlDevice_t device, nvmlPciInfo_t *pci)
     snprintf(pci->busId, sizeof(pci->busId), "%08X:%02X:%02X.0", pci->domain, pci->bus & 0xFF, 0u);
     snprintf(pci->busIdLegacy, sizeof(pci->busIdLegacy), "%04X:%02X:%02X.0", pci->domain & 0xFFFF, pci->bus & 0xFF, 0u);
     return state_unlock(false);
+}
+
+NVML_FUNCTION(nvmlDeviceGetSerial, (nvmlDevice_t device, char *serial, unsigned int length), (device, serial, length),
+              gpu_of_device(device))
+{
+    target at;
+    nvmlReturn_t result = lock_gpu(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    char text[SERIAL_TEXT_SIZE];
+    serial_of_gpu(at.model->key, at.gpu_index, text);
+    state_unlock(false);
+    return text_return(text, serial, length);
+}
+
+NVML_FUNCTION(nvmlDeviceGetBrand, (nvmlDevice_t device, nvmlBrandType_t *type),
+              (device, type), gpu_of_device(device))
+{
+    if (type == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    state_unlock(false);
+    return NVML_ERROR_NOT_SUPPORTED;
+}
+
+NVML_FUNCTION(nvmlDeviceGetVbiosVersion, (nvmlDevice_t device, char *version, unsigned int length),
+              (device, version, length), gpu_of_device(device))
+{
+    (void)length;
+    if (version == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    state_unlock(false);
+    return NVML_ERROR_NOT_SUPPORTED;
+}
+
+NVML_FUNCTION(nvmlDeviceGetPersistenceMode, (nvmlDevice_t device, nvmlEnableState_t *mode),
+              (device, mode), gpu_of_device(device))
+{
+    if (mode == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    state_unlock(false);
+    return NVML_ERROR_NOT_SUPPORTED;
+}
+
+NVML_FUNCTION(nvmlDeviceGetComputeMode, (nvmlDevice_t device, nvmlComputeMode_t *mode),
+              (device, mode), gpu_of_device(device))
+{
+    if (mode == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    state_unlock(false);
+    return NVML_ERROR_NOT_SUPPORTED;
+}
+
+NVML_FUNCTION(nvmlDeviceGetVirtualizationMode, (nvmlDevice_t device, nvmlGpuVirtualizationMode_t *pVirtualMode),
+              (device, pVirtualMode), gpu_of_device(device))
+{
+    if (pVirtualMode == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    state_unlock(false);
+    return NVML_ERROR_NOT_SUPPORTED;
+}
+
+NVML_FUNCTION(nvmlDeviceGetGpuFabricInfo, (nvmlDevice_t device, nvmlGpuFabricInfo_t *gpuFabricInfo),
+              (device, gpuFabricInfo), gpu_of_device(device))
+{
+    if (gpuFabricInfo == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    state_unlock(false);
+    return NVML_ERROR_NOT_SUPPORTED;
 }

@@ -9,6 +9,7 @@ typedef struct {
     unsigned int branch;
     const char *driver_version;
     const char *nvml_version;
+    const char *branch_name; /* what nvmlSystemGetDriverBranch says; NULL: not known */
     int cuda_version;
     unsigned int profile_numbers; /* GPU instance profile numbers below this are known */
     unsigned int newest_struct;   /* the newest version of the profile structs that is accepted; 1: none by version */

@@ -22,3 +22,16 @@ NVML_FUNCTION(nvmlSystemGetCudaDriverVersion_v2, (int *cudaDriverVersion), (cuda
     *cudaDriverVersion = driver()->cuda_version;
     return NVML_SUCCESS;
 }
+
+/* Measured on driver 580: a wrong version is told apart, and stays as it is. */
+NVML_FUNCTION(nvmlSystemGetDriverBranch, (nvmlSystemDriverBranchInfo_t *branchInfo, unsigned int length),
+              (branchInfo, length), NO_GPU)
+{
+    if (branchInfo == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    if (branchInfo->version != NVML_STRUCT_VERSION(nvmlSystemDriverBranchInfo_t, 1))
+        return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
+    if (driver()->branch_name == NULL)
+        return NVML_ERROR_NOT_SUPPORTED;
+    return text_return(driver()->branch_name, branchInfo->branch, length);
+}

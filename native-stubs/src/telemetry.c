@@ -225,3 +225,106 @@ NVML_FUNCTION(nvmlDeviceGetFieldValues, (nvmlDevice_t device, int valuesCount, n
     }
     return state_unlock(false);
 }
+
+NVML_FUNCTION(nvmlDeviceGetUtilizationRates, (nvmlDevice_t device, nvmlUtilization_t *utilization),
+              (device, utilization), gpu_of_device(device))
+{
+    if (utilization == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    state_unlock(false);
+    return NVML_ERROR_NOT_SUPPORTED;
+}
+
+NVML_FUNCTION(nvmlDeviceGetTemperature, (nvmlDevice_t device, nvmlTemperatureSensors_t sensorType, unsigned int *temp),
+              (device, sensorType, temp), gpu_of_device(device))
+{
+    (void)sensorType;
+    if (temp == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    state_unlock(false);
+    return NVML_ERROR_NOT_SUPPORTED;
+}
+
+NVML_FUNCTION(nvmlDeviceGetPowerUsage, (nvmlDevice_t device, unsigned int *power),
+              (device, power), gpu_of_device(device))
+{
+    if (power == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    state_unlock(false);
+    return NVML_ERROR_NOT_SUPPORTED;
+}
+
+NVML_FUNCTION(nvmlDeviceGetEnforcedPowerLimit, (nvmlDevice_t device, unsigned int *limit),
+              (device, limit), gpu_of_device(device))
+{
+    if (limit == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    state_unlock(false);
+    return NVML_ERROR_NOT_SUPPORTED;
+}
+
+NVML_FUNCTION(nvmlDeviceGetTotalEccErrors, (nvmlDevice_t device, nvmlMemoryErrorType_t errorType, nvmlEccCounterType_t counterType,
+               unsigned long long *eccCounts),
+              (device, errorType, counterType, eccCounts), gpu_of_device(device))
+{
+    (void)errorType;
+    (void)counterType;
+    if (eccCounts == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    state_unlock(false);
+    return NVML_ERROR_NOT_SUPPORTED;
+}
+
+NVML_FUNCTION(nvmlDeviceGetMemoryErrorCounter, (nvmlDevice_t device, nvmlMemoryErrorType_t errorType, nvmlEccCounterType_t counterType,
+               nvmlMemoryLocation_t locationType, unsigned long long *count),
+              (device, errorType, counterType, locationType, count), gpu_of_device(device))
+{
+    (void)errorType;
+    (void)counterType;
+    (void)locationType;
+    if (count == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    state_unlock(false);
+    return NVML_ERROR_NOT_SUPPORTED;
+}
+
+NVML_FUNCTION(nvmlDeviceGetRemappedRows, (nvmlDevice_t device, unsigned int *corrRows, unsigned int *uncRows, unsigned int *isPending,
+               unsigned int *failureOccurred),
+              (device, corrRows, uncRows, isPending, failureOccurred), gpu_of_device(device))
+{
+    (void)uncRows;
+    (void)isPending;
+    (void)failureOccurred;
+    if (corrRows == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    state_unlock(false);
+    return NVML_ERROR_NOT_SUPPORTED;
+}

@@ -21,7 +21,6 @@
     X(nvmlDeviceGetAutoBoostedClocksEnabled) \
     X(nvmlDeviceGetBoardId) \
     X(nvmlDeviceGetBoardPartNumber) \
-    X(nvmlDeviceGetBrand) \
     X(nvmlDeviceGetBridgeChipInfo) \
     X(nvmlDeviceGetBusType) \
     X(nvmlDeviceGetC2cModeInfoV) \
@@ -30,7 +29,6 @@
     X(nvmlDeviceGetClock) \
     X(nvmlDeviceGetClockInfo) \
     X(nvmlDeviceGetClockOffsets) \
-    X(nvmlDeviceGetComputeMode) \
     X(nvmlDeviceGetConfComputeGpuAttestationReport) \
     X(nvmlDeviceGetConfComputeGpuCertificate) \
     X(nvmlDeviceGetConfComputeMemSizeInfo) \
@@ -58,7 +56,6 @@
     X(nvmlDeviceGetEncoderSessions) \
     X(nvmlDeviceGetEncoderStats) \
     X(nvmlDeviceGetEncoderUtilization) \
-    X(nvmlDeviceGetEnforcedPowerLimit) \
     X(nvmlDeviceGetFBCSessions) \
     X(nvmlDeviceGetFBCStats) \
     X(nvmlDeviceGetFanControlPolicy_v2) \
@@ -67,9 +64,7 @@
     X(nvmlDeviceGetFanSpeed_v2) \
     X(nvmlDeviceGetGpcClkMinMaxVfOffset) \
     X(nvmlDeviceGetGpcClkVfOffset) \
-    X(nvmlDeviceGetGpuFabricInfo) \
     X(nvmlDeviceGetGpuFabricInfoV) \
-    X(nvmlDeviceGetGpuInstancePossiblePlacements) \
     X(nvmlDeviceGetGpuMaxPcieLinkGeneration) \
     X(nvmlDeviceGetGpuOperationMode) \
     X(nvmlDeviceGetGraphicsRunningProcesses) \
@@ -99,7 +94,6 @@
     X(nvmlDeviceGetMemClkVfOffset) \
     X(nvmlDeviceGetMemoryAffinity) \
     X(nvmlDeviceGetMemoryBusWidth) \
-    X(nvmlDeviceGetMemoryErrorCounter) \
     X(nvmlDeviceGetMinMaxClockOfPState) \
     X(nvmlDeviceGetMinMaxFanSpeed) \
     X(nvmlDeviceGetModuleId) \
@@ -131,7 +125,6 @@
     X(nvmlDeviceGetPdi) \
     X(nvmlDeviceGetPerformanceModes) \
     X(nvmlDeviceGetPerformanceState) \
-    X(nvmlDeviceGetPersistenceMode) \
     X(nvmlDeviceGetPgpuMetadataString) \
     X(nvmlDeviceGetPlatformInfo) \
     X(nvmlDeviceGetPowerManagementDefaultLimit) \
@@ -141,10 +134,8 @@
     X(nvmlDeviceGetPowerMizerMode_v1) \
     X(nvmlDeviceGetPowerSource) \
     X(nvmlDeviceGetPowerState) \
-    X(nvmlDeviceGetPowerUsage) \
     X(nvmlDeviceGetProcessUtilization) \
     X(nvmlDeviceGetProcessesUtilizationInfo) \
-    X(nvmlDeviceGetRemappedRows) \
     X(nvmlDeviceGetRemappedRows_v2) \
     X(nvmlDeviceGetRepairStatus) \
     X(nvmlDeviceGetRetiredPages) \
@@ -153,7 +144,6 @@
     X(nvmlDeviceGetRowRemapperHistogram) \
     X(nvmlDeviceGetRunningProcessDetailList) \
     X(nvmlDeviceGetSamples) \
-    X(nvmlDeviceGetSerial) \
     X(nvmlDeviceGetSramEccErrorStatus) \
     X(nvmlDeviceGetSramUniqueUncorrectedEccErrorCounts) \
     X(nvmlDeviceGetSupportedClocksEventReasons) \
@@ -163,17 +153,13 @@
     X(nvmlDeviceGetSupportedPerformanceStates) \
     X(nvmlDeviceGetSupportedVgpus) \
     X(nvmlDeviceGetTargetFanSpeed) \
-    X(nvmlDeviceGetTemperature) \
     X(nvmlDeviceGetTemperatureThreshold) \
     X(nvmlDeviceGetTemperatureV) \
     X(nvmlDeviceGetThermalSettings) \
     X(nvmlDeviceGetTopologyCommonAncestor) \
     X(nvmlDeviceGetTopologyNearestGpus) \
-    X(nvmlDeviceGetTotalEccErrors) \
     X(nvmlDeviceGetTotalEnergyConsumption) \
     X(nvmlDeviceGetUnrepairableMemoryFlag_v1) \
-    X(nvmlDeviceGetUtilizationRates) \
-    X(nvmlDeviceGetVbiosVersion) \
     X(nvmlDeviceGetVgpuCapabilities) \
     X(nvmlDeviceGetVgpuHeterogeneousMode) \
     X(nvmlDeviceGetVgpuInstancesUtilizationInfo) \
@@ -187,7 +173,6 @@
     X(nvmlDeviceGetVgpuTypeSupportedPlacements) \
     X(nvmlDeviceGetVgpuUtilization) \
     X(nvmlDeviceGetViolationStatus) \
-    X(nvmlDeviceGetVirtualizationMode) \
     X(nvmlDeviceModifyDrainState) \
     X(nvmlDeviceOnSameBoard) \
     X(nvmlDevicePowerSmoothingActivatePresetProfile) \
@@ -254,7 +239,6 @@
 
 /* Their first argument is no handle of a GPU. */
 #define UNSIMULATED_OTHERS(X) \
-    X(nvmlDeviceGetHandleBySerial) \
     X(nvmlDeviceGetHandleByUUIDV) \
     X(nvmlEventSetWait) \
     X(nvmlGetBlacklistDeviceCount) \
@@ -275,7 +259,6 @@
     X(nvmlSystemGetConfComputeKeyRotationThresholdInfo) \
     X(nvmlSystemGetConfComputeSettings) \
     X(nvmlSystemGetConfComputeState) \
-    X(nvmlSystemGetDriverBranch) \
     X(nvmlSystemGetHicVersion) \
     X(nvmlSystemGetNvlinkBwMode) \
     X(nvmlSystemGetTopologyGpuSet) \

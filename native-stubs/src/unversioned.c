@@ -27,3 +27,11 @@ NVML_FUNCTION(nvmlComputeInstanceGetInfo, (nvmlComputeInstance_t computeInstance
 {
     return nvmlComputeInstanceGetInfo_v2(computeInstance, info);
 }
+
+NVML_FUNCTION(nvmlDeviceGetGpuInstancePossiblePlacements,
+              (nvmlDevice_t device, unsigned int profileId, nvmlGpuInstancePlacement_t *placements,
+               unsigned int *count),
+              (device, profileId, placements, count), gpu_of_device(device))
+{
+    return nvmlDeviceGetGpuInstancePossiblePlacements_v2(device, profileId, placements, count);
+}

@@ -83,6 +83,18 @@ void uuid_of_gpu(const char *model_key, unsigned int gpu, char text[UUID_TEXT_SI
     make_uuid("GPU", name, text);
 }
 
+void serial_of_gpu(const char *model_key, unsigned int gpu, char text[SERIAL_TEXT_SIZE])
+{
+    char name[96];
+    snprintf(name, sizeof(name), "nvml-stub serial %s %u", model_key, gpu);
+    unsigned char digest[20];
+    sha1((const unsigned char *)name, strlen(name), digest);
+    text[0] = '1';
+    for (unsigned int i = 1; i < SERIAL_TEXT_SIZE - 1; i++)
+        text[i] = (char)('0' + digest[i] % 10);
+    text[SERIAL_TEXT_SIZE - 1] = '\0';
+}
+
 void uuid_of_mig_device(const char *model_key, unsigned int gpu, unsigned int gpu_instance, unsigned int engine,
                         char text[UUID_TEXT_SIZE])
 {

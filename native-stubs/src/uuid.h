@@ -1,11 +1,15 @@
-/* UUIDs that a GPU and its MIG devices have for life. */
+/* What a GPU and its MIG devices are told apart by for life: UUIDs, and the serial number of the GPU's board. */
 #ifndef STUB_UUID_H
 #define STUB_UUID_H
 
-enum { UUID_TEXT_SIZE = 41 }; /* "GPU-" or "MIG-", 36 characters, NUL */
+enum {
+    UUID_TEXT_SIZE = 41,  /* "GPU-" or "MIG-", 36 characters, NUL */
+    SERIAL_TEXT_SIZE = 14 /* 13 digits, as on the boards of data centres, NUL */
+};
 
 /* The UUID of the GPU of a model in a slot: the same in every machine where it sits there. */
 void uuid_of_gpu(const char *model_key, unsigned int gpu, char text[UUID_TEXT_SIZE]);
+void serial_of_gpu(const char *model_key, unsigned int gpu, char text[SERIAL_TEXT_SIZE]);
 
 /*
  * The UUID of a MIG device depends on its GPU, its GPU instance id and the graphics engine it uses, and on nothing else:

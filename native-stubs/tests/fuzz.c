@@ -64,6 +64,7 @@ typedef struct {
     nvmlDevice_t handles[MOST_GPUS];
     bool has_mig[MOST_GPUS];
     char uuids[MOST_GPUS][UUID_SIZE];
+    char serials[MOST_GPUS][NVML_DEVICE_SERIAL_BUFFER_SIZE];
     nvmlPciInfo_t pci[MOST_GPUS];
 
     offer offers[KNOWN_OFFERS]; /* of GPU instances */
@@ -149,6 +150,7 @@ typedef struct {
     nvmlReturn_t code;
     unsigned int length;
     char *uuid;
+    char *serial;
     char *bus_id;
     const char *gpus;
     const char *path;
@@ -430,6 +432,7 @@ static void draw(fuzzer *f, arguments *a)
     a->code = one_in(f, 4) ? (nvmlReturn_t)random_next(&f->random) : (nvmlReturn_t)random_below(&f->random, 40);
     a->length = one_in(f, 2) ? random_below(&f->random, 48) : 80 + random_below(&f->random, 32);
     a->uuid = any_uuid(f);
+    a->serial = any_text(f, m->serials[random_below(&f->random, m->gpu_count)]);
     a->bus_id = any_bus_id(f);
     draw_configuration(f, a);
     a->version = random_below(&f->random, 16);
@@ -442,6 +445,7 @@ static void draw(fuzzer *f, arguments *a)
 static void release(arguments *a)
 {
     free(a->uuid);
+    free(a->serial);
     free(a->bus_id);
     for (unsigned int i = 0; i < BLOCKS; i++)
         free(a->blocks[i]);
@@ -519,6 +523,10 @@ static void *versioned_out(arguments *a, unsigned int slot, unsigned int v2, uns
 #define VERSIONED(slot, v2, v3)                                                                                        \
     ((v2 *)versioned_out(a, slot, NVML_STRUCT_VERSION(v2, 2), NVML_STRUCT_VERSION(v3, 3)))
 
+/* One whose struct has no other version. */
+#define VERSIONED_ONCE(slot, type, version)                                                                            \
+    ((type *)versioned_out(a, slot, NVML_STRUCT_VERSION(type, version), NVML_STRUCT_VERSION(type, version)))
+
 /* A struct whose version is a plain 1, or something else. */
 static void *version_one_out(arguments *a, unsigned int slot, size_t size)
 {
@@ -544,14 +552,24 @@ enum { PROCESSES = 16 }; /* more than a GPU can have, whatever count comes with 
     X(nvmlSystemGetDriverVersion, READS, NO_HANDLE, (text_out(a, 0), a->length))                                       \
     X(nvmlSystemGetNVMLVersion, READS, NO_HANDLE, (text_out(a, 0), a->length))                                         \
     X(nvmlSystemGetCudaDriverVersion_v2, READS, NO_HANDLE, (OUT(0, int)))                                              \
+    X(nvmlSystemGetDriverBranch, READS, NO_HANDLE,                                                                     \
+      (VERSIONED_ONCE(0, nvmlSystemDriverBranchInfo_t, 1), a->length))                                                 \
     X(nvmlDeviceGetCount_v2, READS, NO_HANDLE, (OUT(0, unsigned int)))                                                 \
     X(nvmlDeviceGetHandleByIndex_v2, READS, NO_HANDLE, (a->index, device_out(a, 0)))                                   \
     X(nvmlDeviceGetHandleByUUID, READS, NO_HANDLE, (IN(0, a->uuid), device_out(a, 1)))                                 \
     X(nvmlDeviceGetHandleByPciBusId_v2, READS, NO_HANDLE, (IN(0, a->bus_id), device_out(a, 1)))                        \
+    X(nvmlDeviceGetHandleBySerial, READS, NO_HANDLE, (IN(0, a->serial), device_out(a, 1)))                             \
     X(nvmlDeviceGetName, READS, DEVICE, (a->device, text_out(a, 0), a->length))                                        \
     X(nvmlDeviceGetUUID, READS, DEVICE, (a->device, text_out(a, 0), a->length))                                        \
     X(nvmlDeviceGetIndex, READS, DEVICE, (a->device, OUT(0, unsigned int)))                                            \
     X(nvmlDeviceGetPciInfo_v3, READS, DEVICE, (a->device, OUT(0, nvmlPciInfo_t)))                                      \
+    X(nvmlDeviceGetSerial, READS, DEVICE, (a->device, text_out(a, 0), a->length))                                      \
+    X(nvmlDeviceGetVbiosVersion, READS, DEVICE, (a->device, text_out(a, 0), a->length))                                \
+    X(nvmlDeviceGetBrand, READS, DEVICE, (a->device, OUT(0, nvmlBrandType_t)))                                         \
+    X(nvmlDeviceGetPersistenceMode, READS, DEVICE, (a->device, OUT(0, nvmlEnableState_t)))                             \
+    X(nvmlDeviceGetComputeMode, READS, DEVICE, (a->device, OUT(0, nvmlComputeMode_t)))                                 \
+    X(nvmlDeviceGetVirtualizationMode, READS, DEVICE, (a->device, OUT(0, nvmlGpuVirtualizationMode_t)))                \
+    X(nvmlDeviceGetGpuFabricInfo, READS, DEVICE, (a->device, OUT(0, nvmlGpuFabricInfo_t)))                             \
     X(nvmlDeviceSetMigMode, SETS_MODE, DEVICE, (a->device, a->mode, OUT(0, nvmlReturn_t)))                             \
     X(nvmlDeviceGetMigMode, READS, DEVICE, (a->device, OUT(0, unsigned int), OUT(1, unsigned int)))                    \
     X(nvmlDeviceGetGpuInstanceProfileInfo, READS, DEVICE,                                                              \
@@ -609,11 +627,25 @@ enum { PROCESSES = 16 }; /* more than a GPU can have, whatever count comes with 
     X(nvmlDeviceGetAttributes, READS, DEVICE, (a->device, OUT(0, nvmlDeviceAttributes_t)))                             \
     X(nvmlDeviceGetAttributes_v2, READS, DEVICE, (a->device, OUT(0, nvmlDeviceAttributes_t)))                          \
     X(nvmlDeviceGetFieldValues, READS, DEVICE, (a->device, 3, block(a, 0, 3 * sizeof(nvmlFieldValue_t))))              \
+    X(nvmlDeviceGetUtilizationRates, READS, DEVICE, (a->device, OUT(0, nvmlUtilization_t)))                            \
+    X(nvmlDeviceGetTemperature, READS, DEVICE,                                                                         \
+      (a->device, a->mode == 0 ? (nvmlTemperatureSensors_t)a->index : NVML_TEMPERATURE_GPU, OUT(0, unsigned int)))     \
+    X(nvmlDeviceGetPowerUsage, READS, DEVICE, (a->device, OUT(0, unsigned int)))                                       \
+    X(nvmlDeviceGetEnforcedPowerLimit, READS, DEVICE, (a->device, OUT(0, unsigned int)))                               \
+    X(nvmlDeviceGetTotalEccErrors, READS, DEVICE,                                                                      \
+      (a->device, (nvmlMemoryErrorType_t)a->flags, (nvmlEccCounterType_t)a->mode, OUT(0, unsigned long long)))         \
+    X(nvmlDeviceGetMemoryErrorCounter, READS, DEVICE,                                                                  \
+      (a->device, (nvmlMemoryErrorType_t)a->flags, (nvmlEccCounterType_t)a->mode, (nvmlMemoryLocation_t)a->number,     \
+       OUT(0, unsigned long long)))                                                                                    \
+    X(nvmlDeviceGetRemappedRows, READS, DEVICE,                                                                        \
+      (a->device, OUT(0, unsigned int), OUT(1, unsigned int), OUT(2, unsigned int), OUT(3, unsigned int)))             \
     X(nvmlSystemGetProcessName, READS, NO_HANDLE, (a->index, text_out(a, 0), a->length))                               \
     X(nvmlSystemGetCudaDriverVersion, READS, NO_HANDLE, (OUT(0, int)))                                                 \
     X(nvmlDeviceGetCount, READS, NO_HANDLE, (OUT(0, unsigned int)))                                                    \
     X(nvmlDeviceGetHandleByIndex, READS, NO_HANDLE, (a->index, device_out(a, 0)))                                      \
     X(nvmlDeviceGetHandleByPciBusId, READS, NO_HANDLE, (IN(0, a->bus_id), device_out(a, 1)))                           \
+    X(nvmlDeviceGetGpuInstancePossiblePlacements, READS, DEVICE,                                                       \
+      (a->device, a->id, LIST(0, longest_places, a->id, nvmlGpuInstancePlacement_t), count_out(a, 1)))                 \
     X(nvmlComputeInstanceGetInfo, READS, COMPUTE_INSTANCE, (a->compute_instance, OUT(0, nvmlComputeInstanceInfo_t)))   \
     X(nvmlDeviceGetComputeRunningProcesses, READS, DEVICE,                                                             \
       (a->device, OUT(0, unsigned int), block(a, 1, PROCESSES * sizeof(nvmlProcessInfo_v1_t))))                        \
@@ -1203,6 +1235,7 @@ static void read_machine(const fuzzer *f, machine *m)
     for (unsigned int g = 0; g < m->gpu_count; g++) {
         EXPECT_SUCCESS(f, nvmlDeviceGetHandleByIndex_v2(g, &m->handles[g]));
         EXPECT_SUCCESS(f, nvmlDeviceGetUUID(m->handles[g], m->uuids[g], UUID_SIZE));
+        EXPECT_SUCCESS(f, nvmlDeviceGetSerial(m->handles[g], m->serials[g], sizeof(m->serials[g])));
         EXPECT_SUCCESS(f, nvmlDeviceGetPciInfo_v3(m->handles[g], &m->pci[g]));
         read_offers(f, m, g);
     }

@@ -86,8 +86,8 @@ public unsafe class TelemetryTests
     public void What_is_not_simulated_is_there_and_says_not_supported()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
-        ((delegate* unmanaged<nint, uint*, nvmlReturn_t>)Export("nvmlDeviceGetPowerUsage"))(Gpu(0), null).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED);
-        ((delegate* unmanaged<nint, uint*, nvmlReturn_t>)Export("nvmlDeviceGetPowerUsage"))(42, null).Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT);
+        ((delegate* unmanaged<nint, uint*, nvmlReturn_t>)Export("nvmlDeviceGetFanSpeed"))(Gpu(0), null).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED);
+        ((delegate* unmanaged<nint, uint*, nvmlReturn_t>)Export("nvmlDeviceGetFanSpeed"))(42, null).Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT);
     }
 
     private static nint Export(string function) => NativeLibrary.GetExport(NativeLibrary.Load(StubControls.LibraryPath), function);
