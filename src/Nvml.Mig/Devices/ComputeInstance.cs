@@ -70,7 +70,7 @@ public sealed class ComputeInstance
     {
         const string function = "nvmlComputeInstanceDestroy";
         ThrowIfGone(function);
-        _native.Destroy(ToString());
+        _native.Destroy(ToString(), () => GpuInstance.Device.WhoUses(GpuInstance.Id, Id));
         _destroyed = true;
     }
 

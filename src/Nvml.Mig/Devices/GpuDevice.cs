@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using Nvml.Mig.Interop;
 using Nvml.Mig.Native;
 
 namespace Nvml.Mig;
@@ -9,7 +10,7 @@ namespace Nvml.Mig;
 /// What cannot change while the driver runs (UUID, name, bus id) and what cannot change within a MIG mode (profiles, placements) is
 /// asked for once and remembered, the latter until the mode is changed through this object. Everything else is read anew by each call.
 /// </remarks>
-public sealed class GpuDevice
+public sealed partial class GpuDevice
 {
     /// <summary>No driver knows as many profiles; it keeps a driver that never says "no more" from keeping us for ever.</summary>
     private const uint MaxProfileNumbers = 256;
@@ -17,7 +18,7 @@ public sealed class GpuDevice
     private readonly NativeSession _session;
     private readonly ConcurrentDictionary<int, IReadOnlyList<ComputeInstanceProfile>> _computeProfiles = new();
     private readonly ConcurrentDictionary<int, IReadOnlyList<Placement>> _placements = new();
-    private NativeDevice? _native;
+    private NativeGpu? _native;
     private string? _name;
     private string? _pciBusId;
     private IReadOnlyList<GpuInstanceProfile>? _profiles;
@@ -54,7 +55,7 @@ public sealed class GpuDevice
     /// The handle is asked for when it is first needed, so that one GPU that fell off the bus does not keep the others from being
     /// listed. Two threads may both ask; they get the same handle.
     /// </summary>
-    private NativeDevice Native => _native ??= _session.GetDeviceByIndex((uint)Index);
+    private NativeGpu Native => _native ??= _session.GetDeviceByIndex((uint)Index);
 
     /// <summary>Whether the GPU can be divided. One native call (0.14 ms on an H200).</summary>
     /// <exception cref="NvmlException">The GPU does not answer.</exception>
@@ -128,12 +129,26 @@ public sealed class GpuDevice
         GpuInstanceProfile? found = int.TryParse(wanted, NumberStyles.None, CultureInfo.InvariantCulture, out int id)
             ? profiles.FirstOrDefault(p => p.Id == id)
             : profiles.FirstOrDefault(p => string.Equals(p.Name, wanted, StringComparison.OrdinalIgnoreCase));
-        return found ?? throw new NvmlException(
-            NvmlReturnCode.InvalidArgument,
-            "nvmlDeviceGetGpuInstanceProfileInfoV",
-            profiles.Count == 0
-                ? $"{this} has no GPU instance profiles: it cannot be divided."
-                : $"{this} has no GPU instance profile '{nameOrId}' (NVML_ERROR_INVALID_ARGUMENT, 2). It has: {string.Join(", ", profiles.Select(p => $"{p.Name} ({p.Id})"))}.");
+        return found ?? throw NoProfile(nameOrId, profiles);
+    }
+
+    /// <summary>
+    /// The GPU instance profile with an id. One that the driver does not list, but knows, is asked for by the id and remembered.
+    /// </summary>
+    /// <param name="id">The id that nvidia-smi shows, such as 9. It means another size on another model.</param>
+    /// <exception cref="NvmlException">
+    /// The GPU has no such profile (<see cref="NvmlReturnCode.InvalidArgument"/>), or it cannot be read.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public GpuInstanceProfile GetGpuInstanceProfile(int id)
+    {
+        IReadOnlyList<GpuInstanceProfile> profiles = GetGpuInstanceProfiles();
+        if (profiles.FirstOrDefault(p => p.Id == id) is { } listed)
+            return listed;
+        if (Native.GetGpuInstanceProfileById(id) is not { } unlisted)
+            throw NoProfile(id.ToString(CultureInfo.InvariantCulture), profiles);
+        _profiles = [.. profiles, unlisted];
+        return unlisted;
     }
 
     /// <summary>
@@ -184,7 +199,8 @@ public sealed class GpuDevice
     public GpuInstance CreateGpuInstance(GpuInstanceProfile profile, Placement? placement = null)
     {
         RequireOwn(profile);
-        NativeGpuInstance native = Native.CreateGpuInstance(profile, placement, () => WhyNoRoom(profile, placement), out InstanceInfo created);
+        NativeGpuInstance native = Native.CreateGpuInstance(
+            profile, placement, () => WhyNoRoom(profile, placement), () => WhoUses(null, null), out InstanceInfo created);
         return new GpuInstance(this, native, created, profile);
     }
 
@@ -223,12 +239,27 @@ public sealed class GpuDevice
         ArgumentOutOfRangeException.ThrowIfNegative(id);
         NativeGpuInstance native = Native.GetGpuInstanceById(id);
         InstanceInfo info = native.TryGetInfo() ?? throw Gone("nvmlGpuInstanceGetInfo", $"GPU instance {id} of {this}");
-        GpuInstanceProfile profile = GetGpuInstanceProfiles().FirstOrDefault(p => p.Id == info.ProfileId)
-            ?? throw new NvmlException(
+        return new GpuInstance(this, native, info, GetGpuInstanceProfile(info.ProfileId));
+    }
+
+    /// <summary>The MIG device with an index. About five native calls.</summary>
+    /// <param name="index">
+    /// NVML's index under the GPU, from 0, by GPU instance and compute instance id. It shifts when others are created and destroyed:
+    /// name devices by UUID.
+    /// </param>
+    /// <exception cref="ArgumentOutOfRangeException">The index is negative.</exception>
+    /// <exception cref="NvmlNotFoundException">There is none, or not any more.</exception>
+    /// <exception cref="NvmlException">The device cannot be read.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public MigDevice GetMigDevice(int index)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(index);
+        return Native.GetMigDevice((uint)index) is { } native
+            ? new MigDevice(this, native)
+            : throw new NvmlNotFoundException(
                 NvmlReturnCode.NotFound,
-                "nvmlGpuInstanceGetInfo",
-                $"GPU instance {id} of {this} has profile {info.ProfileId}, which the driver does not list.");
-        return new GpuInstance(this, native, info, profile);
+                "nvmlDeviceGetMigDeviceHandleByIndex",
+                $"{this} has no MIG device {index} (NVML_ERROR_NOT_FOUND, 6). MIG devices are numbered from 0; each compute instance is one.");
     }
 
     /// <summary>
@@ -255,6 +286,10 @@ public sealed class GpuDevice
                 yield return new MigDevice(this, native);
         }
     }
+
+    /// <summary>The MIG device with a handle; null if it has gone.</summary>
+    internal MigDevice? ToMigDevice(nvmlDevice_t handle) =>
+        NativeMigDevice.TryRead(Native, handle) is { } native ? new MigDevice(this, native) : null;
 
     /// <summary>The compute instance profiles inside instances of one GPU instance profile are the same for all of them.</summary>
     internal IReadOnlyList<ComputeInstanceProfile> GetComputeInstanceProfiles(GpuInstance instance, NativeGpuInstance native)
@@ -290,9 +325,18 @@ public sealed class GpuDevice
         MigModeChange change = Native.SetMigMode(enabled);
         _profiles = null;
         _placements.Clear();
+        _capabilities.Clear();
         _computeProfiles.Clear();
         return change;
     }
+
+    private NvmlException NoProfile(string nameOrId, IReadOnlyList<GpuInstanceProfile> profiles) =>
+        new(
+            NvmlReturnCode.InvalidArgument,
+            "nvmlDeviceGetGpuInstanceProfileInfoV",
+            profiles.Count == 0
+                ? $"{this} has no GPU instance profiles: it cannot be divided."
+                : $"{this} has no GPU instance profile '{nameOrId}' (NVML_ERROR_INVALID_ARGUMENT, 2). It has: {string.Join(", ", profiles.Select(p => $"{p.Name} ({p.Id})"))}.");
 
     private NvmlNotSupportedException NoMig() =>
         new(
@@ -310,6 +354,22 @@ public sealed class GpuDevice
         {
             throw new ArgumentException(
                 $"{profile.Name} (profile {profile.Id}) is not a profile of {this}: take profiles from the GPU that you use them on.", nameof(profile));
+        }
+    }
+
+    /// <summary>
+    /// "It is used by process 4711 (python3): ...", of an instance or of the GPU as a whole; null if NVML shows nobody.
+    /// </summary>
+    internal string? WhoUses(int? gpuInstanceId, int? computeInstanceId)
+    {
+        try
+        {
+            return GpuProcess.InTheWay(GetProcesses().Where(process =>
+                process.GpuInstanceId == gpuInstanceId && (computeInstanceId is null || process.ComputeInstanceId == computeInstanceId)));
+        }
+        catch (Exception e) when (e is NvmlException or ObjectDisposedException)
+        {
+            return null; // What cannot be explained must not hide what failed.
         }
     }
 

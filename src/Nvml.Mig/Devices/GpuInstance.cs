@@ -142,6 +142,52 @@ public sealed class GpuInstance
         return [.. instances.OrderBy(i => i.Id)];
     }
 
+    /// <summary>The compute instance with an id. Two native calls.</summary>
+    /// <param name="id">The id within this GPU instance, from 0.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The id is negative.</exception>
+    /// <exception cref="NvmlNotFoundException">There is none, or the GPU instance is gone.</exception>
+    /// <exception cref="NvmlException">The instance cannot be read.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public ComputeInstance GetComputeInstance(int id)
+    {
+        const string function = "nvmlGpuInstanceGetComputeInstanceById";
+        ArgumentOutOfRangeException.ThrowIfNegative(id);
+        ThrowIfDestroyed(function);
+        NativeComputeInstance native = Ask(function, () => _native.GetComputeInstanceById(id, Id));
+        InstanceInfo info = native.TryGetInfo() ?? throw GpuDevice.Gone(function, $"compute instance {id} of {this}");
+        return new ComputeInstance(this, native, info, FindComputeInstanceProfile(info.ProfileId));
+    }
+
+    /// <summary>What compute instances of a profile can do beyond their size. One native call.</summary>
+    /// <param name="profile">A profile of this GPU instance.</param>
+    /// <returns>The capabilities; none on drivers that do not tell, as R550 and older.</returns>
+    /// <exception cref="ArgumentException">It is a profile of another kind of GPU instance.</exception>
+    /// <exception cref="NvmlNotFoundException">The instance is gone.</exception>
+    /// <exception cref="NvmlException">The capabilities cannot be read.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public ComputeInstanceCapabilities GetCapabilities(ComputeInstanceProfile profile)
+    {
+        const string function = "nvmlGpuInstanceGetComputeInstanceProfileInfoV";
+        ThrowIfDestroyed(function);
+        RequireOwn(profile);
+        ThrowIfGone(function);
+        return (ComputeInstanceCapabilities)_native.GetCapabilities(profile, Id);
+    }
+
+    /// <summary>
+    /// Samples the performance counters of the instance (0.2 to 0.5 ms on an H200). Metrics are of two samples:
+    /// <see cref="GpmSample.GetMetricsSince"/>.
+    /// </summary>
+    /// <exception cref="NvmlNotSupportedException">The GPU has none: see <see cref="GpuDevice.IsGpmSupported"/>.</exception>
+    /// <exception cref="NvmlNotFoundException">The instance is gone.</exception>
+    /// <exception cref="NvmlException">They cannot be read; <see cref="NvmlReturnCode.FunctionNotFound"/> on drivers that are too old.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public GpmSample TakeGpmSample()
+    {
+        ThrowIfDestroyed("nvmlGpmMigSampleGet");
+        return Device.TakeGpmSample(Id);
+    }
+
     /// <summary>
     /// Destroys the instance. Needs root or the MIG config capability. Its compute instances must be destroyed before, and no process
     /// may use it.
@@ -201,21 +247,29 @@ public sealed class GpuInstance
         }
     }
 
-    private string? WhyInUse()
+    private ComputeInstanceProfile FindComputeInstanceProfile(int id) =>
+        GetComputeInstanceProfiles().FirstOrDefault(p => p.Id == id)
+        ?? throw new NvmlException(
+            NvmlReturnCode.InvalidArgument,
+            "nvmlGpuInstanceGetComputeInstanceProfileInfoV",
+            $"A compute instance of {this} has profile {id}, which the driver does not list.");
+
+    /// <summary>What is in the way of destroying it, and whether it may go by itself.</summary>
+    private (string? Why, bool IsTransient) WhyInUse()
     {
         try
         {
             IReadOnlyList<ComputeInstance> inside = GetComputeInstances();
             return inside.Count switch
             {
-                0 => null,
-                1 => $"It still has compute instance {inside[0].Id}: destroy that first.",
-                _ => $"It still has compute instances {string.Join(", ", inside.Select(c => c.Id))}: destroy them first.",
+                0 => (Device.WhoUses(Id, null), true),
+                1 => ($"It still has compute instance {inside[0].Id}: destroy that first.", false),
+                _ => ($"It still has compute instances {string.Join(", ", inside.Select(c => c.Id))}: destroy them first.", false),
             };
         }
         catch (Exception e) when (e is NvmlException or ObjectDisposedException)
         {
-            return null; // What cannot be explained must not hide what failed.
+            return (null, true); // What cannot be explained must not hide what failed.
         }
     }
 }

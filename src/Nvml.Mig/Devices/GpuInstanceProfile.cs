@@ -3,9 +3,11 @@ namespace Nvml.Mig;
 /// <summary>A kind of GPU instance that a GPU offers: its size, its engines, and how many there can be.</summary>
 public sealed record GpuInstanceProfile
 {
+    internal const int UnknownNumber = -1;
+
     /// <summary>
     /// NVML's number for this kind of profile (NVML_GPU_INSTANCE_PROFILE_...), the same on every GPU: 0 for one slice, 7 for one
-    /// slice with media engines. Not the id.
+    /// slice with media engines. Not the id. -1 if the driver knows the profile by its id only.
     /// </summary>
     public required int Number { get; init; }
 

@@ -66,14 +66,24 @@ public sealed class NvmlSession : IDisposable
     /// Receives every change with its duration (Information), every failure of the driver (Warning), and when sessions open and
     /// close (Debug).
     /// </param>
+    /// <param name="options">By default all GPUs are attached, and a machine without any is no error.</param>
     /// <exception cref="NvmlLibraryException">
     /// There is no NVML library, it is not NVML, the driver is not loaded, or the two do not fit together.
     /// </exception>
     /// <exception cref="NvmlException">NVML cannot be initialised.</exception>
     /// <exception cref="ArgumentException">A path is not absolute.</exception>
     /// <exception cref="InvalidOperationException">The process already uses another NVML library.</exception>
-    public static NvmlSession Open(string? libraryPath = null, ILogger? logger = null) =>
-        new(NativeSession.Open(libraryPath, logger ?? NullLogger.Instance));
+    public static NvmlSession Open(string? libraryPath = null, ILogger? logger = null, NvmlInitOptions options = NvmlInitOptions.None) =>
+        new(NativeSession.Open(libraryPath, logger ?? NullLogger.Instance, options));
+
+    /// <summary>
+    /// The NVML functions that this library knows how to call, and whether the driver has them. One that it lacks throws
+    /// <see cref="NvmlReturnCode.FunctionNotFound"/> where there is no older one to take its place.
+    /// </summary>
+    public IReadOnlyDictionary<string, bool> GetFunctions() =>
+        NvmlLibrary.RequiredFunctions.Concat(NvmlLibrary.YoungerFunctions)
+            .Order(StringComparer.Ordinal)
+            .ToDictionary(function => function, _native.Library.Has, StringComparer.Ordinal);
 
     /// <summary>The version of the driver, such as <c>580.159.04</c>.</summary>
     /// <exception cref="NvmlException">It cannot be read.</exception>
@@ -85,9 +95,31 @@ public sealed class NvmlSession : IDisposable
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public string GetNvmlVersion() => _native.GetNvmlVersion();
 
+    /// <summary>The newest CUDA that the driver supports, such as 13.0.</summary>
+    /// <exception cref="NvmlException">It cannot be read.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public Version GetCudaVersion() => _native.GetCudaVersion();
+
+    /// <summary>The branch that the driver was built from, such as <c>r582_49</c>.</summary>
+    /// <exception cref="NvmlException">It cannot be read; <see cref="NvmlReturnCode.FunctionNotFound"/> on drivers that are too old.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public string GetDriverBranch() => _native.GetDriverBranch();
+
+    /// <summary>The command of a process that uses a GPU.</summary>
+    /// <param name="pid">The process id.</param>
+    /// <returns>The command, at most 1023 bytes of it; null if NVML knows no such process, or may not tell.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The process id is negative.</exception>
+    /// <exception cref="NvmlException">It cannot be read.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public string? GetProcessName(int pid)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(pid);
+        return _native.GetProcessName((uint)pid);
+    }
+
     /// <summary>The GPU that an operator means: by index (<c>0</c>), UUID (<c>GPU-...</c>) or PCI bus id (<c>0000:07:00.0</c>).</summary>
     /// <param name="name">The index, UUID or PCI bus id.</param>
-    /// <exception cref="ArgumentException">The name is empty.</exception>
+    /// <exception cref="ArgumentException">The name is empty, or the UUID of a MIG device.</exception>
     /// <exception cref="NvmlNotFoundException">No GPU has this UUID or bus id.</exception>
     /// <exception cref="NvmlException">
     /// It is none of the three, or the index is out of range (<see cref="NvmlReturnCode.InvalidArgument"/>).
@@ -113,8 +145,76 @@ public sealed class NvmlSession : IDisposable
                 $"There is no GPU {index}: {range} (NVML_ERROR_INVALID_ARGUMENT, 2).");
         }
 
+        if (name.StartsWith("MIG-", StringComparison.OrdinalIgnoreCase))
+            throw new ArgumentException($"{name} is a MIG device, not a GPU: see {nameof(GetMigDevice)}.", nameof(name));
         bool isUuid = name.StartsWith("GPU-", StringComparison.OrdinalIgnoreCase);
         return Devices[(int)(isUuid ? _native.FindIndexByUuid("GPU-" + name[4..].ToLowerInvariant()) : _native.FindIndexByPciBusId(name))];
+    }
+
+    /// <summary>The GPU with a serial number. Asks all GPUs that it must.</summary>
+    /// <param name="serial">The number that is printed on the board: see <see cref="GpuDevice.GetSerial"/>.</param>
+    /// <exception cref="ArgumentException">It is empty.</exception>
+    /// <exception cref="NvmlNotFoundException">No GPU has it.</exception>
+    /// <exception cref="NvmlException">The GPUs cannot be asked.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public GpuDevice GetDeviceBySerial(string serial)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(serial);
+        return Devices[(int)_native.FindIndexBySerial(serial.Trim())];
+    }
+
+    /// <summary>The MIG device with a UUID, on whichever GPU. About seven native calls.</summary>
+    /// <param name="uuid">The UUID, <c>MIG-</c> and 36 characters.</param>
+    /// <exception cref="ArgumentException">It is empty, or a GPU's.</exception>
+    /// <exception cref="NvmlNotFoundException">There is none, or not any more.</exception>
+    /// <exception cref="NvmlException">The device cannot be read.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public MigDevice GetMigDevice(string uuid)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(uuid);
+        uuid = uuid.Trim();
+        if (uuid.StartsWith("MIG-", StringComparison.OrdinalIgnoreCase))
+            uuid = "MIG-" + uuid[4..].ToLowerInvariant();
+        if (_native.FindMigDevice(uuid) is not { } found)
+            throw new ArgumentException($"{uuid} is a GPU, not a MIG device: see {nameof(GetDevice)}.", nameof(uuid));
+        return Devices[(int)found.GpuIndex].ToMigDevice(found.Handle) ?? throw GpuDevice.Gone("nvmlDeviceGetGpuInstanceId", $"MIG device {uuid}");
+    }
+
+    /// <summary>
+    /// Watches GPUs for events, from now on. Of the kinds asked for, each GPU is watched for those that it reports
+    /// (<see cref="GpuDevice.GetSupportedEvents"/>): one without MIG has no MIG events.
+    /// </summary>
+    /// <param name="kinds">What to watch for. That a GPU is lost is told in any case.</param>
+    /// <param name="devices">The GPUs; by default all of this machine.</param>
+    /// <exception cref="NvmlNotSupportedException">None of the GPUs reports any of it.</exception>
+    /// <exception cref="ArgumentException">A GPU is one of another session.</exception>
+    /// <exception cref="NvmlException">A GPU cannot be watched.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public GpuEventWatcher WatchEvents(
+        GpuEventKinds kinds = GpuEventKinds.MigConfigChange | GpuEventKinds.Xid, IEnumerable<GpuDevice>? devices = null)
+    {
+        NativeEventSet set = NativeEventSet.Create(_native);
+        try
+        {
+            List<(GpuDevice, NativeGpu)> watched = [];
+            foreach (GpuDevice device in (devices ?? Devices).Distinct())
+            {
+                if (device.Session != this)
+                    throw new ArgumentException($"{device} is of another session.", nameof(devices));
+                if (device.TryWatch(set, kinds, out NativeGpu native))
+                    watched.Add((device, native));
+            }
+
+            return watched.Count > 0
+                ? new GpuEventWatcher(set, watched)
+                : throw new NvmlNotSupportedException(
+                    NvmlReturnCode.NotSupported, "nvmlDeviceRegisterEvents", $"None of these GPUs reports events of the kinds {kinds}.");
+        }
+        catch
+        {
+            set.Dispose();
+            throw;
+        }
     }
 
     /// <summary>

@@ -31,14 +31,19 @@ internal sealed unsafe class NativeComputeInstance(NativeGpuInstance gpuInstance
         return result;
     }
 
-    public void Destroy(string description)
+    /// <summary><paramref name="whoUsesIt"/> is asked only if it is in use.</summary>
+    public void Destroy(string description, Func<string?> whoUsesIt)
     {
         using Lease lease = Session.Lease();
         long started = Stopwatch.GetTimestamp();
         nvmlReturn_t result = nvmlComputeInstanceDestroy(handle);
         double milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
         if (result != NVML_SUCCESS)
-            throw Session.Error(result, nameof(nvmlComputeInstanceDestroy), $"destroy {description}");
+        {
+            throw Session.Error(
+                result, nameof(nvmlComputeInstanceDestroy), $"destroy {description}", result == NVML_ERROR_IN_USE ? whoUsesIt() : null);
+        }
+
         Log.ComputeInstanceDestroyed(Session.Logger, description, milliseconds);
     }
 }

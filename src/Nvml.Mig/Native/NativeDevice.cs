@@ -1,287 +1,204 @@
-using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Nvml.Mig.Interop;
 using static Nvml.Mig.Interop.LibNvml;
 using static Nvml.Mig.Interop.nvmlReturn_t;
 
 namespace Nvml.Mig.Native;
 
-/// <summary>A GPU: the checked calls on its handle.</summary>
-internal sealed unsafe class NativeDevice
+/// <summary>A GPU or a MIG device: the checked calls that NVML has for both.</summary>
+internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t handle)
 {
-    /// <summary>
-    /// Room for the placements of any GPU: the largest known grid has 12 units. Driver 580 writes all of them whatever count it is
-    /// given, so that the buffer must be larger than any answer.
-    /// </summary>
-    private const int MaxPlacements = 256;
+    /// <summary>Room for the processes of one list at first; NVML says how many more it needs.</summary>
+    private const int FirstProcesses = 64;
 
-    /// <summary>Room for the instances of any profile, whatever the profile says of its own limit.</summary>
-    private const int MaxInstances = 64;
+    /// <summary>Longer names are cut by NVML, which says nothing of it.</summary>
+    private const int MaxProcessName = 1024;
 
-    private readonly nvmlDevice_t _handle;
+    /// <summary>What NVML says where it does not know a number.</summary>
+    private const ulong NotAvailable = ulong.MaxValue;
 
-    public NativeDevice(NativeSession session, nvmlDevice_t handle, string provisionalName)
+    public NativeSession Session { get; } = session;
+
+    public nvmlDevice_t Handle { get; } = handle;
+
+    /// <summary>"GPU 0 (GPU-...)" or "MIG device MIG-...", for messages.</summary>
+    public abstract string Description { get; }
+
+    public string GetName()
     {
-        Session = session;
-        _handle = handle;
-        Uuid = ReadUuid(session, handle, provisionalName);
-        Description = $"{provisionalName} ({Uuid})";
-    }
-
-    public NativeSession Session { get; }
-
-    public string Uuid { get; }
-
-    /// <summary>"GPU 0 (GPU-...)", for messages.</summary>
-    public string Description { get; }
-
-    public static string ReadUuid(NativeSession session, nvmlDevice_t handle, string name)
-    {
-        using Lease lease = session.Lease();
-        byte* uuid = stackalloc byte[NVML_DEVICE_UUID_V2_BUFFER_SIZE];
-        session.Check(nvmlDeviceGetUUID(handle, uuid, NVML_DEVICE_UUID_V2_BUFFER_SIZE), nameof(nvmlDeviceGetUUID), "read the UUID of", name);
-        return NativeText.Read(uuid, NVML_DEVICE_UUID_V2_BUFFER_SIZE);
-    }
-
-    public static string ReadName(NativeSession session, nvmlDevice_t handle, string description)
-    {
-        using Lease lease = session.Lease();
+        using Lease lease = Session.Lease();
         byte* name = stackalloc byte[NVML_DEVICE_NAME_V2_BUFFER_SIZE];
-        session.Check(nvmlDeviceGetName(handle, name, NVML_DEVICE_NAME_V2_BUFFER_SIZE), nameof(nvmlDeviceGetName), "read the name of", description);
+        Check(nvmlDeviceGetName(Handle, name, NVML_DEVICE_NAME_V2_BUFFER_SIZE), nameof(nvmlDeviceGetName), "read the name");
         return NativeText.Read(name, NVML_DEVICE_NAME_V2_BUFFER_SIZE);
     }
 
-    public string GetName() => ReadName(Session, _handle, Description);
-
-    public string GetPciBusId()
+    public int GetIndex()
     {
         using Lease lease = Session.Lease();
-        nvmlPciInfo_t pci;
-        Session.Check(nvmlDeviceGetPciInfo_v3(_handle, &pci), nameof(nvmlDeviceGetPciInfo_v3), "read the PCI bus id of", Description);
-        return NativeText.Read(pci.busId, NVML_DEVICE_PCI_BUS_ID_BUFFER_SIZE);
+        uint index;
+        Check(nvmlDeviceGetIndex(Handle, &index), nameof(nvmlDeviceGetIndex), "read the index");
+        return (int)index;
     }
 
-    /// <summary>Null if the GPU has no MIG mode at all.</summary>
-    public MigMode? GetMigMode()
+    public uint GetComputeMode()
     {
         using Lease lease = Session.Lease();
-        uint current;
-        uint pending;
-        nvmlReturn_t result = nvmlDeviceGetMigMode(_handle, &current, &pending);
-        if (result == NVML_ERROR_NOT_SUPPORTED)
+        uint mode;
+        Check(nvmlDeviceGetComputeMode(Handle, &mode), nameof(nvmlDeviceGetComputeMode), "read the compute mode");
+        return mode;
+    }
+
+    public GpuMemory GetMemory()
+    {
+        using Lease lease = Session.Lease();
+        if (Session.Library.Has(nameof(nvmlDeviceGetMemoryInfo_v2)))
+        {
+            nvmlMemory_v2_t memory = new() { version = nvmlMemory_v2_t.Version };
+            Check(nvmlDeviceGetMemoryInfo_v2(Handle, &memory), nameof(nvmlDeviceGetMemoryInfo_v2), "read the memory");
+            return new GpuMemory((long)memory.total, (long)memory.free, (long)memory.used, (long)memory.reserved);
+        }
+
+        nvmlMemory_t old;
+        Check(nvmlDeviceGetMemoryInfo(Handle, &old), nameof(nvmlDeviceGetMemoryInfo), "read the memory");
+        return new GpuMemory((long)old.total, (long)old.free, (long)old.used, ReservedBytes: null);
+    }
+
+    public Bar1Memory GetBar1Memory()
+    {
+        using Lease lease = Session.Lease();
+        nvmlBAR1Memory_t memory;
+        Check(nvmlDeviceGetBAR1MemoryInfo(Handle, &memory), nameof(nvmlDeviceGetBAR1MemoryInfo), "read the BAR1 memory");
+        return new Bar1Memory((long)memory.bar1Total, (long)memory.bar1Free, (long)memory.bar1Used);
+    }
+
+    public long GetTotalEccErrors(uint errorType, uint counterType)
+    {
+        using Lease lease = Session.Lease();
+        ulong count;
+        Check(
+            nvmlDeviceGetTotalEccErrors(Handle, errorType, counterType, &count), nameof(nvmlDeviceGetTotalEccErrors), "read the ECC errors");
+        return (long)count;
+    }
+
+    public long GetMemoryErrors(uint errorType, uint counterType, uint location)
+    {
+        using Lease lease = Session.Lease();
+        ulong count;
+        Check(
+            nvmlDeviceGetMemoryErrorCounter(Handle, errorType, counterType, location, &count),
+            nameof(nvmlDeviceGetMemoryErrorCounter),
+            "read the ECC errors of a memory");
+        return (long)count;
+    }
+
+    /// <summary>The processes of all three lists, each process on an instance once.</summary>
+    public GpuProcess[] GetProcesses()
+    {
+        using Lease lease = Session.Lease();
+        Dictionary<(uint Pid, uint GpuInstance, uint ComputeInstance), (GpuProcessKinds Kinds, ulong Memory)> found = [];
+        AddProcesses(found, GpuProcessKinds.Compute);
+        AddProcesses(found, GpuProcessKinds.Graphics);
+        AddProcesses(found, GpuProcessKinds.MpsClient);
+        return [.. found
+            .OrderBy(process => process.Key)
+            .Select(process => new GpuProcess(
+                (int)process.Key.Pid,
+                GetProcessName(Session, process.Key.Pid),
+                process.Value.Kinds,
+                process.Value.Memory == NotAvailable ? null : (long)process.Value.Memory,
+                InstanceId(process.Key.GpuInstance),
+                InstanceId(process.Key.ComputeInstance)))];
+    }
+
+    /// <summary>The name of a process that uses a GPU; null if NVML does not know it, or not any more. Under the caller's lease.</summary>
+    public static string? GetProcessName(NativeSession session, uint pid)
+    {
+        byte* name = stackalloc byte[MaxProcessName];
+        nvmlReturn_t result = nvmlSystemGetProcessName(pid, name, MaxProcessName);
+        // A process in another namespace, or of somebody else: that it runs is known, its name is not.
+        if (result is NVML_ERROR_NOT_FOUND or NVML_ERROR_NO_PERMISSION or NVML_ERROR_INVALID_ARGUMENT)
             return null;
         if (result != NVML_SUCCESS)
-            throw Error(result, nameof(nvmlDeviceGetMigMode), "read the MIG mode");
-        return new MigMode(current == NVML_DEVICE_MIG_ENABLE, pending == NVML_DEVICE_MIG_ENABLE);
+            throw session.Error(result, nameof(nvmlSystemGetProcessName), $"read the name of process {pid}");
+        return NativeText.Read(name, MaxProcessName);
     }
 
-    public MigModeChange SetMigMode(bool enabled)
+    /// <summary>An instance id as NVML gives it where there may be none.</summary>
+    public static int? InstanceId(uint id) => id == uint.MaxValue ? null : (int)id;
+
+    /// <summary>The exception for a call that failed. <paramref name="act"/> goes before "of GPU 0 (...)".</summary>
+    protected abstract NvmlException Failure(nvmlReturn_t result, string function, string act);
+
+    protected void Check(nvmlReturn_t result, string function, string act)
     {
-        using Lease lease = Session.Lease();
-        long started = Stopwatch.GetTimestamp();
-        nvmlReturn_t activation = NVML_SUCCESS;
-        nvmlReturn_t result = nvmlDeviceSetMigMode(_handle, enabled ? NVML_DEVICE_MIG_ENABLE : NVML_DEVICE_MIG_DISABLE, &activation);
-        MigModeChange change = result switch
-        {
-            // The call's own code counts first: where it fails, the activation's says nothing.
-            NVML_ERROR_IN_USE => new MigModeChange(MigModeOutcome.InUse, NvmlReturnCode.InUse),
-            NVML_SUCCESS when activation == NVML_SUCCESS => new MigModeChange(MigModeOutcome.Activated, NvmlReturnCode.Success),
-            NVML_SUCCESS => new MigModeChange(MigModeOutcome.Pending, (NvmlReturnCode)activation),
-            _ => throw Error(result, nameof(nvmlDeviceSetMigMode), enabled ? "enable MIG" : "disable MIG"),
-        };
-        double milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
-        if (change.Outcome == MigModeOutcome.InUse)
-            Log.MigModeRefused(Session.Logger, Description, enabled, milliseconds);
-        else
-            Log.MigModeSet(Session.Logger, Description, enabled, change, milliseconds);
-        return change;
+        if (result != NVML_SUCCESS)
+            throw Failure(result, function, act);
     }
 
-    /// <summary>The profile with a number; null, and <paramref name="end"/> true behind the last number that the driver knows.</summary>
-    public GpuInstanceProfile? GetGpuInstanceProfile(uint number, out bool end)
+    /// <summary>Throws if the driver is older than a function.</summary>
+    protected void Require(string function, string act)
     {
-        using Lease lease = Session.Lease();
-        nvmlGpuInstanceProfileInfo_v2_t info = default;
+        if (!Session.Library.Has(function))
+            throw Failure(NVML_ERROR_FUNCTION_NOT_FOUND, function, act);
+    }
+
+    private void AddProcesses(
+        Dictionary<(uint Pid, uint GpuInstance, uint ComputeInstance), (GpuProcessKinds Kinds, ulong Memory)> found, GpuProcessKinds kind)
+    {
+        nvmlProcessInfo_t* buffer = stackalloc nvmlProcessInfo_t[FirstProcesses];
+        Span<nvmlProcessInfo_t> processes = new(buffer, FirstProcesses);
         nvmlReturn_t result;
         string function;
-        bool named = Session.Library.Has(nameof(nvmlDeviceGetGpuInstanceProfileInfoV));
-        if (named)
-        {
-            function = nameof(nvmlDeviceGetGpuInstanceProfileInfoV);
-            info.version = nvmlGpuInstanceProfileInfo_v2_t.Version;
-            result = nvmlDeviceGetGpuInstanceProfileInfoV(_handle, number, &info);
-        }
-        else
-        {
-            // Drivers of the R470 branch: version 1 lacks the version and the name, and is the same otherwise.
-            function = nameof(nvmlDeviceGetGpuInstanceProfileInfo);
-            nvmlGpuInstanceProfileInfo_t old;
-            result = nvmlDeviceGetGpuInstanceProfileInfo(_handle, number, &old);
-            info = new nvmlGpuInstanceProfileInfo_v2_t
-            {
-                id = old.id,
-                isP2pSupported = old.isP2pSupported,
-                sliceCount = old.sliceCount,
-                instanceCount = old.instanceCount,
-                multiprocessorCount = old.multiprocessorCount,
-                copyEngineCount = old.copyEngineCount,
-                decoderCount = old.decoderCount,
-                encoderCount = old.encoderCount,
-                jpegCount = old.jpegCount,
-                ofaCount = old.ofaCount,
-                memorySizeMB = old.memorySizeMB,
-            };
-        }
-
-        end = result == NVML_ERROR_INVALID_ARGUMENT;
-        if (end || result == NVML_ERROR_NOT_SUPPORTED)
-            return null;
-        if (result != NVML_SUCCESS)
-            throw Error(result, function, $"read GPU instance profile number {number}");
-        return new GpuInstanceProfile
-        {
-            Number = (int)number,
-            Id = (int)info.id,
-            Name = named
-                ? ProfileNames.WithoutMig(NativeText.Read(info.name, NVML_DEVICE_NAME_V2_BUFFER_SIZE))
-                : ProfileNames.Compose(number, info.sliceCount, info.memorySizeMB),
-            SliceCount = (int)info.sliceCount,
-            MaxInstances = (int)info.instanceCount,
-            MultiprocessorCount = (int)info.multiprocessorCount,
-            MemoryMiB = (long)info.memorySizeMB,
-            CopyEngineCount = (int)info.copyEngineCount,
-            DecoderCount = (int)info.decoderCount,
-            EncoderCount = (int)info.encoderCount,
-            JpegCount = (int)info.jpegCount,
-            OfaCount = (int)info.ofaCount,
-            SupportsP2P = info.isP2pSupported != 0,
-        };
-    }
-
-    public Placement[] GetPossiblePlacements(GpuInstanceProfile profile)
-    {
-        using Lease lease = Session.Lease();
-        nvmlGpuInstancePlacement_t* buffer = stackalloc nvmlGpuInstancePlacement_t[MaxPlacements];
-        uint count = MaxPlacements;
-        nvmlReturn_t result = nvmlDeviceGetGpuInstancePossiblePlacements_v2(_handle, (uint)profile.Id, buffer, &count);
-        if (result != NVML_SUCCESS)
-            throw Error(result, nameof(nvmlDeviceGetGpuInstancePossiblePlacements_v2), $"read the placements of {profile.Name}");
-        Session.CheckCount(
-            count, MaxPlacements, nameof(nvmlDeviceGetGpuInstancePossiblePlacements_v2), "read the placements of a profile on", Description);
-        Placement[] placements = new Placement[count];
-        for (int i = 0; i < placements.Length; i++)
-            placements[i] = new Placement((int)buffer[i].start, (int)buffer[i].size);
-        return placements;
-    }
-
-    public int GetRemainingCapacity(GpuInstanceProfile profile)
-    {
-        using Lease lease = Session.Lease();
         uint count;
-        nvmlReturn_t result = nvmlDeviceGetGpuInstanceRemainingCapacity(_handle, (uint)profile.Id, &count);
-        if (result != NVML_SUCCESS)
-            throw Error(result, nameof(nvmlDeviceGetGpuInstanceRemainingCapacity), $"read the remaining capacity for {profile.Name}");
-        return (int)count;
-    }
-
-    /// <summary>Creates an instance and reads what it became. <paramref name="whyNoRoom"/> is asked if there is no room.</summary>
-    public NativeGpuInstance CreateGpuInstance(
-        GpuInstanceProfile profile, Placement? placement, Func<string?> whyNoRoom, out InstanceInfo created)
-    {
-        using Lease lease = Session.Lease();
-        long started = Stopwatch.GetTimestamp();
-        nvmlGpuInstance_t handle;
-        nvmlReturn_t result;
-        string function;
-        if (placement is { } wanted)
+        // The list can grow between two calls: ask until it fits.
+        while (true)
         {
-            function = nameof(nvmlDeviceCreateGpuInstanceWithPlacement);
-            nvmlGpuInstancePlacement_t native = new() { start = (uint)wanted.Start, size = (uint)wanted.Size };
-            result = nvmlDeviceCreateGpuInstanceWithPlacement(_handle, (uint)profile.Id, &native, &handle);
-        }
-        else
-        {
-            function = nameof(nvmlDeviceCreateGpuInstance);
-            result = nvmlDeviceCreateGpuInstance(_handle, (uint)profile.Id, &handle);
+            count = (uint)processes.Length;
+            result = ReadProcesses(kind, &count, (nvmlProcessInfo_t*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(processes)), out function);
+            if (result != NVML_ERROR_INSUFFICIENT_SIZE)
+                break;
+            // Pinned, since the span's pointer is taken above.
+            processes = GC.AllocateUninitializedArray<nvmlProcessInfo_t>(2 * Math.Max((int)count, processes.Length), pinned: true);
         }
 
-        double milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
-        if (result != NVML_SUCCESS)
+        // Graphics and MPS do not exist everywhere; compute does.
+        if (result == NVML_ERROR_NOT_SUPPORTED && kind != GpuProcessKinds.Compute)
+            return;
+        Check(result, function, "list the processes");
+        foreach (ref readonly nvmlProcessInfo_t process in processes[..(int)count])
         {
-            string where = placement is { } at ? $" at {at}" : "";
-            throw Error(result, function, $"create a GPU instance {profile.Name} (profile {profile.Id}){where}", result switch
-            {
-                NVML_ERROR_NOT_SUPPORTED => "MIG mode must be enabled first.",
-                NVML_ERROR_INVALID_ARGUMENT => "The GPU has no such profile, or the profile cannot be placed there.",
-                NVML_ERROR_INSUFFICIENT_RESOURCES => whyNoRoom(),
-                _ => null,
-            });
+            (uint, uint, uint) key = (process.pid, process.gpuInstanceId, process.computeInstanceId);
+            found[key] = found.TryGetValue(key, out (GpuProcessKinds Kinds, ulong Memory) known)
+                ? (known.Kinds | kind, known.Memory)
+                : (kind, process.usedGpuMemory);
         }
+    }
 
-        NativeGpuInstance instance = new(this, handle);
-        result = instance.GetInfo(out created);
-        if (result != NVML_SUCCESS)
+    /// <summary>Version 3 has the same struct as version 2, which drivers of the R470 branch have.</summary>
+    private nvmlReturn_t ReadProcesses(GpuProcessKinds kind, uint* count, nvmlProcessInfo_t* processes, out string function)
+    {
+        bool young = Session.Library.Has(nameof(nvmlDeviceGetComputeRunningProcesses_v3));
+        switch (kind)
         {
-            Log.GpuInstanceCreatedUnread(Session.Logger, profile.Name, Description);
-            throw Error(
-                result,
-                nameof(nvmlGpuInstanceGetInfo),
-                $"read back the GPU instance {profile.Name} that was just created",
-                "The creation itself succeeded: list the GPU instances to find it.");
+            case GpuProcessKinds.Compute when young:
+                function = nameof(nvmlDeviceGetComputeRunningProcesses_v3);
+                return nvmlDeviceGetComputeRunningProcesses_v3(Handle, count, processes);
+            case GpuProcessKinds.Compute:
+                function = nameof(nvmlDeviceGetComputeRunningProcesses_v2);
+                return nvmlDeviceGetComputeRunningProcesses_v2(Handle, count, processes);
+            case GpuProcessKinds.Graphics when young:
+                function = nameof(nvmlDeviceGetGraphicsRunningProcesses_v3);
+                return nvmlDeviceGetGraphicsRunningProcesses_v3(Handle, count, processes);
+            case GpuProcessKinds.Graphics:
+                function = nameof(nvmlDeviceGetGraphicsRunningProcesses_v2);
+                return nvmlDeviceGetGraphicsRunningProcesses_v2(Handle, count, processes);
+            case GpuProcessKinds.MpsClient when young:
+                function = nameof(nvmlDeviceGetMPSComputeRunningProcesses_v3);
+                return nvmlDeviceGetMPSComputeRunningProcesses_v3(Handle, count, processes);
+            default:
+                function = nameof(nvmlDeviceGetMPSComputeRunningProcesses_v2);
+                return nvmlDeviceGetMPSComputeRunningProcesses_v2(Handle, count, processes);
         }
-
-        Log.GpuInstanceCreated(Session.Logger, created.Id, profile.Name, created.Placement, Description, milliseconds);
-        return instance;
     }
-
-    public NativeGpuInstance[] GetGpuInstances(GpuInstanceProfile profile)
-    {
-        using Lease lease = Session.Lease();
-        nvmlGpuInstance_t* buffer = stackalloc nvmlGpuInstance_t[MaxInstances];
-        uint count = MaxInstances;
-        nvmlReturn_t result = nvmlDeviceGetGpuInstances(_handle, (uint)profile.Id, buffer, &count);
-        if (result != NVML_SUCCESS)
-            throw Error(result, nameof(nvmlDeviceGetGpuInstances), $"list the GPU instances {profile.Name}");
-        Session.CheckCount(count, MaxInstances, nameof(nvmlDeviceGetGpuInstances), "list the GPU instances on", Description);
-        NativeGpuInstance[] instances = new NativeGpuInstance[count];
-        for (int i = 0; i < instances.Length; i++)
-            instances[i] = new NativeGpuInstance(this, buffer[i]);
-        return instances;
-    }
-
-    public NativeGpuInstance GetGpuInstanceById(int id)
-    {
-        using Lease lease = Session.Lease();
-        nvmlGpuInstance_t handle;
-        nvmlReturn_t result = nvmlDeviceGetGpuInstanceById(_handle, (uint)id, &handle);
-        if (result != NVML_SUCCESS)
-            throw Error(result, nameof(nvmlDeviceGetGpuInstanceById), $"find GPU instance {id}");
-        return new NativeGpuInstance(this, handle);
-    }
-
-    public uint GetMaxMigDeviceCount()
-    {
-        using Lease lease = Session.Lease();
-        uint count;
-        nvmlReturn_t result = nvmlDeviceGetMaxMigDeviceCount(_handle, &count);
-        if (result != NVML_SUCCESS)
-            throw Error(result, nameof(nvmlDeviceGetMaxMigDeviceCount), "count the MIG devices");
-        return count;
-    }
-
-    /// <summary>Null where there is no MIG device with that index, or not any more.</summary>
-    public NativeMigDevice? GetMigDevice(uint index)
-    {
-        using Lease lease = Session.Lease();
-        nvmlDevice_t handle;
-        nvmlReturn_t result = nvmlDeviceGetMigDeviceHandleByIndex(_handle, index, &handle);
-        if (result is NVML_ERROR_NOT_FOUND or NVML_ERROR_INVALID_ARGUMENT)
-            return null;
-        if (result != NVML_SUCCESS)
-            throw Error(result, nameof(nvmlDeviceGetMigDeviceHandleByIndex), $"find MIG device {index}");
-        return NativeMigDevice.TryRead(this, handle);
-    }
-
-    /// <summary><paramref name="act"/> goes before "on GPU 0 (...)".</summary>
-    private NvmlException Error(nvmlReturn_t result, string function, string act, string? hint = null) =>
-        Session.Error(result, function, $"{act} on {Description}", hint);
 }

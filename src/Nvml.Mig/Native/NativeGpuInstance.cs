@@ -6,7 +6,7 @@ using static Nvml.Mig.Interop.nvmlReturn_t;
 namespace Nvml.Mig.Native;
 
 /// <summary>A GPU instance: the checked calls on its handle.</summary>
-internal sealed unsafe class NativeGpuInstance(NativeDevice device, nvmlGpuInstance_t handle)
+internal sealed unsafe class NativeGpuInstance(NativeGpu device, nvmlGpuInstance_t handle)
 {
     /// <summary>Room for the compute instances of any profile; the driver has at most 8 in a GPU instance.</summary>
     private const int MaxInstances = 64;
@@ -42,8 +42,8 @@ internal sealed unsafe class NativeGpuInstance(NativeDevice device, nvmlGpuInsta
         return result;
     }
 
-    /// <summary><paramref name="whyInUse"/> is asked if it is in use: what inside it must go first, or null if that is not it.</summary>
-    public void Destroy(int id, Func<string?> whyInUse)
+    /// <summary><paramref name="whyInUse"/> is asked only if it is in use.</summary>
+    public void Destroy(int id, Func<(string? Why, bool IsTransient)> whyInUse)
     {
         using Lease lease = Session.Lease();
         long started = Stopwatch.GetTimestamp();
@@ -51,9 +51,8 @@ internal sealed unsafe class NativeGpuInstance(NativeDevice device, nvmlGpuInsta
         double milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
         if (result != NVML_SUCCESS)
         {
-            string? hint = result == NVML_ERROR_IN_USE ? whyInUse() : null;
-            throw Session.Error(
-                result, nameof(nvmlGpuInstanceDestroy), $"destroy {Describe(id)}", hint, isTransient: hint is null ? null : false);
+            (string? hint, bool? isTransient) = result == NVML_ERROR_IN_USE ? whyInUse() : ((string?)null, (bool?)null);
+            throw Session.Error(result, nameof(nvmlGpuInstanceDestroy), $"destroy {Describe(id)}", hint, isTransient);
         }
 
         Log.GpuInstanceDestroyed(Session.Logger, Describe(id), milliseconds);
@@ -116,6 +115,41 @@ internal sealed unsafe class NativeGpuInstance(NativeDevice device, nvmlGpuInsta
             SharedJpegCount = (int)info.sharedJpegCount,
             SharedOfaCount = (int)info.sharedOfaCount,
         };
+    }
+
+    /// <summary>Version 3 of the profile's information; 0 on drivers that do not have it.</summary>
+    public uint GetCapabilities(ComputeInstanceProfile profile, int id)
+    {
+        using Lease lease = Session.Lease();
+        if (!Session.Library.Has(nameof(nvmlGpuInstanceGetComputeInstanceProfileInfoV)))
+            return 0;
+        nvmlComputeInstanceProfileInfo_v3_t info = new() { version = nvmlComputeInstanceProfileInfo_v3_t.Version };
+        nvmlReturn_t result = nvmlGpuInstanceGetComputeInstanceProfileInfoV(
+            handle, (uint)profile.Number, NVML_COMPUTE_INSTANCE_ENGINE_PROFILE_SHARED, (nvmlComputeInstanceProfileInfo_v2_t*)&info);
+        // As for GPU instances: a version that the driver does not know.
+        if (result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_ARGUMENT_VERSION_MISMATCH)
+            return 0;
+        if (result != NVML_SUCCESS)
+        {
+            throw Session.Error(
+                result, nameof(nvmlGpuInstanceGetComputeInstanceProfileInfoV), $"read the capabilities of {profile.Name} in {Describe(id)}");
+        }
+
+        return info.capabilities;
+    }
+
+    public NativeComputeInstance GetComputeInstanceById(int computeInstance, int id)
+    {
+        using Lease lease = Session.Lease();
+        nvmlComputeInstance_t found;
+        nvmlReturn_t result = nvmlGpuInstanceGetComputeInstanceById(handle, (uint)computeInstance, &found);
+        if (result != NVML_SUCCESS)
+        {
+            throw Session.Error(
+                result, nameof(nvmlGpuInstanceGetComputeInstanceById), $"find compute instance {computeInstance} of {Describe(id)}");
+        }
+
+        return new NativeComputeInstance(this, found);
     }
 
     public Placement[] GetPossiblePlacements(ComputeInstanceProfile profile, int id)

@@ -5,15 +5,11 @@ using static Nvml.Mig.Interop.nvmlReturn_t;
 namespace Nvml.Mig.Native;
 
 /// <summary>A MIG device: its identity, and the checked calls on its handle.</summary>
-internal sealed unsafe class NativeMigDevice
+internal sealed unsafe class NativeMigDevice : NativeDevice
 {
-    private readonly NativeSession _session;
-    private readonly nvmlDevice_t _handle;
-
     private NativeMigDevice(NativeSession session, nvmlDevice_t handle, string uuid, uint gpuInstanceId, uint computeInstanceId)
+        : base(session, handle)
     {
-        _session = session;
-        _handle = handle;
         Uuid = uuid;
         GpuInstanceId = (int)gpuInstanceId;
         ComputeInstanceId = (int)computeInstanceId;
@@ -21,12 +17,14 @@ internal sealed unsafe class NativeMigDevice
 
     public string Uuid { get; }
 
+    public override string Description => $"MIG device {Uuid}";
+
     public int GpuInstanceId { get; }
 
     public int ComputeInstanceId { get; }
 
     /// <summary>Reads what a handle stands for; null if its compute instance has gone since the handle was asked for.</summary>
-    public static NativeMigDevice? TryRead(NativeDevice gpu, nvmlDevice_t handle)
+    public static NativeMigDevice? TryRead(NativeGpu gpu, nvmlDevice_t handle)
     {
         NativeSession session = gpu.Session;
         using Lease lease = session.Lease();
@@ -54,5 +52,26 @@ internal sealed unsafe class NativeMigDevice
             session, handle, NativeText.Read(uuid, NVML_DEVICE_UUID_V2_BUFFER_SIZE), gpuInstanceId, computeInstanceId);
     }
 
-    public string GetName() => NativeDevice.ReadName(_session, _handle, Uuid);
+    public MigDeviceAttributes GetAttributes()
+    {
+        using Lease lease = Session.Lease();
+        nvmlDeviceAttributes_t attributes;
+        Check(nvmlDeviceGetAttributes_v2(Handle, &attributes), nameof(nvmlDeviceGetAttributes_v2), "read the attributes");
+        return new MigDeviceAttributes(
+            (int)attributes.multiprocessorCount,
+            (int)attributes.sharedCopyEngineCount,
+            (int)attributes.sharedDecoderCount,
+            (int)attributes.sharedEncoderCount,
+            (int)attributes.sharedJpegCount,
+            (int)attributes.sharedOfaCount,
+            (int)attributes.gpuInstanceSliceCount,
+            (int)attributes.computeInstanceSliceCount,
+            (long)attributes.memorySizeMB);
+    }
+
+    /// <summary>To a handle whose compute instance has gone the driver says INVALID_ARGUMENT; callers hear what that means.</summary>
+    protected override NvmlException Failure(nvmlReturn_t result, string function, string act) =>
+        result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND
+            ? GpuDevice.Gone(function, Description)
+            : Session.Error(result, function, $"{act} of {Description}");
 }

@@ -33,12 +33,13 @@ internal sealed unsafe class NativeSession : SafeHandle
 
     /// <summary>Loads and initialises NVML.</summary>
     /// <exception cref="NvmlException">Either failed.</exception>
-    public static NativeSession Open(string? libraryPath, ILogger logger)
+    public static NativeSession Open(string? libraryPath, ILogger logger, NvmlInitOptions options)
     {
         NativeSession session = new(NvmlLibrary.Load(libraryPath), logger);
-        nvmlReturn_t result = nvmlInit_v2();
+        bool plain = options == NvmlInitOptions.None;
+        nvmlReturn_t result = plain ? nvmlInit_v2() : nvmlInitWithFlags((uint)options);
         if (result != nvmlReturn_t.NVML_SUCCESS)
-            throw session.Error(result, nameof(nvmlInit_v2), $"initialise NVML ({session.Library.Path})");
+            throw session.Error(result, plain ? nameof(nvmlInit_v2) : nameof(nvmlInitWithFlags), $"initialise NVML ({session.Library.Path})");
         session.SetHandle(1);
         Log.SessionOpened(logger, session.Library.Path);
         return session;
@@ -98,12 +99,38 @@ internal sealed unsafe class NativeSession : SafeHandle
         return NativeText.Read(version, NVML_SYSTEM_NVML_VERSION_BUFFER_SIZE);
     }
 
-    public NativeDevice GetDeviceByIndex(uint index)
+    public Version GetCudaVersion()
+    {
+        using Lease lease = Lease();
+        int version;
+        Check(nvmlSystemGetCudaDriverVersion_v2(&version), nameof(nvmlSystemGetCudaDriverVersion_v2), "read the CUDA version");
+        return new Version(version / 1000, version % 1000 / 10);
+    }
+
+    public string GetDriverBranch()
+    {
+        using Lease lease = Lease();
+        Require(nameof(nvmlSystemGetDriverBranch), "read the branch of", "the driver");
+        nvmlSystemDriverBranchInfo_t info = new() { version = nvmlSystemDriverBranchInfo_t.Version };
+        Check(
+            nvmlSystemGetDriverBranch(&info, NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE),
+            nameof(nvmlSystemGetDriverBranch),
+            "read the branch of the driver");
+        return NativeText.Read(info.branch, NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE);
+    }
+
+    public string? GetProcessName(uint pid)
+    {
+        using Lease lease = Lease();
+        return NativeDevice.GetProcessName(this, pid);
+    }
+
+    public NativeGpu GetDeviceByIndex(uint index)
     {
         using Lease lease = Lease();
         nvmlDevice_t device;
         Check(nvmlDeviceGetHandleByIndex_v2(index, &device), nameof(nvmlDeviceGetHandleByIndex_v2), "find GPU", index.ToString(CultureInfo.InvariantCulture));
-        return new NativeDevice(this, device, $"GPU {index}");
+        return new NativeGpu(this, device, $"GPU {index}");
     }
 
     /// <summary>The index of the GPU with a UUID.</summary>
@@ -114,6 +141,49 @@ internal sealed unsafe class NativeSession : SafeHandle
         fixed (byte* text = NativeText.Write(uuid))
             Check(nvmlDeviceGetHandleByUUID(text, &device), nameof(nvmlDeviceGetHandleByUUID), "find the GPU", uuid);
         return GetIndex(device, uuid);
+    }
+
+    /// <summary>The index of the GPU with a serial number.</summary>
+    public uint FindIndexBySerial(string serial)
+    {
+        using Lease lease = Lease();
+        nvmlDevice_t device;
+        fixed (byte* text = NativeText.Write(serial))
+        {
+            Check(
+                nvmlDeviceGetHandleBySerial(text, &device),
+                nameof(nvmlDeviceGetHandleBySerial),
+                "find the GPU with serial number",
+                serial,
+                "Not every board has a serial number that can be read, and boards with two GPUs have one for both.");
+        }
+
+        return GetIndex(device, serial);
+    }
+
+    /// <summary>The MIG device with a UUID, and the index of its GPU; null if the UUID is a GPU's.</summary>
+    public (nvmlDevice_t Handle, uint GpuIndex)? FindMigDevice(string uuid)
+    {
+        using Lease lease = Lease();
+        nvmlDevice_t device;
+        fixed (byte* text = NativeText.Write(uuid))
+        {
+            Check(
+                nvmlDeviceGetHandleByUUID(text, &device),
+                nameof(nvmlDeviceGetHandleByUUID),
+                "find the MIG device",
+                uuid,
+                "MIG devices come and go with their compute instances: list them again.");
+        }
+
+        uint isMigDevice;
+        Check(nvmlDeviceIsMigDeviceHandle(device, &isMigDevice), nameof(nvmlDeviceIsMigDeviceHandle), "look at", uuid);
+        if (isMigDevice == 0)
+            return null;
+        nvmlDevice_t gpu;
+        Check(
+            nvmlDeviceGetDeviceHandleFromMigDeviceHandle(device, &gpu), nameof(nvmlDeviceGetDeviceHandleFromMigDeviceHandle), "find the GPU of", uuid);
+        return (device, GetIndex(gpu, uuid));
     }
 
     /// <summary>The index of the GPU at a PCI bus id.</summary>

@@ -59,6 +59,51 @@ public class AbiTests
                 code => code.ToString().Replace("NVML_ERROR_", "", StringComparison.Ordinal).Replace("NVML_", "", StringComparison.Ordinal).Replace("_", "", StringComparison.Ordinal),
                 code => (long)code));
 
+    public static TheoryData<Type, string> Enums => new()
+    {
+        { typeof(NvmlInitOptions), "NVML_INIT_FLAG_" },
+        { typeof(GpuArchitecture), "NVML_DEVICE_ARCH_" },
+        { typeof(GpuBrand), "NVML_BRAND_" },
+        { typeof(ComputeMode), "NVML_COMPUTEMODE_" },
+        { typeof(GpuVirtualizationMode), "NVML_GPU_VIRTUALIZATION_MODE_" },
+        { typeof(EccErrorType), "NVML_MEMORY_ERROR_TYPE_" },
+        { typeof(EccMemoryLocation), "NVML_MEMORY_LOCATION_" },
+        { typeof(FabricState), "NVML_GPU_FABRIC_STATE_" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Enums))]
+    public void Public_enumerations_have_the_names_and_values_of_nvml(Type type, string prefix)
+    {
+        Dictionary<string, long> expected = C
+            .Where(fact => fact.Key.StartsWith(prefix, StringComparison.Ordinal))
+            .ToDictionary(fact => fact.Key[prefix.Length..].Replace("_", "", StringComparison.Ordinal), fact => fact.Value);
+        expected.Remove("FORCEINIT"); // the header calls it internal
+        Dictionary<string, long> actual = Enum.GetValuesAsUnderlyingType(type).Cast<object>().ToDictionary(
+            value => Enum.GetName(type, value)!.ToUpperInvariant(), value => Convert.ToInt64(value, CultureInfo.InvariantCulture));
+        if (!expected.ContainsValue(0))
+            actual.Remove("NONE"); // .NET wants a zero
+        actual.Should().BeEquivalentTo(expected);
+    }
+
+    [Theory]
+    [InlineData(typeof(GpuEventKinds), "nvmlEvent", GpuEventKinds.GpuLost)]
+    [InlineData(typeof(GpmMetric), "NVML_GPM_METRIC_", null)]
+    [InlineData(typeof(GpuInstanceCapabilities), "NVML_GPU_INSTANCE_PROFILE_CAPS_", null)]
+    [InlineData(typeof(ComputeInstanceCapabilities), "NVML_COMPUTE_INSTANCE_PROFILE_CAPS_", null)]
+    public void Public_enumerations_with_names_of_their_own_have_the_values_of_nvml(Type type, string prefix, object? ours) =>
+        Enum.GetValuesAsUnderlyingType(type).Cast<object>()
+            .Where(value => ours is null || !Enum.ToObject(type, value).Equals(ours))
+            .Select(value => Convert.ToInt64(value, CultureInfo.InvariantCulture))
+            .Where(value => value != 0)
+            .Should().BeEquivalentTo(C
+                .Where(fact => fact.Key.StartsWith(prefix, StringComparison.Ordinal) && fact.Key != "NVML_GPM_METRIC_MAX")
+                .Select(fact => fact.Value));
+
+    [Fact]
+    public void Ecc_counters_have_their_values() =>
+        (C["NVML_VOLATILE_ECC"], C["NVML_AGGREGATE_ECC"]).Should().Be(((long)EccCounterType.Volatile, (long)EccCounterType.Aggregate));
+
     [Fact]
     public void Constants_have_their_values()
     {
@@ -101,7 +146,8 @@ public class AbiTests
     private static IEnumerable<Type> InteropTypes() =>
         typeof(LibNvml).Assembly.GetTypes().Where(type => type.Name.StartsWith("nvml", StringComparison.Ordinal) && !type.IsNested);
 
-    private static bool IsHandle(Type type) => type == typeof(nvmlDevice_t) || type == typeof(nvmlGpuInstance_t) || type == typeof(nvmlComputeInstance_t);
+    /// <summary>A handle is a pointer and nothing else.</summary>
+    private static bool IsHandle(Type type) => type.GetFields(BindingFlags.Instance | BindingFlags.Public) is [{ Name: "Value" }];
 
     private static int SizeOf(Type type) =>
         (int)typeof(Unsafe).GetMethod(nameof(Unsafe.SizeOf))!.MakeGenericMethod(type).Invoke(null, null)!;

@@ -1,0 +1,31 @@
+namespace Nvml.Mig;
+
+/// <summary>
+/// What the GPU instances of a profile can do beyond their size (NVML_GPU_INSTANCE_PROFILE_CAPS_...). Newer drivers may know more bits.
+/// </summary>
+[Flags]
+public enum GpuInstanceCapabilities
+{
+    /// <summary>Nothing more.</summary>
+    None = 0,
+
+    /// <summary>Reach other GPUs directly.</summary>
+    PeerToPeer = 0x1,
+
+    /// <summary>Draw.</summary>
+    Graphics = 0x2,
+}
+
+/// <summary>
+/// What the compute instances of a profile can do beyond their size (NVML_COMPUTE_INSTANCE_PROFILE_CAPS_...). Newer drivers may know
+/// more bits.
+/// </summary>
+[Flags]
+public enum ComputeInstanceCapabilities
+{
+    /// <summary>Nothing more.</summary>
+    None = 0,
+
+    /// <summary>Draw.</summary>
+    Graphics = 0x1,
+}

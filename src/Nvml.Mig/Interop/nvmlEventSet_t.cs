@@ -1,0 +1,7 @@
+namespace Nvml.Mig.Interop;
+
+/// <summary>A set of events to wait for: an opaque pointer, owned by whoever created it.</summary>
+internal readonly struct nvmlEventSet_t(nint value)
+{
+    public readonly nint Value = value;
+}

@@ -1,0 +1,7 @@
+namespace Nvml.Mig.Interop;
+
+/// <summary>A sample of performance counters: an opaque pointer, owned by whoever allocated it.</summary>
+internal readonly struct nvmlGpmSample_t(nint value)
+{
+    public readonly nint Value = value;
+}

@@ -1,0 +1,227 @@
+using Nvml.Mig.Interop;
+using static Nvml.Mig.Interop.LibNvml;
+using static Nvml.Mig.Interop.nvmlReturn_t;
+
+namespace Nvml.Mig.Native;
+
+// What a GPU as a whole reports of itself.
+internal sealed unsafe partial class NativeGpu
+{
+    public int GetMinorNumber()
+    {
+        using Lease lease = Session.Lease();
+        uint minor;
+        Check(nvmlDeviceGetMinorNumber(Handle, &minor), nameof(nvmlDeviceGetMinorNumber), "read the minor number");
+        return (int)minor;
+    }
+
+    public string GetSerial()
+    {
+        using Lease lease = Session.Lease();
+        byte* serial = stackalloc byte[NVML_DEVICE_SERIAL_BUFFER_SIZE];
+        Check(nvmlDeviceGetSerial(Handle, serial, NVML_DEVICE_SERIAL_BUFFER_SIZE), nameof(nvmlDeviceGetSerial), "read the serial number");
+        return NativeText.Read(serial, NVML_DEVICE_SERIAL_BUFFER_SIZE);
+    }
+
+    public string GetVbiosVersion()
+    {
+        using Lease lease = Session.Lease();
+        byte* version = stackalloc byte[NVML_DEVICE_VBIOS_VERSION_BUFFER_SIZE];
+        Check(
+            nvmlDeviceGetVbiosVersion(Handle, version, NVML_DEVICE_VBIOS_VERSION_BUFFER_SIZE),
+            nameof(nvmlDeviceGetVbiosVersion),
+            "read the VBIOS version");
+        return NativeText.Read(version, NVML_DEVICE_VBIOS_VERSION_BUFFER_SIZE);
+    }
+
+    public uint GetBrand()
+    {
+        using Lease lease = Session.Lease();
+        uint brand;
+        Check(nvmlDeviceGetBrand(Handle, &brand), nameof(nvmlDeviceGetBrand), "read the brand");
+        return brand;
+    }
+
+    public uint GetArchitecture()
+    {
+        using Lease lease = Session.Lease();
+        uint architecture;
+        Check(nvmlDeviceGetArchitecture(Handle, &architecture), nameof(nvmlDeviceGetArchitecture), "read the architecture");
+        return architecture;
+    }
+
+    public Version GetComputeCapability()
+    {
+        using Lease lease = Session.Lease();
+        int major;
+        int minor;
+        Check(
+            nvmlDeviceGetCudaComputeCapability(Handle, &major, &minor), nameof(nvmlDeviceGetCudaComputeCapability), "read the compute capability");
+        return new Version(major, minor);
+    }
+
+    public bool GetPersistenceMode()
+    {
+        using Lease lease = Session.Lease();
+        uint mode;
+        Check(nvmlDeviceGetPersistenceMode(Handle, &mode), nameof(nvmlDeviceGetPersistenceMode), "read the persistence mode");
+        return mode != 0;
+    }
+
+    public uint GetVirtualizationMode()
+    {
+        using Lease lease = Session.Lease();
+        uint mode;
+        Check(nvmlDeviceGetVirtualizationMode(Handle, &mode), nameof(nvmlDeviceGetVirtualizationMode), "read the virtualization mode");
+        return mode;
+    }
+
+    public FabricInfo GetFabricInfo()
+    {
+        using Lease lease = Session.Lease();
+        Require(nameof(nvmlDeviceGetGpuFabricInfo), "read the fabric state");
+        nvmlGpuFabricInfo_t info;
+        Check(nvmlDeviceGetGpuFabricInfo(Handle, &info), nameof(nvmlDeviceGetGpuFabricInfo), "read the fabric state");
+        return new FabricInfo(
+            (FabricState)info.state, (NvmlReturnCode)info.status, new Guid(new ReadOnlySpan<byte>(info.clusterUuid, 16), bigEndian: true), (int)info.cliqueId);
+    }
+
+    public GpuUtilization GetUtilization()
+    {
+        using Lease lease = Session.Lease();
+        nvmlUtilization_t utilization;
+        Check(nvmlDeviceGetUtilizationRates(Handle, &utilization), nameof(nvmlDeviceGetUtilizationRates), "read the utilization");
+        return new GpuUtilization((int)utilization.gpu, (int)utilization.memory);
+    }
+
+    public int GetTemperature()
+    {
+        using Lease lease = Session.Lease();
+        uint celsius;
+        Check(nvmlDeviceGetTemperature(Handle, NVML_TEMPERATURE_GPU, &celsius), nameof(nvmlDeviceGetTemperature), "read the temperature");
+        return (int)celsius;
+    }
+
+    public uint GetPowerUsage()
+    {
+        using Lease lease = Session.Lease();
+        uint milliwatts;
+        Check(nvmlDeviceGetPowerUsage(Handle, &milliwatts), nameof(nvmlDeviceGetPowerUsage), "read the power draw");
+        return milliwatts;
+    }
+
+    public uint GetEnforcedPowerLimit()
+    {
+        using Lease lease = Session.Lease();
+        uint milliwatts;
+        Check(nvmlDeviceGetEnforcedPowerLimit(Handle, &milliwatts), nameof(nvmlDeviceGetEnforcedPowerLimit), "read the power limit");
+        return milliwatts;
+    }
+
+    public RemappedRows GetRemappedRows()
+    {
+        using Lease lease = Session.Lease();
+        uint correctable;
+        uint uncorrectable;
+        uint isPending;
+        uint hasFailed;
+        Check(
+            nvmlDeviceGetRemappedRows(Handle, &correctable, &uncorrectable, &isPending, &hasFailed),
+            nameof(nvmlDeviceGetRemappedRows),
+            "read the remapped rows");
+        return new RemappedRows((int)correctable, (int)uncorrectable, isPending != 0, hasFailed != 0);
+    }
+
+    public FieldValue[] GetFieldValues(ReadOnlySpan<int> ids)
+    {
+        if (ids.IsEmpty)
+            return [];
+        using Lease lease = Session.Lease();
+        nvmlFieldValue_t[] values = new nvmlFieldValue_t[ids.Length];
+        for (int i = 0; i < values.Length; i++)
+            values[i].fieldId = (uint)ids[i];
+        fixed (nvmlFieldValue_t* first = values)
+            Check(nvmlDeviceGetFieldValues(Handle, values.Length, first), nameof(nvmlDeviceGetFieldValues), "read field values");
+        return [.. values.Select(value => new FieldValue(value))];
+    }
+
+    public ulong GetSupportedEventTypes()
+    {
+        using Lease lease = Session.Lease();
+        ulong types;
+        Check(nvmlDeviceGetSupportedEventTypes(Handle, &types), nameof(nvmlDeviceGetSupportedEventTypes), "read the supported events");
+        return types;
+    }
+
+    /// <summary>Whether the GPU answers nothing any more.</summary>
+    public bool IsLost()
+    {
+        using Lease lease = Session.Lease();
+        uint current;
+        uint pending;
+        return nvmlDeviceGetMigMode(Handle, &current, &pending) == NVML_ERROR_GPU_IS_LOST;
+    }
+
+    public bool IsGpmSupported()
+    {
+        using Lease lease = Session.Lease();
+        if (!Session.Library.Has(nameof(nvmlGpmQueryDeviceSupport)))
+            return false;
+        nvmlGpmSupport_t support = new() { version = NVML_GPM_SUPPORT_VERSION };
+        nvmlReturn_t result = nvmlGpmQueryDeviceSupport(Handle, &support);
+        if (result == NVML_ERROR_NOT_SUPPORTED)
+            return false;
+        Check(result, nameof(nvmlGpmQueryDeviceSupport), "read the GPM support");
+        return support.isSupportedDevice != 0;
+    }
+
+    /// <summary>Takes a sample of the GPU, or of one of its GPU instances.</summary>
+    public NativeGpmSample TakeGpmSample(int? gpuInstanceId)
+    {
+        using Lease lease = Session.Lease();
+        Require(nameof(nvmlGpmSampleAlloc), "take a GPM sample");
+        NativeGpmSample sample = NativeGpmSample.Allocate(Session);
+        bool isTaken = false;
+        try
+        {
+            if (gpuInstanceId is { } id)
+            {
+                nvmlReturn_t result = nvmlGpmMigSampleGet(Handle, (uint)id, sample.Native);
+                // Measured: an instance that is not there gives INVALID_ARGUMENT.
+                if (result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND)
+                    throw GpuDevice.Gone(nameof(nvmlGpmMigSampleGet), $"GPU instance {id} of {Description}");
+                Check(result, nameof(nvmlGpmMigSampleGet), $"take a GPM sample of GPU instance {id}");
+            }
+            else
+            {
+                Check(nvmlGpmSampleGet(Handle, sample.Native), nameof(nvmlGpmSampleGet), "take a GPM sample");
+            }
+
+            isTaken = true;
+            return sample;
+        }
+        finally
+        {
+            if (!isTaken)
+                sample.Dispose();
+        }
+    }
+
+    /// <summary>
+    /// What a profile can do beyond its numbers: version 3 of the profile's information, of which driver 580 misplaces the name and
+    /// nothing else. Null where the driver has no version 3.
+    /// </summary>
+    public uint? GetCapabilities(GpuInstanceProfile profile)
+    {
+        using Lease lease = Session.Lease();
+        if (!Session.Library.Has(nameof(nvmlDeviceGetGpuInstanceProfileInfoV)))
+            return null;
+        nvmlGpuInstanceProfileInfo_v3_t info = new() { version = nvmlGpuInstanceProfileInfo_v3_t.Version };
+        nvmlReturn_t result = nvmlDeviceGetGpuInstanceProfileInfoV(Handle, (uint)profile.Number, (nvmlGpuInstanceProfileInfo_v2_t*)&info);
+        // Measured: a version that the driver does not know gives INVALID_ARGUMENT; the header speaks of the other.
+        if (result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_ARGUMENT_VERSION_MISMATCH)
+            return null;
+        Check(result, nameof(nvmlDeviceGetGpuInstanceProfileInfoV), $"read the capabilities of {profile.Name}");
+        return info.capabilities;
+    }
+}
