@@ -54,7 +54,7 @@ internal sealed class Machine : IDisposable
     public IReadOnlyList<GpuDevice> GpusToChange()
     {
         if (_names.Length == 0)
-            return [.. ReadEach(gpu => gpu).Select(read => read.Error is null ? read.Gpu : throw read.Error)];
+            return [.. ReadEach((gpu, _) => gpu).Select(read => read.Error is null ? read.Gpu : throw read.Error)];
         IReadOnlyList<GpuDevice> named = Gpus();
         foreach (GpuDevice gpu in named)
             gpu.GetMigMode(); // throws, and says which, if it has none
@@ -66,7 +66,7 @@ internal sealed class Machine : IDisposable
     /// the others.
     /// </summary>
     /// <exception cref="NvmlNotSupportedException">None can be divided.</exception>
-    public IReadOnlyList<Reading<T>> ReadEach<T>(Func<GpuDevice, T> read)
+    public IReadOnlyList<Reading<T>> ReadEach<T>(Func<GpuDevice, MigMode, T> read)
         where T : class
     {
         List<Reading<T>> readings = [];
@@ -74,8 +74,9 @@ internal sealed class Machine : IDisposable
         {
             try
             {
-                if (_names.Length > 0 || gpu.IsMigCapable())
-                    readings.Add(new Reading<T>(gpu, read(gpu), null));
+                // The mode is asked for once, and handed on: it says whether the GPU can be divided, and is part of what is read.
+                if ((_names.Length > 0 ? gpu.GetMigMode() : gpu.TryGetMigMode()) is { } mode)
+                    readings.Add(new Reading<T>(gpu, read(gpu, mode), null));
             }
             catch (NvmlException e)
             {

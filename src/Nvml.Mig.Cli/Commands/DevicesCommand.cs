@@ -39,9 +39,8 @@ internal static class DevicesCommand
     {
         try
         {
-            bool capable = gpu.IsMigCapable();
-            MigModeEntry? mode = capable ? MigModeEntry.From(gpu.GetMigMode()) : null;
-            return new Reading<DeviceEntry>(gpu, new DeviceEntry(gpu.Index, gpu.Name, gpu.Uuid, gpu.PciBusId, capable, mode, Error: null), null);
+            MigModeEntry? mode = gpu.TryGetMigMode() is { } read ? MigModeEntry.From(read) : null;
+            return new Reading<DeviceEntry>(gpu, new DeviceEntry(gpu.Index, gpu.Name, gpu.Uuid, gpu.PciBusId, mode is not null, mode, Error: null), null);
         }
         catch (NvmlException e)
         {

@@ -17,7 +17,7 @@ internal static class PlacementsCommand
 
     private static int Run(Machine machine)
     {
-        IReadOnlyList<Reading<GpuPlacementsEntry>> gpus = machine.ReadEach(gpu => new GpuPlacementsEntry(
+        IReadOnlyList<Reading<GpuPlacementsEntry>> gpus = machine.ReadEach((gpu, _) => new GpuPlacementsEntry(
             gpu.Index,
             gpu.Uuid,
             [.. gpu.GetGpuInstanceProfiles().Select(p => new ProfilePlacementsEntry(

@@ -17,7 +17,7 @@ internal static class ProfilesCommand
 
     private static int Run(Machine machine)
     {
-        IReadOnlyList<Reading<GpuProfilesEntry>> gpus = machine.ReadEach(gpu => new GpuProfilesEntry(
+        IReadOnlyList<Reading<GpuProfilesEntry>> gpus = machine.ReadEach((gpu, _) => new GpuProfilesEntry(
             gpu.Index,
             gpu.Uuid,
             [.. gpu.GetGpuInstanceProfiles().Select(p => new ProfileEntry(

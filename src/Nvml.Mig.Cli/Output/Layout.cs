@@ -20,25 +20,24 @@ internal sealed class Layout
     /// <summary>The memory slices of the GPU: as far as any placement reaches.</summary>
     public int SliceCount { get; }
 
-    public static Layout Read(GpuDevice gpu)
+    public static Layout Read(GpuDevice gpu, MigMode mode)
     {
-        MigMode mode = gpu.GetMigMode();
-        List<GpuInstanceEntry> instances = [];
-        if (mode.Current)
+        List<(GpuInstance Instance, IReadOnlyList<ComputeInstance> Inside)> found = [];
+        foreach (GpuInstance instance in mode.Current ? gpu.GetGpuInstances() : [])
         {
-            IReadOnlyList<MigDevice> devices = gpu.GetMigDevices();
-            foreach (GpuInstance instance in gpu.GetGpuInstances())
+            try
             {
-                try
-                {
-                    instances.Add(Entry(instance, instance.GetComputeInstances(), devices));
-                }
-                catch (NvmlNotFoundException)
-                {
-                    // Another process destroyed it while we read: it is not part of the layout any more.
-                }
+                found.Add((instance, instance.GetComputeInstances()));
+            }
+            catch (NvmlNotFoundException)
+            {
+                // Another process destroyed it while we read: it is not part of the layout any more.
             }
         }
+
+        // A MIG device is a compute instance: where there are none, there is nothing to walk.
+        IReadOnlyList<MigDevice> devices = found.Exists(f => f.Inside.Count > 0) ? gpu.GetMigDevices() : [];
+        List<GpuInstanceEntry> instances = [.. found.Select(f => Entry(f.Instance, f.Inside, devices))];
 
         int slices = gpu.GetGpuInstanceProfiles().SelectMany(gpu.GetPossiblePlacements).Select(p => p.End).DefaultIfEmpty().Max();
         return new Layout(gpu, mode, instances, slices);

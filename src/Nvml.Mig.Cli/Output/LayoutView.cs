@@ -28,7 +28,7 @@ internal static class LayoutView
         {
             try
             {
-                layouts.Add(Layout.Read(gpu));
+                layouts.Add(Layout.Read(gpu, gpu.GetMigMode()));
             }
             catch (NvmlException e)
             {

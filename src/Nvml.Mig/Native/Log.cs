@@ -42,4 +42,7 @@ internal static partial class Log
 
     [LoggerMessage(14, LogLevel.Information, "Destroyed {ComputeInstance} in {Milliseconds:0.###} ms")]
     public static partial void ComputeInstanceDestroyed(ILogger logger, string computeInstance, double milliseconds);
+
+    [LoggerMessage(18, LogLevel.Warning, "{Left} is left: {Reason}")]
+    public static partial void ScopedInstanceLeft(ILogger logger, string left, string reason);
 }

@@ -90,7 +90,17 @@ internal sealed unsafe partial class NativeGpu
     {
         using Lease lease = Session.Lease();
         nvmlUtilization_t utilization;
-        Check(nvmlDeviceGetUtilizationRates(Handle, &utilization), nameof(nvmlDeviceGetUtilizationRates), "read the utilization");
+        nvmlReturn_t result = nvmlDeviceGetUtilizationRates(Handle, &utilization);
+        if (result == NVML_ERROR_NOT_SUPPORTED)
+        {
+            throw Session.Error(
+                result,
+                nameof(nvmlDeviceGetUtilizationRates),
+                $"read the utilization of {Description}",
+                "With MIG enabled there is none for the whole GPU: take GPM samples of GPU instances.");
+        }
+
+        Check(result, nameof(nvmlDeviceGetUtilizationRates), "read the utilization");
         return new GpuUtilization((int)utilization.gpu, (int)utilization.memory);
     }
 
