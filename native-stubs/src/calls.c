@@ -126,6 +126,12 @@ bool call_begin(call *made, call_site *site, int gpu)
     return made->strikes_after || !strike(made, &made->struck_by);
 }
 
+void call_take(uint64_t nanoseconds)
+{
+    if (atomic_load_explicit(&slow, memory_order_relaxed))
+        latency_wait(latency_now(), nanoseconds);
+}
+
 nvmlReturn_t call_end(call *made)
 {
     if (made->strikes_after)

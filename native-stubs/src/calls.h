@@ -37,6 +37,9 @@ enum { NO_GPU = -1, NEEDS_NO_INIT = -2 };
 bool call_begin(call *made, call_site *site, int gpu);
 nvmlReturn_t call_end(call *made);
 
+/* Within a call: takes so long, where calls take as long as on hardware. Not under the machine's lock. */
+void call_take(uint64_t nanoseconds);
+
 unsigned long long call_get_count(const char *function);
 void call_reset_counts(void);
 

@@ -279,9 +279,7 @@ NVML_FUNCTION(nvmlGpuInstanceGetComputeInstanceById,
     return NVML_SUCCESS;
 }
 
-NVML_FUNCTION(nvmlComputeInstanceGetInfo_v2,
-              (nvmlComputeInstance_t computeInstance, nvmlComputeInstanceInfo_t *info),
-              (computeInstance, info), gpu_of_compute_instance(computeInstance))
+static nvmlReturn_t get_info(nvmlComputeInstance_t computeInstance, nvmlComputeInstanceInfo_t *info)
 {
     if (info == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
@@ -301,4 +299,18 @@ NVML_FUNCTION(nvmlComputeInstanceGetInfo_v2,
         .placement = {.start = at.compute_instance->start, .size = at.compute_profile->span},
     };
     return state_unlock(false);
+}
+
+NVML_FUNCTION(nvmlComputeInstanceGetInfo_v2,
+              (nvmlComputeInstance_t computeInstance, nvmlComputeInstanceInfo_t *info),
+              (computeInstance, info), gpu_of_compute_instance(computeInstance))
+{
+    return get_info(computeInstance, info);
+}
+
+NVML_FUNCTION(nvmlComputeInstanceGetInfo,
+              (nvmlComputeInstance_t computeInstance, nvmlComputeInstanceInfo_t *info),
+              (computeInstance, info), gpu_of_compute_instance(computeInstance))
+{
+    return get_info(computeInstance, info);
 }

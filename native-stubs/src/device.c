@@ -1,5 +1,6 @@
 #include "calls.h"
 #include "handles.h"
+#include "session.h"
 #include "text.h"
 #include "uuid.h"
 
@@ -16,7 +17,7 @@ NVML_FUNCTION(nvmlDeviceGetCount_v2, (unsigned int *deviceCount), (deviceCount),
     nvmlReturn_t result = state_lock(STATE_READ, &machine);
     if (result != NVML_SUCCESS)
         return result;
-    *deviceCount = machine->gpu_count;
+    *deviceCount = session_gpu_count(machine);
     return state_unlock(false);
 }
 
@@ -30,7 +31,7 @@ NVML_FUNCTION(nvmlDeviceGetHandleByIndex_v2, (unsigned int index, nvmlDevice_t *
     nvmlReturn_t result = state_lock(STATE_READ, &machine);
     if (result != NVML_SUCCESS)
         return result;
-    if (index >= machine->gpu_count)
+    if (index >= session_gpu_count(machine))
         result = NVML_ERROR_INVALID_ARGUMENT;
     else if (machine->gpus[index].lost)
         result = NVML_ERROR_GPU_IS_LOST;
@@ -52,7 +53,7 @@ static void device_uuid(const target *of, char text[UUID_TEXT_SIZE])
 static nvmlDevice_t find_device(machine_state *machine, bool (*matches)(const target *, const void *),
                                 const void *wanted)
 {
-    for (unsigned int g = 0; g < machine->gpu_count; g++) {
+    for (unsigned int g = 0; g < session_gpu_count(machine); g++) {
         target at = {.gpu_index = g, .model = state_model(g), .gpu = &machine->gpus[g]};
         if (matches(&at, wanted))
             return handle_of_gpu(g);
@@ -228,7 +229,7 @@ NVML_FUNCTION(nvmlDeviceGetSerial, (nvmlDevice_t device, char *serial, unsigned 
               gpu_of_device(device))
 {
     target at;
-    nvmlReturn_t result = lock_gpu(device, STATE_READ, &at);
+    nvmlReturn_t result = lock_gpu_without_mig_device(device, &at);
     if (result != NVML_SUCCESS)
         return result;
     char text[SERIAL_TEXT_SIZE];
@@ -237,35 +238,50 @@ NVML_FUNCTION(nvmlDeviceGetSerial, (nvmlDevice_t device, char *serial, unsigned 
     return text_return(text, serial, length);
 }
 
-NVML_FUNCTION(nvmlDeviceGetBrand, (nvmlDevice_t device, nvmlBrandType_t *type),
-              (device, type), gpu_of_device(device))
+NVML_FUNCTION(nvmlDeviceGetVbiosVersion,
+              (nvmlDevice_t device, char *version, unsigned int length),
+              (device, version, length), gpu_of_device(device))
+{
+    target at;
+    nvmlReturn_t result = lock_gpu_without_mig_device(device, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    const char *text = at.model->vbios_version;
+    state_unlock(false);
+    return text == NULL ? NVML_ERROR_NOT_SUPPORTED : text_return(text, version, length);
+}
+
+NVML_FUNCTION(nvmlDeviceGetBrand, (nvmlDevice_t device, nvmlBrandType_t *type), (device, type), gpu_of_device(device))
 {
     if (type == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
-    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    nvmlReturn_t result = lock_gpu_without_mig_device(device, &at);
     if (result != NVML_SUCCESS)
         return result;
-    state_unlock(false);
-    return NVML_ERROR_NOT_SUPPORTED;
+    *type = (nvmlBrandType_t)at.model->brand;
+    return state_unlock(false);
 }
 
-NVML_FUNCTION(nvmlDeviceGetVbiosVersion, (nvmlDevice_t device, char *version, unsigned int length),
-              (device, version, length), gpu_of_device(device))
+/* ---- modes ------------------------------------------------------------------------------------------------------- */
+
+/* Enabled, as on the H200 that was measured. */
+NVML_FUNCTION(nvmlDeviceGetPersistenceMode, (nvmlDevice_t device, nvmlEnableState_t *mode), (device, mode),
+              gpu_of_device(device))
 {
-    (void)length;
-    if (version == NULL)
+    if (mode == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
-    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    nvmlReturn_t result = lock_gpu_without_mig_device(device, &at);
     if (result != NVML_SUCCESS)
         return result;
-    state_unlock(false);
-    return NVML_ERROR_NOT_SUPPORTED;
+    *mode = NVML_FEATURE_ENABLED;
+    return state_unlock(false);
 }
 
-NVML_FUNCTION(nvmlDeviceGetPersistenceMode, (nvmlDevice_t device, nvmlEnableState_t *mode),
-              (device, mode), gpu_of_device(device))
+/* Of a GPU in MIG mode too: the header asks for a MIG device then, but nvidia-smi prints "Default" for the GPU as well. */
+NVML_FUNCTION(nvmlDeviceGetComputeMode, (nvmlDevice_t device, nvmlComputeMode_t *mode), (device, mode),
+              gpu_of_device(device))
 {
     if (mode == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
@@ -273,45 +289,44 @@ NVML_FUNCTION(nvmlDeviceGetPersistenceMode, (nvmlDevice_t device, nvmlEnableStat
     nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
     if (result != NVML_SUCCESS)
         return result;
-    state_unlock(false);
-    return NVML_ERROR_NOT_SUPPORTED;
+    *mode = NVML_COMPUTEMODE_DEFAULT;
+    return state_unlock(false);
 }
 
-NVML_FUNCTION(nvmlDeviceGetComputeMode, (nvmlDevice_t device, nvmlComputeMode_t *mode),
-              (device, mode), gpu_of_device(device))
-{
-    if (mode == NULL)
-        return NVML_ERROR_INVALID_ARGUMENT;
-    target at;
-    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
-    if (result != NVML_SUCCESS)
-        return result;
-    state_unlock(false);
-    return NVML_ERROR_NOT_SUPPORTED;
-}
-
-NVML_FUNCTION(nvmlDeviceGetVirtualizationMode, (nvmlDevice_t device, nvmlGpuVirtualizationMode_t *pVirtualMode),
+NVML_FUNCTION(nvmlDeviceGetVirtualizationMode,
+              (nvmlDevice_t device, nvmlGpuVirtualizationMode_t *pVirtualMode),
               (device, pVirtualMode), gpu_of_device(device))
 {
     if (pVirtualMode == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
-    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    nvmlReturn_t result = lock_gpu_without_mig_device(device, &at);
     if (result != NVML_SUCCESS)
         return result;
-    state_unlock(false);
-    return NVML_ERROR_NOT_SUPPORTED;
+    *pVirtualMode = at.gpu->in_vm ? NVML_GPU_VIRTUALIZATION_MODE_PASSTHROUGH : NVML_GPU_VIRTUALIZATION_MODE_NONE;
+    return state_unlock(false);
 }
 
+/*
+ * The machine has no NVLink fabric: what an H200 without one said, which left the padding behind the state as it was. Older
+ * GPUs do not know the question (header).
+ */
 NVML_FUNCTION(nvmlDeviceGetGpuFabricInfo, (nvmlDevice_t device, nvmlGpuFabricInfo_t *gpuFabricInfo),
               (device, gpuFabricInfo), gpu_of_device(device))
 {
     if (gpuFabricInfo == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
-    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    nvmlReturn_t result = lock_gpu_without_mig_device(device, &at);
     if (result != NVML_SUCCESS)
         return result;
+    bool knows = at.model->architecture >= ARCHITECTURE_HOPPER;
+    if (knows) {
+        memset(gpuFabricInfo->clusterUuid, 0, sizeof(gpuFabricInfo->clusterUuid));
+        gpuFabricInfo->status = NVML_SUCCESS;
+        gpuFabricInfo->cliqueId = 0;
+        gpuFabricInfo->state = NVML_GPU_FABRIC_STATE_NOT_SUPPORTED;
+    }
     state_unlock(false);
-    return NVML_ERROR_NOT_SUPPORTED;
+    return knows ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
 }

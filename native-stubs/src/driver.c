@@ -7,16 +7,17 @@
 #include <stdlib.h>
 
 /*
- * 580 is the one that was measured. Of the others we know the versions, the profile numbers of their headers, and which
- * profiles NVIDIA's guide says came when; that version 3 of the structs is newer than 550 is assumed. Quirks that were
- * measured on 580 are not taken away from the others: a client must survive them anyway.
+ * 580 is the one that was measured. Of the others we know the versions, how many profiles, field values and metrics their
+ * headers number, and which profiles NVIDIA's guide says came when; that version 3 of the structs is newer than 550 is
+ * assumed. The name of a branch can be asked for since 560. Quirks that were measured on 580 are not taken away from the
+ * others: a client must survive them anyway.
  */
 static const driver_branch branches[] = {
-    {470, "470.256.02", "11.470.256.02", NULL, 11040, 8, 1},
-    {525, "525.147.05", "12.525.147.05", NULL, 12000, 10, 2},
-    {535, "535.216.03", "12.535.216.03", NULL, 12020, 10, 2},
-    {550, "550.163.01", "12.550.163.01", NULL, 12040, 10, 2},
-    {580, "580.159.04", "13.580.159.04", "r582_49", 13000, 17, 3},
+    {470, "470.256.02", "11.470.256.02", NULL, 11040, 8, 161, 0, 1},
+    {525, "525.147.05", "12.525.147.05", NULL, 12000, 10, 170, 98, 2},
+    {535, "535.216.03", "12.535.216.03", NULL, 12020, 10, 197, 98, 2},
+    {550, "550.163.01", "12.550.163.01", NULL, 12040, 10, 200, 98, 2},
+    {580, "580.159.04", "13.580.159.04", "r582_49", 13000, 17, 289, 210, 3},
 };
 
 #ifndef STUB_DRIVER_BRANCH

@@ -12,6 +12,8 @@ typedef struct {
     const char *branch_name; /* what nvmlSystemGetDriverBranch says; NULL: not known */
     int cuda_version;
     unsigned int profile_numbers; /* GPU instance profile numbers below this are known */
+    unsigned int field_ids;       /* field values below this are known; of 0 there is none */
+    unsigned int gpm_metrics;     /* likewise metrics; and at most so many are read at a time */
     unsigned int newest_struct;   /* the newest version of the profile structs that is accepted; 1: none by version */
 } driver_branch;
 

@@ -54,6 +54,14 @@ uint32_t gpu_occupied(const gpu_model *model, const gpu_state *gpu)
     return occupied;
 }
 
+bool gpu_has_instances(const gpu_state *gpu)
+{
+    for (unsigned int id = 0; id < MAX_GPU_INSTANCE_IDS; id++)
+        if (gpu->instances[id].exists)
+            return true;
+    return false;
+}
+
 unsigned int gpu_existing(const gpu_state *gpu, const gpu_profile *profile)
 {
     unsigned int existing = 0;

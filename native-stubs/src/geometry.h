@@ -10,6 +10,8 @@
 /* The memory slices of a GPU that instances occupy, as a bit set. */
 uint32_t gpu_occupied(const gpu_model *model, const gpu_state *gpu);
 
+bool gpu_has_instances(const gpu_state *gpu);
+
 /* How many instances of a profile are on a GPU. */
 unsigned int gpu_existing(const gpu_state *gpu, const gpu_profile *profile);
 

@@ -5,6 +5,7 @@
 #include "handles.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* ---- profiles ---------------------------------------------------------------------------------------------------- */
 
@@ -79,8 +80,8 @@ static void fill_v2(nvmlGpuInstanceProfileInfo_v2_t *info, const gpu_profile *pr
 }
 
 /*
- * Measured on driver 580: it fills version 3 properly but for the name, which it puts where version 2 has it, made of the
- * instance count and a zero. Version 3's own name stays empty.
+ * Measured on driver 580: it fills version 3 properly but for the name, which it puts where version 2 has it, made of what
+ * version 2 has at the places of slices and memory: the instance count and a zero. Version 3's own name stays empty.
  */
 static void fill_v3(nvmlGpuInstanceProfileInfo_v3_t *info, const gpu_profile *profile)
 {
@@ -98,7 +99,7 @@ static void fill_v3(nvmlGpuInstanceProfileInfo_v3_t *info, const gpu_profile *pr
     };
     size_t misplaced = offsetof(nvmlGpuInstanceProfileInfo_v2_t, name);
     snprintf((char *)info + misplaced, offsetof(nvmlGpuInstanceProfileInfo_v3_t, capabilities) - misplaced,
-             "MIG %ug.0gb", profile->max_instances);
+             "MIG %ug.0gb%s", profile->max_instances, profile->name + strcspn(profile->name, "+-"));
 }
 
 static bool is_known_version(unsigned int version)
@@ -148,10 +149,8 @@ NVML_FUNCTION(nvmlDeviceGetGpuInstanceProfileInfoByIdV,
 }
 
 /* Measured on driver 580: the incoming count is ignored, a short buffer is overrun. NULL asks for the count alone. */
-NVML_FUNCTION(nvmlDeviceGetGpuInstancePossiblePlacements_v2,
-              (nvmlDevice_t device, unsigned int profileId, nvmlGpuInstancePlacement_t *placements,
-               unsigned int *count),
-              (device, profileId, placements, count), gpu_of_device(device))
+static nvmlReturn_t list_placements(nvmlDevice_t device, unsigned int profileId,
+                                    nvmlGpuInstancePlacement_t *placements, unsigned int *count)
 {
     if (count == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
@@ -170,6 +169,22 @@ NVML_FUNCTION(nvmlDeviceGetGpuInstancePossiblePlacements_v2,
     }
     *count = written;
     return state_unlock(false);
+}
+
+NVML_FUNCTION(nvmlDeviceGetGpuInstancePossiblePlacements_v2,
+              (nvmlDevice_t device, unsigned int profileId, nvmlGpuInstancePlacement_t *placements,
+               unsigned int *count),
+              (device, profileId, placements, count), gpu_of_device(device))
+{
+    return list_placements(device, profileId, placements, count);
+}
+
+NVML_FUNCTION(nvmlDeviceGetGpuInstancePossiblePlacements,
+              (nvmlDevice_t device, unsigned int profileId, nvmlGpuInstancePlacement_t *placements,
+               unsigned int *count),
+              (device, profileId, placements, count), gpu_of_device(device))
+{
+    return list_placements(device, profileId, placements, count);
 }
 
 NVML_FUNCTION(nvmlDeviceGetGpuInstanceRemainingCapacity,

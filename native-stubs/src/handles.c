@@ -1,5 +1,7 @@
 #include "handles.h"
 
+#include "session.h"
+
 #include <string.h>
 
 static char gpu_tokens[MAX_GPUS];
@@ -38,7 +40,7 @@ static long token_index(const void *handle, const void *tokens, size_t count)
 static bool target_gpu(target *of, machine_state *machine, long gpu)
 {
     memset(of, 0, sizeof(*of));
-    if (gpu < 0 || gpu >= machine->gpu_count)
+    if (gpu < 0 || gpu >= session_gpu_count(machine))
         return false;
     of->gpu_index = (unsigned int)gpu;
     of->model = state_model((unsigned int)gpu);
@@ -125,6 +127,16 @@ nvmlReturn_t lock_gpu_or_mig_device(nvmlDevice_t device, state_access access, ta
                    target_from_compute_token(found, machine,
                                              token_index(device, mig_device_tokens, sizeof(mig_device_tokens))),
                    found);
+}
+
+nvmlReturn_t lock_gpu_without_mig_device(nvmlDevice_t device, target *found)
+{
+    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, found);
+    if (result == NVML_SUCCESS && found->compute_instance != NULL) {
+        state_unlock(false);
+        result = NVML_ERROR_NOT_SUPPORTED;
+    }
+    return result;
 }
 
 nvmlReturn_t lock_gpu_instance(nvmlGpuInstance_t instance, state_access access, target *found)

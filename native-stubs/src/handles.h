@@ -40,6 +40,8 @@ typedef struct {
  */
 nvmlReturn_t lock_gpu(nvmlDevice_t device, state_access access, target *found);
 nvmlReturn_t lock_gpu_or_mig_device(nvmlDevice_t device, state_access access, target *found);
+/* For what GPUs have and MIG devices have not: NOT_SUPPORTED for the handle of one. */
+nvmlReturn_t lock_gpu_without_mig_device(nvmlDevice_t device, target *found);
 nvmlReturn_t lock_gpu_instance(nvmlGpuInstance_t instance, state_access access, target *found);
 nvmlReturn_t lock_compute_instance(nvmlComputeInstance_t instance, state_access access, target *found);
 

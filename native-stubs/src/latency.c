@@ -1,5 +1,8 @@
 #include "latency.h"
 
+#include "nvml_abi.h"
+
+#include <stdbool.h>
 #include <string.h>
 #include <time.h>
 
@@ -24,8 +27,17 @@ static const struct {
     {"nvmlDeviceGetGpuInstanceProfileInfoV", 409 * MICROSECONDS},
     {"nvmlDeviceGetGpuInstanceProfileInfoByIdV", 409 * MICROSECONDS},
     {"nvmlDeviceGetGpuInstancePossiblePlacements_v2", 165 * MICROSECONDS},
-    {"nvmlDeviceGetGpuInstanceRemainingCapacity", 165 * MICROSECONDS},        /* not measured */
-    {"nvmlDeviceGetGpuInstances", 165 * MICROSECONDS},                        /* not measured */
+    {"nvmlDeviceGetGpuInstancePossiblePlacements", 165 * MICROSECONDS},
+    {"nvmlDeviceGetGpuInstanceRemainingCapacity", 176 * MICROSECONDS},
+    {"nvmlDeviceGetGpuInstances", 280 * MICROSECONDS},
+    {"nvmlDeviceGetBAR1MemoryInfo", 132 * MICROSECONDS},
+    {"nvmlDeviceGetGpuFabricInfo", 4500},
+    {"nvmlDeviceGetBrand", 385 * MICROSECONDS},             /* asked for the first time; then the driver knows it */
+    {"nvmlDeviceGetUtilizationRates", 3261 * MICROSECONDS}, /* these four too, or after some time */
+    {"nvmlDeviceGetTemperature", 257 * MICROSECONDS},
+    {"nvmlDeviceGetPowerUsage", 1480 * MICROSECONDS},
+    {"nvmlGpmSampleGet", 215 * MICROSECONDS},
+    {"nvmlGpmMigSampleGet", 215 * MICROSECONDS},                              /* not measured */
     {"nvmlGpuInstanceGetComputeInstanceProfileInfo", 409 * MICROSECONDS},     /* not measured */
     {"nvmlGpuInstanceGetComputeInstanceProfileInfoV", 409 * MICROSECONDS},    /* not measured */
     {"nvmlGpuInstanceGetComputeInstancePossiblePlacements", 165 * MICROSECONDS}, /* not measured */
@@ -46,6 +58,14 @@ uint64_t latency_of(const char *function)
         if (strcmp(costs[i].function, function) == 0)
             return costs[i].nanoseconds;
     return 0;
+}
+
+/* The others cost less than the stub itself: the driver knows them, or no GPU is asked. */
+uint64_t latency_of_field(unsigned int field)
+{
+    bool asks_gpu = field == NVML_FI_DEV_IS_RESETLESS_MIG_SUPPORTED ||
+                    field == NVML_FI_DEV_IS_MIG_MODE_INDEPENDENT_MIG_QUERY_CAPABLE;
+    return asks_gpu ? 158 * MICROSECONDS : 0;
 }
 
 uint64_t latency_now(void)

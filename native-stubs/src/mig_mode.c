@@ -1,14 +1,7 @@
 #include "calls.h"
 #include "clients.h"
+#include "geometry.h"
 #include "handles.h"
-
-static bool has_instances(const gpu_state *gpu)
-{
-    for (unsigned int id = 0; id < MAX_GPU_INSTANCE_IDS; id++)
-        if (gpu->instances[id].exists)
-            return true;
-    return false;
-}
 
 /* Why a change of mode cannot take effect now; SUCCESS if it can. */
 static nvmlReturn_t why_pending(const target *at)
@@ -41,7 +34,7 @@ NVML_FUNCTION(nvmlDeviceSetMigMode, (nvmlDevice_t device, unsigned int mode, nvm
         result = NVML_ERROR_NOT_SUPPORTED;
     else if (state_privileges() < PRIVILEGES_ALL)
         result = NVML_ERROR_NO_PERMISSION;
-    else if (mode == NVML_DEVICE_MIG_DISABLE && has_instances(at.gpu))
+    else if (mode == NVML_DEVICE_MIG_DISABLE && gpu_has_instances(at.gpu))
         result = NVML_ERROR_IN_USE;
     if (result != NVML_SUCCESS) {
         state_unlock(false);

@@ -26,6 +26,12 @@ typedef enum {
     ARCHITECTURE_BLACKWELL = 10
 } gpu_architecture;
 
+/* Numbered as NVML_BRAND_... */
+typedef enum { BRAND_NOT_KNOWN = 0, BRAND_NVIDIA = 14 } gpu_brand;
+
+/* Whether a board comes with error correction. */
+typedef enum { ECC_NOT_KNOWN, ECC_OFF, ECC_ON } gpu_ecc;
+
 typedef struct {
     uint8_t number; /* NVML_COMPUTE_INSTANCE_PROFILE_... */
     uint8_t id;
@@ -65,6 +71,17 @@ typedef struct {
     uint32_t memory_mib;       /* 0: not known */
     uint32_t bar1_mib;         /* 0: not known */
     uint32_t reserved_bytes;   /* of it, by the driver; 0: not known */
+    uint32_t bar1_used_bytes;  /* when nothing runs; 0: not known */
+    /*
+     * Brand, error correction and power limit as nvidia-smi prints them on such boards, or on all boards for data centres;
+     * power limits also by NVIDIA's data sheets. Idle readings of one board, and what its VBIOS says.
+     */
+    gpu_brand brand;
+    gpu_ecc ecc;
+    uint16_t power_limit_watts; /* 0: not known, or different from one to the next */
+    uint8_t idle_celsius;       /* 0: not known */
+    uint32_t idle_milliwatts;   /* 0: not known */
+    const char *vbios_version;  /* NULL: not known */
     uint8_t memory_slices;
     uint8_t max_mig_devices;
     const gpu_profile *profiles; /* in the order in which nvidia-smi lists them; none: no MIG */

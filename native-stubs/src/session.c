@@ -9,12 +9,18 @@
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static atomic_uint initialisations; /* NVML counts them: as many shutdowns end it */
+static atomic_bool attached;        /* to the machine's GPUs */
 static bool configured;
 static bool by_control; /* configured, well or not, through nvmlStubConfigure: then the environment has no say */
 
 bool session_is_open(void)
 {
     return atomic_load_explicit(&initialisations, memory_order_acquire) > 0;
+}
+
+unsigned int session_gpu_count(const machine_state *machine)
+{
+    return atomic_load_explicit(&attached, memory_order_relaxed) ? machine->gpu_count : 0;
 }
 
 /* What the environment says of latency, faults and tracing, whoever says what machine it is. */
@@ -50,7 +56,11 @@ nvmlReturn_t session_configure(const char *gpus, const char *path, state_message
     return result;
 }
 
-static nvmlReturn_t initialise(void)
+/*
+ * Measured on driver 580: the initialisation that is the first decides whether there are GPUs, and of those that follow only
+ * one that is told to force it brings them. NO_GPUS is about machines without any, which are not simulated.
+ */
+static nvmlReturn_t initialise(unsigned int flags)
 {
     pthread_mutex_lock(&mutex);
     nvmlReturn_t result = NVML_SUCCESS;
@@ -65,27 +75,31 @@ static nvmlReturn_t initialise(void)
         if (!configured) /* the return code alone would leave the caller guessing, and it cannot ask us */
             fprintf(stderr, "nvml-stub: %s\n", message.text);
     }
-    if (configured)
+    if (configured) {
+        bool attaches = (flags & NVML_INIT_FLAG_NO_ATTACH) == 0;
+        if (!session_is_open())
+            atomic_store(&attached, attaches);
+        else if (attaches && (flags & NVML_INIT_FLAG_FORCE_INIT) != 0)
+            atomic_store(&attached, true);
         atomic_fetch_add(&initialisations, 1);
+    }
     pthread_mutex_unlock(&mutex);
     return result;
 }
 
 NVML_FUNCTION(nvmlInit, (void), (), NEEDS_NO_INIT)
 {
-    return initialise();
+    return initialise(0);
 }
 
 NVML_FUNCTION(nvmlInit_v2, (void), (), NEEDS_NO_INIT)
 {
-    return initialise();
+    return initialise(0);
 }
 
-/* The flags choose whether to attach to GPUs at once, or to do without any: no difference here. */
 NVML_FUNCTION(nvmlInitWithFlags, (unsigned int flags), (flags), NEEDS_NO_INIT)
 {
-    (void)flags;
-    return initialise();
+    return initialise(flags);
 }
 
 NVML_FUNCTION(nvmlShutdown, (void), (), NEEDS_NO_INIT)

@@ -1,4 +1,4 @@
-/* Whether NVML is initialised in this process. */
+/* Whether NVML is initialised in this process, and on what. */
 #ifndef STUB_SESSION_H
 #define STUB_SESSION_H
 
@@ -8,6 +8,9 @@
 #include <stdbool.h>
 
 bool session_is_open(void);
+
+/* How many GPUs of the machine this process knows: none of them if NVML was initialised without attaching to any. */
+unsigned int session_gpu_count(const machine_state *machine);
 
 /* Sets the machine up, unless NVML is initialised: then IN_USE. */
 nvmlReturn_t session_configure(const char *gpus, const char *path, state_message *message);

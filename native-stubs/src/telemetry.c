@@ -1,4 +1,7 @@
-/* What GPUs and MIG devices have: memory, engines, architecture. A number that nobody knows is NOT_SUPPORTED, never 0. */
+/*
+ * What GPUs and MIG devices have and how they are: architecture, memory, engines, load, heat, power. A number that nobody
+ * knows is NOT_SUPPORTED, never 0.
+ */
 #include "calls.h"
 #include "clients.h"
 #include "handles.h"
@@ -81,6 +84,10 @@ static nvmlReturn_t read_memory(nvmlDevice_t device, memory_use *memory)
     if (result != NVML_SUCCESS)
         return result;
     bool is_mig_device = at.compute_instance != NULL;
+    if (at.gpu->mig_enabled && !is_mig_device && state_privileges() < PRIVILEGES_MONITOR) {
+        state_unlock(false);
+        return NVML_ERROR_NO_PERMISSION; /* a session in a container printed it for the GPU's memory */
+    }
     *memory = (memory_use){
         .total = MIB * (is_mig_device ? at.gpu_profile->memory_mib : at.model->memory_mib),
         .reserved = is_mig_device ? 0 : at.model->reserved_bytes,
@@ -138,11 +145,13 @@ NVML_FUNCTION(nvmlDeviceGetBAR1MemoryInfo, (nvmlDevice_t device, nvmlBAR1Memory_
     nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
     if (result != NVML_SUCCESS)
         return result;
-    unsigned long long total = at.model->bar1_mib;
-    if (total > 0 && at.compute_instance != NULL)
-        total = total * at.gpu_profile->span / at.model->memory_slices - 1;
+    bool is_mig_device = at.compute_instance != NULL;
+    unsigned long long total = at.model->bar1_mib * MIB;
+    unsigned long long used = is_mig_device ? 0 : at.model->bar1_used_bytes;
+    if (total > 0 && is_mig_device)
+        total = total * at.gpu_profile->span / at.model->memory_slices - MIB;
     if (total > 0)
-        *bar1Memory = (nvmlBAR1Memory_t){.bar1Total = total * MIB, .bar1Free = total * MIB};
+        *bar1Memory = (nvmlBAR1Memory_t){.bar1Total = total, .bar1Free = total - used, .bar1Used = used};
     state_unlock(false);
     return total == 0 ? NVML_ERROR_NOT_SUPPORTED : NVML_SUCCESS;
 }
@@ -187,144 +196,74 @@ NVML_FUNCTION(nvmlDeviceGetAttributes, (nvmlDevice_t device, nvmlDeviceAttribute
     return read_attributes(device, attributes);
 }
 
-/* ---- field values ------------------------------------------------------------------------------------------------ */
+/* ---- load, heat, power ------------------------------------------------------------------------------------------- */
 
-static nvmlReturn_t read_field(const target *at, nvmlFieldValue_t *field)
-{
-    field->valueType = NVML_VALUE_TYPE_UNSIGNED_INT;
-    switch (field->fieldId) {
-    case NVML_FI_DEV_IS_RESETLESS_MIG_SUPPORTED:
-        if (at->model->profile_count == 0)
-            return NVML_ERROR_NOT_SUPPORTED;
-        field->value.uiVal = at->model->architecture >= ARCHITECTURE_HOPPER;
-        return NVML_SUCCESS;
-    case NVML_FI_DEV_IS_MIG_MODE_INDEPENDENT_MIG_QUERY_CAPABLE:
-        if (at->model->architecture < ARCHITECTURE_HOPPER) /* measured on an H200 only */
-            return NVML_ERROR_NOT_SUPPORTED;
-        field->value.uiVal = 1;
-        return NVML_SUCCESS;
-    default:
-        return NVML_ERROR_NOT_SUPPORTED;
-    }
-}
-
-NVML_FUNCTION(nvmlDeviceGetFieldValues, (nvmlDevice_t device, int valuesCount, nvmlFieldValue_t *values),
-              (device, valuesCount, values), gpu_of_device(device))
-{
-    if (values == NULL || valuesCount <= 0)
-        return NVML_ERROR_INVALID_ARGUMENT;
-    target at;
-    nvmlReturn_t result = lock_gpu(device, STATE_READ, &at);
-    if (result != NVML_SUCCESS)
-        return result;
-    for (int i = 0; i < valuesCount; i++) {
-        values[i].timestamp = 0;
-        values[i].latencyUsec = 0;
-        values[i].value.ullVal = 0;
-        values[i].nvmlReturn = read_field(&at, &values[i]);
-    }
-    return state_unlock(false);
-}
-
+/*
+ * What a process uses is busy, all the time; how much of the time it reads and writes memory nobody says, and a process
+ * that only counts cycles made an H200 answer 0. Not on a GPU in MIG mode (header).
+ */
 NVML_FUNCTION(nvmlDeviceGetUtilizationRates, (nvmlDevice_t device, nvmlUtilization_t *utilization),
               (device, utilization), gpu_of_device(device))
 {
     if (utilization == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     target at;
-    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
+    nvmlReturn_t result = lock_gpu_without_mig_device(device, &at);
     if (result != NVML_SUCCESS)
         return result;
+    bool in_mig_mode = at.gpu->mig_enabled;
+    if (!in_mig_mode)
+        *utilization = (nvmlUtilization_t){.gpu = is_busy(at.gpu, -1) ? 100 : 0};
     state_unlock(false);
-    return NVML_ERROR_NOT_SUPPORTED;
+    return in_mig_mode ? NVML_ERROR_NOT_SUPPORTED : NVML_SUCCESS;
 }
 
+static unsigned int idle_celsius(const gpu_model *model)
+{
+    return model->idle_celsius;
+}
+
+static unsigned int idle_milliwatts(const gpu_model *model)
+{
+    return model->idle_milliwatts;
+}
+
+static unsigned int limit_milliwatts(const gpu_model *model)
+{
+    return model->power_limit_watts * 1000u;
+}
+
+static nvmlReturn_t read_number(nvmlDevice_t device, unsigned int (*of)(const gpu_model *), unsigned int *value)
+{
+    if (value == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu_without_mig_device(device, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    unsigned int number = of(at.model);
+    state_unlock(false);
+    if (number == 0)
+        return NVML_ERROR_NOT_SUPPORTED;
+    *value = number;
+    return NVML_SUCCESS;
+}
+
+/* Simulated processes neither heat a GPU nor draw power: it reads as it does when nothing runs. */
 NVML_FUNCTION(nvmlDeviceGetTemperature, (nvmlDevice_t device, nvmlTemperatureSensors_t sensorType, unsigned int *temp),
               (device, sensorType, temp), gpu_of_device(device))
 {
-    (void)sensorType;
-    if (temp == NULL)
-        return NVML_ERROR_INVALID_ARGUMENT;
-    target at;
-    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
-    if (result != NVML_SUCCESS)
-        return result;
-    state_unlock(false);
-    return NVML_ERROR_NOT_SUPPORTED;
+    return sensorType == NVML_TEMPERATURE_GPU ? read_number(device, idle_celsius, temp) : NVML_ERROR_INVALID_ARGUMENT;
 }
 
-NVML_FUNCTION(nvmlDeviceGetPowerUsage, (nvmlDevice_t device, unsigned int *power),
-              (device, power), gpu_of_device(device))
+NVML_FUNCTION(nvmlDeviceGetPowerUsage, (nvmlDevice_t device, unsigned int *power), (device, power),
+              gpu_of_device(device))
 {
-    if (power == NULL)
-        return NVML_ERROR_INVALID_ARGUMENT;
-    target at;
-    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
-    if (result != NVML_SUCCESS)
-        return result;
-    state_unlock(false);
-    return NVML_ERROR_NOT_SUPPORTED;
+    return read_number(device, idle_milliwatts, power);
 }
 
-NVML_FUNCTION(nvmlDeviceGetEnforcedPowerLimit, (nvmlDevice_t device, unsigned int *limit),
-              (device, limit), gpu_of_device(device))
+NVML_FUNCTION(nvmlDeviceGetEnforcedPowerLimit, (nvmlDevice_t device, unsigned int *limit), (device, limit),
+              gpu_of_device(device))
 {
-    if (limit == NULL)
-        return NVML_ERROR_INVALID_ARGUMENT;
-    target at;
-    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
-    if (result != NVML_SUCCESS)
-        return result;
-    state_unlock(false);
-    return NVML_ERROR_NOT_SUPPORTED;
-}
-
-NVML_FUNCTION(nvmlDeviceGetTotalEccErrors, (nvmlDevice_t device, nvmlMemoryErrorType_t errorType, nvmlEccCounterType_t counterType,
-               unsigned long long *eccCounts),
-              (device, errorType, counterType, eccCounts), gpu_of_device(device))
-{
-    (void)errorType;
-    (void)counterType;
-    if (eccCounts == NULL)
-        return NVML_ERROR_INVALID_ARGUMENT;
-    target at;
-    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
-    if (result != NVML_SUCCESS)
-        return result;
-    state_unlock(false);
-    return NVML_ERROR_NOT_SUPPORTED;
-}
-
-NVML_FUNCTION(nvmlDeviceGetMemoryErrorCounter, (nvmlDevice_t device, nvmlMemoryErrorType_t errorType, nvmlEccCounterType_t counterType,
-               nvmlMemoryLocation_t locationType, unsigned long long *count),
-              (device, errorType, counterType, locationType, count), gpu_of_device(device))
-{
-    (void)errorType;
-    (void)counterType;
-    (void)locationType;
-    if (count == NULL)
-        return NVML_ERROR_INVALID_ARGUMENT;
-    target at;
-    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
-    if (result != NVML_SUCCESS)
-        return result;
-    state_unlock(false);
-    return NVML_ERROR_NOT_SUPPORTED;
-}
-
-NVML_FUNCTION(nvmlDeviceGetRemappedRows, (nvmlDevice_t device, unsigned int *corrRows, unsigned int *uncRows, unsigned int *isPending,
-               unsigned int *failureOccurred),
-              (device, corrRows, uncRows, isPending, failureOccurred), gpu_of_device(device))
-{
-    (void)uncRows;
-    (void)isPending;
-    (void)failureOccurred;
-    if (corrRows == NULL)
-        return NVML_ERROR_INVALID_ARGUMENT;
-    target at;
-    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
-    if (result != NVML_SUCCESS)
-        return result;
-    state_unlock(false);
-    return NVML_ERROR_NOT_SUPPORTED;
+    return read_number(device, limit_milliwatts, limit);
 }

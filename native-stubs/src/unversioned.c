@@ -1,6 +1,8 @@
-/* The names without a version, which the header maps to newer functions: programs that look functions up by name use them. */
+/*
+ * The names without a version, which the header maps to newer functions: programs that look functions up by name use them.
+ * Those that are about a GPU stand beside the newer ones.
+ */
 #include "calls.h"
-#include "handles.h"
 
 NVML_FUNCTION(nvmlSystemGetCudaDriverVersion, (int *cudaDriverVersion), (cudaDriverVersion), NO_GPU)
 {
@@ -20,18 +22,4 @@ NVML_FUNCTION(nvmlDeviceGetHandleByIndex, (unsigned int index, nvmlDevice_t *dev
 NVML_FUNCTION(nvmlDeviceGetHandleByPciBusId, (const char *pciBusId, nvmlDevice_t *device), (pciBusId, device), NO_GPU)
 {
     return nvmlDeviceGetHandleByPciBusId_v2(pciBusId, device);
-}
-
-NVML_FUNCTION(nvmlComputeInstanceGetInfo, (nvmlComputeInstance_t computeInstance, nvmlComputeInstanceInfo_t *info),
-              (computeInstance, info), gpu_of_compute_instance(computeInstance))
-{
-    return nvmlComputeInstanceGetInfo_v2(computeInstance, info);
-}
-
-NVML_FUNCTION(nvmlDeviceGetGpuInstancePossiblePlacements,
-              (nvmlDevice_t device, unsigned int profileId, nvmlGpuInstancePlacement_t *placements,
-               unsigned int *count),
-              (device, profileId, placements, count), gpu_of_device(device))
-{
-    return nvmlDeviceGetGpuInstancePossiblePlacements_v2(device, profileId, placements, count);
 }

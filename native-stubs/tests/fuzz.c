@@ -422,7 +422,7 @@ static void draw(fuzzer *f, arguments *a)
     a->engine = one_in(f, 8) ? any_number(f, 3) : NVML_COMPUTE_INSTANCE_ENGINE_PROFILE_SHARED;
     a->index = any_number(f, 16);
     a->mode = one_in(f, 8) ? any_number(f, 3) : random_below(&f->random, 8) != 0;
-    a->flags = any_number(f, 4);
+    a->flags = any_number(f, 8);
     offer wanted = any_offer(f, m->offers, m->offer_count);
     a->id = wanted.profile;
     a->place = (nvmlGpuInstancePlacement_t){wanted.start, wanted.size};
@@ -538,6 +538,12 @@ static void *version_one_out(arguments *a, unsigned int slot, size_t size)
 
 #define VERSION_ONE(slot, type) ((type *)version_one_out(a, slot, sizeof(type)))
 
+/* The first initialisation must bring GPUs, or the round would be over: without them nothing can be called. */
+static unsigned int flags_of(const arguments *a)
+{
+    return a->by->alone && a->by->depth > 0 ? a->flags : a->flags & ~(unsigned int)NVML_INIT_FLAG_NO_ATTACH;
+}
+
 enum { PROCESSES = 16 }; /* more than a GPU can have, whatever count comes with the list */
 
 /* ---- functions --------------------------------------------------------------------------------------------------- */
@@ -546,7 +552,7 @@ enum { PROCESSES = 16 }; /* more than a GPU can have, whatever count comes with 
 #define FUNCTIONS(X)                                                                                                   \
     X(nvmlInit, OPENS, NO_HANDLE, ())                                                                                  \
     X(nvmlInit_v2, OPENS, NO_HANDLE, ())                                                                               \
-    X(nvmlInitWithFlags, OPENS, NO_HANDLE, (a->flags))                                                                 \
+    X(nvmlInitWithFlags, OPENS, NO_HANDLE, (flags_of(a)))                                                              \
     X(nvmlShutdown, CLOSES, NO_HANDLE, ())                                                                             \
     X(nvmlInternalGetExportTable, READS_ALWAYS, NO_HANDLE, (OUT(0, const void *), block(a, 1, 16)))                    \
     X(nvmlSystemGetDriverVersion, READS, NO_HANDLE, (text_out(a, 0), a->length))                                       \

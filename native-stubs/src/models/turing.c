@@ -9,4 +9,7 @@ const gpu_model model_t4 = {
     .compute_capability = {7, 5},
     .pci_device_id = 0x1EB810DE,
     .memory_mib = 15360,
+    .brand = BRAND_NVIDIA,
+    .ecc = ECC_ON,
+    .power_limit_watts = 70,
 };

@@ -1,0 +1,10 @@
+/* Error correction, and the memory rows that it gave up. */
+#ifndef STUB_ECC_H
+#define STUB_ECC_H
+
+#include "handles.h"
+
+/* Whether a GPU can say which rows it has remapped: Ampere and newer, without GPU instances (header). */
+bool ecc_has_rows(const target *of);
+
+#endif
