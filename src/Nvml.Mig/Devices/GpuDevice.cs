@@ -117,24 +117,34 @@ public sealed partial class GpuDevice
     }
 
     /// <summary>The GPU instance profile that an operator means.</summary>
-    /// <param name="nameOrId">A name (<c>3g.20gb</c>, <c>MIG 3g.20gb</c>, in any case) or an id (<c>9</c>).</param>
+    /// <param name="nameOrId">
+    /// A name (<c>3g.20gb</c>, see <see cref="ProfileName"/>) or an id (<c>9</c>). The name can be the one that another driver gives the
+    /// profile, 7g.79gb for 7g.80gb: see <see cref="ProfileName.FindIn"/>.
+    /// </param>
     /// <exception cref="ArgumentException">The name is empty.</exception>
     /// <exception cref="NvmlException">
-    /// The GPU has no such profile (<see cref="NvmlReturnCode.InvalidArgument"/>; the message lists those that it has), or they cannot
-    /// be read.
+    /// The GPU has no such profile, or more than one of that name (<see cref="NvmlReturnCode.InvalidArgument"/>; the message lists those
+    /// to choose from), or they cannot be read.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public GpuInstanceProfile GetGpuInstanceProfile(string nameOrId)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(nameOrId);
-        string wanted = nameOrId.Trim();
-        if (wanted.StartsWith("MIG ", StringComparison.OrdinalIgnoreCase))
-            wanted = wanted[4..].TrimStart();
+        if (ProfileNames.TryReadId(nameOrId, out int id))
+            return GetGpuInstanceProfile(id);
         IReadOnlyList<GpuInstanceProfile> profiles = GetGpuInstanceProfiles();
-        GpuInstanceProfile? found = int.TryParse(wanted, NumberStyles.None, CultureInfo.InvariantCulture, out int id)
-            ? profiles.FirstOrDefault(p => p.Id == id)
-            : profiles.FirstOrDefault(p => string.Equals(p.Name, wanted, StringComparison.OrdinalIgnoreCase));
-        return found ?? throw NoProfile(nameOrId, profiles);
+        IReadOnlyList<GpuInstanceProfile> found = ProfileName.TryParse(nameOrId, out ProfileName name)
+            ? name.FindIn(profiles, p => p.Name)
+            : [.. profiles.Where(p => p.Name.Equals(nameOrId.Trim(), StringComparison.OrdinalIgnoreCase))]; // of a form yet unknown
+        return found.Count switch
+        {
+            1 => found[0],
+            0 => throw NoProfile(nameOrId, profiles),
+            _ => throw new NvmlException(
+                NvmlReturnCode.InvalidArgument,
+                "nvmlDeviceGetGpuInstanceProfileInfoV",
+                $"{this} has {found.Count} GPU instance profiles '{nameOrId}' (NVML_ERROR_INVALID_ARGUMENT, 2). Choose by id: {string.Join(", ", found.Select(p => $"{p.Id} ({p.Name}, {p.MemoryMiB} MiB, {p.MultiprocessorCount} SM)"))}."),
+        };
     }
 
     /// <summary>

@@ -67,6 +67,38 @@ public sealed class GpuInstance
             "nvmlGpuInstanceGetComputeInstanceProfileInfoV",
             $"The driver offers no compute instance profile in {this}.");
 
+    /// <summary>The compute instance profile that an operator means.</summary>
+    /// <param name="nameOrId">
+    /// A name (<c>1c.3g.20gb</c>, or <c>3g.20gb</c> for the whole GPU instance; see <see cref="ProfileName"/>), the slices alone
+    /// (<c>1c</c>), or an id (<c>0</c>). Only the id tells profiles of the same name apart, as 0 and 7 in the 2g of an H100.
+    /// </param>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
+    /// <exception cref="NvmlNotFoundException">The instance is gone.</exception>
+    /// <exception cref="NvmlException">
+    /// The GPU instance has no such profile, or more than one of that name (<see cref="NvmlReturnCode.InvalidArgument"/>; the message
+    /// lists those to choose from), or they cannot be read.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public ComputeInstanceProfile GetComputeInstanceProfile(string nameOrId)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(nameOrId);
+        IReadOnlyList<ComputeInstanceProfile> profiles = GetComputeInstanceProfiles();
+        ComputeInstanceProfile[] found =
+            ProfileNames.TryReadId(nameOrId, out int id) ? [.. profiles.Where(p => p.Id == id)]
+            : ProfileNames.TryReadSlices(nameOrId, out int slices) ? [.. profiles.Where(p => p.SliceCount == slices)]
+            : ProfileName.TryParse(nameOrId, out ProfileName name) && ProfileName.TryParse(Profile.Name, out ProfileName own)
+                ? [.. profiles.Where(p => name.IsIn(own) && p.SliceCount == name.ComputeSliceCount)]
+            : [.. profiles.Where(p => p.Name.Equals(nameOrId.Trim(), StringComparison.OrdinalIgnoreCase))]; // of a form yet unknown
+        if (found.Length == 1)
+            return found[0];
+        throw new NvmlException(
+            NvmlReturnCode.InvalidArgument,
+            "nvmlGpuInstanceGetComputeInstanceProfileInfoV",
+            found.Length > 1
+                ? $"{this} has {found.Length} compute instance profiles '{nameOrId}' (NVML_ERROR_INVALID_ARGUMENT, 2). Choose by id: {string.Join(", ", found.Select(p => $"{p.Id} ({p.Name}, {p.MultiprocessorCount} SM)"))}."
+                : $"{this} has no compute instance profile '{nameOrId}' (NVML_ERROR_INVALID_ARGUMENT, 2). It has: {string.Join(", ", profiles.Select(p => $"{p.Name} ({p.Id})"))}.");
+    }
+
     /// <summary>Where in this GPU instance compute instances of a profile can stand, occupied or not.</summary>
     /// <param name="profile">A profile of this GPU instance.</param>
     /// <returns>Placements in compute slices, by start.</returns>

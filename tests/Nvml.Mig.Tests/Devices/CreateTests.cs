@@ -158,6 +158,64 @@ public class CreateTests
     }
 
     [Fact]
+    public void A_profile_is_found_by_the_name_that_another_driver_gives_it()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-80GB", migEnabled: false);
+
+        machine.Gpu.GetGpuInstanceProfile("7g.79gb").Name.Should().Be("7g.80gb");
+    }
+
+    [Theory]
+    [InlineData("1c.3g.20gb")]
+    [InlineData("MIG 1C.3G.20GB")]
+    [InlineData("1c")]
+    [InlineData("0")]
+    public void Compute_instance_profiles_are_found_by_full_and_by_short_name_and_by_id(string name)
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+
+        machine.Create("3g.20gb").GetComputeInstanceProfile(name).Name.Should().Be("1c.3g.20gb");
+    }
+
+    [Fact]
+    public void The_compute_instance_of_a_media_instance_is_found_with_its_attribute_and_without()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        GpuInstance media = machine.Create("1g.5gb+me");
+
+        media.GetComputeInstanceProfile("1g.5gb+me").Id.Should().Be(0);
+        media.GetComputeInstanceProfile("1g.5gb").Id.Should().Be(0);
+    }
+
+    [Theory]
+    [InlineData("4c")]
+    [InlineData("1c.4g.20gb")]
+    [InlineData("3g.20gb+me")]
+    [InlineData("3g.20g")]
+    [InlineData("99999999999")]
+    public void An_unknown_compute_instance_profile_is_answered_with_those_that_there_are(string name)
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        GpuInstance half = machine.Create("3g.20gb");
+
+        half.Invoking(h => h.GetComputeInstanceProfile(name)).Should().Throw<NvmlException>()
+            .WithMessage($"GPU instance 2 (3g.20gb at 4:4) of GPU 0 (GPU-*) has no compute instance profile '{name}' (NVML_ERROR_INVALID_ARGUMENT, 2). It has: 1c.3g.20gb (0), 2c.3g.20gb (1), 3g.20gb (2).")
+            .Which.Code.Should().Be(NvmlReturnCode.InvalidArgument);
+    }
+
+    [Fact]
+    public void Two_profiles_of_one_name_are_told_apart_by_id()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200");
+        GpuInstance instance = machine.Create("2g.35gb");
+
+        FluentActions.Invoking(() => instance.GetComputeInstanceProfile("1c.2g.35gb")).Should().Throw<NvmlException>()
+            .WithMessage("*has 2 compute instance profiles '1c.2g.35gb' (NVML_ERROR_INVALID_ARGUMENT, 2). Choose by id: 0 (1c.2g.35gb, 16 SM), 7 (1c.2g.35gb, 26 SM).");
+        instance.GetComputeInstanceProfile("7").MultiprocessorCount.Should().Be(26);
+        instance.GetComputeInstanceProfile("0").MultiprocessorCount.Should().Be(16);
+    }
+
+    [Fact]
     public void The_default_compute_instance_takes_the_whole_gpu_instance()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("H200");
