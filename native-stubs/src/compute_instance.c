@@ -92,7 +92,8 @@ NVML_FUNCTION(nvmlGpuInstanceGetComputeInstanceProfileInfoV,
     };
     compute_profile_name(at.gpu_profile, found, info->name, sizeof(info->name));
     if (is_v3)
-        ((nvmlComputeInstanceProfileInfo_v3_t *)(void *)info)->capabilities = 0;
+        ((nvmlComputeInstanceProfileInfo_v3_t *)(void *)info)->capabilities =
+            gpu_profile_has_graphics(at.gpu_profile) ? NVML_COMPUTE_INSTANCE_PROFILE_CAPS_GFX : 0;
     return state_unlock(false);
 }
 

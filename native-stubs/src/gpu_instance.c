@@ -96,6 +96,7 @@ static void fill_v3(nvmlGpuInstanceProfileInfo_v3_t *info, const gpu_profile *pr
         .jpegCount = profile->jpegs,
         .ofaCount = profile->ofas,
         .memorySizeMB = profile->memory_mib,
+        .capabilities = gpu_profile_has_graphics(profile) ? NVML_GPU_INSTANCE_PROFILE_CAPS_GFX : 0,
     };
     size_t misplaced = offsetof(nvmlGpuInstanceProfileInfo_v2_t, name);
     snprintf((char *)info + misplaced, offsetof(nvmlGpuInstanceProfileInfo_v3_t, capabilities) - misplaced,

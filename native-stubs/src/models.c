@@ -144,6 +144,11 @@ const compute_profile *profile_compute_by_id(const gpu_profile *profile, unsigne
     return NULL;
 }
 
+bool gpu_profile_has_graphics(const gpu_profile *profile)
+{
+    return strstr(profile->name, "+gfx") != NULL;
+}
+
 unsigned int compute_profile_multiprocessors(const gpu_model *model, const compute_profile *compute)
 {
     bool wide = compute->number == NVML_COMPUTE_INSTANCE_PROFILE_1_SLICE_REV1;

@@ -115,6 +115,9 @@ const gpu_profile *model_profile_by_id(const gpu_model *model, unsigned int id);
 const compute_profile *profile_compute_by_number(const gpu_profile *profile, unsigned int number);
 const compute_profile *profile_compute_by_id(const gpu_profile *profile, unsigned int id);
 
+/* Whether its instances can draw: the header's capability, which the name tells too. Measured 0 for all profiles of an H200. */
+bool gpu_profile_has_graphics(const gpu_profile *profile);
+
 /* The SM of a compute instance: those of the GPU instance profile with as many slices. */
 unsigned int compute_profile_multiprocessors(const gpu_model *model, const compute_profile *compute);
 

@@ -28,7 +28,11 @@ internal sealed class Machine : IDisposable
 
     public static IAnsiConsole CreateConsole()
     {
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Out = new AnsiConsoleOutput(Console.Out),
+            Ansi = Console.IsOutputRedirected ? AnsiSupport.No : AnsiSupport.Detect,
+        });
         // A terminal says how wide it is. What a pipe carries must not be folded at 80 columns.
         if (Console.IsOutputRedirected)
             console.Profile.Width = 200;
@@ -96,7 +100,7 @@ internal sealed class Machine : IDisposable
         _simulator?.Dispose();
     }
 
-    private static Machine Open(ParseResult parsed)
+    public static Machine Open(ParseResult parsed)
     {
         string[] names = [.. (parsed.GetValue(GlobalOptions.Gpu) ?? [])
             .SelectMany(value => value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))];

@@ -15,6 +15,7 @@ internal static class Program
             GlobalOptions.Json,
             GlobalOptions.Simulate,
             DevicesCommand.Build(),
+            DoctorCommand.Build(),
             MigModeCommand.Build("enable", enable: true),
             MigModeCommand.Build("disable", enable: false),
             ProfilesCommand.Build(),

@@ -193,7 +193,7 @@ public class CommandTests
     {
         using Nvmig nvmig = new("A100-SXM4-40GB*3");
         nvmig.Run("enable").ExitCode.Should().Be(0);
-        nvmig.Environment["NVML_STUB_FAULTS"] = "nvmlDeviceGetMigMode#3=lose"; // two for GPU 0, then GPU 1
+        nvmig.Environment["NVML_STUB_FAULTS"] = "nvmlDeviceGetMigMode#2=lose"; // one for GPU 0, then GPU 1
         nvmig.Run("list").ExitCode.Should().Be(15);
         nvmig.Environment["NVML_STUB_FAULTS"] = null;
 

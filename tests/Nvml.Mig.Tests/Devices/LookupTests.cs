@@ -1,0 +1,94 @@
+namespace Nvml.Mig.Tests.Devices;
+
+public class LookupTests
+{
+    [Fact]
+    public void A_mig_device_is_found_by_its_uuid_on_whichever_gpu()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB*2");
+        GpuDevice second = machine.Session.Devices[1];
+        MigDevice created = second.CreateGpuInstance(second.GetGpuInstanceProfile("2g.10gb")).CreateComputeInstance().GetMigDevice();
+
+        MigDevice found = machine.Session.GetMigDevice(created.Uuid.ToUpperInvariant());
+
+        found.Device.Should().BeSameAs(second);
+        (found.Uuid, found.GpuInstanceId, found.ComputeInstanceId).Should().Be((created.Uuid, created.GpuInstanceId, created.ComputeInstanceId));
+        found.Name.Should().Be("NVIDIA A100-SXM4-40GB MIG 2g.10gb");
+    }
+
+    [Fact]
+    public void A_mig_device_is_found_by_its_index_which_shifts()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        MigDevice small = machine.Create("1g.5gb").CreateComputeInstance().GetMigDevice();
+        machine.Gpu.GetMigDevice(0).Uuid.Should().Be(small.Uuid);
+
+        MigDevice half = machine.Create("3g.20gb", new Placement(0, 4)).CreateComputeInstance().GetMigDevice();
+
+        machine.Gpu.GetMigDevice(0).Uuid.Should().Be(half.Uuid, "its GPU instance has the lower id");
+        small.GetIndex().Should().Be(1);
+        machine.Gpu.Invoking(g => g.GetMigDevice(2)).Should().Throw<NvmlNotFoundException>().WithMessage("GPU 0 (GPU-*) has no MIG device 2*");
+    }
+
+    [Fact]
+    public void Gpus_and_mig_devices_are_not_mistaken_for_each_other()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        MigDevice device = machine.Create("1g.5gb").CreateComputeInstance().GetMigDevice();
+
+        machine.Session.Invoking(s => s.GetDevice(device.Uuid)).Should().Throw<ArgumentException>().WithMessage("MIG-* is a MIG device, not a GPU: see GetMigDevice.*");
+        machine.Session.Invoking(s => s.GetMigDevice(machine.Gpu.Uuid)).Should().Throw<ArgumentException>().WithMessage("GPU-* is a GPU, not a MIG device: see GetDevice.*");
+        machine.Session.Invoking(s => s.GetMigDevice("MIG-00000000-0000-5000-8000-000000000000")).Should().Throw<NvmlNotFoundException>()
+            .WithMessage("*MIG devices come and go with their compute instances: list them again.");
+    }
+
+    [Fact]
+    public void A_gpu_is_found_by_its_serial_number()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200*2", migEnabled: false);
+        GpuDevice second = machine.Session.Devices[1];
+
+        machine.Session.GetDeviceBySerial(second.GetSerial()).Should().BeSameAs(second);
+        machine.Session.Invoking(s => s.GetDeviceBySerial("0")).Should().Throw<NvmlNotFoundException>()
+            .WithMessage("Cannot find the GPU with serial number 0: Not Found*");
+    }
+
+    [Fact]
+    public void A_compute_instance_is_found_by_its_id()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        GpuInstance half = machine.Create("3g.20gb");
+        ComputeInstanceProfile slice = half.GetComputeInstanceProfiles()[0];
+        half.CreateComputeInstance(slice);
+        ComputeInstance second = half.CreateComputeInstance(slice);
+
+        ComputeInstance found = half.GetComputeInstance(1);
+
+        (found.Id, found.Placement, found.Profile).Should().Be((1, second.Placement, slice));
+        half.Invoking(h => h.GetComputeInstance(2)).Should().Throw<NvmlNotFoundException>();
+    }
+
+    [Fact]
+    public void A_profile_is_found_by_its_id_without_a_call_if_it_is_listed()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        machine.Gpu.GetGpuInstanceProfiles();
+        long before = machine.Simulator.GetCallCount();
+
+        machine.Gpu.GetGpuInstanceProfile(9).Name.Should().Be("3g.20gb");
+
+        machine.Simulator.GetCallCount().Should().Be(before);
+        machine.Gpu.Invoking(g => g.GetGpuInstanceProfile(77)).Should().Throw<NvmlException>()
+            .WithMessage("GPU 0 (GPU-*) has no GPU instance profile '77' (NVML_ERROR_INVALID_ARGUMENT, 2). It has: 1g.5gb (19), *");
+    }
+
+    [Fact]
+    public void Without_attaching_there_are_versions_and_no_gpus()
+    {
+        using NvmlSimulator simulator = NvmlSimulator.Start("H200");
+        using NvmlSession session = NvmlSession.Open(simulator.LibraryPath, options: NvmlInitOptions.NoAttach);
+
+        session.GetDriverVersion().Should().Be("580.159.04");
+        session.Devices.Should().BeEmpty();
+    }
+}
