@@ -23,6 +23,7 @@ internal static class Program
             CreateCommand.Build(),
             ListCommand.Build(),
             DestroyCommand.Build(),
+            CdiCommand.Build(),
             SimulateCommand.Build(),
         };
 

@@ -45,9 +45,9 @@ public static class CdiSpecification
     /// <summary>The specification of MIG devices, as JSON.</summary>
     /// <param name="devices">The devices, of one GPU or of several.</param>
     /// <param name="kind">What containers ask for: a vendor, a slash and a class.</param>
-    /// <exception cref="ArgumentException">
-    /// There is no device, which CDI does not allow; two have the same name, as when instances were made or destroyed while they were
-    /// read; or the kind is none.
+    /// <exception cref="ArgumentException">There is no device, which CDI does not allow, or the kind is none.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// Two devices have the same indices: instances were made or destroyed while they were read.
     /// </exception>
     public static string Create(IEnumerable<MigDeviceAccess> devices, string kind = DefaultKind)
     {
@@ -60,9 +60,8 @@ public static class CdiSpecification
             throw new ArgumentException("A CDI specification needs a device, and there is none.", nameof(devices));
         if (all.GroupBy(device => device.IndexName, StringComparer.Ordinal).FirstOrDefault(group => group.Skip(1).Any()) is { } shared)
         {
-            throw new ArgumentException(
-                $"{string.Join(" and ", shared)} are both called {shared.Key}: instances were made or destroyed while they were read. Read them again.",
-                nameof(devices));
+            throw new InvalidOperationException(
+                $"{string.Join(" and ", shared)} are both called {shared.Key}: instances were made or destroyed while they were read. Read them again.");
         }
 
         CdiDocument document = new(
