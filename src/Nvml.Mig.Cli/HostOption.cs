@@ -11,18 +11,10 @@ internal static class HostOption
         HelpName = "DIR",
     };
 
-    /// <summary>The root that was named, or /; null on a simulated machine, which has no host unless one is named.</summary>
-    public static HostRoot? RootOrNull(ParseResult parsed, bool isSimulated)
+    /// <summary>The root that was named, or /.</summary>
+    public static HostRoot GetRoot(ParseResult parsed)
     {
-        if (parsed.GetValue(Root) is not { } folder)
-            return isSimulated ? null : default(HostRoot);
-        try
-        {
-            return new HostRoot(folder);
-        }
-        catch (ArgumentException e)
-        {
-            throw new UsageException(e.Message);
-        }
+        string folder = parsed.GetValue(Root) ?? "/";
+        return Path.IsPathFullyQualified(folder) ? new HostRoot(folder) : throw new UsageException($"--root '{folder}' is not absolute.");
     }
 }

@@ -19,34 +19,24 @@ internal static class CdiCommand
         HelpName = "FILE",
     };
 
-    private static readonly Option<string> Root = new("--root")
-    {
-        Description = "Where the host's file system is, for containers that have it mounted elsewhere.",
-        HelpName = "DIR",
-        DefaultValueFactory = _ => "/",
-    };
-
     public static Command Build()
     {
         Command command = new("cdi", "Print the MIG devices as a specification (CDI, JSON) for container runtimes. The driver's libraries are not in it.")
         {
             Devices,
             OutputFile,
-            Root,
+            HostOption.Root,
         };
         command.SetAction(parsed => Machine.Run(parsed, machine => Run(
-            machine, parsed.GetValue(Devices) ?? [], parsed.GetValue(OutputFile), parsed.GetRequiredValue(Root), parsed.GetValue(GlobalOptions.Simulate) is not null)));
+            machine, parsed.GetValue(Devices) ?? [], parsed.GetValue(OutputFile), HostOption.GetRoot(parsed), parsed.GetValue(GlobalOptions.Simulate) is not null)));
         return command;
     }
 
-    private static int Run(Machine machine, string[] names, string? output, string folder, bool isSimulated)
+    private static int Run(Machine machine, string[] names, string? output, HostRoot root, bool isSimulated)
     {
-        if (!Path.IsPathFullyQualified(folder))
-            throw new UsageException($"--root '{folder}' is not absolute.");
         // Runtimes pass over files of other names; and nothing but a file can be of this one.
         if (output is not null && !output.EndsWith(".json", StringComparison.Ordinal))
             throw new UsageException($"--output '{output}' does not end in .json: container runtimes would not read it.");
-        HostRoot root = new(folder);
         MigDevice[] devices = [.. Find(machine, names)];
         try
         {

@@ -23,7 +23,8 @@ internal static class DoctorCommand
     private static int Run(ParseResult parsed)
     {
         string? simulated = parsed.GetValue(GlobalOptions.Simulate);
-        HostRoot? root = HostOption.RootOrNull(parsed, isSimulated: simulated is not null);
+        // A simulated machine has no host, unless one is named.
+        HostRoot? root = simulated is not null && parsed.GetResult(HostOption.Root) is null ? null : HostOption.GetRoot(parsed);
         PrivilegesReport? privileges = root is { } host ? ReadPrivileges(host) : null;
         HoldersReport? holders = root is { } hostOfHolders ? ReadHolders(hostOfHolders) : null;
         DriverReport? driver = null;
