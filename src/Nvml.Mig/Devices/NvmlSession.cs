@@ -73,6 +73,7 @@ public sealed class NvmlSession : IDisposable
     /// <exception cref="NvmlException">NVML cannot be initialised.</exception>
     /// <exception cref="ArgumentException">A path is not absolute.</exception>
     /// <exception cref="InvalidOperationException">The process already uses another NVML library.</exception>
+    /// <exception cref="PlatformNotSupportedException">This is not Linux on a 64-bit, little-endian processor.</exception>
     public static NvmlSession Open(string? libraryPath = null, ILogger? logger = null, NvmlInitOptions options = NvmlInitOptions.None) =>
         new(NativeSession.Open(libraryPath, logger ?? NullLogger.Instance, options));
 

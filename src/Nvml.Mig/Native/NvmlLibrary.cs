@@ -152,8 +152,11 @@ internal sealed class NvmlLibrary
     /// <exception cref="NvmlLibraryException">None of them can be loaded, or it is not NVML.</exception>
     /// <exception cref="ArgumentException">The path is not absolute.</exception>
     /// <exception cref="InvalidOperationException">This process already uses another library.</exception>
+    /// <exception cref="PlatformNotSupportedException">It is not a 64-bit, little-endian Linux, for which alone the structs are declared.</exception>
     public static NvmlLibrary Load(string? libraryPath)
     {
+        if (!OperatingSystem.IsLinux() || !Environment.Is64BitProcess || !BitConverter.IsLittleEndian)
+            throw new PlatformNotSupportedException("Nvml.Mig knows NVML's structs as 64-bit, little-endian Linux has them, and no others.");
         string[] candidates = Candidates(libraryPath);
         lock (Loading)
         {
