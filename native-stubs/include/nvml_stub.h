@@ -12,7 +12,7 @@
  *                     versions there are. The library in the folder 470 beside this one is that branch, and lacks the
  *                     functions that came later.
  *   NVML_STUB_PRIVILEGES  what the calling process may do: "all" (default, as root), "monitor" (see instances, change
- *                     nothing), "none" (see GPU instances, but not what is in them).
+ *                     nothing), "none" (see GPU instances, but not what is in them and on them).
  *   NVML_STUB_LATENCY "none" (default), or "h200": calls take as long as on an H200 (changes: our assumption, see
  *                     latency.c). A GPU does one thing at a time then, different GPUs work side by side.
  *   NVML_STUB_FAULTS  trouble, as FUNCTION[#N][:after]=ACTION; several separated by ";". The Nth call of the function in
@@ -54,13 +54,21 @@ NVML_EXPORT nvmlReturn_t nvmlStubSetPrivileges(const char *privileges, char *mes
 
 /* ---- what happens to the machine: seen by all processes that share it -------------------------------------------- */
 
+/* What a process does on a GPU: it decides in which of NVML's lists it shows. */
+typedef enum {
+    NVML_STUB_PROCESS_COMPUTE = 0,
+    NVML_STUB_PROCESS_MPS = 1, /* a client of the Multi-Process Service: it is listed with those that compute as well */
+    NVML_STUB_PROCESS_GRAPHICS = 2,
+    NVML_STUB_PROCESS_KINDS
+} nvmlStubProcessKind;
+
 /*
  * A process that uses a GPU, or the MIG device gpuInstance/computeInstance of it (both -1: the GPU as a whole). While it
  * runs, what it uses cannot be destroyed, and MIG mode cannot change on Ampere. pid 0: a client that shows in no list of
  * processes, such as DCGM, and holds everything on the GPU. INSUFFICIENT_SIZE if there is no room for more.
  */
 NVML_EXPORT nvmlReturn_t nvmlStubStartProcess(unsigned int gpu, int gpuInstance, int computeInstance, unsigned int pid,
-                                              const char *name, unsigned int memoryMiB);
+                                              const char *name, unsigned int memoryMiB, nvmlStubProcessKind kind);
 
 /* Ends every use that the process makes of any GPU. NOT_FOUND if it makes none. */
 NVML_EXPORT nvmlReturn_t nvmlStubEndProcess(unsigned int pid);

@@ -81,7 +81,7 @@ bool is_instance_in_use(const gpu_state *gpu, unsigned int gpu_instance, int com
 /* ---- controls ---------------------------------------------------------------------------------------------------- */
 
 static nvmlReturn_t start(gpu_state *gpu, int gpu_instance, int compute_instance, unsigned int pid, const char *name,
-                          unsigned int memory_mib)
+                          unsigned int memory_mib, nvmlStubProcessKind kind)
 {
     if (gpu_instance >= 0 &&
         (gpu_instance >= MAX_GPU_INSTANCE_IDS || compute_instance < 0 || compute_instance >= MAX_COMPUTE_INSTANCES ||
@@ -95,6 +95,7 @@ static nvmlReturn_t start(gpu_state *gpu, int gpu_instance, int compute_instance
             .exists = 1,
             .gpu_instance = gpu_instance < 0 ? WHOLE_GPU : (uint8_t)gpu_instance,
             .compute_instance = compute_instance < 0 ? WHOLE_GPU : (uint8_t)compute_instance,
+            .kind = (uint8_t)kind,
         };
         write_number(client->pid, pid);
         write_number(client->memory_mib, memory_mib);
@@ -105,14 +106,17 @@ static nvmlReturn_t start(gpu_state *gpu, int gpu_instance, int compute_instance
 }
 
 nvmlReturn_t nvmlStubStartProcess(unsigned int gpu, int gpuInstance, int computeInstance, unsigned int pid,
-                                  const char *name, unsigned int memoryMiB)
+                                  const char *name, unsigned int memoryMiB, nvmlStubProcessKind kind)
 {
+    if ((unsigned int)kind >= NVML_STUB_PROCESS_KINDS)
+        return NVML_ERROR_INVALID_ARGUMENT;
     machine_state *machine;
     nvmlReturn_t result = state_lock(STATE_CHANGE, &machine);
     if (result != NVML_SUCCESS)
         return result;
-    result = gpu >= machine->gpu_count ? NVML_ERROR_NOT_FOUND
-                                       : start(&machine->gpus[gpu], gpuInstance, computeInstance, pid, name, memoryMiB);
+    result = gpu >= machine->gpu_count
+                 ? NVML_ERROR_NOT_FOUND
+                 : start(&machine->gpus[gpu], gpuInstance, computeInstance, pid, name, memoryMiB, kind);
     nvmlReturn_t unlocked = state_unlock(result == NVML_SUCCESS);
     return result == NVML_SUCCESS ? unlocked : result;
 }

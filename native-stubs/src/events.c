@@ -97,20 +97,35 @@ NVML_FUNCTION(nvmlDeviceRegisterEvents, (nvmlDevice_t device, unsigned long long
     if (result != NVML_SUCCESS)
         return result;
     unsigned int gpu = at.gpu_index;
-    bool possible = at.compute_instance == NULL && (eventTypes & ~supported_types(at.model)) == 0;
+    bool possible = at.compute_instance == NULL;
+    unsigned long long supported = supported_types(at.model);
     state_unlock(false);
     if (!possible) /* MIG devices have no events of their own */
         return NVML_ERROR_NOT_SUPPORTED;
     pthread_mutex_lock(&mutex);
     if (is_set(set))
-        set->types[gpu] |= eventTypes;
+        set->types[gpu] |= eventTypes & supported; /* the others are no error, whatever the header says: measured */
     else
         result = NVML_ERROR_INVALID_ARGUMENT;
     pthread_mutex_unlock(&mutex);
     return result;
 }
 
-/* The next event that the set is registered for; TIMEOUT if there is none yet. */
+/* Without the right to see instances, only what happens to a GPU as a whole is told (header). */
+static bool may_see(const event_state *event)
+{
+    return event->gpu_instance == NO_INSTANCE || state_privileges() >= PRIVILEGES_MONITOR;
+}
+
+static bool is_any_lost(const machine_state *machine, nvmlEventSet_t set)
+{
+    for (unsigned int gpu = 0; gpu < machine->gpu_count; gpu++)
+        if (machine->gpus[gpu].lost && set->types[gpu] != 0)
+            return true;
+    return false;
+}
+
+/* The next event that the set is registered for; if there is none, GPU_IS_LOST where a GPU of it is, else TIMEOUT. */
 static nvmlReturn_t take_event(nvmlEventSet_t set, nvmlEventData_t *data)
 {
     machine_state *machine;
@@ -123,7 +138,7 @@ static nvmlReturn_t take_event(nvmlEventSet_t set, nvmlEventData_t *data)
         set->seen = machine->event_count - MAX_EVENTS; /* too far behind: the oldest are gone */
     while (result == NVML_ERROR_TIMEOUT && set->seen < machine->event_count) {
         const event_state *event = &machine->events[set->seen++ % MAX_EVENTS];
-        if (event->gpu >= machine->gpu_count || (set->types[event->gpu] & event->type) == 0)
+        if (event->gpu >= machine->gpu_count || (set->types[event->gpu] & event->type) == 0 || !may_see(event))
             continue;
         *data = (nvmlEventData_t){
             .device = handle_of_gpu(event->gpu),
@@ -134,6 +149,8 @@ static nvmlReturn_t take_event(nvmlEventSet_t set, nvmlEventData_t *data)
         };
         result = NVML_SUCCESS;
     }
+    if (result == NVML_ERROR_TIMEOUT && is_any_lost(machine, set))
+        result = NVML_ERROR_GPU_IS_LOST;
     pthread_mutex_unlock(&mutex);
     state_unlock(false);
     return result;
@@ -150,7 +167,10 @@ NVML_FUNCTION(nvmlEventSetWait_v2, (nvmlEventSet_t set, nvmlEventData_t *data, u
     for (;;) {
         nvmlReturn_t result = take_event(set, data);
         clock_gettime(CLOCK_MONOTONIC, &now);
-        if (result != NVML_ERROR_TIMEOUT || now.tv_sec * 1000LL + now.tv_nsec / 1000000 >= end)
+        bool over = now.tv_sec * 1000LL + now.tv_nsec / 1000000 >= end;
+        if (result == NVML_ERROR_TIMEOUT && over)
+            data->eventData = 0; /* measured: that and no more */
+        if (result != NVML_ERROR_TIMEOUT || over)
             return result;
         nanosleep(&(struct timespec){.tv_nsec = POLL_MILLISECONDS * 1000000L}, NULL);
     }

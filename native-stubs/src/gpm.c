@@ -1,10 +1,11 @@
 /*
  * GPU performance monitoring: two samples of a GPU or a GPU instance, and metrics of the time between them. The simulated
- * GPU has no clock that runs: what a process uses is busy, what none uses is idle. Metrics that this says nothing about
- * are NOT_SUPPORTED, each for itself.
+ * GPU has no clock that runs: what a process uses is busy, what none uses is idle, and then all metrics are 0, as measured.
+ * What kind of work keeps it busy nobody says: such metrics are NOT_SUPPORTED then, each for itself.
  */
 #include "calls.h"
 #include "clients.h"
+#include "driver.h"
 #include "handles.h"
 
 #include <pthread.h>
@@ -60,6 +61,8 @@ NVML_FUNCTION(nvmlGpmSampleAlloc, (nvmlGpmSample_t *gpmSample), (gpmSample), NO_
 
 NVML_FUNCTION(nvmlGpmSampleFree, (nvmlGpmSample_t gpmSample), (gpmSample), NO_GPU)
 {
+    if (gpmSample == NULL)
+        return NVML_SUCCESS; /* measured */
     nvmlReturn_t result = NVML_ERROR_INVALID_ARGUMENT;
     pthread_mutex_lock(&mutex);
     for (struct nvmlGpmSample_st **link = &samples; *link != NULL; link = &(*link)->next) {
@@ -113,12 +116,92 @@ NVML_FUNCTION(nvmlGpmMigSampleGet, (nvmlDevice_t device, unsigned int gpuInstanc
     return take(device, (long)gpuInstanceId, gpmSample);
 }
 
+/* ---- metrics ----------------------------------------------------------------------------------------------------- */
+
+/* Names and units that driver 580 gives on an H200; the numbers between are metrics without a name. */
+typedef struct {
+    unsigned int id;
+    const char *short_name;
+    const char *long_name;
+    const char *unit;
+} metric_name;
+
+static const metric_name names[] = {
+    {NVML_GPM_METRIC_GRAPHICS_UTIL, "gract", "GRAPHICS_UTIL", "%"},
+    {NVML_GPM_METRIC_SM_UTIL, "smutil", "SM_UTIL", "%"},
+    {NVML_GPM_METRIC_SM_OCCUPANCY, "smocc", "SM_OCCUPANCY", "%"},
+    {NVML_GPM_METRIC_INTEGER_UTIL, "intutil", "INTEGER_UTIL", "%"},
+    {NVML_GPM_METRIC_ANY_TENSOR_UTIL, "mmaact", "ANY_TENSOR_UTIL", "%"},
+    {NVML_GPM_METRIC_DFMA_TENSOR_UTIL, "dfmat", "DFMA_TENSOR_UTIL", "%"},
+    {NVML_GPM_METRIC_HMMA_TENSOR_UTIL, "hmmat", "HMMA_TENSOR_UTIL", "%"},
+    {NVML_GPM_METRIC_IMMA_TENSOR_UTIL, "immat", "IMMA_TENSOR_UTIL", "%"},
+    {NVML_GPM_METRIC_DRAM_BW_UTIL, "dram", "DRAM_BW_UTIL", "%"},
+    {NVML_GPM_METRIC_FP64_UTIL, "fp64", "FP64_UTIL", "%"},
+    {NVML_GPM_METRIC_FP32_UTIL, "fp32", "FP32_UTIL", "%"},
+    {NVML_GPM_METRIC_FP16_UTIL, "fp16", "FP16_UTIL", "%"},
+    {NVML_GPM_METRIC_PCIE_TX_PER_SEC, "pcitx", "PCIE_TX_PER_SEC", "MiB/s"},
+    {NVML_GPM_METRIC_PCIE_RX_PER_SEC, "pcirx", "PCIE_RX_PER_SEC", "MiB/s"},
+    {NVML_GPM_METRIC_NVDEC_0_UTIL, "nvdec0", "NVDEC_0_UTIL", "%"},
+    {NVML_GPM_METRIC_NVDEC_1_UTIL, "nvdec1", "NVDEC_1_UTIL", "%"},
+    {NVML_GPM_METRIC_NVDEC_2_UTIL, "nvdec2", "NVDEC_2_UTIL", "%"},
+    {NVML_GPM_METRIC_NVDEC_3_UTIL, "nvdec3", "NVDEC_3_UTIL", "%"},
+    {NVML_GPM_METRIC_NVDEC_4_UTIL, "nvdec4", "NVDEC_4_UTIL", "%"},
+    {NVML_GPM_METRIC_NVDEC_5_UTIL, "nvdec5", "NVDEC_5_UTIL", "%"},
+    {NVML_GPM_METRIC_NVDEC_6_UTIL, "nvdec6", "NVDEC_6_UTIL", "%"},
+    {NVML_GPM_METRIC_NVDEC_7_UTIL, "nvdec7", "NVDEC_7_UTIL", "%"},
+    {NVML_GPM_METRIC_NVJPG_0_UTIL, "nvjpg0", "NVJPG_0_UTIL", "%"},
+    {NVML_GPM_METRIC_NVJPG_1_UTIL, "nvjpg1", "NVJPG_1_UTIL", "%"},
+    {NVML_GPM_METRIC_NVJPG_2_UTIL, "nvjpg2", "NVJPG_2_UTIL", "%"},
+    {NVML_GPM_METRIC_NVJPG_3_UTIL, "nvjpg3", "NVJPG_3_UTIL", "%"},
+    {NVML_GPM_METRIC_NVJPG_4_UTIL, "nvjpg4", "NVJPG_4_UTIL", "%"},
+    {NVML_GPM_METRIC_NVJPG_5_UTIL, "nvjpg5", "NVJPG_5_UTIL", "%"},
+    {NVML_GPM_METRIC_NVJPG_6_UTIL, "nvjpg6", "NVJPG_6_UTIL", "%"},
+    {NVML_GPM_METRIC_NVJPG_7_UTIL, "nvjpg7", "NVJPG_7_UTIL", "%"},
+    {NVML_GPM_METRIC_NVOFA_0_UTIL, "nvofa0", "NVOFA_0_UTIL", "%"},
+    {NVML_GPM_METRIC_NVOFA_1_UTIL, "nvofa1", "NVOFA_1_UTIL", "%"},
+};
+
+/* From here on: NVLink, C2C, caches, context switches. They are not simulated. */
+enum { FIRST_UNSIMULATED_METRIC = 60 };
+
+static const metric_name *name_of(unsigned int id)
+{
+    static const metric_name unnamed = {0, NULL, NULL, "%"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (names[i].id == id)
+            return &names[i];
+    return &unnamed;
+}
+
+/* `busy`: for how much of the time, in percent. A metric that cannot be read keeps its value: measured. */
+static nvmlReturn_t read_metric(nvmlGpmMetric_t *metric, double busy)
+{
+    unsigned int id = metric->metricId;
+    if (id == 0 || id >= driver()->gpm_metrics)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    if (id >= FIRST_UNSIMULATED_METRIC)
+        return NVML_ERROR_NOT_SUPPORTED;
+    const metric_name *name = name_of(id);
+    metric->metricInfo.shortName = (char *)(uintptr_t)name->short_name; /* NVML has them without const */
+    metric->metricInfo.longName = (char *)(uintptr_t)name->long_name;
+    metric->metricInfo.unit = (char *)(uintptr_t)name->unit;
+    bool is_activity = id == NVML_GPM_METRIC_GRAPHICS_UTIL || id == NVML_GPM_METRIC_SM_UTIL;
+    if (!is_activity && name->id != 0 && busy > 0)
+        return NVML_ERROR_NOT_SUPPORTED;
+    metric->value = is_activity ? busy : 0;
+    return NVML_SUCCESS;
+}
+
+/* Measured: too many metrics, none, one sample given twice, or one that was never taken are wrong as a whole. */
 NVML_FUNCTION(nvmlGpmMetricsGet, (nvmlGpmMetricsGet_t *metricsGet), (metricsGet), NO_GPU)
 {
-    if (metricsGet == NULL || metricsGet->numMetrics > NVML_GPM_METRIC_MAX)
+    if (metricsGet == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     if (metricsGet->version != NVML_GPM_METRICS_GET_VERSION)
         return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
+    if (metricsGet->numMetrics == 0 || metricsGet->numMetrics > driver()->gpm_metrics ||
+        metricsGet->sample1 == metricsGet->sample2)
+        return NVML_ERROR_INVALID_ARGUMENT;
     pthread_mutex_lock(&mutex);
     bool valid = is_sample(metricsGet->sample1) && is_sample(metricsGet->sample2) && metricsGet->sample1->taken &&
                  metricsGet->sample2->taken;
@@ -126,19 +209,7 @@ NVML_FUNCTION(nvmlGpmMetricsGet, (nvmlGpmMetricsGet_t *metricsGet), (metricsGet)
     pthread_mutex_unlock(&mutex);
     if (!valid)
         return NVML_ERROR_INVALID_ARGUMENT;
-
-    static char graphics_short[] = "gract", graphics_long[] = "Graphics Activity";
-    static char sm_short[] = "smutil", sm_long[] = "SM Activity";
-    static char percent[] = "%";
-    for (unsigned int i = 0; i < metricsGet->numMetrics; i++) {
-        nvmlGpmMetric_t *metric = &metricsGet->metrics[i];
-        bool graphics = metric->metricId == NVML_GPM_METRIC_GRAPHICS_UTIL;
-        bool known = graphics || metric->metricId == NVML_GPM_METRIC_SM_UTIL;
-        metric->nvmlReturn = known ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
-        metric->value = known ? busy : 0;
-        metric->metricInfo.shortName = known ? (graphics ? graphics_short : sm_short) : NULL;
-        metric->metricInfo.longName = known ? (graphics ? graphics_long : sm_long) : NULL;
-        metric->metricInfo.unit = known ? percent : NULL;
-    }
+    for (unsigned int i = 0; i < metricsGet->numMetrics; i++)
+        metricsGet->metrics[i].nvmlReturn = read_metric(&metricsGet->metrics[i], busy);
     return NVML_SUCCESS;
 }

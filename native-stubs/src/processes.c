@@ -2,24 +2,47 @@
 #include "calls.h"
 #include "clients.h"
 #include "handles.h"
-#include "text.h"
+#include "nvml_stub.h"
+
+#include <stdio.h>
 
 /* What NVML says where a process is on no instance. */
 static const unsigned int NO_INSTANCE = 0xFFFFFFFF;
 
+/* Which of NVML's lists a process can show in, as a bit set. */
+enum { COMPUTE_LIST = 1, MPS_LIST = 2, GRAPHICS_LIST = 4 };
+
+static unsigned int lists_of(const client_state *client)
+{
+    switch (client->kind) {
+    case NVML_STUB_PROCESS_MPS:
+        return COMPUTE_LIST | MPS_LIST; /* nvidia-smi prints "M+C" for such a process */
+    case NVML_STUB_PROCESS_GRAPHICS:
+        return GRAPHICS_LIST;
+    default:
+        return COMPUTE_LIST;
+    }
+}
+
 /* The processes of a GPU, or those of a MIG device. At most MAX_CLIENTS; those that show in no list left out. */
-static nvmlReturn_t list(nvmlDevice_t device, nvmlProcessInfo_t found[MAX_CLIENTS], unsigned int *count)
+static nvmlReturn_t find(nvmlDevice_t device, unsigned int list, nvmlProcessInfo_t found[MAX_CLIENTS],
+                         unsigned int *count)
 {
     target at;
     nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
     if (result != NVML_SUCCESS)
         return result;
+    bool is_mig_device = at.compute_instance != NULL;
+    if (at.gpu->mig_enabled && !is_mig_device && state_privileges() < PRIVILEGES_MONITOR) {
+        state_unlock(false);
+        return NVML_ERROR_NO_PERMISSION; /* what runs on all instances together needs the right to see them (header) */
+    }
     *count = 0;
     for (unsigned int i = 0; i < MAX_CLIENTS; i++) {
         const client_state *client = &at.gpu->clients[i];
-        bool is_here = at.compute_instance == NULL || (client->gpu_instance == at.gpu_instance_id &&
-                                                       client->compute_instance == at.compute_instance_id);
-        if (!client->exists || client_pid(client) == 0 || !is_here)
+        bool is_here = !is_mig_device || (client->gpu_instance == at.gpu_instance_id &&
+                                          client->compute_instance == at.compute_instance_id);
+        if (!client->exists || client_pid(client) == 0 || !is_here || (lists_of(client) & list) == 0)
             continue;
         bool on_instance = client->gpu_instance != WHOLE_GPU;
         found[(*count)++] = (nvmlProcessInfo_t){
@@ -32,88 +55,66 @@ static nvmlReturn_t list(nvmlDevice_t device, nvmlProcessInfo_t found[MAX_CLIENT
     return state_unlock(false);
 }
 
-/* The count comes in as the room that there is; without enough, INSUFFICIENT_SIZE and the count that is needed. */
-static nvmlReturn_t return_processes(nvmlDevice_t device, unsigned int *count, nvmlProcessInfo_t *infos)
+/*
+ * The count comes in as the room that there is; without enough, INSUFFICIENT_SIZE and the count that is needed. NULL is
+ * wrong only where there is something to write: measured.
+ */
+static nvmlReturn_t find_for(nvmlDevice_t device, unsigned int list, nvmlProcessInfo_t found[MAX_CLIENTS],
+                             unsigned int *count, const void *infos)
 {
-    if (count == NULL || (*count > 0 && infos == NULL))
+    if (count == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
-    nvmlProcessInfo_t found[MAX_CLIENTS];
     unsigned int number;
-    nvmlReturn_t result = list(device, found, &number);
+    nvmlReturn_t result = find(device, list, found, &number);
     if (result != NVML_SUCCESS)
         return result;
     unsigned int room = *count;
     *count = number;
     if (number > room)
         return NVML_ERROR_INSUFFICIENT_SIZE;
-    for (unsigned int i = 0; i < number; i++)
-        infos[i] = found[i];
-    return NVML_SUCCESS;
+    return number > 0 && infos == NULL ? NVML_ERROR_INVALID_ARGUMENT : NVML_SUCCESS;
 }
 
-NVML_FUNCTION(nvmlDeviceGetComputeRunningProcesses_v3,
-              (nvmlDevice_t device, unsigned int *infoCount, nvmlProcessInfo_t *infos), (device, infoCount, infos),
-              gpu_of_device(device))
+static nvmlReturn_t fill(nvmlDevice_t device, unsigned int list, unsigned int *count, nvmlProcessInfo_t *infos)
 {
-    return return_processes(device, infoCount, infos);
-}
-
-NVML_FUNCTION(nvmlDeviceGetComputeRunningProcesses_v2,
-              (nvmlDevice_t device, unsigned int *infoCount, nvmlProcessInfo_t *infos), (device, infoCount, infos),
-              gpu_of_device(device))
-{
-    return return_processes(device, infoCount, infos);
-}
-
-NVML_FUNCTION(nvmlDeviceGetComputeRunningProcesses,
-              (nvmlDevice_t device, unsigned int *infoCount, nvmlProcessInfo_v1_t *infos), (device, infoCount, infos),
-              gpu_of_device(device))
-{
-    if (infoCount == NULL || (*infoCount > 0 && infos == NULL))
-        return NVML_ERROR_INVALID_ARGUMENT;
     nvmlProcessInfo_t found[MAX_CLIENTS];
-    unsigned int room = *infoCount;
-    nvmlReturn_t result = list(device, found, infoCount);
-    if (result != NVML_SUCCESS)
-        return result;
-    if (*infoCount > room)
-        return NVML_ERROR_INSUFFICIENT_SIZE;
-    for (unsigned int i = 0; i < *infoCount; i++)
+    nvmlReturn_t result = find_for(device, list, found, count, infos);
+    for (unsigned int i = 0; result == NVML_SUCCESS && i < *count; i++)
+        infos[i] = found[i];
+    return result;
+}
+
+static nvmlReturn_t fill_v1(nvmlDevice_t device, unsigned int list, unsigned int *count, nvmlProcessInfo_v1_t *infos)
+{
+    nvmlProcessInfo_t found[MAX_CLIENTS];
+    nvmlReturn_t result = find_for(device, list, found, count, infos);
+    for (unsigned int i = 0; result == NVML_SUCCESS && i < *count; i++)
         infos[i] = (nvmlProcessInfo_v1_t){.pid = found[i].pid, .usedGpuMemory = found[i].usedGpuMemory};
-    return NVML_SUCCESS;
+    return result;
 }
 
-/* Simulated processes compute; none draws, and none is a client of the Multi-Process Service. */
-static nvmlReturn_t return_none(nvmlDevice_t device, unsigned int *count)
-{
-    if (count == NULL)
-        return NVML_ERROR_INVALID_ARGUMENT;
-    target at;
-    nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
-    if (result != NVML_SUCCESS)
-        return result;
-    *count = 0;
-    return state_unlock(false);
-}
+#define PROCESS_LIST(name, info, fill, list)                                                                           \
+    NVML_FUNCTION(name, (nvmlDevice_t device, unsigned int *infoCount, info *infos), (device, infoCount, infos),       \
+                  gpu_of_device(device))                                                                               \
+    {                                                                                                                  \
+        return fill(device, list, infoCount, infos);                                                                   \
+    }
 
-NVML_FUNCTION(nvmlDeviceGetGraphicsRunningProcesses_v3,
-              (nvmlDevice_t device, unsigned int *infoCount, nvmlProcessInfo_t *infos), (device, infoCount, infos),
-              gpu_of_device(device))
-{
-    (void)infos;
-    return return_none(device, infoCount);
-}
-
-NVML_FUNCTION(nvmlDeviceGetMPSComputeRunningProcesses_v3,
-              (nvmlDevice_t device, unsigned int *infoCount, nvmlProcessInfo_t *infos), (device, infoCount, infos),
-              gpu_of_device(device))
-{
-    (void)infos;
-    return return_none(device, infoCount);
-}
+/* Versions 2 and 3 have the same struct. */
+PROCESS_LIST(nvmlDeviceGetComputeRunningProcesses, nvmlProcessInfo_v1_t, fill_v1, COMPUTE_LIST)
+PROCESS_LIST(nvmlDeviceGetComputeRunningProcesses_v2, nvmlProcessInfo_t, fill, COMPUTE_LIST)
+PROCESS_LIST(nvmlDeviceGetComputeRunningProcesses_v3, nvmlProcessInfo_t, fill, COMPUTE_LIST)
+PROCESS_LIST(nvmlDeviceGetGraphicsRunningProcesses, nvmlProcessInfo_v1_t, fill_v1, GRAPHICS_LIST)
+PROCESS_LIST(nvmlDeviceGetGraphicsRunningProcesses_v2, nvmlProcessInfo_t, fill, GRAPHICS_LIST)
+PROCESS_LIST(nvmlDeviceGetGraphicsRunningProcesses_v3, nvmlProcessInfo_t, fill, GRAPHICS_LIST)
+PROCESS_LIST(nvmlDeviceGetMPSComputeRunningProcesses, nvmlProcessInfo_v1_t, fill_v1, MPS_LIST)
+PROCESS_LIST(nvmlDeviceGetMPSComputeRunningProcesses_v2, nvmlProcessInfo_t, fill, MPS_LIST)
+PROCESS_LIST(nvmlDeviceGetMPSComputeRunningProcesses_v3, nvmlProcessInfo_t, fill, MPS_LIST)
 
 NVML_FUNCTION(nvmlSystemGetProcessName, (unsigned int pid, char *name, unsigned int length), (pid, name, length), NO_GPU)
 {
+    if (name == NULL || length == 0)
+        return NVML_ERROR_INVALID_ARGUMENT;
     machine_state *machine;
     nvmlReturn_t result = state_lock(STATE_READ, &machine);
     if (result != NVML_SUCCESS)
@@ -123,7 +124,10 @@ NVML_FUNCTION(nvmlSystemGetProcessName, (unsigned int pid, char *name, unsigned 
         for (unsigned int i = 0; i < MAX_CLIENTS && found == NULL; i++)
             if (machine->gpus[g].clients[i].exists && pid != 0 && client_pid(&machine->gpus[g].clients[i]) == pid)
                 found = &machine->gpus[g].clients[i];
-    result = found == NULL ? NVML_ERROR_NOT_FOUND : text_return(found->name, name, length);
+    if (found == NULL)
+        result = NVML_ERROR_NOT_FOUND;
+    else
+        snprintf(name, length, "%s", found->name); /* cropped, where there is not enough room */
     state_unlock(false);
     return result;
 }

@@ -29,7 +29,7 @@ typedef struct {
 } file_header;
 
 static const char file_magic[8] = {'N', 'V', 'M', 'L', 'S', 'T', 'U', 'B'};
-enum { FILE_FORMAT = 6 };
+enum { FILE_FORMAT = 7 };
 
 _Static_assert(sizeof(gpu_state) % 8 == 0 || sizeof(gpu_state) * MAX_GPUS % 8 == 0, "the state file has no padding");
 

@@ -43,6 +43,7 @@ typedef struct {
     uint8_t gpu_instance; /* WHOLE_GPU: none in particular */
     uint8_t compute_instance;
     uint8_t memory_mib[4]; /* little-endian */
+    uint8_t kind;          /* nvmlStubProcessKind */
     char name[24];
 } client_state;
 

@@ -67,8 +67,6 @@
     X(nvmlDeviceGetGpuFabricInfoV) \
     X(nvmlDeviceGetGpuMaxPcieLinkGeneration) \
     X(nvmlDeviceGetGpuOperationMode) \
-    X(nvmlDeviceGetGraphicsRunningProcesses) \
-    X(nvmlDeviceGetGraphicsRunningProcesses_v2) \
     X(nvmlDeviceGetGridLicensableFeatures) \
     X(nvmlDeviceGetGridLicensableFeatures_v2) \
     X(nvmlDeviceGetGridLicensableFeatures_v3) \
@@ -83,8 +81,6 @@
     X(nvmlDeviceGetIrqNum) \
     X(nvmlDeviceGetJpgUtilization) \
     X(nvmlDeviceGetLastBBXFlushTime) \
-    X(nvmlDeviceGetMPSComputeRunningProcesses) \
-    X(nvmlDeviceGetMPSComputeRunningProcesses_v2) \
     X(nvmlDeviceGetMarginTemperature) \
     X(nvmlDeviceGetMaxClockInfo) \
     X(nvmlDeviceGetMaxCustomerBoostClock) \

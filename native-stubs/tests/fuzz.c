@@ -538,6 +538,20 @@ static void *version_one_out(arguments *a, unsigned int slot, size_t size)
 
 #define VERSION_ONE(slot, type) ((type *)version_one_out(a, slot, sizeof(type)))
 
+enum { FIELDS = 3 };
+
+static nvmlFieldValue_t *fields_out(arguments *a, unsigned int slot)
+{
+    static const unsigned int answered[] = {
+        NVML_FI_DEV_ECC_CURRENT, NVML_FI_DEV_ECC_SBE_VOL_TOTAL, NVML_FI_DEV_REMAPPED_COR,
+        NVML_FI_DEV_IS_RESETLESS_MIG_SUPPORTED, NVML_FI_DEV_IS_MIG_MODE_INDEPENDENT_MIG_QUERY_CAPABLE,
+    };
+    nvmlFieldValue_t *fields = block(a, slot, FIELDS * sizeof(*fields));
+    for (unsigned int i = 0; fields != NULL && i < FIELDS; i++)
+        fields[i].fieldId = i == 0 ? answered[a->version % (sizeof(answered) / sizeof(answered[0]))] : a->number * i * 7;
+    return fields;
+}
+
 /* The first initialisation must bring GPUs, or the round would be over: without them nothing can be called. */
 static unsigned int flags_of(const arguments *a)
 {
@@ -632,7 +646,7 @@ enum { PROCESSES = 16 }; /* more than a GPU can have, whatever count comes with 
     X(nvmlDeviceGetBAR1MemoryInfo, READS, DEVICE, (a->device, OUT(0, nvmlBAR1Memory_t)))                               \
     X(nvmlDeviceGetAttributes, READS, DEVICE, (a->device, OUT(0, nvmlDeviceAttributes_t)))                             \
     X(nvmlDeviceGetAttributes_v2, READS, DEVICE, (a->device, OUT(0, nvmlDeviceAttributes_t)))                          \
-    X(nvmlDeviceGetFieldValues, READS, DEVICE, (a->device, 3, block(a, 0, 3 * sizeof(nvmlFieldValue_t))))              \
+    X(nvmlDeviceGetFieldValues, READS, DEVICE, (a->device, FIELDS, fields_out(a, 0)))                                  \
     X(nvmlDeviceGetUtilizationRates, READS, DEVICE, (a->device, OUT(0, nvmlUtilization_t)))                            \
     X(nvmlDeviceGetTemperature, READS, DEVICE,                                                                         \
       (a->device, a->mode == 0 ? (nvmlTemperatureSensors_t)a->index : NVML_TEMPERATURE_GPU, OUT(0, unsigned int)))     \
@@ -659,7 +673,15 @@ enum { PROCESSES = 16 }; /* more than a GPU can have, whatever count comes with 
       (a->device, OUT(0, unsigned int), block(a, 1, PROCESSES * sizeof(nvmlProcessInfo_t))))                           \
     X(nvmlDeviceGetComputeRunningProcesses_v3, READS, DEVICE,                                                          \
       (a->device, OUT(0, unsigned int), block(a, 1, PROCESSES * sizeof(nvmlProcessInfo_t))))                           \
+    X(nvmlDeviceGetGraphicsRunningProcesses, READS, DEVICE,                                                            \
+      (a->device, OUT(0, unsigned int), block(a, 1, PROCESSES * sizeof(nvmlProcessInfo_v1_t))))                        \
+    X(nvmlDeviceGetGraphicsRunningProcesses_v2, READS, DEVICE,                                                         \
+      (a->device, OUT(0, unsigned int), block(a, 1, PROCESSES * sizeof(nvmlProcessInfo_t))))                           \
     X(nvmlDeviceGetGraphicsRunningProcesses_v3, READS, DEVICE,                                                         \
+      (a->device, OUT(0, unsigned int), block(a, 1, PROCESSES * sizeof(nvmlProcessInfo_t))))                           \
+    X(nvmlDeviceGetMPSComputeRunningProcesses, READS, DEVICE,                                                          \
+      (a->device, OUT(0, unsigned int), block(a, 1, PROCESSES * sizeof(nvmlProcessInfo_v1_t))))                        \
+    X(nvmlDeviceGetMPSComputeRunningProcesses_v2, READS, DEVICE,                                                       \
       (a->device, OUT(0, unsigned int), block(a, 1, PROCESSES * sizeof(nvmlProcessInfo_t))))                           \
     X(nvmlDeviceGetMPSComputeRunningProcesses_v3, READS, DEVICE,                                                       \
       (a->device, OUT(0, unsigned int), block(a, 1, PROCESSES * sizeof(nvmlProcessInfo_t))))                           \
@@ -776,16 +798,20 @@ static nvmlReturn_t call_nvmlGpmMigSampleGet(arguments *a)
 static nvmlReturn_t call_nvmlGpmMetricsGet(arguments *a)
 {
     nvmlGpmMetricsGet_t *get = VERSION_ONE(0, nvmlGpmMetricsGet_t);
-    nvmlGpmSample_t sample = NULL;
-    bool own = nvmlGpmSampleAlloc(&sample) == NVML_SUCCESS;
+    nvmlGpmSample_t samples[2] = {NULL, NULL};
+    for (unsigned int i = 0; i < 2; i++)
+        if (nvmlGpmSampleAlloc(&samples[i]) == NVML_SUCCESS && a->index != i)
+            nvmlGpmSampleGet(a->device, samples[i]);
     if (get != NULL) {
         get->numMetrics = a->mode == 0 ? a->other_version : a->number;
-        get->sample1 = get->sample2 = sample;
-        nvmlGpmSampleGet(a->device, sample);
+        get->sample1 = samples[0];
+        get->sample2 = samples[a->index == 2 ? 0 : 1];
+        for (unsigned int i = 0; i < NVML_GPM_METRIC_MAX; i++)
+            get->metrics[i].metricId = a->number + i;
     }
     nvmlReturn_t result = nvmlGpmMetricsGet(get);
-    if (own)
-        nvmlGpmSampleFree(sample);
+    for (unsigned int i = 0; i < 2; i++)
+        nvmlGpmSampleFree(samples[i]);
     return result;
 }
 

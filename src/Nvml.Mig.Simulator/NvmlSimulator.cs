@@ -184,21 +184,26 @@ public sealed class NvmlSimulator : IDisposable
     /// <param name="pid">The process id.</param>
     /// <param name="name">The process's name.</param>
     /// <param name="memoryMiB">The GPU memory that it uses, in MiB.</param>
+    /// <param name="kind">What it does there.</param>
     /// <returns>Ends the process when it is disposed of.</returns>
     /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
-    public IDisposable StartProcess(int gpu, int pid, string name, int memoryMiB = 0) => BeginProcess(gpu, -1, -1, pid, name, memoryMiB);
+    public IDisposable StartProcess(
+        int gpu, int pid, string name, int memoryMiB = 0, SimulatedProcessKind kind = SimulatedProcessKind.Compute) =>
+        BeginProcess(gpu, -1, -1, pid, name, memoryMiB, kind);
 
     /// <summary>Starts a process that uses a MIG device: while it runs, its compute instance and GPU instance cannot be destroyed.</summary>
     /// <param name="device">The MIG device.</param>
     /// <param name="pid">The process id.</param>
     /// <param name="name">The process's name.</param>
     /// <param name="memoryMiB">The GPU memory that it uses, in MiB.</param>
+    /// <param name="kind">What it does there.</param>
     /// <returns>Ends the process when it is disposed of.</returns>
     /// <exception cref="NvmlNotFoundException">The MIG device is gone.</exception>
-    public IDisposable StartProcess(MigDevice device, int pid, string name, int memoryMiB = 0)
+    public IDisposable StartProcess(
+        MigDevice device, int pid, string name, int memoryMiB = 0, SimulatedProcessKind kind = SimulatedProcessKind.Compute)
     {
         ArgumentNullException.ThrowIfNull(device);
-        return BeginProcess(device.Device.Index, device.GpuInstanceId, device.ComputeInstanceId, pid, name, memoryMiB);
+        return BeginProcess(device.Device.Index, device.GpuInstanceId, device.ComputeInstanceId, pid, name, memoryMiB, kind);
     }
 
     /// <summary>
@@ -207,7 +212,7 @@ public sealed class NvmlSimulator : IDisposable
     /// <param name="gpu">The index of the GPU.</param>
     /// <returns>Lets go when it is disposed of: of all GPUs, since nobody can tell such clients apart.</returns>
     /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
-    public IDisposable HoldGpu(int gpu) => BeginProcess(gpu, -1, -1, pid: 0, "", 0);
+    public IDisposable HoldGpu(int gpu) => BeginProcess(gpu, -1, -1, pid: 0, "", 0, SimulatedProcessKind.Compute);
 
     /// <summary>Lets a GPU report an Xid error, for those who wait for its events.</summary>
     /// <param name="gpu">The index of the GPU.</param>
@@ -253,13 +258,14 @@ public sealed class NvmlSimulator : IDisposable
             Turn.Release();
     }
 
-    private ProcessEnd BeginProcess(int gpu, int gpuInstance, int computeInstance, int pid, string name, int memoryMiB)
+    private ProcessEnd BeginProcess(
+        int gpu, int gpuInstance, int computeInstance, int pid, string name, int memoryMiB, SimulatedProcessKind kind)
     {
         ThrowIfDisposed();
         Happen(
             "nvmlStubStartProcess",
             $"start a process on GPU {gpu}",
-            StubControls.nvmlStubStartProcess((uint)gpu, gpuInstance, computeInstance, (uint)pid, name, (uint)memoryMiB));
+            StubControls.nvmlStubStartProcess((uint)gpu, gpuInstance, computeInstance, (uint)pid, name, (uint)memoryMiB, (uint)kind));
         return new ProcessEnd(this, pid);
     }
 

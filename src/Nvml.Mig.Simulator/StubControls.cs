@@ -43,7 +43,8 @@ internal static unsafe partial class StubControls
     public static partial int nvmlStubSetPrivileges(string? privileges, byte* message, uint messageLength);
 
     [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
-    public static partial int nvmlStubStartProcess(uint gpu, int gpuInstance, int computeInstance, uint pid, string? name, uint memoryMiB);
+    public static partial int nvmlStubStartProcess(
+        uint gpu, int gpuInstance, int computeInstance, uint pid, string? name, uint memoryMiB, uint kind);
 
     [LibraryImport(Name)]
     public static partial int nvmlStubEndProcess(uint pid);

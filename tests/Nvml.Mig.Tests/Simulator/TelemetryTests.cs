@@ -83,6 +83,229 @@ public unsafe class TelemetryTests
     }
 
     [Fact]
+    public void Processes_show_in_the_lists_of_what_they_do()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        MigDevice device = machine.Create("3g.20gb").CreateComputeInstance().GetMigDevice();
+        using IDisposable training = machine.Simulator.StartProcess(device, 1, "python3");
+        using IDisposable served = machine.Simulator.StartProcess(device, 2, "python3", kind: SimulatedProcessKind.MpsClient);
+        using IDisposable drawing = machine.Simulator.StartProcess(device, 3, "Xorg", kind: SimulatedProcessKind.Graphics);
+
+        foreach (string version in new[] { "_v2", "_v3" })
+        {
+            Processes(MigDevice(0), $"nvmlDeviceGetComputeRunningProcesses{version}").Select(p => p.Pid).Should().Equal(1, 2);
+            Processes(MigDevice(0), $"nvmlDeviceGetMPSComputeRunningProcesses{version}").Select(p => p.Pid).Should().Equal(2);
+            Processes(Gpu(0), $"nvmlDeviceGetGraphicsRunningProcesses{version}").Select(p => p.Pid).Should().Equal(3);
+        }
+    }
+
+    [Fact]
+    public void Without_the_monitor_capability_a_gpu_in_mig_mode_tells_neither_processes_nor_memory()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB*2");
+        MigDevice device = machine.Create("3g.20gb").CreateComputeInstance().GetMigDevice();
+        machine.Session.Devices[1].DisableMig();
+        using IDisposable training = machine.Simulator.StartProcess(device, 4711, "python3");
+        nvmlDevice_t migDevice = MigDeviceHandle(0);
+
+        foreach (SimulatedPrivileges privileges in Enum.GetValues<SimulatedPrivileges>())
+        {
+            machine.Simulator.SetPrivileges(privileges);
+            nvmlReturn_t expected =
+                privileges == SimulatedPrivileges.None ? nvmlReturn_t.NVML_ERROR_NO_PERMISSION : nvmlReturn_t.NVML_ERROR_INSUFFICIENT_SIZE;
+            Count(Device(0)).Should().Be(expected);
+            MemoryInfo(Device(0)).Should().Be(expected == nvmlReturn_t.NVML_ERROR_NO_PERMISSION ? expected : nvmlReturn_t.NVML_SUCCESS);
+            Count(migDevice).Should().Be(nvmlReturn_t.NVML_ERROR_INSUFFICIENT_SIZE, "who has a MIG device may ask for its processes");
+            MemoryInfo(migDevice).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+            Count(Device(1)).Should().Be(nvmlReturn_t.NVML_SUCCESS, "MIG is disabled there");
+            MemoryInfo(Device(1)).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        }
+
+        static nvmlReturn_t Count(nvmlDevice_t device)
+        {
+            uint count = 0;
+            return LibNvml.nvmlDeviceGetComputeRunningProcesses_v3(device, &count, null);
+        }
+
+        static nvmlReturn_t MemoryInfo(nvmlDevice_t device)
+        {
+            nvmlMemory_t memory;
+            return LibNvml.nvmlDeviceGetMemoryInfo(device, &memory);
+        }
+    }
+
+    [Fact]
+    public void In_mig_mode_utilization_is_not_supported_and_the_compute_mode_is_everywhere()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200");
+        machine.Create("3g.71gb").CreateComputeInstance();
+
+        foreach (nvmlDevice_t device in new[] { Device(0), MigDeviceHandle(0) })
+        {
+            nvmlUtilization_t utilization;
+            uint mode;
+            LibNvml.nvmlDeviceGetUtilizationRates(device, &utilization).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED);
+            LibNvml.nvmlDeviceGetComputeMode(device, &mode).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+            mode.Should().Be(0);
+        }
+    }
+
+    [Fact]
+    public void A_mig_device_has_neither_serial_number_nor_brand_nor_power_of_its_own()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200");
+        machine.Create("3g.71gb").CreateComputeInstance();
+        nvmlDevice_t device = MigDeviceHandle(0);
+        byte* text = stackalloc byte[64];
+        uint value;
+        nvmlGpuFabricInfo_t fabric;
+
+        nvmlReturn_t[] answers =
+        [
+            LibNvml.nvmlDeviceGetSerial(device, text, 64),
+            LibNvml.nvmlDeviceGetVbiosVersion(device, text, 64),
+            LibNvml.nvmlDeviceGetBrand(device, &value),
+            LibNvml.nvmlDeviceGetPersistenceMode(device, &value),
+            LibNvml.nvmlDeviceGetVirtualizationMode(device, &value),
+            LibNvml.nvmlDeviceGetGpuFabricInfo(device, &fabric),
+            LibNvml.nvmlDeviceGetTemperature(device, 0, &value),
+            LibNvml.nvmlDeviceGetPowerUsage(device, &value),
+            LibNvml.nvmlDeviceGetEnforcedPowerLimit(device, &value),
+        ];
+
+        answers.Should().OnlyContain(answer => answer == nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED);
+    }
+
+    /// <summary>Of a GPU in MIG mode those since the driver was loaded are counted for its MIG devices, and only the worst of them.</summary>
+    [Fact]
+    public void Memory_errors_of_a_gpu_in_mig_mode()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        nvmlDevice_t gpu = Device(0);
+        const uint volatileCounter = 0, aggregate = 1, corrected = 0, uncorrected = 1, dram = 2, sram = 7;
+        Rows().Should().Be(nvmlReturn_t.NVML_SUCCESS, "there are no instances yet");
+        machine.Create("3g.20gb").CreateComputeInstance();
+        nvmlDevice_t device = MigDeviceHandle(0);
+
+        Count(gpu, uncorrected, aggregate, dram).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        Count(gpu, uncorrected, volatileCounter, sram).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED);
+        Count(device, uncorrected, volatileCounter, sram).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        Count(device, corrected, volatileCounter, sram).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED);
+        Count(device, uncorrected, volatileCounter, dram).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED);
+        Count(device, uncorrected, aggregate, sram).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED);
+        Rows().Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED);
+
+        static nvmlReturn_t Count(nvmlDevice_t of, uint error, uint counter, uint location)
+        {
+            ulong count;
+            return LibNvml.nvmlDeviceGetMemoryErrorCounter(of, error, counter, location, &count);
+        }
+
+        nvmlReturn_t Rows()
+        {
+            uint* rows = stackalloc uint[4];
+            return LibNvml.nvmlDeviceGetRemappedRows(gpu, rows, rows + 1, rows + 2, rows + 3);
+        }
+    }
+
+    [Fact]
+    public void What_nobody_knows_of_a_gpu_is_not_supported()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("RTX-PRO-6000-Workstation", migEnabled: false);
+        nvmlDevice_t gpu = Device(0);
+        byte* text = stackalloc byte[64];
+        uint value;
+        ulong count;
+
+        LibNvml.nvmlDeviceGetVbiosVersion(gpu, text, 64).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED);
+        LibNvml.nvmlDeviceGetTemperature(gpu, 0, &value).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED);
+        LibNvml.nvmlDeviceGetPowerUsage(gpu, &value).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED);
+        LibNvml.nvmlDeviceGetTotalEccErrors(gpu, 0, 0, &count).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED, "its error correction is off");
+        LibNvml.nvmlDeviceGetBrand(gpu, &value).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        value.Should().Be(0, "NVML has a brand that is not known");
+        LibNvml.nvmlDeviceGetEnforcedPowerLimit(gpu, &value).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        value.Should().Be(600_000);
+    }
+
+    [Fact]
+    public void Who_waits_for_events_of_a_lost_gpu_is_told_when_all_before_have_been_told()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB*2", migEnabled: false);
+        nvmlEventSet_t set;
+        nvmlEventSet_t other;
+        LibNvml.nvmlEventSetCreate(&set).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        LibNvml.nvmlEventSetCreate(&other).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        LibNvml.nvmlDeviceRegisterEvents(Device(0), 8, set).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        LibNvml.nvmlDeviceRegisterEvents(Device(1), 8, other).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        machine.Simulator.RaiseXid(0, 79);
+        machine.Simulator.SetFaults(NvmlFault.LoseGpu("nvmlDeviceGetMigMode"));
+        machine.Gpu.Invoking(gpu => gpu.GetMigMode()).Should().Throw<NvmlException>();
+
+        Wait(set.Value).Should().Be(new Event(nvmlReturn_t.NVML_SUCCESS, 8, 79, uint.MaxValue, uint.MaxValue));
+        Wait(set.Value).Result.Should().Be(nvmlReturn_t.NVML_ERROR_GPU_IS_LOST);
+        Wait(other.Value).Result.Should().Be(nvmlReturn_t.NVML_ERROR_TIMEOUT);
+
+        machine.Simulator.ResetGpu(0);
+        Wait(set.Value).Result.Should().Be(nvmlReturn_t.NVML_ERROR_TIMEOUT);
+        LibNvml.nvmlEventSetFree(set);
+        LibNvml.nvmlEventSetFree(other);
+    }
+
+    [Fact]
+    public void Without_the_monitor_capability_events_of_instances_are_kept_back()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        MigDevice device = machine.Create("3g.20gb").CreateComputeInstance().GetMigDevice();
+        nvmlEventSet_t set;
+        LibNvml.nvmlEventSetCreate(&set).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        LibNvml.nvmlDeviceRegisterEvents(Device(0), 8, set).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        machine.Simulator.SetPrivileges(SimulatedPrivileges.None);
+        machine.Simulator.RaiseXid(0, 94, device);
+        machine.Simulator.RaiseXid(0, 63);
+
+        Wait(set.Value).Data.Should().Be(63);
+        Wait(set.Value).Result.Should().Be(nvmlReturn_t.NVML_ERROR_TIMEOUT);
+        LibNvml.nvmlEventSetFree(set);
+    }
+
+    [Fact]
+    public void An_older_driver_does_not_know_the_newer_field_values()
+    {
+        nint library = NativeLibrary.Load(Path.Combine(Path.GetDirectoryName(StubControls.LibraryPath)!, "470", "libnvidia-ml.so.1"));
+        ((delegate* unmanaged<nvmlReturn_t>)NativeLibrary.GetExport(library, "nvmlInit_v2"))().Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        nint gpu;
+        nvmlFieldValue_t* fields = stackalloc nvmlFieldValue_t[2];
+        (fields[0].fieldId, fields[1].fieldId) = (1, LibNvml.NVML_FI_DEV_IS_RESETLESS_MIG_SUPPORTED);
+
+        ((delegate* unmanaged<uint, nint*, nvmlReturn_t>)NativeLibrary.GetExport(library, "nvmlDeviceGetHandleByIndex_v2"))(0, &gpu);
+        ((delegate* unmanaged<nint, int, nvmlFieldValue_t*, nvmlReturn_t>)NativeLibrary.GetExport(library, "nvmlDeviceGetFieldValues"))(gpu, 2, fields)
+            .Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        ((delegate* unmanaged<nvmlReturn_t>)NativeLibrary.GetExport(library, "nvmlShutdown"))();
+
+        (fields[0].nvmlReturn, fields[1].nvmlReturn).Should().Be((nvmlReturn_t.NVML_SUCCESS, nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT));
+    }
+
+    [Fact]
+    public void Old_names_of_functions_answer_on_a_machine_that_takes_its_time()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        machine.Create("3g.20gb").CreateComputeInstance();
+        machine.Simulator.SetLatency(SimulatedLatency.H200);
+        nvmlGpuInstance_t instance;
+        nvmlComputeInstance_t compute;
+        nvmlComputeInstanceInfo_t info;
+        uint count;
+        LibNvml.nvmlDeviceGetGpuInstanceById(Device(0), 2, &instance).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        LibNvml.nvmlGpuInstanceGetComputeInstanceById(instance, 0, &compute).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+
+        ((delegate* unmanaged<nvmlComputeInstance_t, nvmlComputeInstanceInfo_t*, nvmlReturn_t>)Export("nvmlComputeInstanceGetInfo"))(compute, &info)
+            .Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        ((delegate* unmanaged<nint, uint, void*, uint*, nvmlReturn_t>)Export("nvmlDeviceGetGpuInstancePossiblePlacements"))(Gpu(0), 19, null, &count)
+            .Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        count.Should().Be(7);
+    }
+
+    [Fact]
     public void What_is_not_simulated_is_there_and_says_not_supported()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
@@ -92,27 +315,30 @@ public unsafe class TelemetryTests
 
     private static nint Export(string function) => NativeLibrary.GetExport(NativeLibrary.Load(StubControls.LibraryPath), function);
 
-    private static nint Gpu(uint index)
+    private static nint Gpu(uint index) => Device(index).Value;
+
+    private static nvmlDevice_t Device(uint index)
     {
         nvmlDevice_t device;
         LibNvml.nvmlDeviceGetHandleByIndex_v2(index, &device).Should().Be(nvmlReturn_t.NVML_SUCCESS);
-        return device.Value;
+        return device;
     }
 
-    private static nint MigDevice(uint index)
+    private static nint MigDevice(uint index) => MigDeviceHandle(index).Value;
+
+    private static nvmlDevice_t MigDeviceHandle(uint index)
     {
-        nvmlDevice_t gpu;
         nvmlDevice_t device;
-        LibNvml.nvmlDeviceGetHandleByIndex_v2(0, &gpu);
-        LibNvml.nvmlDeviceGetMigDeviceHandleByIndex(gpu, index, &device).Should().Be(nvmlReturn_t.NVML_SUCCESS);
-        return device.Value;
+        LibNvml.nvmlDeviceGetMigDeviceHandleByIndex(Device(0), index, &device).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        return device;
     }
 
-    private static List<(uint Pid, ulong Memory, uint GpuInstance, uint ComputeInstance)> Processes(nint device)
+    private static List<(uint Pid, ulong Memory, uint GpuInstance, uint ComputeInstance)> Processes(
+        nint device, string function = "nvmlDeviceGetComputeRunningProcesses_v3")
     {
         byte* buffer = stackalloc byte[24 * 8];
         uint count = 8;
-        ((delegate* unmanaged<nint, uint*, byte*, nvmlReturn_t>)Export("nvmlDeviceGetComputeRunningProcesses_v3"))(device, &count, buffer)
+        ((delegate* unmanaged<nint, uint*, byte*, nvmlReturn_t>)Export(function))(device, &count, buffer)
             .Should().Be(nvmlReturn_t.NVML_SUCCESS);
         List<(uint, ulong, uint, uint)> processes = [];
         for (uint i = 0; i < count; i++)
