@@ -7,6 +7,9 @@ namespace Nvml.Mig.Native;
 /// <summary>A sample of performance counters.</summary>
 internal sealed unsafe class NativeGpmSample : OwnedHandle
 {
+    /// <summary>Drivers refuse more than the metrics that they know, which are 98 in the oldest that has any (R520).</summary>
+    private const int MaxMetricsAtOnce = 64;
+
     private readonly NativeSession _session;
 
     private NativeGpmSample(NativeSession session, nvmlGpmSample_t sample)
@@ -22,12 +25,20 @@ internal sealed unsafe class NativeGpmSample : OwnedHandle
         return new NativeGpmSample(session, sample);
     }
 
-    /// <summary>The metrics of the time from <paramref name="earlier"/> to this sample.</summary>
+    /// <summary>The metrics of the time from <paramref name="earlier"/> to this sample, <paramref name="of"/> something.</summary>
     public GpmMetricValue[] GetMetrics(NativeGpmSample earlier, ReadOnlySpan<GpmMetric> metrics, string of)
     {
         using Lease lease = _session.Lease();
         using Reference self = new(this);
         using Reference other = new(earlier);
+        GpmMetricValue[] values = new GpmMetricValue[metrics.Length];
+        for (int start = 0; start < metrics.Length; start += MaxMetricsAtOnce)
+            GetMetrics(earlier, metrics[start..Math.Min(metrics.Length, start + MaxMetricsAtOnce)], values.AsSpan(start), of);
+        return values;
+    }
+
+    private void GetMetrics(NativeGpmSample earlier, ReadOnlySpan<GpmMetric> metrics, Span<GpmMetricValue> values, string of)
+    {
         nvmlGpmMetricsGet_t get = new()
         {
             version = NVML_GPM_METRICS_GET_VERSION,
@@ -40,26 +51,21 @@ internal sealed unsafe class NativeGpmSample : OwnedHandle
             asked[i].metricId = (uint)metrics[i];
         nvmlReturn_t result = nvmlGpmMetricsGet(&get);
         if (result != NVML_SUCCESS)
-        {
-            throw _session.Error(result, nameof(nvmlGpmMetricsGet), $"compute GPM metrics of {of}", result == NVML_ERROR_INVALID_ARGUMENT
-                ? "The two samples must be two, of the same GPU or instance, and the driver must know every metric that is asked for."
-                : null);
-        }
-
-        GpmMetricValue[] values = new GpmMetricValue[metrics.Length];
-        for (int i = 0; i < values.Length; i++)
+            throw _session.Error(result, nameof(nvmlGpmMetricsGet), $"compute GPM metrics of {of}");
+        for (int i = 0; i < metrics.Length; i++)
         {
             ref readonly nvmlGpmMetric_t metric = ref asked[i];
+            string name = NativeText.ReadStatic(metric.metricInfo.shortName);
+            // Measured on driver 580: numbers that stand for no metric, between those that do, succeed with 0 and without a name.
+            nvmlReturn_t code = metric.nvmlReturn == NVML_SUCCESS && name.Length == 0 ? NVML_ERROR_NOT_SUPPORTED : metric.nvmlReturn;
             values[i] = new GpmMetricValue(
                 metrics[i],
-                (NvmlReturnCode)metric.nvmlReturn,
-                metric.value,
-                NativeText.ReadStatic(metric.metricInfo.shortName),
+                (NvmlReturnCode)code,
+                code == NVML_SUCCESS ? metric.value : double.NaN,
+                name,
                 NativeText.ReadStatic(metric.metricInfo.longName),
                 NativeText.ReadStatic(metric.metricInfo.unit));
         }
-
-        return values;
     }
 
     protected override bool Free() => nvmlGpmSampleFree(Native) == NVML_SUCCESS;

@@ -17,9 +17,6 @@ namespace Nvml.Mig;
 /// </example>
 public sealed class GpmSample : IDisposable
 {
-    /// <summary>As many as NVML takes at once (NVML_GPM_METRIC_MAX of NVML 13).</summary>
-    private const int MaxMetrics = 333;
-
     private readonly NativeGpmSample _native;
     private readonly string _of;
 
@@ -32,11 +29,9 @@ public sealed class GpmSample : IDisposable
     /// <summary>The metrics of the time from another sample to this one. Samples of at least 100 ms apart make meaningful ones.</summary>
     /// <param name="earlier">A sample of the same GPU or GPU instance, taken before this one.</param>
     /// <param name="metrics">The metrics to compute.</param>
-    /// <returns>A value for each, in the same order; one that the GPU does not have says so.</returns>
-    /// <exception cref="ArgumentException">The samples are the same one or of two GPUs or instances, or there are no metrics or too many.</exception>
-    /// <exception cref="NvmlException">
-    /// The driver cannot compute them; <see cref="NvmlReturnCode.InvalidArgument"/> if it does not know one of the metrics.
-    /// </exception>
+    /// <returns>A value for each, in the same order; one that there is none for says so.</returns>
+    /// <exception cref="ArgumentException">The samples are the same one or of two GPUs or instances, or there are no metrics.</exception>
+    /// <exception cref="NvmlException">The driver cannot compute them.</exception>
     /// <exception cref="ObjectDisposedException">A sample was disposed of, or the session was closed.</exception>
     public IReadOnlyList<GpmMetricValue> GetMetricsSince(GpmSample earlier, params ReadOnlySpan<GpmMetric> metrics)
     {
@@ -45,8 +40,8 @@ public sealed class GpmSample : IDisposable
             throw new ArgumentException("Metrics are of the time between two samples; this is one and the same.", nameof(earlier));
         if (earlier._of != _of)
             throw new ArgumentException($"The earlier sample is of {earlier._of}, the later of {_of}: metrics are of one of them.", nameof(earlier));
-        if (metrics.Length is 0 or > MaxMetrics)
-            throw new ArgumentException($"Between 1 and {MaxMetrics} metrics can be computed at once, not {metrics.Length}.", nameof(metrics));
+        if (metrics.IsEmpty)
+            throw new ArgumentException("No metrics are asked for.", nameof(metrics));
         return _native.GetMetrics(earlier._native, metrics, _of);
     }
 
