@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Reflection;
 using System.Runtime.InteropServices;
-using System.Text.Json;
 using Nvml.Mig.Cli.Doctor;
 using Nvml.Mig.Cli.Output;
 
@@ -53,7 +52,7 @@ internal static class DoctorCommand
             Diagnosis.Of(driver, privileges, holders, gpus, error),
             error);
         if (parsed.GetValue(GlobalOptions.Json))
-            Console.Out.WriteLine(JsonSerializer.Serialize(document, DoctorJson.Default.DoctorDocument));
+            Documents.Print(document);
         else
             DoctorView.Show(document);
         NvmlReturnCode? code = failure?.Code ?? gpus.Select(gpu => (NvmlReturnCode?)gpu.Error?.Code).FirstOrDefault(c => c is not null);

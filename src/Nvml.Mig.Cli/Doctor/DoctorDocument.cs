@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization;
 using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Doctor;
@@ -156,8 +155,3 @@ internal enum Severity
 
 /// <summary>Something worth knowing. The code names its kind and never changes.</summary>
 internal sealed record Finding(Severity Severity, string Code, int? Gpu, string Message);
-
-[JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, UseStringEnumConverter = true)]
-[JsonSerializable(typeof(DoctorDocument))]
-internal sealed partial class DoctorJson : JsonSerializerContext;

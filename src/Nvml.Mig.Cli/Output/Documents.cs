@@ -1,5 +1,7 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Nvml.Mig.Cli.Doctor;
 using Nvml.Mig.Simulator;
 
 namespace Nvml.Mig.Cli.Output;
@@ -105,6 +107,7 @@ internal sealed record ErrorEntry(int Code, string Name, string? Function, strin
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, UseStringEnumConverter = true)]
 [JsonSerializable(typeof(DevicesDocument))]
+[JsonSerializable(typeof(DoctorDocument))]
 [JsonSerializable(typeof(ModeChangeDocument))]
 [JsonSerializable(typeof(ProfilesDocument))]
 [JsonSerializable(typeof(PlacementsDocument))]
@@ -116,6 +119,10 @@ internal sealed record ErrorEntry(int Code, string Name, string? Function, strin
 [JsonSerializable(typeof(ModelsDocument))]
 internal sealed partial class Documents : JsonSerializerContext
 {
-    public static void Print<T>(T document) =>
-        Console.Out.WriteLine(JsonSerializer.Serialize(document, typeof(T), Default));
+    public static void Print<T>(T document)
+    {
+        // It goes to a terminal or a file, not into a web page: the plus in 1g.5gb+me may be a plus.
+        Documents plain = new(new JsonSerializerOptions(Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        Console.Out.WriteLine(JsonSerializer.Serialize(document, typeof(T), plain));
+    }
 }
