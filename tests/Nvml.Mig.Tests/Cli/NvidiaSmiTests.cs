@@ -68,9 +68,9 @@ public class NvidiaSmiTests
 
         smi.ExitCode.Should().Be(0);
         smi.Out.Should().ContainAll(
-            "|  0    2   0   0  |               0MiB / 71424MiB  | 60    N/A |  3   0    3    0    3 |",
+            "|  0    2   0   0  |               0MiB / 71424MiB  | 60      0 |  3   0    3    0    3 |",
             "|                  |               0MiB / 131071MiB |           |                       |",
-            "|  0    7   0   1  |               0MiB / 16384MiB  | 16    N/A |  1   0    1    0    1 |");
+            "|  0    7   0   1  |               0MiB / 16384MiB  | 16      0 |  1   0    1    0    1 |");
         Smi(nvmig, "-q").Out.Should().Contain("        Reserved                          : 615 MiB");
     }
 

@@ -147,11 +147,11 @@ public class NvidiaSmiTranscriptTests
         | 0 MIG 1g.6gb 14 4 1:1 |
         | 0 MIG 2g.12gb 5 2 2:2 |
         $
-        | 0 2 0 0 | 0MiB / 11968MiB | 28 N/A | 2 0 2 0 0 |
+        | 0 2 0 0 | 0MiB / 11968MiB | 28 0 | 2 0 2 0 0 |
         | | 0MiB / 16383MiB | | |
-        | 0 3 0 1 | 0MiB / 5952MiB | 14 N/A | 1 0 1 0 0 |
+        | 0 3 0 1 | 0MiB / 5952MiB | 14 0 | 1 0 1 0 0 |
         | | 0MiB / 8191MiB | | |
-        | 0 4 0 2 | 0MiB / 5952MiB | 14 N/A | 1 0 1 0 0 |
+        | 0 4 0 2 | 0MiB / 5952MiB | 14 0 | 1 0 1 0 0 |
         $ mig -lcip -gi 2
         | 0 2 MIG 1c.2g.12gb 0 0/2 14 2 0 0 |
         | 0 2 MIG 2g.12gb 1* 0/1 28 2 0 0 |
@@ -172,7 +172,7 @@ public class NvidiaSmiTranscriptTests
         Successfully created GPU instance ID 13 on GPU 0 using profile MIG 1g.10gb (ID 19)
         Successfully created GPU instance ID 14 on GPU 0 using profile MIG 1g.10gb (ID 19)
         $
-        | 0 7 0 0 | 0MiB / 9984MiB | 14 N/A | 1 0 1 0 1 |
+        | 0 7 0 0 | 0MiB / 9984MiB | 14 0 | 1 0 1 0 1 |
         | | 0MiB / 16383MiB | | |
         | 0 8 0 1 |
         | 0 14 0 6 |
