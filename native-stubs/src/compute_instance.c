@@ -11,7 +11,7 @@
 static nvmlReturn_t lock_profile_by_number(nvmlGpuInstance_t instance, unsigned int number, unsigned int engine_profile,
                                            target *at, const compute_profile **profile)
 {
-    if (number >= NVML_COMPUTE_INSTANCE_PROFILE_COUNT || engine_profile != NVML_COMPUTE_INSTANCE_ENGINE_PROFILE_SHARED)
+    if (number >= driver()->compute_profile_numbers || engine_profile != NVML_COMPUTE_INSTANCE_ENGINE_PROFILE_SHARED)
         return NVML_ERROR_INVALID_ARGUMENT;
     nvmlReturn_t result = lock_gpu_instance(instance, STATE_READ, at);
     if (result != NVML_SUCCESS)

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /*
  * 580 is the one that was measured. Of the others we know the versions, how many profiles, field values and metrics their
@@ -13,11 +14,12 @@
  * others: a client must survive them anyway.
  */
 static const driver_branch branches[] = {
-    {470, "470.256.02", "11.470.256.02", NULL, 11040, 8, 161, 0, 1},
-    {525, "525.147.05", "12.525.147.05", NULL, 12000, 10, 170, 98, 2},
-    {535, "535.216.03", "12.535.216.03", NULL, 12020, 10, 197, 98, 2},
-    {550, "550.163.01", "12.550.163.01", NULL, 12040, 10, 200, 98, 2},
-    {580, "580.159.04", "13.580.159.04", "r582_49", 13000, 17, 289, 210, 3},
+    {470, "470.256.02", "11.470.256.02", NULL, 11040, 8, 9, 161, 0, 1},
+    {525, "525.147.05", "12.525.147.05", NULL, 12000, 10, 9, 170, 98, 2},
+    {535, "535.216.03", "12.535.216.03", NULL, 12020, 10, 9, 197, 98, 2},
+    {550, "550.163.01", "12.550.163.01", NULL, 12040, 10, 9, 200, 98, 2},
+    {580, "580.159.04", "13.580.159.04", "r582_49", 13000, 17, 9, 289, 210, 3},
+    {FUTURE_BRANCH, "9999.01", "99.9999.01", "r9999_01", 99000, 40, 20, 1000, 330, 3},
 };
 
 #ifndef STUB_DRIVER_BRANCH
@@ -37,10 +39,12 @@ static const driver_branch *find(unsigned long branch)
 nvmlReturn_t driver_set(const char *branch, state_message *message)
 {
     bool own = branch == NULL || branch[0] == '\0';
+    bool future = !own && strcmp(branch, "future") == 0;
     char *end = NULL;
-    const driver_branch *found = find(own ? STUB_DRIVER_BRANCH : strtoul(branch, &end, 10));
-    if (found == NULL || (!own && *end != '\0')) {
-        snprintf(message->text, sizeof(message->text), "unknown driver '%.64s'; there are: 470, 525, 535, 550, 580", branch);
+    const driver_branch *found = find(future ? FUTURE_BRANCH : own ? STUB_DRIVER_BRANCH : strtoul(branch, &end, 10));
+    if (found == NULL || (!own && !future && *end != '\0')) {
+        snprintf(message->text, sizeof(message->text), "unknown driver '%.64s'; there are: 470, 525, 535, 550, 580, future",
+                 branch);
         return NVML_ERROR_INVALID_ARGUMENT;
     }
     atomic_store(&current, found);

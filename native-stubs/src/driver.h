@@ -12,12 +12,16 @@ typedef struct {
     const char *branch_name; /* what nvmlSystemGetDriverBranch says; NULL: not known */
     int cuda_version;
     unsigned int profile_numbers; /* GPU instance profile numbers below this are known */
+    unsigned int compute_profile_numbers; /* likewise for compute instances */
     unsigned int field_ids;       /* field values below this are known; of 0 there is none */
     unsigned int gpm_metrics;     /* likewise metrics; and at most so many are read at a time */
     unsigned int newest_struct;   /* the newest version of the profile structs that is accepted; 1: none by version */
 } driver_branch;
 
-/* "470", "525", "535", "550" or "580"; NULL or empty: the library's own. */
+/* The driver that has the GPU that does not exist: see models/future.c. */
+enum { FUTURE_BRANCH = 9999 };
+
+/* "470", "525", "535", "550", "580" or "future"; NULL or empty: the library's own. */
 nvmlReturn_t driver_set(const char *branch, state_message *message);
 
 const driver_branch *driver(void);

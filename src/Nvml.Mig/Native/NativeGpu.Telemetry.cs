@@ -149,7 +149,14 @@ internal sealed unsafe partial class NativeGpu
         using Lease lease = Session.Lease();
         nvmlFieldValue_t[] values = new nvmlFieldValue_t[ids.Length];
         for (int i = 0; i < values.Length; i++)
+        {
             values[i].fieldId = (uint)ids[i];
+            // Measured on driver 580: of some fields it writes neither code nor value, of others a code of success alone. What stays as
+            // it is here was not written.
+            values[i].nvmlReturn = NVML_ERROR_NO_DATA;
+            values[i].valueType = FieldValue.NoType;
+        }
+
         fixed (nvmlFieldValue_t* first = values)
             Check(nvmlDeviceGetFieldValues(Handle, values.Length, first), nameof(nvmlDeviceGetFieldValues), "read field values");
         return [.. values.Select(value => new FieldValue(value))];

@@ -6,6 +6,9 @@ namespace Nvml.Mig;
 /// <summary>The value of one of NVML's numbered fields (NVML_FI_...), or why there is none.</summary>
 public readonly record struct FieldValue
 {
+    /// <summary>What the type is set to before the driver is asked.</summary>
+    internal const uint NoType = uint.MaxValue;
+
     private readonly Int128 _integer;
     private readonly double? _fraction;
 
@@ -16,7 +19,6 @@ public readonly record struct FieldValue
         // Measured: the driver leaves the rest as it was where it has no value.
         if (Code != NvmlReturnCode.Success)
             return;
-        Timestamp = DateTimeOffset.UnixEpoch.AddMicroseconds(native.timestamp);
         switch (native.valueType)
         {
             case LibNvml.NVML_VALUE_TYPE_DOUBLE: _fraction = native.value.dVal; break;
@@ -26,8 +28,11 @@ public readonly record struct FieldValue
             case LibNvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG: _integer = native.value.sllVal; break;
             case LibNvml.NVML_VALUE_TYPE_SIGNED_INT: _integer = native.value.siVal; break;
             case LibNvml.NVML_VALUE_TYPE_UNSIGNED_SHORT: _integer = native.value.usVal; break;
-            default: Code = NvmlReturnCode.Unknown; break; // A type of a newer driver: its bits mean nothing to us.
+            default: Code = NvmlReturnCode.NoData; break; // None was written, or one of a type of a newer driver.
         }
+
+        if (Code == NvmlReturnCode.Success)
+            Timestamp = DateTimeOffset.UnixEpoch.AddMicroseconds(native.timestamp);
     }
 
     /// <summary>The field, NVML's NVML_FI_...</summary>
@@ -35,7 +40,8 @@ public readonly record struct FieldValue
 
     /// <summary>
     /// Whether there is a value: <see cref="NvmlReturnCode.NotSupported"/> if the GPU has none,
-    /// <see cref="NvmlReturnCode.InvalidArgument"/> if the driver does not know the field.
+    /// <see cref="NvmlReturnCode.InvalidArgument"/> if the driver does not know the field, <see cref="NvmlReturnCode.NoData"/> if it
+    /// knows it and gives none.
     /// </summary>
     public NvmlReturnCode Code { get; }
 

@@ -55,7 +55,7 @@ public class OldDriverTests
         Nvmig.Answer answer = nvmig.Run("devices");
 
         answer.ExitCode.Should().Be(2);
-        answer.Complaints.Should().Equal("nvmig: Simulated machine: unknown driver '999'; there are: 470, 525, 535, 550, 580.");
+        answer.Complaints.Should().Equal("nvmig: Simulated machine: unknown driver '999'; there are: 470, 525, 535, 550, 580, future.");
     }
 
     private static Nvmig OnLibrary(string library, string gpus)
