@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using Nvml.Mig.Interop;
 using static Nvml.Mig.Interop.LibNvml;
 using static Nvml.Mig.Interop.nvmlReturn_t;
@@ -25,29 +23,11 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
     /// <summary>"GPU 0 (GPU-...)" or "MIG device MIG-...", for messages.</summary>
     public abstract string Description { get; }
 
-    public string GetName()
-    {
-        using Lease lease = Session.Lease();
-        byte* name = stackalloc byte[NVML_DEVICE_NAME_V2_BUFFER_SIZE];
-        Check(nvmlDeviceGetName(Handle, name, NVML_DEVICE_NAME_V2_BUFFER_SIZE), nameof(nvmlDeviceGetName), "read the name");
-        return NativeText.Read(name, NVML_DEVICE_NAME_V2_BUFFER_SIZE);
-    }
+    public string GetName() => ReadText(&nvmlDeviceGetName, NVML_DEVICE_NAME_V2_BUFFER_SIZE, nameof(nvmlDeviceGetName), "read the name");
 
-    public int GetIndex()
-    {
-        using Lease lease = Session.Lease();
-        uint index;
-        Check(nvmlDeviceGetIndex(Handle, &index), nameof(nvmlDeviceGetIndex), "read the index");
-        return (int)index;
-    }
+    public int GetIndex() => (int)ReadNumber(&nvmlDeviceGetIndex, nameof(nvmlDeviceGetIndex), "read the index");
 
-    public uint GetComputeMode()
-    {
-        using Lease lease = Session.Lease();
-        uint mode;
-        Check(nvmlDeviceGetComputeMode(Handle, &mode), nameof(nvmlDeviceGetComputeMode), "read the compute mode");
-        return mode;
-    }
+    public uint GetComputeMode() => ReadNumber(&nvmlDeviceGetComputeMode, nameof(nvmlDeviceGetComputeMode), "read the compute mode");
 
     public GpuMemory GetMemory()
     {
@@ -97,9 +77,22 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
     {
         using Lease lease = Session.Lease();
         Dictionary<(uint Pid, uint GpuInstance, uint ComputeInstance), (GpuProcessKinds Kinds, ulong Memory)> found = [];
-        AddProcesses(found, GpuProcessKinds.Compute);
-        AddProcesses(found, GpuProcessKinds.Graphics);
-        AddProcesses(found, GpuProcessKinds.MpsClient);
+        // Version 3 has the same struct as version 2, which drivers of the R470 branch have.
+        if (Session.Library.Has(nameof(nvmlDeviceGetComputeRunningProcesses_v3)))
+        {
+            AddProcesses(found, GpuProcessKinds.Compute, &nvmlDeviceGetComputeRunningProcesses_v3, nameof(nvmlDeviceGetComputeRunningProcesses_v3));
+            AddProcesses(found, GpuProcessKinds.Graphics, &nvmlDeviceGetGraphicsRunningProcesses_v3, nameof(nvmlDeviceGetGraphicsRunningProcesses_v3));
+            AddProcesses(
+                found, GpuProcessKinds.MpsClient, &nvmlDeviceGetMPSComputeRunningProcesses_v3, nameof(nvmlDeviceGetMPSComputeRunningProcesses_v3));
+        }
+        else
+        {
+            AddProcesses(found, GpuProcessKinds.Compute, &nvmlDeviceGetComputeRunningProcesses_v2, nameof(nvmlDeviceGetComputeRunningProcesses_v2));
+            AddProcesses(found, GpuProcessKinds.Graphics, &nvmlDeviceGetGraphicsRunningProcesses_v2, nameof(nvmlDeviceGetGraphicsRunningProcesses_v2));
+            AddProcesses(
+                found, GpuProcessKinds.MpsClient, &nvmlDeviceGetMPSComputeRunningProcesses_v2, nameof(nvmlDeviceGetMPSComputeRunningProcesses_v2));
+        }
+
         return [.. found
             .OrderBy(process => process.Key)
             .Select(process => new GpuProcess(
@@ -130,6 +123,24 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
     /// <summary>The exception for a call that failed. <paramref name="act"/> goes before "of GPU 0 (...)".</summary>
     protected abstract NvmlException Failure(nvmlReturn_t result, string function, string act);
 
+    /// <summary>Calls one of the many functions that answer with a number.</summary>
+    protected uint ReadNumber(delegate*<nvmlDevice_t, uint*, nvmlReturn_t> read, string function, string act)
+    {
+        using Lease lease = Session.Lease();
+        uint number;
+        Check(read(Handle, &number), function, act);
+        return number;
+    }
+
+    /// <summary>Calls one of the functions that answer with text, which has room for <paramref name="size"/> bytes.</summary>
+    protected string ReadText(delegate*<nvmlDevice_t, byte*, uint, nvmlReturn_t> read, int size, string function, string act)
+    {
+        using Lease lease = Session.Lease();
+        byte* text = stackalloc byte[size];
+        Check(read(Handle, text, (uint)size), function, act);
+        return NativeText.Read(text, size);
+    }
+
     protected void Check(nvmlReturn_t result, string function, string act)
     {
         if (result != NVML_SUCCESS)
@@ -144,61 +155,36 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
     }
 
     private void AddProcesses(
-        Dictionary<(uint Pid, uint GpuInstance, uint ComputeInstance), (GpuProcessKinds Kinds, ulong Memory)> found, GpuProcessKinds kind)
+        Dictionary<(uint Pid, uint GpuInstance, uint ComputeInstance), (GpuProcessKinds Kinds, ulong Memory)> found,
+        GpuProcessKinds kind,
+        delegate*<nvmlDevice_t, uint*, nvmlProcessInfo_t*, nvmlReturn_t> read,
+        string function)
     {
-        nvmlProcessInfo_t* buffer = stackalloc nvmlProcessInfo_t[FirstProcesses];
-        Span<nvmlProcessInfo_t> processes = new(buffer, FirstProcesses);
-        nvmlReturn_t result;
-        string function;
+        nvmlProcessInfo_t[] processes = new nvmlProcessInfo_t[FirstProcesses];
         uint count;
+        nvmlReturn_t result;
         // The list can grow between two calls: ask until it fits.
         while (true)
         {
             count = (uint)processes.Length;
-            result = ReadProcesses(kind, &count, (nvmlProcessInfo_t*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(processes)), out function);
+            fixed (nvmlProcessInfo_t* buffer = processes)
+                result = read(Handle, &count, buffer);
             if (result != NVML_ERROR_INSUFFICIENT_SIZE)
                 break;
-            // Pinned, since the span's pointer is taken above.
-            processes = GC.AllocateUninitializedArray<nvmlProcessInfo_t>(2 * Math.Max((int)count, processes.Length), pinned: true);
+            processes = new nvmlProcessInfo_t[2 * Math.Max((int)count, processes.Length)];
         }
 
         // Graphics and MPS do not exist everywhere; compute does.
         if (result == NVML_ERROR_NOT_SUPPORTED && kind != GpuProcessKinds.Compute)
             return;
         Check(result, function, "list the processes");
-        foreach (ref readonly nvmlProcessInfo_t process in processes[..(int)count])
+        Session.CheckCount(count, processes.Length, function, "list the processes of", Description);
+        foreach (ref readonly nvmlProcessInfo_t process in processes.AsSpan(0, (int)count))
         {
             (uint, uint, uint) key = (process.pid, process.gpuInstanceId, process.computeInstanceId);
             found[key] = found.TryGetValue(key, out (GpuProcessKinds Kinds, ulong Memory) known)
                 ? (known.Kinds | kind, known.Memory)
                 : (kind, process.usedGpuMemory);
-        }
-    }
-
-    /// <summary>Version 3 has the same struct as version 2, which drivers of the R470 branch have.</summary>
-    private nvmlReturn_t ReadProcesses(GpuProcessKinds kind, uint* count, nvmlProcessInfo_t* processes, out string function)
-    {
-        bool young = Session.Library.Has(nameof(nvmlDeviceGetComputeRunningProcesses_v3));
-        switch (kind)
-        {
-            case GpuProcessKinds.Compute when young:
-                function = nameof(nvmlDeviceGetComputeRunningProcesses_v3);
-                return nvmlDeviceGetComputeRunningProcesses_v3(Handle, count, processes);
-            case GpuProcessKinds.Compute:
-                function = nameof(nvmlDeviceGetComputeRunningProcesses_v2);
-                return nvmlDeviceGetComputeRunningProcesses_v2(Handle, count, processes);
-            case GpuProcessKinds.Graphics when young:
-                function = nameof(nvmlDeviceGetGraphicsRunningProcesses_v3);
-                return nvmlDeviceGetGraphicsRunningProcesses_v3(Handle, count, processes);
-            case GpuProcessKinds.Graphics:
-                function = nameof(nvmlDeviceGetGraphicsRunningProcesses_v2);
-                return nvmlDeviceGetGraphicsRunningProcesses_v2(Handle, count, processes);
-            case GpuProcessKinds.MpsClient when young:
-                function = nameof(nvmlDeviceGetMPSComputeRunningProcesses_v3);
-                return nvmlDeviceGetMPSComputeRunningProcesses_v3(Handle, count, processes);
-            default:
-                function = nameof(nvmlDeviceGetMPSComputeRunningProcesses_v2);
-                return nvmlDeviceGetMPSComputeRunningProcesses_v2(Handle, count, processes);
         }
     }
 }

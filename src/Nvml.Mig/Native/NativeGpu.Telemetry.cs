@@ -7,48 +7,28 @@ namespace Nvml.Mig.Native;
 // What a GPU as a whole reports of itself.
 internal sealed unsafe partial class NativeGpu
 {
-    public int GetMinorNumber()
-    {
-        using Lease lease = Session.Lease();
-        uint minor;
-        Check(nvmlDeviceGetMinorNumber(Handle, &minor), nameof(nvmlDeviceGetMinorNumber), "read the minor number");
-        return (int)minor;
-    }
+    public int GetMinorNumber() => (int)ReadNumber(&nvmlDeviceGetMinorNumber, nameof(nvmlDeviceGetMinorNumber), "read the minor number");
 
-    public string GetSerial()
-    {
-        using Lease lease = Session.Lease();
-        byte* serial = stackalloc byte[NVML_DEVICE_SERIAL_BUFFER_SIZE];
-        Check(nvmlDeviceGetSerial(Handle, serial, NVML_DEVICE_SERIAL_BUFFER_SIZE), nameof(nvmlDeviceGetSerial), "read the serial number");
-        return NativeText.Read(serial, NVML_DEVICE_SERIAL_BUFFER_SIZE);
-    }
+    public string GetSerial() =>
+        ReadText(&nvmlDeviceGetSerial, NVML_DEVICE_SERIAL_BUFFER_SIZE, nameof(nvmlDeviceGetSerial), "read the serial number");
 
-    public string GetVbiosVersion()
-    {
-        using Lease lease = Session.Lease();
-        byte* version = stackalloc byte[NVML_DEVICE_VBIOS_VERSION_BUFFER_SIZE];
-        Check(
-            nvmlDeviceGetVbiosVersion(Handle, version, NVML_DEVICE_VBIOS_VERSION_BUFFER_SIZE),
-            nameof(nvmlDeviceGetVbiosVersion),
-            "read the VBIOS version");
-        return NativeText.Read(version, NVML_DEVICE_VBIOS_VERSION_BUFFER_SIZE);
-    }
+    public string GetVbiosVersion() =>
+        ReadText(&nvmlDeviceGetVbiosVersion, NVML_DEVICE_VBIOS_VERSION_BUFFER_SIZE, nameof(nvmlDeviceGetVbiosVersion), "read the VBIOS version");
 
-    public uint GetBrand()
-    {
-        using Lease lease = Session.Lease();
-        uint brand;
-        Check(nvmlDeviceGetBrand(Handle, &brand), nameof(nvmlDeviceGetBrand), "read the brand");
-        return brand;
-    }
+    public uint GetBrand() => ReadNumber(&nvmlDeviceGetBrand, nameof(nvmlDeviceGetBrand), "read the brand");
 
-    public uint GetArchitecture()
-    {
-        using Lease lease = Session.Lease();
-        uint architecture;
-        Check(nvmlDeviceGetArchitecture(Handle, &architecture), nameof(nvmlDeviceGetArchitecture), "read the architecture");
-        return architecture;
-    }
+    public uint GetArchitecture() => ReadNumber(&nvmlDeviceGetArchitecture, nameof(nvmlDeviceGetArchitecture), "read the architecture");
+
+    public bool GetPersistenceMode() =>
+        ReadNumber(&nvmlDeviceGetPersistenceMode, nameof(nvmlDeviceGetPersistenceMode), "read the persistence mode") != 0;
+
+    public uint GetVirtualizationMode() =>
+        ReadNumber(&nvmlDeviceGetVirtualizationMode, nameof(nvmlDeviceGetVirtualizationMode), "read the virtualization mode");
+
+    public uint GetPowerUsage() => ReadNumber(&nvmlDeviceGetPowerUsage, nameof(nvmlDeviceGetPowerUsage), "read the power draw");
+
+    public uint GetEnforcedPowerLimit() =>
+        ReadNumber(&nvmlDeviceGetEnforcedPowerLimit, nameof(nvmlDeviceGetEnforcedPowerLimit), "read the power limit");
 
     public Version GetComputeCapability()
     {
@@ -58,22 +38,6 @@ internal sealed unsafe partial class NativeGpu
         Check(
             nvmlDeviceGetCudaComputeCapability(Handle, &major, &minor), nameof(nvmlDeviceGetCudaComputeCapability), "read the compute capability");
         return new Version(major, minor);
-    }
-
-    public bool GetPersistenceMode()
-    {
-        using Lease lease = Session.Lease();
-        uint mode;
-        Check(nvmlDeviceGetPersistenceMode(Handle, &mode), nameof(nvmlDeviceGetPersistenceMode), "read the persistence mode");
-        return mode != 0;
-    }
-
-    public uint GetVirtualizationMode()
-    {
-        using Lease lease = Session.Lease();
-        uint mode;
-        Check(nvmlDeviceGetVirtualizationMode(Handle, &mode), nameof(nvmlDeviceGetVirtualizationMode), "read the virtualization mode");
-        return mode;
     }
 
     public FabricInfo GetFabricInfo()
@@ -110,22 +74,6 @@ internal sealed unsafe partial class NativeGpu
         uint celsius;
         Check(nvmlDeviceGetTemperature(Handle, NVML_TEMPERATURE_GPU, &celsius), nameof(nvmlDeviceGetTemperature), "read the temperature");
         return (int)celsius;
-    }
-
-    public uint GetPowerUsage()
-    {
-        using Lease lease = Session.Lease();
-        uint milliwatts;
-        Check(nvmlDeviceGetPowerUsage(Handle, &milliwatts), nameof(nvmlDeviceGetPowerUsage), "read the power draw");
-        return milliwatts;
-    }
-
-    public uint GetEnforcedPowerLimit()
-    {
-        using Lease lease = Session.Lease();
-        uint milliwatts;
-        Check(nvmlDeviceGetEnforcedPowerLimit(Handle, &milliwatts), nameof(nvmlDeviceGetEnforcedPowerLimit), "read the power limit");
-        return milliwatts;
     }
 
     public RemappedRows GetRemappedRows()
