@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -31,6 +32,8 @@ public sealed class NvmlSimulator : IDisposable
     /// never disposed of from a slow one.
     /// </summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private static readonly TimeSpan ShutdownPatience = TimeSpan.FromMilliseconds(500);
 
     private static readonly SemaphoreSlim Turn = new(1, 1);
 
@@ -96,7 +99,7 @@ public sealed class NvmlSimulator : IDisposable
     /// </exception>
     /// <exception cref="InvalidOperationException">A session on the machine before is still open.</exception>
     /// <exception cref="TimeoutException">The machine before was not disposed of within a minute.</exception>
-    public static unsafe NvmlSimulator Start(string gpus = "A100-SXM4-40GB", string? stateFile = null)
+    public static NvmlSimulator Start(string gpus = "A100-SXM4-40GB", string? stateFile = null)
     {
         ArgumentNullException.ThrowIfNull(gpus);
         if (!Turn.Wait(Patience))
@@ -107,7 +110,7 @@ public sealed class NvmlSimulator : IDisposable
 
         try
         {
-            Control("nvmlStubConfigure", (message, size) => StubControls.nvmlStubConfigure(gpus, stateFile, (byte*)message, size));
+            Configure(gpus, stateFile);
             return new NvmlSimulator(gpus, stateFile);
         }
         catch
@@ -267,6 +270,24 @@ public sealed class NvmlSimulator : IDisposable
             $"start a process on GPU {gpu}",
             StubControls.nvmlStubStartProcess((uint)gpu, gpuInstance, computeInstance, (uint)pid, name, (uint)memoryMiB, (uint)kind));
         return new ProcessEnd(this, pid);
+    }
+
+    private static unsafe void Configure(string gpus, string? stateFile)
+    {
+        long started = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                Control("nvmlStubConfigure", (message, size) => StubControls.nvmlStubConfigure(gpus, stateFile, (byte*)message, size));
+                return;
+            }
+            catch (InvalidOperationException) when (Stopwatch.GetElapsedTime(started) < ShutdownPatience)
+            {
+                // A session that was closed while another thread called is shut down when that call ends, which may be a moment later.
+                Thread.Sleep(1);
+            }
+        }
     }
 
     private static unsafe void Control(string function, Func<nint, uint, int> control)

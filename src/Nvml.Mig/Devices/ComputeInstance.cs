@@ -33,8 +33,8 @@ public sealed class ComputeInstance
     public Placement Placement => _info.Placement;
 
     /// <summary>
-    /// The MIG device that this compute instance is. Found among the MIG devices of the GPU: when you want all of them, ask
-    /// <see cref="GpuDevice.GetMigDevices"/> once.
+    /// The MIG device that this compute instance is. Where the driver does not tell, it is found among the MIG devices of the GPU: when you
+    /// want all of them, ask <see cref="GpuDevice.GetMigDevices"/> once.
     /// </summary>
     /// <exception cref="NvmlNotFoundException">The instance is gone, or the driver shows no MIG device for it.</exception>
     /// <exception cref="NvmlException">The MIG devices cannot be read.</exception>
@@ -42,8 +42,15 @@ public sealed class ComputeInstance
     public MigDevice GetMigDevice()
     {
         const string function = "nvmlDeviceGetMigDeviceHandleByIndex";
-        // Not through the device in nvmlComputeInstanceInfo_t: that is the GPU, whatever some callers take it for. Other processes can
-        // shift the indices while we walk them, so that one walk may miss the device.
+        if (_destroyed)
+            throw GpuDevice.Gone(function, ToString());
+        if (_native.TryGetMigDevice() is { } told && told.GpuInstanceId == GpuInstance.Id && told.ComputeInstanceId == Id)
+        {
+            ThrowIfGone(function);
+            return new MigDevice(GpuInstance.Device, told);
+        }
+
+        // Other processes can shift the indices while we walk them, so that one walk may miss the device.
         for (int walk = 0; walk < 3; walk++)
         {
             ThrowIfGone(function);
@@ -70,7 +77,7 @@ public sealed class ComputeInstance
     {
         const string function = "nvmlComputeInstanceDestroy";
         ThrowIfGone(function);
-        _native.Destroy(ToString(), () => GpuInstance.Device.WhoUses(GpuInstance.Id, Id));
+        GpuInstance.Act(function, ThrowIfGone, () => _native.Destroy(ToString(), () => GpuInstance.Device.WhoUses(GpuInstance.Id, Id)));
         _destroyed = true;
     }
 

@@ -23,6 +23,9 @@ public sealed partial class GpuDevice
     private string? _pciBusId;
     private IReadOnlyList<GpuInstanceProfile>? _profiles;
 
+    /// <summary>Profiles that the driver knows by their ids and does not list.</summary>
+    private readonly ConcurrentDictionary<int, GpuInstanceProfile> _unlistedProfiles = new();
+
     internal GpuDevice(NvmlSession session, NativeSession native, int index)
     {
         Session = session;
@@ -160,10 +163,10 @@ public sealed partial class GpuDevice
         IReadOnlyList<GpuInstanceProfile> profiles = GetGpuInstanceProfiles();
         if (profiles.FirstOrDefault(p => p.Id == id) is { } listed)
             return listed;
-        if (Native.GetGpuInstanceProfileById(id) is not { } unlisted)
-            throw NoProfile(id.ToString(CultureInfo.InvariantCulture), profiles);
-        _profiles = [.. profiles, unlisted];
-        return unlisted;
+        if (_unlistedProfiles.TryGetValue(id, out GpuInstanceProfile? known))
+            return known;
+        GpuInstanceProfile unlisted = Native.GetGpuInstanceProfileById(id) ?? throw NoProfile(id.ToString(CultureInfo.InvariantCulture), profiles);
+        return _unlistedProfiles[id] = unlisted;
     }
 
     /// <summary>
@@ -225,16 +228,26 @@ public sealed partial class GpuDevice
     /// </summary>
     /// <param name="profile">A profile of this GPU.</param>
     /// <param name="placement">Where, of <see cref="GetPossiblePlacements"/>; by default the driver chooses.</param>
-    /// <param name="patience">How long disposal waits while they are in use; by default 5 seconds.</param>
+    /// <param name="patience">
+    /// How long disposal waits while they are in use; by default 5 seconds. <see cref="Timeout.InfiniteTimeSpan"/>: until they are not.
+    /// </param>
     /// <exception cref="ArgumentException">It is a profile of another GPU.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The patience is negative.</exception>
     /// <exception cref="NvmlInsufficientResourcesException">There is no room; the message says what is in the way.</exception>
     /// <exception cref="NvmlNotSupportedException">MIG mode is disabled.</exception>
     /// <exception cref="NvmlNoPermissionException">The caller may not create instances.</exception>
     /// <exception cref="NvmlInUseException">A process uses the GPU as a whole.</exception>
-    /// <exception cref="NvmlException">They cannot be created for another reason; what was created is destroyed again.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
-    public ScopedGpuInstance OpenScoped(GpuInstanceProfile profile, Placement? placement = null, TimeSpan? patience = null) =>
-        ScopedGpuInstance.Open(_session, this, profile, placement, patience ?? TimeSpan.FromSeconds(5));
+    /// <exception cref="NvmlException">
+    /// They cannot be created for another reason. What was created is destroyed again, or the message says that it is left.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The session was closed; the message says if something is left.</exception>
+    public ScopedGpuInstance OpenScoped(GpuInstanceProfile profile, Placement? placement = null, TimeSpan? patience = null)
+    {
+        TimeSpan wait = patience ?? TimeSpan.FromSeconds(5);
+        if (wait < TimeSpan.Zero && wait != Timeout.InfiniteTimeSpan)
+            throw new ArgumentOutOfRangeException(nameof(patience), wait, "Patience is not negative, or Timeout.InfiniteTimeSpan.");
+        return ScopedGpuInstance.Open(_session, this, profile, placement, wait);
+    }
 
     /// <summary>
     /// The GPU instances on this GPU, by id. Needs root or a MIG capability. One native call for each profile and one for each
@@ -260,7 +273,7 @@ public sealed partial class GpuDevice
         return [.. instances.OrderBy(i => i.Id)];
     }
 
-    /// <summary>The GPU instance with an id. Two native calls.</summary>
+    /// <summary>The GPU instance with an id. Two native calls, once the profiles are known.</summary>
     /// <param name="id">The id that nvidia-smi shows: it follows from the instance's placement.</param>
     /// <exception cref="ArgumentOutOfRangeException">The id is negative.</exception>
     /// <exception cref="NvmlNotFoundException">There is none.</exception>
@@ -295,12 +308,28 @@ public sealed partial class GpuDevice
     }
 
     /// <summary>
-    /// The MIG devices of this GPU: what CUDA programs see, one for each compute instance. About five native calls for each.
+    /// The MIG devices of this GPU: what CUDA programs see, one for each compute instance. Five native calls for each, and one.
     /// </summary>
     /// <returns>The devices in NVML's order, by GPU instance and compute instance id; none if MIG mode is disabled.</returns>
     /// <exception cref="NvmlException">The devices cannot be read.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
-    public IReadOnlyList<MigDevice> GetMigDevices() => [.. EnumerateMigDevices().DistinctBy(device => device.Uuid, StringComparer.Ordinal)];
+    public IReadOnlyList<MigDevice> GetMigDevices()
+    {
+        // NVML numbers them without gaps: when one comes or goes while they are walked, those behind it shift, and the walk may miss one.
+        // Then one that was found has another index by the end, or none.
+        const int maxWalks = 10;
+        for (int walk = 0; walk < maxWalks; walk++)
+        {
+            List<MigDevice> devices = [.. EnumerateMigDevices()];
+            if (devices.TrueForAll(device => device.HasIndexStill))
+                return [.. devices.DistinctBy(device => device.Uuid, StringComparer.Ordinal)];
+        }
+
+        throw new NvmlException(
+            NvmlReturnCode.NotReady,
+            "nvmlDeviceGetMigDeviceHandleByIndex",
+            $"The MIG devices of {this} changed each of the {maxWalks} times that they were listed: wait until no other program divides it, and try again.");
+    }
 
     /// <summary>
     /// Tries which versions of structs the driver knows and where it differs from its header, for bug reports. Only reads; about ten
@@ -324,7 +353,7 @@ public sealed partial class GpuDevice
         for (uint index = 0; index < count; index++)
         {
             if (Native.GetMigDevice(index) is { } native)
-                yield return new MigDevice(this, native);
+                yield return new MigDevice(this, native, (int)index);
         }
     }
 
@@ -363,12 +392,19 @@ public sealed partial class GpuDevice
 
     private MigModeChange SetMigMode(bool enabled)
     {
-        MigModeChange change = Native.SetMigMode(enabled);
-        _profiles = null;
-        _placements.Clear();
-        _capabilities.Clear();
-        _computeProfiles.Clear();
-        return change;
+        try
+        {
+            return Native.SetMigMode(enabled);
+        }
+        finally
+        {
+            // Also if it failed: one that timed out may have changed the mode.
+            _profiles = null;
+            _unlistedProfiles.Clear();
+            _placements.Clear();
+            _capabilities.Clear();
+            _computeProfiles.Clear();
+        }
     }
 
     private NvmlException NoProfile(string nameOrId, IReadOnlyList<GpuInstanceProfile> profiles) =>
@@ -376,7 +412,7 @@ public sealed partial class GpuDevice
             NvmlReturnCode.InvalidArgument,
             "nvmlDeviceGetGpuInstanceProfileInfoV",
             profiles.Count == 0
-                ? $"{this} has no GPU instance profiles: it cannot be divided."
+                ? $"{this} has no GPU instance profiles: it cannot be divided, or the driver shows none."
                 : $"{this} has no GPU instance profile '{nameOrId}' (NVML_ERROR_INVALID_ARGUMENT, 2). It has: {string.Join(", ", profiles.Select(p => $"{p.Name} ({p.Id})"))}.");
 
     private NvmlNotSupportedException NoMig() =>
@@ -391,7 +427,7 @@ public sealed partial class GpuDevice
     private void RequireOwn(GpuInstanceProfile profile)
     {
         ArgumentNullException.ThrowIfNull(profile);
-        if (!GetGpuInstanceProfiles().Contains(profile))
+        if (!GetGpuInstanceProfiles().Contains(profile) && !_unlistedProfiles.Values.Contains(profile))
         {
             throw new ArgumentException(
                 $"{profile.Name} (profile {profile.Id}) is not a profile of {this}: take profiles from the GPU that you use them on.", nameof(profile));
@@ -423,6 +459,8 @@ public sealed partial class GpuDevice
             int same = present.Count(i => i.Profile.Id == profile.Id);
             if (same >= profile.MaxInstances)
                 return $"The GPU holds {same} of at most {profile.MaxInstances} {profile.Name} already.";
+            if ((wanted is { } only ? [only] : GetPossiblePlacements(profile)).FirstOrDefault(at => !present.Any(i => i.Placement.Overlaps(at))) is { Size: > 0 } free)
+                return $"{free} is free, but something else that it needs is not: instances share the engines of the GPU, and some, as those of +me, are there once. Present: {string.Join(", ", present)}.";
             if (wanted is { } place)
                 return $"Its place is taken: {Blocked(place)}. {GetRemainingCapacity(profile)} more {profile.Name} would fit elsewhere.";
             return $"Every place for it is taken: {string.Join("; ", GetPossiblePlacements(profile).Select(Blocked))}. The order of creation decides where the driver puts instances: create large ones first, or name placements.";

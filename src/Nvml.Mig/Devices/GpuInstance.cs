@@ -8,7 +8,8 @@ namespace Nvml.Mig;
 /// <remarks>
 /// The instance belongs to the machine, not to this object: it lives on when the object is forgotten, and other processes can
 /// destroy it. Every change made through this object first asks the driver whether the instance is still the one that was found,
-/// with the same id, profile and placement; if it is not, it throws <see cref="NvmlNotFoundException"/> and touches nothing.
+/// with the same id, profile and placement; if it is not, it throws <see cref="NvmlNotFoundException"/> and touches nothing. Only who replaces
+/// it within the microseconds between that question and the change is not noticed.
 /// A successor that is alike in all three cannot be told apart: the driver gives it the same id and its MIG devices the same UUIDs.
 /// </remarks>
 public sealed class GpuInstance
@@ -66,6 +67,22 @@ public sealed class GpuInstance
             NvmlReturnCode.NotSupported,
             "nvmlGpuInstanceGetComputeInstanceProfileInfoV",
             $"The driver offers no compute instance profile in {this}.");
+
+    /// <summary>The compute instance profile with an id.</summary>
+    /// <param name="id">The id that nvidia-smi shows.</param>
+    /// <exception cref="NvmlNotFoundException">The instance is gone.</exception>
+    /// <exception cref="NvmlException">
+    /// The GPU instance has no such profile (<see cref="NvmlReturnCode.InvalidArgument"/>), or the profiles cannot be read.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public ComputeInstanceProfile GetComputeInstanceProfile(int id)
+    {
+        IReadOnlyList<ComputeInstanceProfile> profiles = GetComputeInstanceProfiles();
+        return profiles.FirstOrDefault(p => p.Id == id) ?? throw new NvmlException(
+            NvmlReturnCode.InvalidArgument,
+            "nvmlGpuInstanceGetComputeInstanceProfileInfoV",
+            $"{this} has no compute instance profile {id} (NVML_ERROR_INVALID_ARGUMENT, 2). It has: {string.Join(", ", profiles.Select(p => $"{p.Name} ({p.Id})"))}.");
+    }
 
     /// <summary>The compute instance profile that an operator means.</summary>
     /// <param name="nameOrId">
@@ -149,7 +166,8 @@ public sealed class GpuInstance
         else
             RequireOwn(profile);
         ThrowIfGone(function);
-        NativeComputeInstance native = _native.CreateComputeInstance(profile, placement, Id, out InstanceInfo created);
+        (NativeComputeInstance native, InstanceInfo created) = Ask(
+            function, () => (_native.CreateComputeInstance(profile, placement, Id, out InstanceInfo info), info));
         return new ComputeInstance(this, native, created, profile);
     }
 
@@ -174,7 +192,7 @@ public sealed class GpuInstance
         return [.. instances.OrderBy(i => i.Id)];
     }
 
-    /// <summary>The compute instance with an id. Two native calls.</summary>
+    /// <summary>The compute instance with an id. Two native calls, once the profiles are known.</summary>
     /// <param name="id">The id within this GPU instance, from 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">The id is negative.</exception>
     /// <exception cref="NvmlNotFoundException">There is none, or the GPU instance is gone.</exception>
@@ -187,7 +205,7 @@ public sealed class GpuInstance
         ThrowIfDestroyed(function);
         NativeComputeInstance native = Ask(function, () => _native.GetComputeInstanceById(id, Id));
         InstanceInfo info = native.TryGetInfo() ?? throw GpuDevice.Gone(function, $"compute instance {id} of {this}");
-        return new ComputeInstance(this, native, info, FindComputeInstanceProfile(info.ProfileId));
+        return new ComputeInstance(this, native, info, GetComputeInstanceProfile(info.ProfileId));
     }
 
     /// <summary>What compute instances of a profile can do beyond their size. One native call.</summary>
@@ -216,7 +234,7 @@ public sealed class GpuInstance
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public GpmSample TakeGpmSample()
     {
-        ThrowIfDestroyed("nvmlGpmMigSampleGet");
+        ThrowIfGone("nvmlGpmMigSampleGet");
         return Device.TakeGpmSample(Id);
     }
 
@@ -231,8 +249,9 @@ public sealed class GpuInstance
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public void Destroy()
     {
-        ThrowIfGone("nvmlGpuInstanceDestroy");
-        _native.Destroy(Id, WhyInUse);
+        const string function = "nvmlGpuInstanceDestroy";
+        ThrowIfGone(function);
+        Act(function, ThrowIfGone, () => _native.Destroy(Id, WhyInUse));
         _destroyed = true;
     }
 
@@ -254,18 +273,28 @@ public sealed class GpuInstance
             throw GpuDevice.Gone(function, ToString());
     }
 
-    /// <summary>To a handle that leads nowhere, the driver says INVALID_ARGUMENT; callers hear what that means.</summary>
-    private T Ask<T>(string function, Func<T> call)
+    /// <summary>
+    /// To a handle that leads nowhere, the driver says INVALID_ARGUMENT; callers hear what that means. An instance can go between the question
+    /// whether it is there and the call.
+    /// </summary>
+    internal static void Act(string function, Action<string> throwIfGone, Action call)
     {
         try
         {
-            return call();
+            call();
         }
         catch (NvmlException e) when (e.Code == NvmlReturnCode.InvalidArgument)
         {
-            ThrowIfGone(function);
+            throwIfGone(function);
             throw;
         }
+    }
+
+    private T Ask<T>(string function, Func<T> call)
+    {
+        T answer = default!;
+        Act(function, ThrowIfGone, () => answer = call());
+        return answer;
     }
 
     private void RequireOwn(ComputeInstanceProfile profile)
@@ -278,13 +307,6 @@ public sealed class GpuInstance
                 nameof(profile));
         }
     }
-
-    private ComputeInstanceProfile FindComputeInstanceProfile(int id) =>
-        GetComputeInstanceProfiles().FirstOrDefault(p => p.Id == id)
-        ?? throw new NvmlException(
-            NvmlReturnCode.InvalidArgument,
-            "nvmlGpuInstanceGetComputeInstanceProfileInfoV",
-            $"A compute instance of {this} has profile {id}, which the driver does not list.");
 
     /// <summary>What is in the way of destroying it, and whether it may go by itself.</summary>
     private (string? Why, bool IsTransient) WhyInUse()

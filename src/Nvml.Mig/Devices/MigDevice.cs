@@ -4,19 +4,24 @@ namespace Nvml.Mig;
 
 /// <summary>
 /// A MIG device: a compute instance as CUDA programs, containers and schedulers see it. It goes with its compute instance: after that
-/// its members throw <see cref="NvmlNotFoundException"/>. What NVML has for whole GPUs only, such as utilization, power and
-/// temperature, is on <see cref="GpuDevice"/> alone.
+/// its members throw <see cref="NvmlNotFoundException"/>. When an instance is created again in the same place, it is there again, under
+/// the same UUID, and may be larger or smaller. What NVML has for whole GPUs only, such as utilization, power and temperature, is on
+/// <see cref="GpuDevice"/> alone.
 /// </summary>
 public sealed class MigDevice
 {
     private readonly NativeMigDevice _native;
-    private string? _name;
+    private readonly int _foundAt;
 
-    internal MigDevice(GpuDevice device, NativeMigDevice native)
+    internal MigDevice(GpuDevice device, NativeMigDevice native, int foundAt = -1)
     {
         Device = device;
         _native = native;
+        _foundAt = foundAt;
     }
+
+    /// <summary>Whether it has the index that it was found at.</summary>
+    internal bool HasIndexStill => _native.TryGetIndex() == _foundAt;
 
     /// <summary>The GPU that it is a part of.</summary>
     public GpuDevice Device { get; }
@@ -33,11 +38,11 @@ public sealed class MigDevice
     /// <summary>The id of its compute instance within the GPU instance.</summary>
     public int ComputeInstanceId => _native.ComputeInstanceId;
 
-    /// <summary>The name, such as <c>NVIDIA A100-SXM4-40GB MIG 1g.5gb</c>. Read once.</summary>
+    /// <summary>The name, such as <c>NVIDIA A100-SXM4-40GB MIG 1g.5gb</c>.</summary>
     /// <exception cref="NvmlNotFoundException">The device is gone.</exception>
     /// <exception cref="NvmlException">The name cannot be read.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
-    public string Name => _name ??= _native.GetName();
+    public string GetName() => _native.GetName();
 
     /// <summary>Its index under the GPU as things stand: see <see cref="GpuDevice.GetMigDevice"/>.</summary>
     /// <exception cref="NvmlNotFoundException">The device is gone.</exception>
@@ -93,7 +98,7 @@ public sealed class MigDevice
         _native.GetMemoryErrors((uint)errorType, (uint)counterType, (uint)location);
 
     /// <summary>
-    /// Samples the performance counters of its GPU instance, which NVML counts for all compute instances in it together.
+    /// Samples the performance counters of the GPU instance with its id, which NVML counts for all compute instances in it together.
     /// </summary>
     /// <exception cref="NvmlNotSupportedException">The GPU has none: see <see cref="GpuDevice.IsGpmSupported"/>.</exception>
     /// <exception cref="NvmlNotFoundException">The GPU instance is gone.</exception>

@@ -82,7 +82,7 @@ public sealed class NvmlSession : IDisposable
     /// <see cref="NvmlReturnCode.FunctionNotFound"/> where there is no older one to take its place.
     /// </summary>
     public IReadOnlyDictionary<string, bool> GetFunctions() =>
-        NvmlLibrary.RequiredFunctions.Concat(NvmlLibrary.YoungerFunctions)
+        NvmlLibrary.RequiredFunctions.Concat(NvmlLibrary.OptionalFunctions)
             .Order(StringComparer.Ordinal)
             .ToDictionary(function => function, _native.Library.Has, StringComparer.Ordinal);
 
@@ -108,9 +108,8 @@ public sealed class NvmlSession : IDisposable
 
     /// <summary>The command of a process that uses a GPU.</summary>
     /// <param name="pid">The process id.</param>
-    /// <returns>The command, at most 1023 bytes of it; null if NVML knows no such process, or may not tell.</returns>
+    /// <returns>The command, at most 1023 bytes of it; null if NVML does not tell it, as of processes that do not use a GPU.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The process id is negative.</exception>
-    /// <exception cref="NvmlException">It cannot be read.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public string? GetProcessName(int pid)
     {
@@ -174,7 +173,8 @@ public sealed class NvmlSession : IDisposable
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(uuid);
         uuid = uuid.Trim();
-        if (uuid.StartsWith("MIG-", StringComparison.OrdinalIgnoreCase))
+        // Not the longer form of R460 and older, which has a GPU's UUID in it.
+        if (uuid.Length == 40 && uuid.StartsWith("MIG-", StringComparison.OrdinalIgnoreCase))
             uuid = "MIG-" + uuid[4..].ToLowerInvariant();
         if (_native.FindMigDevice(uuid) is not { } found)
             throw new ArgumentException($"{uuid} is a GPU, not a MIG device: see {nameof(GetDevice)}.", nameof(uuid));
@@ -198,16 +198,24 @@ public sealed class NvmlSession : IDisposable
         try
         {
             List<(GpuDevice, NativeGpu)> watched = [];
+            List<GpuDevice> lost = [];
             foreach (GpuDevice device in (devices ?? Devices).Distinct())
             {
                 if (device.Session != this)
                     throw new ArgumentException($"{device} is of another session.", nameof(devices));
-                if (device.TryWatch(set, kinds, out NativeGpu native))
-                    watched.Add((device, native));
+                try
+                {
+                    if (device.TryWatch(set, kinds, out NativeGpu native))
+                        watched.Add((device, native));
+                }
+                catch (NvmlException e) when (e.Code == NvmlReturnCode.GpuIsLost)
+                {
+                    lost.Add(device); // It must not keep the others from being watched; the watcher tells of it.
+                }
             }
 
-            return watched.Count > 0
-                ? new GpuEventWatcher(set, watched)
+            return watched.Count + lost.Count > 0
+                ? new GpuEventWatcher(_native, set, watched, lost)
                 : throw new NvmlNotSupportedException(
                     NvmlReturnCode.NotSupported, "nvmlDeviceRegisterEvents", $"None of these GPUs reports events of the kinds {kinds}.");
         }

@@ -15,8 +15,9 @@ namespace Nvml.Mig;
 /// logger is told as well.
 /// </para>
 /// <para>
-/// Only the two instances that were made are destroyed. Compute instances that others made in the GPU instance stay, and so does then
-/// the GPU instance. Instances that somebody else has destroyed meanwhile are no error.
+/// Only the two instances that were made are destroyed, as far as they can be told from others: one that was destroyed and made anew alike,
+/// in the same place, cannot (see <see cref="GpuInstance"/>). Other compute instances that somebody made in the GPU instance stay, and so does then the GPU instance.
+/// Instances that somebody else has destroyed meanwhile are no error.
 /// </para>
 /// <para>
 /// Nothing is destroyed by a finalizer or when the process dies: instances outlive processes.
@@ -31,7 +32,8 @@ namespace Nvml.Mig;
 /// </example>
 public sealed class ScopedGpuInstance : IAsyncDisposable, IDisposable
 {
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(500);
 
     private readonly NativeSession _session;
     private readonly TimeSpan _patience;
@@ -57,11 +59,11 @@ public sealed class ScopedGpuInstance : IAsyncDisposable, IDisposable
     /// <summary>The MIG device: its UUID is what <c>CUDA_VISIBLE_DEVICES</c> takes.</summary>
     public MigDevice MigDevice { get; }
 
-    /// <summary>Destroys both instances; waits without holding the thread while they are in use.</summary>
+    /// <summary>Destroys both instances, away from the caller's thread.</summary>
     /// <exception cref="NvmlInUseException">They are in use still: the message says what is left. Dispose again to try again.</exception>
     /// <exception cref="NvmlException">They cannot be destroyed: the message says what is left.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed before.</exception>
-    public ValueTask DisposeAsync() => new(Release(Task.Delay));
+    public ValueTask DisposeAsync() => new(Task.Run(() => Release(Task.Delay)));
 
     /// <summary>Destroys both instances; holds the thread while they are in use.</summary>
     /// <inheritdoc cref="DisposeAsync"/>
@@ -83,26 +85,39 @@ public sealed class ScopedGpuInstance : IAsyncDisposable, IDisposable
             computeInstance = gpuInstance.CreateComputeInstance();
             return new ScopedGpuInstance(session, gpuInstance, computeInstance, computeInstance.GetMigDevice(), patience);
         }
-        catch (NvmlException e)
+        catch (Exception e) when (e is NvmlException or ObjectDisposedException)
         {
-            try
-            {
-                computeInstance?.Destroy();
-                gpuInstance.Destroy();
-            }
-            catch (NvmlException undo)
-            {
-                throw new NvmlException(
-                    e.Code, e.Function, $"{e.Message} {gpuInstance} was created before and could not be destroyed again: {undo.Message}", e);
-            }
+            if (TryUndo(gpuInstance, computeInstance) is not { } undo)
+                throw;
+            string left = $"{gpuInstance} was created before and could not be destroyed again";
+            Log.ScopedInstanceLeft(session.Logger, left, undo.Message);
+            string message = $"{e.Message} {left}: {undo.Message}";
+            throw e is NvmlException failed
+                ? NvmlErrors.Create(failed.Code, failed.Function, message, failed.IsTransient, failed)
+                : new ObjectDisposedException(nameof(NvmlSession), message);
+        }
+    }
 
-            throw;
+    /// <summary>Destroys what was created; why that failed, or null.</summary>
+    private static Exception? TryUndo(GpuInstance gpuInstance, ComputeInstance? computeInstance)
+    {
+        try
+        {
+            if (computeInstance is not null)
+                DestroyIfThere(computeInstance.Destroy);
+            DestroyIfThere(gpuInstance.Destroy);
+            return null;
+        }
+        catch (Exception e) when (e is NvmlException or ObjectDisposedException)
+        {
+            return e;
         }
     }
 
     private async Task Release(Func<TimeSpan, Task> wait)
     {
         long started = Stopwatch.GetTimestamp();
+        TimeSpan pause = FirstPause;
         while (true)
         {
             try
@@ -115,18 +130,17 @@ public sealed class ScopedGpuInstance : IAsyncDisposable, IDisposable
                 _isGpuInstanceLeft = false;
                 return;
             }
-            catch (NvmlException e) when (e.IsTransient && Stopwatch.GetElapsedTime(started) < _patience)
+            catch (NvmlException e) when (e.IsTransient && (_patience == Timeout.InfiniteTimeSpan || Stopwatch.GetElapsedTime(started) < _patience))
             {
-                await wait(Pause).ConfigureAwait(false);
+                await wait(pause).ConfigureAwait(false);
+                pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
             }
             catch (NvmlException e)
             {
                 string left = _isComputeInstanceLeft ? $"The scoped {GpuInstance}" : $"The scoped {GpuInstance}, without its compute instance,";
                 Log.ScopedInstanceLeft(_session.Logger, left, e.Message);
                 string message = $"{left} is left after {Stopwatch.GetElapsedTime(started).TotalSeconds:0.#} s: {e.Message} Dispose again to try again.";
-                throw e is NvmlInUseException
-                    ? new NvmlInUseException(e.Code, e.Function, message) { IsTransient = e.IsTransient }
-                    : new NvmlException(e.Code, e.Function, message, e) { IsTransient = e.IsTransient };
+                throw NvmlErrors.Create(e.Code, e.Function, message, e.IsTransient, e);
             }
         }
     }

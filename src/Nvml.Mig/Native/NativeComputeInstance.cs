@@ -21,7 +21,23 @@ internal sealed unsafe class NativeComputeInstance(NativeGpuInstance gpuInstance
         return info;
     }
 
-    /// <summary>The same, unchecked, for callers that hold a lease.</summary>
+    /// <summary>
+    /// The MIG device, if the driver tells it in nvmlComputeInstanceInfo_t: the header has the GPU there, and NVIDIA's driver for Kubernetes
+    /// takes what is there for the MIG device. Null if it is the GPU, or has gone.
+    /// </summary>
+    public NativeMigDevice? TryGetMigDevice()
+    {
+        using Lease lease = Session.Lease();
+        nvmlComputeInstanceInfo_t native = default;
+        uint isMigDevice;
+        return nvmlComputeInstanceGetInfo_v2(handle, &native) == NVML_SUCCESS
+            && nvmlDeviceIsMigDeviceHandle(native.device, &isMigDevice) == NVML_SUCCESS
+            && isMigDevice != 0
+                ? NativeMigDevice.TryRead(gpuInstance.Gpu, native.device)
+                : null;
+    }
+
+    /// <summary>What the handle leads to, unchecked, for callers that hold a lease.</summary>
     public nvmlReturn_t GetInfo(out InstanceInfo info)
     {
         nvmlComputeInstanceInfo_t native = default;

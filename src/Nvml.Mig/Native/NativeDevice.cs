@@ -10,6 +10,9 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
     /// <summary>Room for the processes of one list at first; NVML says how many more it needs.</summary>
     private const int FirstProcesses = 64;
 
+    /// <summary>More processes than any machine runs on a GPU: a driver that wants room for more is not to be believed.</summary>
+    private const int MaxProcesses = 1 << 16;
+
     /// <summary>Longer names are cut by NVML, which says nothing of it.</summary>
     private const int MaxProcessName = 1024;
 
@@ -39,6 +42,7 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
             return new GpuMemory((long)memory.total, (long)memory.free, (long)memory.used, (long)memory.reserved);
         }
 
+        Require(nameof(nvmlDeviceGetMemoryInfo), "read the memory");
         nvmlMemory_t old;
         Check(nvmlDeviceGetMemoryInfo(Handle, &old), nameof(nvmlDeviceGetMemoryInfo), "read the memory");
         return new GpuMemory((long)old.total, (long)old.free, (long)old.used, ReservedBytes: null);
@@ -47,6 +51,7 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
     public Bar1Memory GetBar1Memory()
     {
         using Lease lease = Session.Lease();
+        Require(nameof(nvmlDeviceGetBAR1MemoryInfo), "read the BAR1 memory");
         nvmlBAR1Memory_t memory;
         Check(nvmlDeviceGetBAR1MemoryInfo(Handle, &memory), nameof(nvmlDeviceGetBAR1MemoryInfo), "read the BAR1 memory");
         return new Bar1Memory((long)memory.bar1Total, (long)memory.bar1Free, (long)memory.bar1Used);
@@ -55,6 +60,7 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
     public long GetTotalEccErrors(uint errorType, uint counterType)
     {
         using Lease lease = Session.Lease();
+        Require(nameof(nvmlDeviceGetTotalEccErrors), "read the ECC errors");
         ulong count;
         Check(
             nvmlDeviceGetTotalEccErrors(Handle, errorType, counterType, &count), nameof(nvmlDeviceGetTotalEccErrors), "read the ECC errors");
@@ -64,6 +70,7 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
     public long GetMemoryErrors(uint errorType, uint counterType, uint location)
     {
         using Lease lease = Session.Lease();
+        Require(nameof(nvmlDeviceGetMemoryErrorCounter), "read the ECC errors of a memory");
         ulong count;
         Check(
             nvmlDeviceGetMemoryErrorCounter(Handle, errorType, counterType, location, &count),
@@ -77,8 +84,8 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
     {
         using Lease lease = Session.Lease();
         Dictionary<(uint Pid, uint GpuInstance, uint ComputeInstance), (GpuProcessKinds Kinds, ulong Memory)> found = [];
-        // Version 3 has the same struct as version 2, which drivers of the R470 branch have.
-        if (Session.Library.Has(nameof(nvmlDeviceGetComputeRunningProcesses_v3)))
+        // Version 3 has the same struct as version 2, which drivers of the R470 branch have; but for some that have it longer.
+        if (Session.Library.Has(nameof(nvmlDeviceGetComputeRunningProcesses_v3)) && !Session.HasLongProcessInfo)
         {
             AddProcesses(found, GpuProcessKinds.Compute, &nvmlDeviceGetComputeRunningProcesses_v3, nameof(nvmlDeviceGetComputeRunningProcesses_v3));
             AddProcesses(found, GpuProcessKinds.Graphics, &nvmlDeviceGetGraphicsRunningProcesses_v3, nameof(nvmlDeviceGetGraphicsRunningProcesses_v3));
@@ -104,17 +111,16 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
                 InstanceId(process.Key.ComputeInstance)))];
     }
 
-    /// <summary>The name of a process that uses a GPU; null if NVML does not know it, or not any more. Under the caller's lease.</summary>
+    /// <summary>
+    /// The name of a process that uses a GPU; null if NVML does not tell it, for whichever reason: that a process runs is worth knowing
+    /// without its name. Under the caller's lease.
+    /// </summary>
     public static string? GetProcessName(NativeSession session, uint pid)
     {
-        byte* name = stackalloc byte[MaxProcessName];
-        nvmlReturn_t result = nvmlSystemGetProcessName(pid, name, MaxProcessName);
-        // A process in another namespace, or of somebody else: that it runs is known, its name is not.
-        if (result is NVML_ERROR_NOT_FOUND or NVML_ERROR_NO_PERMISSION or NVML_ERROR_INVALID_ARGUMENT)
+        if (!session.Library.Has(nameof(nvmlSystemGetProcessName)))
             return null;
-        if (result != NVML_SUCCESS)
-            throw session.Error(result, nameof(nvmlSystemGetProcessName), $"read the name of process {pid}");
-        return NativeText.Read(name, MaxProcessName);
+        byte* name = stackalloc byte[MaxProcessName];
+        return nvmlSystemGetProcessName(pid, name, MaxProcessName) == NVML_SUCCESS ? NativeText.Read(name, MaxProcessName) : null;
     }
 
     /// <summary>An instance id as NVML gives it where there may be none.</summary>
@@ -127,6 +133,7 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
     protected uint ReadNumber(delegate*<nvmlDevice_t, uint*, nvmlReturn_t> read, string function, string act)
     {
         using Lease lease = Session.Lease();
+        Require(function, act);
         uint number;
         Check(read(Handle, &number), function, act);
         return number;
@@ -136,6 +143,7 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
     protected string ReadText(delegate*<nvmlDevice_t, byte*, uint, nvmlReturn_t> read, int size, string function, string act)
     {
         using Lease lease = Session.Lease();
+        Require(function, act);
         byte* text = stackalloc byte[size];
         Check(read(Handle, text, (uint)size), function, act);
         return NativeText.Read(text, size);
@@ -160,6 +168,7 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
         delegate*<nvmlDevice_t, uint*, nvmlProcessInfo_t*, nvmlReturn_t> read,
         string function)
     {
+        Require(function, "list the processes");
         nvmlProcessInfo_t[] processes = new nvmlProcessInfo_t[FirstProcesses];
         uint count;
         nvmlReturn_t result;
@@ -169,9 +178,9 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
             count = (uint)processes.Length;
             fixed (nvmlProcessInfo_t* buffer = processes)
                 result = read(Handle, &count, buffer);
-            if (result != NVML_ERROR_INSUFFICIENT_SIZE)
+            if (result != NVML_ERROR_INSUFFICIENT_SIZE || processes.Length >= MaxProcesses)
                 break;
-            processes = new nvmlProcessInfo_t[2 * Math.Max((int)count, processes.Length)];
+            processes = new nvmlProcessInfo_t[Math.Clamp(2L * count, 2L * processes.Length, MaxProcesses)];
         }
 
         // Graphics and MPS do not exist everywhere; compute does.

@@ -15,6 +15,8 @@ internal sealed unsafe class NativeEventSet : OwnedHandle
     public static NativeEventSet Create(NativeSession session)
     {
         using Lease lease = session.Lease();
+        foreach (string function in (string[])[nameof(nvmlEventSetCreate), nameof(nvmlDeviceRegisterEvents), nameof(nvmlEventSetWait_v2), nameof(nvmlEventSetFree)])
+            session.Require(function, "watch events of", "GPUs");
         nvmlEventSet_t set;
         session.Check(nvmlEventSetCreate(&set), nameof(nvmlEventSetCreate), "create an event set");
         return new NativeEventSet(session, set);

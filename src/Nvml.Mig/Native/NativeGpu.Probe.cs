@@ -47,7 +47,10 @@ internal sealed unsafe partial class NativeGpu
     {
         const string structure = "nvmlGpuInstanceProfileInfo";
         nvmlGpuInstanceProfileInfo_t first;
-        Add(versions, structure, 1, nameof(nvmlDeviceGetGpuInstanceProfileInfo), nvmlDeviceGetGpuInstanceProfileInfo(Handle, number, &first));
+        const string unversioned = nameof(nvmlDeviceGetGpuInstanceProfileInfo);
+        Add(versions, structure, 1, unversioned, Has(unversioned)
+            ? nvmlDeviceGetGpuInstanceProfileInfo(Handle, number, &first)
+            : NVML_ERROR_FUNCTION_NOT_FOUND);
         const string function = nameof(nvmlDeviceGetGpuInstanceProfileInfoV);
         if (!Has(function))
         {

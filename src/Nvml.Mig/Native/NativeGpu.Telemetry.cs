@@ -33,6 +33,7 @@ internal sealed unsafe partial class NativeGpu
     public Version GetComputeCapability()
     {
         using Lease lease = Session.Lease();
+        Require(nameof(nvmlDeviceGetCudaComputeCapability), "read the compute capability");
         int major;
         int minor;
         Check(
@@ -53,9 +54,10 @@ internal sealed unsafe partial class NativeGpu
     public GpuUtilization GetUtilization()
     {
         using Lease lease = Session.Lease();
+        Require(nameof(nvmlDeviceGetUtilizationRates), "read the utilization");
         nvmlUtilization_t utilization;
         nvmlReturn_t result = nvmlDeviceGetUtilizationRates(Handle, &utilization);
-        if (result == NVML_ERROR_NOT_SUPPORTED)
+        if (result == NVML_ERROR_NOT_SUPPORTED && GetMigMode() is { Current: true })
         {
             throw Session.Error(
                 result,
@@ -71,6 +73,7 @@ internal sealed unsafe partial class NativeGpu
     public int GetTemperature()
     {
         using Lease lease = Session.Lease();
+        Require(nameof(nvmlDeviceGetTemperature), "read the temperature");
         uint celsius;
         Check(nvmlDeviceGetTemperature(Handle, NVML_TEMPERATURE_GPU, &celsius), nameof(nvmlDeviceGetTemperature), "read the temperature");
         return (int)celsius;
@@ -79,6 +82,7 @@ internal sealed unsafe partial class NativeGpu
     public RemappedRows GetRemappedRows()
     {
         using Lease lease = Session.Lease();
+        Require(nameof(nvmlDeviceGetRemappedRows), "read the remapped rows");
         uint correctable;
         uint uncorrectable;
         uint isPending;
@@ -95,6 +99,7 @@ internal sealed unsafe partial class NativeGpu
         if (ids.IsEmpty)
             return [];
         using Lease lease = Session.Lease();
+        Require(nameof(nvmlDeviceGetFieldValues), "read field values");
         nvmlFieldValue_t[] values = new nvmlFieldValue_t[ids.Length];
         for (int i = 0; i < values.Length; i++)
         {
@@ -113,6 +118,7 @@ internal sealed unsafe partial class NativeGpu
     public ulong GetSupportedEventTypes()
     {
         using Lease lease = Session.Lease();
+        Require(nameof(nvmlDeviceGetSupportedEventTypes), "read the supported events");
         ulong types;
         Check(nvmlDeviceGetSupportedEventTypes(Handle, &types), nameof(nvmlDeviceGetSupportedEventTypes), "read the supported events");
         return types;
@@ -155,7 +161,7 @@ internal sealed unsafe partial class NativeGpu
                 // Measured: an instance that is not there gives INVALID_ARGUMENT.
                 if (result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND)
                     throw GpuDevice.Gone(nameof(nvmlGpmMigSampleGet), $"GPU instance {id} of {Description}");
-                Check(result, nameof(nvmlGpmMigSampleGet), $"take a GPM sample of GPU instance {id}");
+                Check(result, nameof(nvmlGpmMigSampleGet), "take a GPM sample of a GPU instance");
             }
             else
             {
@@ -182,11 +188,15 @@ internal sealed unsafe partial class NativeGpu
         if (!Session.Library.Has(nameof(nvmlDeviceGetGpuInstanceProfileInfoV)))
             return null;
         nvmlGpuInstanceProfileInfo_v3_t info = new() { version = nvmlGpuInstanceProfileInfo_v3_t.Version };
-        nvmlReturn_t result = nvmlDeviceGetGpuInstanceProfileInfoV(Handle, (uint)profile.Number, (nvmlGpuInstanceProfileInfo_v2_t*)&info);
+        nvmlGpuInstanceProfileInfo_v2_t* asked = (nvmlGpuInstanceProfileInfo_v2_t*)&info;
+        nvmlReturn_t result = profile.Number == GpuInstanceProfile.UnknownNumber
+            ? nvmlDeviceGetGpuInstanceProfileInfoByIdV(Handle, (uint)profile.Id, asked)
+            : nvmlDeviceGetGpuInstanceProfileInfoV(Handle, (uint)profile.Number, asked);
         // Measured: a version that the driver does not know gives INVALID_ARGUMENT; the header speaks of the other.
         if (result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_ARGUMENT_VERSION_MISMATCH)
             return null;
-        Check(result, nameof(nvmlDeviceGetGpuInstanceProfileInfoV), $"read the capabilities of {profile.Name}");
+        if (result != NVML_SUCCESS)
+            throw Failure(result, nameof(nvmlDeviceGetGpuInstanceProfileInfoV), $"read the capabilities of {profile.Name}");
         return info.capabilities;
     }
 }

@@ -90,6 +90,7 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
         {
             // Drivers of the R470 branch: version 1 lacks the version and the name, and is the same otherwise.
             function = nameof(nvmlDeviceGetGpuInstanceProfileInfo);
+            Require(function, "read the GPU instance profiles");
             nvmlGpuInstanceProfileInfo_t old;
             result = nvmlDeviceGetGpuInstanceProfileInfo(Handle, number, &old);
             info = new nvmlGpuInstanceProfileInfo_v2_t

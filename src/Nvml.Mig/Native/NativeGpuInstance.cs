@@ -14,6 +14,8 @@ internal sealed unsafe class NativeGpuInstance(NativeGpu device, nvmlGpuInstance
     /// <summary>As for GPU instances: larger than any answer.</summary>
     private const int MaxPlacements = 256;
 
+    public NativeGpu Gpu => device;
+
     public NativeSession Session => device.Session;
 
     public string DeviceDescription => device.Description;
@@ -78,6 +80,7 @@ internal sealed unsafe class NativeGpuInstance(NativeGpu device, nvmlGpuInstance
         else
         {
             function = nameof(nvmlGpuInstanceGetComputeInstanceProfileInfo);
+            Session.Require(function, "read the compute instance profiles of", device.Description);
             nvmlComputeInstanceProfileInfo_t old;
             result = nvmlGpuInstanceGetComputeInstanceProfileInfo(handle, number, NVML_COMPUTE_INSTANCE_ENGINE_PROFILE_SHARED, &old);
             info = new nvmlComputeInstanceProfileInfo_v2_t
@@ -223,6 +226,7 @@ internal sealed unsafe class NativeGpuInstance(NativeGpu device, nvmlGpuInstance
                 result switch
                 {
                     NVML_ERROR_INSUFFICIENT_RESOURCES => "The GPU instance has no free compute slices for it.",
+                    NVML_ERROR_INVALID_ARGUMENT => "It cannot be placed there; places are in compute slices of the GPU instance.",
                     NVML_ERROR_IN_USE when placement is not null => "Another compute instance has one of these slices.",
                     _ => null,
                 });

@@ -55,6 +55,7 @@ internal sealed unsafe class NativeMigDevice : NativeDevice
     public MigDeviceAttributes GetAttributes()
     {
         using Lease lease = Session.Lease();
+        Require(nameof(nvmlDeviceGetAttributes_v2), "read the attributes");
         nvmlDeviceAttributes_t attributes;
         Check(nvmlDeviceGetAttributes_v2(Handle, &attributes), nameof(nvmlDeviceGetAttributes_v2), "read the attributes");
         return new MigDeviceAttributes(
@@ -69,9 +70,23 @@ internal sealed unsafe class NativeMigDevice : NativeDevice
             (long)attributes.memorySizeMB);
     }
 
-    /// <summary>To a handle whose compute instance has gone the driver says INVALID_ARGUMENT; callers hear what that means.</summary>
-    protected override NvmlException Failure(nvmlReturn_t result, string function, string act) =>
-        result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND
+    /// <summary>The index under the GPU now, unchecked; -1 if the device has gone.</summary>
+    public int TryGetIndex()
+    {
+        using Lease lease = Session.Lease();
+        uint index;
+        return nvmlDeviceGetIndex(Handle, &index) == NVML_SUCCESS ? (int)index : -1;
+    }
+
+    /// <summary>
+    /// To a handle whose compute instance has gone the driver says INVALID_ARGUMENT, as to other arguments that it does not like: whether the
+    /// device is there decides what callers hear.
+    /// </summary>
+    protected override NvmlException Failure(nvmlReturn_t result, string function, string act)
+    {
+        uint id;
+        return result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND && nvmlDeviceGetGpuInstanceId(Handle, &id) != NVML_SUCCESS
             ? GpuDevice.Gone(function, Description)
             : Session.Error(result, function, $"{act} of {Description}");
+    }
 }

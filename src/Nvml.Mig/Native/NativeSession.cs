@@ -16,7 +16,7 @@ internal sealed unsafe class NativeSession : SafeHandle
         : base(invalidHandleValue: 0, ownsHandle: true)
     {
         Library = library;
-        Logger = logger;
+        Logger = new QuietLogger(logger);
     }
 
     /// <summary>
@@ -24,6 +24,8 @@ internal sealed unsafe class NativeSession : SafeHandle
     /// callers that overlap can put off for ever.
     /// </summary>
     private volatile bool _closing;
+
+    private bool? _hasLongProcessInfo;
 
     public NvmlLibrary Library { get; }
 
@@ -41,7 +43,7 @@ internal sealed unsafe class NativeSession : SafeHandle
         if (result != nvmlReturn_t.NVML_SUCCESS)
             throw session.Error(result, plain ? nameof(nvmlInit_v2) : nameof(nvmlInitWithFlags), $"initialise NVML ({session.Library.Path})");
         session.SetHandle(1);
-        Log.SessionOpened(logger, session.Library.Path);
+        Log.SessionOpened(session.Logger, session.Library.Path);
         return session;
     }
 
@@ -68,6 +70,15 @@ internal sealed unsafe class NativeSession : SafeHandle
             : throw new ObjectDisposedException(
                 nameof(NvmlSession), "The NVML session was closed. Its GPUs and instances live on; open a new session to use them.");
     }
+
+    /// <summary>
+    /// Whether version 3 of the process lists has longer elements than every other driver's: those of R535 before 535.98 did, without saying
+    /// so (NVIDIA/go-nvml#75, gpuopenanalytics/pynvml#48). Asked once.
+    /// </summary>
+    public bool HasLongProcessInfo => _hasLongProcessInfo ??= IsLongProcessInfo(GetDriverVersion());
+
+    public static bool IsLongProcessInfo(string driverVersion) =>
+        Version.TryParse(driverVersion, out Version? version) && version.Major == 535 && version.Minor is >= 43 and < 98;
 
     public uint GetDeviceCount()
     {
@@ -102,6 +113,7 @@ internal sealed unsafe class NativeSession : SafeHandle
     public Version GetCudaVersion()
     {
         using Lease lease = Lease();
+        Require(nameof(nvmlSystemGetCudaDriverVersion_v2), "read the CUDA version of", "the driver");
         int version;
         Check(nvmlSystemGetCudaDriverVersion_v2(&version), nameof(nvmlSystemGetCudaDriverVersion_v2), "read the CUDA version");
         return new Version(version / 1000, version % 1000 / 10);
@@ -147,6 +159,7 @@ internal sealed unsafe class NativeSession : SafeHandle
     public uint FindIndexBySerial(string serial)
     {
         using Lease lease = Lease();
+        Require(nameof(nvmlDeviceGetHandleBySerial), "find the GPU with serial number", serial);
         nvmlDevice_t device;
         fixed (byte* text = NativeText.Write(serial))
         {
@@ -177,13 +190,27 @@ internal sealed unsafe class NativeSession : SafeHandle
         }
 
         uint isMigDevice;
-        Check(nvmlDeviceIsMigDeviceHandle(device, &isMigDevice), nameof(nvmlDeviceIsMigDeviceHandle), "look at", uuid);
+        CheckThere(nvmlDeviceIsMigDeviceHandle(device, &isMigDevice), nameof(nvmlDeviceIsMigDeviceHandle), uuid);
         if (isMigDevice == 0)
             return null;
         nvmlDevice_t gpu;
-        Check(
-            nvmlDeviceGetDeviceHandleFromMigDeviceHandle(device, &gpu), nameof(nvmlDeviceGetDeviceHandleFromMigDeviceHandle), "find the GPU of", uuid);
+        CheckThere(nvmlDeviceGetDeviceHandleFromMigDeviceHandle(device, &gpu), nameof(nvmlDeviceGetDeviceHandleFromMigDeviceHandle), uuid);
         return (device, GetIndex(gpu, uuid));
+    }
+
+    /// <summary>The index of the GPU with a handle.</summary>
+    public uint GetIndex(nvmlDevice_t device)
+    {
+        using Lease lease = Lease();
+        return GetIndex(device, "of an event");
+    }
+
+    /// <summary>Between two calls the MIG device can go; to its handle the driver then says INVALID_ARGUMENT.</summary>
+    private void CheckThere(nvmlReturn_t result, string function, string uuid)
+    {
+        if (result == nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT)
+            throw GpuDevice.Gone(function, $"MIG device {uuid}");
+        Check(result, function, "find the GPU of", uuid);
     }
 
     /// <summary>The index of the GPU at a PCI bus id.</summary>
@@ -254,10 +281,11 @@ internal sealed unsafe class NativeSession : SafeHandle
     /// <summary>Refuses calls from now on, and shuts NVML down when those under way have ended.</summary>
     protected override void Dispose(bool disposing)
     {
-        if (disposing && !_closing)
-            Log.SessionClosed(Logger);
+        bool closes = disposing && !_closing;
         _closing = true;
         base.Dispose(disposing);
+        if (closes)
+            Log.SessionClosed(Logger);
     }
 
     /// <summary>May run on the finalizer's thread, so it does nothing but this.</summary>

@@ -15,20 +15,23 @@ internal static class NvmlErrors
     public static NvmlException Create(nvmlReturn_t code, string function, string act, string? hint, bool? isTransient)
     {
         string message = $"Cannot {act}: {Text(code)} ({Symbol(code)}, {(int)code}, from {function}). {hint ?? Hint(code)}".TrimEnd();
-        NvmlReturnCode publicCode = (NvmlReturnCode)code;
-        return code switch
-        {
-            NVML_ERROR_NOT_SUPPORTED => new NvmlNotSupportedException(publicCode, function, message),
-            NVML_ERROR_NO_PERMISSION => new NvmlNoPermissionException(publicCode, function, message),
-            NVML_ERROR_NOT_FOUND => new NvmlNotFoundException(publicCode, function, message),
-            NVML_ERROR_IN_USE => new NvmlInUseException(publicCode, function, message) { IsTransient = isTransient ?? true },
-            NVML_ERROR_INSUFFICIENT_RESOURCES => new NvmlInsufficientResourcesException(publicCode, function, message),
-            NVML_ERROR_RESET_REQUIRED => new NvmlResetRequiredException(publicCode, function, message),
-            NVML_ERROR_LIBRARY_NOT_FOUND or NVML_ERROR_DRIVER_NOT_LOADED or NVML_ERROR_LIB_RM_VERSION_MISMATCH =>
-                new NvmlLibraryException(publicCode, function, message),
-            _ => new NvmlException(publicCode, function, message),
-        };
+        return Create((NvmlReturnCode)code, function, message, isTransient, null);
     }
+
+    /// <summary>The exception of the type that belongs to a code; <paramref name="isTransient"/> null: as the code says.</summary>
+    public static NvmlException Create(NvmlReturnCode code, string function, string message, bool? isTransient, Exception? inner) =>
+        code switch
+        {
+            NvmlReturnCode.NotSupported => new NvmlNotSupportedException(code, function, message, inner),
+            NvmlReturnCode.NoPermission => new NvmlNoPermissionException(code, function, message, inner),
+            NvmlReturnCode.NotFound => new NvmlNotFoundException(code, function, message, inner),
+            NvmlReturnCode.InUse => new NvmlInUseException(code, function, message, inner) { IsTransient = isTransient ?? true },
+            NvmlReturnCode.InsufficientResources => new NvmlInsufficientResourcesException(code, function, message, inner),
+            NvmlReturnCode.ResetRequired => new NvmlResetRequiredException(code, function, message, inner),
+            NvmlReturnCode.LibraryNotFound or NvmlReturnCode.DriverNotLoaded or NvmlReturnCode.LibRmVersionMismatch =>
+                new NvmlLibraryException(code, function, message, inner),
+            _ => new NvmlException(code, function, message, inner),
+        };
 
     /// <summary>NVML's own words. nvmlErrorString needs no initialised library, and answers "Unknown Error" to unknown codes.</summary>
     private static unsafe string Text(nvmlReturn_t code) => NativeText.ReadStatic(LibNvml.nvmlErrorString(code));
@@ -44,7 +47,7 @@ internal static class NvmlErrors
         NVML_ERROR_IN_USE => "Something still uses it: a process, a monitoring service such as DCGM, or an instance inside.",
         NVML_ERROR_GPU_IS_LOST => "The GPU no longer answers: see the kernel's log for its Xid, then reset the GPU or reboot.",
         NVML_ERROR_RESET_REQUIRED => "Reset the GPU (nvidia-smi --gpu-reset) once nothing uses it, or reboot.",
-        NVML_ERROR_OPERATING_SYSTEM => "A container's device rules may withhold the GPU, or the simulated machine's file failed.",
+        NVML_ERROR_OPERATING_SYSTEM => "A container's device rules may withhold the GPU.",
         _ => "",
     };
 }

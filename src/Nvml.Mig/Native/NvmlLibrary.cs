@@ -23,10 +23,10 @@ internal sealed class NvmlLibrary
         "The path of the NVML library must be: with a relative one, the current directory would decide what runs.";
 
     /// <summary>
-    /// Functions that drivers of the R470 branch, the oldest that is supported, do not have yet. Callers ask <see cref="Has"/> before
-    /// they use one.
+    /// Functions that a driver may lack: those that came after the R470 branch, the oldest that is supported, older ones that take their
+    /// place, and readings that a later driver may drop. Callers ask <see cref="Has"/> before they use one.
     /// </summary>
-    public static readonly IReadOnlyList<string> YoungerFunctions =
+    public static readonly IReadOnlyList<string> OptionalFunctions =
     [
         nameof(LibNvml.nvmlDeviceGetGpuInstanceProfileInfoV),
         nameof(LibNvml.nvmlDeviceGetGpuInstanceProfileInfoByIdV),
@@ -45,51 +45,8 @@ internal sealed class NvmlLibrary
         nameof(LibNvml.nvmlGpmSampleGet),
         nameof(LibNvml.nvmlGpmMigSampleGet),
         nameof(LibNvml.nvmlGpmMetricsGet),
-    ];
-
-    /// <summary>
-    /// Functions that every supported driver has. A library without one of them is refused when it is loaded, so that nothing is
-    /// found missing in the middle of a change.
-    /// </summary>
-    public static readonly IReadOnlyList<string> RequiredFunctions =
-    [
-        nameof(LibNvml.nvmlInit_v2),
-        nameof(LibNvml.nvmlShutdown),
-        nameof(LibNvml.nvmlErrorString),
-        nameof(LibNvml.nvmlSystemGetDriverVersion),
-        nameof(LibNvml.nvmlSystemGetNVMLVersion),
-        nameof(LibNvml.nvmlDeviceGetCount_v2),
-        nameof(LibNvml.nvmlDeviceGetHandleByIndex_v2),
-        nameof(LibNvml.nvmlDeviceGetHandleByUUID),
-        nameof(LibNvml.nvmlDeviceGetHandleByPciBusId_v2),
-        nameof(LibNvml.nvmlDeviceGetName),
-        nameof(LibNvml.nvmlDeviceGetUUID),
-        nameof(LibNvml.nvmlDeviceGetIndex),
-        nameof(LibNvml.nvmlDeviceGetPciInfo_v3),
-        nameof(LibNvml.nvmlDeviceSetMigMode),
-        nameof(LibNvml.nvmlDeviceGetMigMode),
         nameof(LibNvml.nvmlDeviceGetGpuInstanceProfileInfo),
-        nameof(LibNvml.nvmlDeviceGetGpuInstancePossiblePlacements_v2),
-        nameof(LibNvml.nvmlDeviceGetGpuInstanceRemainingCapacity),
-        nameof(LibNvml.nvmlDeviceCreateGpuInstance),
-        nameof(LibNvml.nvmlDeviceCreateGpuInstanceWithPlacement),
-        nameof(LibNvml.nvmlGpuInstanceDestroy),
-        nameof(LibNvml.nvmlDeviceGetGpuInstances),
-        nameof(LibNvml.nvmlDeviceGetGpuInstanceById),
-        nameof(LibNvml.nvmlGpuInstanceGetInfo),
         nameof(LibNvml.nvmlGpuInstanceGetComputeInstanceProfileInfo),
-        nameof(LibNvml.nvmlGpuInstanceGetComputeInstanceRemainingCapacity),
-        nameof(LibNvml.nvmlGpuInstanceCreateComputeInstance),
-        nameof(LibNvml.nvmlComputeInstanceDestroy),
-        nameof(LibNvml.nvmlGpuInstanceGetComputeInstances),
-        nameof(LibNvml.nvmlGpuInstanceGetComputeInstanceById),
-        nameof(LibNvml.nvmlComputeInstanceGetInfo_v2),
-        nameof(LibNvml.nvmlDeviceIsMigDeviceHandle),
-        nameof(LibNvml.nvmlDeviceGetGpuInstanceId),
-        nameof(LibNvml.nvmlDeviceGetComputeInstanceId),
-        nameof(LibNvml.nvmlDeviceGetMaxMigDeviceCount),
-        nameof(LibNvml.nvmlDeviceGetMigDeviceHandleByIndex),
-        nameof(LibNvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle),
         nameof(LibNvml.nvmlInitWithFlags),
         nameof(LibNvml.nvmlSystemGetCudaDriverVersion_v2),
         nameof(LibNvml.nvmlSystemGetProcessName),
@@ -122,6 +79,49 @@ internal sealed class NvmlLibrary
         nameof(LibNvml.nvmlEventSetCreate),
         nameof(LibNvml.nvmlEventSetWait_v2),
         nameof(LibNvml.nvmlEventSetFree),
+    ];
+
+    /// <summary>
+    /// Functions without which GPUs cannot be told apart and divided. A library without one of them is refused when it is loaded, so that
+    /// nothing is found missing in the middle of a change.
+    /// </summary>
+    public static readonly IReadOnlyList<string> RequiredFunctions =
+    [
+        nameof(LibNvml.nvmlInit_v2),
+        nameof(LibNvml.nvmlShutdown),
+        nameof(LibNvml.nvmlErrorString),
+        nameof(LibNvml.nvmlSystemGetDriverVersion),
+        nameof(LibNvml.nvmlSystemGetNVMLVersion),
+        nameof(LibNvml.nvmlDeviceGetCount_v2),
+        nameof(LibNvml.nvmlDeviceGetHandleByIndex_v2),
+        nameof(LibNvml.nvmlDeviceGetHandleByUUID),
+        nameof(LibNvml.nvmlDeviceGetHandleByPciBusId_v2),
+        nameof(LibNvml.nvmlDeviceGetName),
+        nameof(LibNvml.nvmlDeviceGetUUID),
+        nameof(LibNvml.nvmlDeviceGetIndex),
+        nameof(LibNvml.nvmlDeviceGetPciInfo_v3),
+        nameof(LibNvml.nvmlDeviceSetMigMode),
+        nameof(LibNvml.nvmlDeviceGetMigMode),
+        nameof(LibNvml.nvmlDeviceGetGpuInstancePossiblePlacements_v2),
+        nameof(LibNvml.nvmlDeviceGetGpuInstanceRemainingCapacity),
+        nameof(LibNvml.nvmlDeviceCreateGpuInstance),
+        nameof(LibNvml.nvmlDeviceCreateGpuInstanceWithPlacement),
+        nameof(LibNvml.nvmlGpuInstanceDestroy),
+        nameof(LibNvml.nvmlDeviceGetGpuInstances),
+        nameof(LibNvml.nvmlDeviceGetGpuInstanceById),
+        nameof(LibNvml.nvmlGpuInstanceGetInfo),
+        nameof(LibNvml.nvmlGpuInstanceGetComputeInstanceRemainingCapacity),
+        nameof(LibNvml.nvmlGpuInstanceCreateComputeInstance),
+        nameof(LibNvml.nvmlComputeInstanceDestroy),
+        nameof(LibNvml.nvmlGpuInstanceGetComputeInstances),
+        nameof(LibNvml.nvmlGpuInstanceGetComputeInstanceById),
+        nameof(LibNvml.nvmlComputeInstanceGetInfo_v2),
+        nameof(LibNvml.nvmlDeviceIsMigDeviceHandle),
+        nameof(LibNvml.nvmlDeviceGetGpuInstanceId),
+        nameof(LibNvml.nvmlDeviceGetComputeInstanceId),
+        nameof(LibNvml.nvmlDeviceGetMaxMigDeviceCount),
+        nameof(LibNvml.nvmlDeviceGetMigDeviceHandleByIndex),
+        nameof(LibNvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle),
     ];
 
     private static readonly Lock Loading = new();
@@ -200,7 +200,7 @@ internal sealed class NvmlLibrary
                 if (!library.Has(nameof(LibNvml.nvmlInit_v2)))
                     throw NotNvml(candidate);
                 return RequiredFunctions.FirstOrDefault(function => !library.Has(function)) is { } missing
-                    ? throw TooOld(candidate, missing)
+                    ? throw Unfit(candidate, missing)
                     : library;
             }
             catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
@@ -221,11 +221,11 @@ internal sealed class NvmlLibrary
             nameof(LibNvml.nvmlInit_v2),
             $"{path} is not NVML: it has no function nvmlInit_v2 (NVML_ERROR_FUNCTION_NOT_FOUND, 13). NVML is called {Soname} and comes with the NVIDIA driver.");
 
-    private static NvmlLibraryException TooOld(string path, string missing) =>
+    private static NvmlLibraryException Unfit(string path, string missing) =>
         new(
             NvmlReturnCode.FunctionNotFound,
             missing,
-            $"{path} has no function {missing} (NVML_ERROR_FUNCTION_NOT_FOUND, 13): the driver is older than R470, the oldest that is supported.");
+            $"{path} has no function {missing} (NVML_ERROR_FUNCTION_NOT_FOUND, 13): the driver is older than R470, the oldest that is supported, or so new that it has dropped it.");
 
     /// <summary>The loader's own line; .NET surrounds it with advice that does not apply.</summary>
     private static string Reason(string candidate, Exception e)

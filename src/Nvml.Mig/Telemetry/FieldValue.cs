@@ -4,7 +4,7 @@ using Nvml.Mig.Interop;
 namespace Nvml.Mig;
 
 /// <summary>The value of one of NVML's numbered fields (NVML_FI_...), or why there is none.</summary>
-public readonly record struct FieldValue
+public sealed record FieldValue
 {
     /// <summary>What the type is set to before the driver is asked.</summary>
     internal const uint NoType = uint.MaxValue;

@@ -1,7 +1,8 @@
 namespace Nvml.Mig;
 
 /// <summary>
-/// Performance metrics (NVML_GPM_METRIC_...) and their units. Newer drivers have others: they can be asked for by number, by casting.
+/// Performance metrics (NVML_GPM_METRIC_...) and their units: those of the engines. Drivers have more, of NVLink from number 60 on, of
+/// NVLink-C2C from 100 on: they can be asked for by number, by casting, and come with their names and units.
 /// </summary>
 public enum GpmMetric
 {

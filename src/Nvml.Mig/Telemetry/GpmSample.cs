@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Nvml.Mig.Native;
 
 namespace Nvml.Mig;
@@ -19,6 +20,7 @@ public sealed class GpmSample : IDisposable
 {
     private readonly NativeGpmSample _native;
     private readonly string _of;
+    private readonly long _taken = Stopwatch.GetTimestamp();
 
     internal GpmSample(NativeGpmSample native, string of)
     {
@@ -30,7 +32,9 @@ public sealed class GpmSample : IDisposable
     /// <param name="earlier">A sample of the same GPU or GPU instance, taken before this one.</param>
     /// <param name="metrics">The metrics to compute.</param>
     /// <returns>A value for each, in the same order; one that there is none for says so.</returns>
-    /// <exception cref="ArgumentException">The samples are the same one or of two GPUs or instances, or there are no metrics.</exception>
+    /// <exception cref="ArgumentException">
+    /// The samples are the same one, in the wrong order, or of two GPUs or instances; or there are no metrics.
+    /// </exception>
     /// <exception cref="NvmlException">The driver cannot compute them.</exception>
     /// <exception cref="ObjectDisposedException">A sample was disposed of, or the session was closed.</exception>
     public IReadOnlyList<GpmMetricValue> GetMetricsSince(GpmSample earlier, params ReadOnlySpan<GpmMetric> metrics)
@@ -40,6 +44,8 @@ public sealed class GpmSample : IDisposable
             throw new ArgumentException("Metrics are of the time between two samples; this is one and the same.", nameof(earlier));
         if (earlier._of != _of)
             throw new ArgumentException($"The earlier sample is of {earlier._of}, the later of {_of}: metrics are of one of them.", nameof(earlier));
+        if (earlier._taken > _taken)
+            throw new ArgumentException("The sample that should be the earlier one is the later: NVML would answer with nonsense.", nameof(earlier));
         if (metrics.IsEmpty)
             throw new ArgumentException("No metrics are asked for.", nameof(metrics));
         return _native.GetMetrics(earlier._native, metrics, _of);

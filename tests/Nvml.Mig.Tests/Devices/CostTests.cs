@@ -40,7 +40,7 @@ public class CostTests
         using NvmlSession session = NvmlSession.Open(machine.Simulator.LibraryPath);
         const int gpuInstances = InstanceLists + 7;
         const int computeInstances = 7 * (1 + 1); // the list and the one in it
-        const int migDevices = 1 + (7 * 4); // how many; handle, two ids and the UUID of each
+        const int migDevices = 1 + (7 * 5); // how many; handle, two ids, UUID of each, and whether it is where it was
         const int computeProfiles = 9 + 1 + 1; // 9 numbers, the refusal behind the last, and whether the instance asked is still there
 
         Calls(machine, () => List(session)).Should().Be(
@@ -61,6 +61,29 @@ public class CostTests
         machine.Gpu.GetGpuInstanceProfiles();
 
         machine.Simulator.GetCallCount("nvmlDeviceGetGpuInstanceProfileInfoV").Should().Be(2 * Profiles, "another mode may offer others");
+    }
+
+    [Fact]
+    public void What_depends_on_the_mode_is_forgotten_with_it()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200");
+        GpuDevice gpu = machine.Gpu;
+        Read();
+        long placements = machine.Simulator.GetCallCount("nvmlDeviceGetGpuInstancePossiblePlacements_v2");
+        gpu.DisableMig();
+        gpu.EnableMig();
+
+        Read();
+
+        machine.Simulator.GetCallCount("nvmlDeviceGetGpuInstancePossiblePlacements_v2").Should().Be(2 * placements);
+
+        void Read()
+        {
+            GpuInstance instance = machine.Create("1g.18gb");
+            gpu.GetPossiblePlacements(instance.Profile);
+            instance.GetComputeInstanceProfiles();
+            instance.Destroy();
+        }
     }
 
     [Fact]

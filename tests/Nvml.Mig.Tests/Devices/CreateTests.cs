@@ -12,7 +12,7 @@ public class CreateTests
 
         half.Id.Should().Be(2);
         half.Placement.Should().Be(new Placement(4, 4));
-        device.Name.Should().Be("NVIDIA A100-SXM4-40GB MIG 3g.20gb");
+        device.GetName().Should().Be("NVIDIA A100-SXM4-40GB MIG 3g.20gb");
         device.Uuid.Should().MatchRegex("^MIG-[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$");
         machine.Gpu.GetMigDevices().Should().ContainSingle().Which.Uuid.Should().Be(device.Uuid);
     }
@@ -39,7 +39,7 @@ public class CreateTests
         whole.GetComputeInstances().Select(c => (c.Id, c.Profile.Name, c.Placement)).Should().Equal(
             (0, "1c.4g.20gb", new Placement(0, 1)),
             (1, "2c.4g.20gb", new Placement(1, 2)));
-        machine.Gpu.GetMigDevices().Select(d => d.Name).Should().Equal(
+        machine.Gpu.GetMigDevices().Select(d => d.GetName()).Should().Equal(
             "NVIDIA A100-SXM4-40GB MIG 1c.4g.20gb", "NVIDIA A100-SXM4-40GB MIG 2c.4g.20gb");
     }
 
@@ -223,5 +223,15 @@ public class CreateTests
         // On Hopper, the whole of a double-memory slice is profile 7, with more multiprocessors than profile 0 has.
         machine.Create("1g.35gb").GetDefaultComputeInstanceProfile().Should().BeEquivalentTo(new { Id = 7, MultiprocessorCount = 26 });
         machine.Create("2g.35gb").GetDefaultComputeInstanceProfile().Should().BeEquivalentTo(new { Id = 1, MultiprocessorCount = 32 });
+    }
+
+    [Fact]
+    public void Where_places_are_free_and_engines_are_not_the_message_says_engines()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("A30");
+        machine.Create("1g.6gb+me");
+
+        FluentActions.Invoking(() => machine.Create("2g.12gb+me")).Should().Throw<NvmlInsufficientResourcesException>()
+            .WithMessage("*2:2 is free, but something else that it needs is not: instances share the engines of the GPU*Present: GPU instance * (1g.6gb+me at 0:1)*");
     }
 }

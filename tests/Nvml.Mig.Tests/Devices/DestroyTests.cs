@@ -79,4 +79,18 @@ public class DestroyTests
 
         machine.Gpu.GetRemainingCapacity(whole).Should().Be(1);
     }
+
+    [Fact]
+    public void An_instance_that_goes_between_the_question_and_the_call_is_gone_and_not_an_invalid_argument()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        GpuInstance instance = machine.Create("3g.20gb");
+        machine.Simulator.SetFaults(NvmlFault.DestroyGpuInstance("nvmlGpuInstanceDestroy", 0, instance.Id));
+
+        instance.Invoking(i => i.Destroy()).Should().Throw<NvmlNotFoundException>();
+
+        GpuInstance other = machine.Create("3g.20gb");
+        machine.Simulator.SetFaults(NvmlFault.DestroyGpuInstance("nvmlGpuInstanceCreateComputeInstance", 0, other.Id));
+        other.Invoking(o => o.CreateComputeInstance()).Should().Throw<NvmlNotFoundException>();
+    }
 }

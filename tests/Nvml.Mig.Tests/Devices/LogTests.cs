@@ -37,6 +37,21 @@ public class LogTests
             line.Should().Match(pattern);
     }
 
+    [Fact]
+    public void A_logger_that_throws_loses_nothing()
+    {
+        using NvmlSimulator simulator = NvmlSimulator.Start();
+        using (NvmlSession session = NvmlSession.Open(simulator.LibraryPath, new ThrowingLogger()))
+        {
+            GpuDevice gpu = session.Devices[0];
+            gpu.EnableMig().Outcome.Should().Be(MigModeOutcome.Activated);
+            gpu.CreateGpuInstance(gpu.GetGpuInstanceProfile("3g.20gb")).Destroy();
+            gpu.GetGpuInstances().Should().BeEmpty();
+        }
+
+        simulator.GetCallCount("nvmlShutdown").Should().Be(1);
+    }
+
     private sealed class Recorder : ILogger
     {
         public List<string> Lines { get; } = [];
@@ -48,5 +63,16 @@ public class LogTests
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
             Lines.Add($"{logLevel} {eventId.Id}: {formatter(state, exception)}");
+    }
+
+    private sealed class ThrowingLogger : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            throw new InvalidOperationException("The disk is full.");
     }
 }

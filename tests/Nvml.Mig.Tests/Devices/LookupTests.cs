@@ -13,7 +13,7 @@ public class LookupTests
 
         found.Device.Should().BeSameAs(second);
         (found.Uuid, found.GpuInstanceId, found.ComputeInstanceId).Should().Be((created.Uuid, created.GpuInstanceId, created.ComputeInstanceId));
-        found.Name.Should().Be("NVIDIA A100-SXM4-40GB MIG 2g.10gb");
+        found.GetName().Should().Be("NVIDIA A100-SXM4-40GB MIG 2g.10gb");
     }
 
     [Fact]
@@ -90,5 +90,16 @@ public class LookupTests
 
         session.GetDriverVersion().Should().Be("580.159.04");
         session.Devices.Should().BeEmpty();
+    }
+
+    [Fact]
+    public void A_walk_that_others_disturb_is_walked_again()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        for (int i = 0; i < 3; i++)
+            machine.Create("1g.5gb", new Placement(i, 1)).CreateComputeInstance();
+        machine.Simulator.SetFaults(NvmlFault.DestroyComputeInstance("nvmlDeviceGetMigDeviceHandleByIndex", 0, 7, 0) with { Nth = 2 });
+
+        machine.Gpu.GetMigDevices().Select(d => d.GpuInstanceId).Should().Equal(8, 9);
     }
 }

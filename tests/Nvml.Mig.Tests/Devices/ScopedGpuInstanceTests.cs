@@ -106,4 +106,47 @@ public class ScopedGpuInstanceTests
         machine.Gpu.Invoking(g => g.OpenScoped(g.GetGpuInstanceProfile("3g.20gb"))).Should().Throw<NvmlException>().WithMessage(
             "Cannot create a compute instance 3g.20gb *GPU instance 2 (3g.20gb at 4:4) of GPU 0 (GPU-*) was created before and could not be destroyed again: Cannot destroy GPU instance 2 *");
     }
+
+    [Fact]
+    public void An_instance_that_goes_just_before_it_is_destroyed_is_no_error()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        ScopedGpuInstance slice = machine.Gpu.OpenScoped(machine.Gpu.GetGpuInstanceProfile("3g.20gb"));
+        machine.Simulator.SetFaults(NvmlFault.DestroyGpuInstance("nvmlComputeInstanceDestroy", 0, slice.GpuInstance.Id));
+
+        slice.Dispose();
+
+        machine.Gpu.GetGpuInstances().Should().BeEmpty();
+    }
+
+    [Fact]
+    public void What_fails_keeps_its_type()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        ScopedGpuInstance slice = machine.Gpu.OpenScoped(machine.Gpu.GetGpuInstanceProfile("3g.20gb"));
+        machine.Simulator.SetPrivileges(SimulatedPrivileges.Monitor);
+
+        slice.Invoking(s => s.Dispose()).Should().Throw<NvmlNoPermissionException>().WithInnerException<NvmlNoPermissionException>();
+    }
+
+    [Fact]
+    public void Waiting_asks_the_driver_now_and_then_and_not_all_the_time()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        ScopedGpuInstance slice = machine.Gpu.OpenScoped(machine.Gpu.GetGpuInstanceProfile("3g.20gb"), patience: TimeSpan.FromSeconds(1));
+        using IDisposable job = machine.Simulator.StartProcess(slice.MigDevice, 4711, "python3");
+
+        slice.Invoking(s => s.Dispose()).Should().Throw<NvmlInUseException>();
+
+        machine.Simulator.GetCallCount("nvmlComputeInstanceDestroy").Should().BeInRange(2, 7);
+    }
+
+    [Fact]
+    public void Patience_is_not_negative()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+
+        machine.Gpu.Invoking(g => g.OpenScoped(g.GetGpuInstanceProfile("3g.20gb"), patience: TimeSpan.FromSeconds(-3))).Should().Throw<ArgumentOutOfRangeException>();
+        machine.Gpu.GetGpuInstances().Should().BeEmpty();
+    }
 }

@@ -95,7 +95,7 @@ public class DriverRulesTests
                 instance.Placement.Should().Be(place);
                 ComputeInstance whole = instance.CreateComputeInstance();
                 whole.Profile.MultiprocessorCount.Should().Be(profile.MultiprocessorCount);
-                whole.GetMigDevice().Name.Should().Be($"{machine.Gpu.Name} MIG {profile.Name.Split('+')[0]}");
+                whole.GetMigDevice().GetName().Should().Be($"{machine.Gpu.Name} MIG {profile.Name.Split('+')[0]}");
                 whole.Destroy();
                 instance.Destroy();
             }

@@ -402,7 +402,7 @@ internal sealed class ModelComparison : IDisposable
         {
             if (!_uuids.ContainsValue(device.Uuid))
                 _uuids.TryAdd((index, device.GpuInstanceId, device.ComputeInstanceId), device.Uuid);
-            return $"{device.GpuInstanceId}/{device.ComputeInstanceId} {device.Name} {device.Uuid}";
+            return $"{device.GpuInstanceId}/{device.ComputeInstanceId} {device.GetName()} {device.Uuid}";
         }
 
         string Uuid(ModelGpuInstance instance, ModelComputeInstance compute) =>

@@ -2,6 +2,54 @@ namespace Nvml.Mig.Tests.Telemetry;
 
 public class EventTests
 {
+    [Fact]
+    public async Task What_one_reading_leaves_the_next_has()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        using GpuEventWatcher watcher = machine.Session.WatchEvents();
+        for (int xid = 1; xid <= 3; xid++)
+            machine.Simulator.RaiseXid(0, xid);
+
+        (await Read(watcher, 1)).Select(e => e.Xid).Should().Equal(1);
+        (await Read(watcher, 2)).Select(e => e.Xid).Should().Equal(2, 3);
+    }
+
+    [Fact]
+    public async Task A_gpu_that_was_lost_before_does_not_keep_the_others_from_being_watched()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200*2");
+        machine.Simulator.SetFaults(NvmlFault.LoseGpu("nvmlDeviceGetTemperature"));
+        machine.Gpu.Invoking(g => g.GetTemperatureCelsius()).Should().Throw<NvmlException>();
+        using GpuEventWatcher watcher = machine.Session.WatchEvents();
+        machine.Simulator.RaiseXid(1, 31);
+
+        (await Read(watcher, 2)).Select(e => e.Kind).Should().BeEquivalentTo([GpuEventKinds.GpuLost, GpuEventKinds.Xid]);
+    }
+
+    [Fact]
+    public async Task A_loss_that_no_gpu_owns_up_to_is_an_error()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200");
+        using GpuEventWatcher watcher = machine.Session.WatchEvents();
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlEventSetWait_v2", NvmlReturnCode.GpuIsLost));
+
+        (await FluentActions.Awaiting(() => Read(watcher, 1)).Should().ThrowAsync<NvmlException>()).Which.Code.Should().Be(NvmlReturnCode.GpuIsLost);
+    }
+
+    [Fact]
+    public async Task A_lost_gpu_does_not_keep_the_processor_busy()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200");
+        using GpuEventWatcher watcher = machine.Session.WatchEvents();
+        machine.Simulator.SetFaults(NvmlFault.LoseGpu("nvmlDeviceGetTemperature"));
+        machine.Gpu.Invoking(g => g.GetTemperatureCelsius()).Should().Throw<NvmlException>();
+        using CancellationTokenSource cancelled = new(TimeSpan.FromMilliseconds(500));
+
+        await FluentActions.Awaiting(() => Read(watcher, 2, cancelled.Token)).Should().ThrowAsync<OperationCanceledException>();
+
+        machine.Simulator.GetCallCount("nvmlEventSetWait_v2").Should().BeLessThan(15);
+    }
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     [Fact]

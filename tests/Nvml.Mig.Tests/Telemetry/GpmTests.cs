@@ -63,7 +63,17 @@ public class GpmTests
         machine.Gpu.GetGpuInstance(instance.Id).Destroy();
 
         instance.Invoking(i => i.TakeGpmSample()).Should().Throw<NvmlNotFoundException>();
-        machine.Simulator.GetCallCount("nvmlGpmSampleFree").Should().Be(1, "the sample that was not taken is given back");
+    }
+
+    [Fact]
+    public void A_sample_that_was_not_taken_is_given_back()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200");
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlGpmSampleGet", NvmlReturnCode.Unknown));
+
+        machine.Gpu.Invoking(g => g.TakeGpmSample()).Should().Throw<NvmlException>();
+
+        machine.Simulator.GetCallCount("nvmlGpmSampleFree").Should().Be(1);
     }
 
     [Fact]
@@ -88,6 +98,27 @@ public class GpmTests
 
         simulator.GetCallCount("nvmlGpmSampleFree").Should().Be(1);
         simulator.GetCallCount("nvmlShutdown").Should().Be(1);
+    }
+
+    [Fact]
+    public void Samples_in_the_wrong_order_are_refused()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200");
+        using GpmSample before = machine.Gpu.TakeGpmSample();
+        using GpmSample after = machine.Gpu.TakeGpmSample();
+
+        before.Invoking(s => s.GetMetricsSince(after, GpmMetric.SmUtilization)).Should().Throw<ArgumentException>().WithMessage("*is the later*");
+    }
+
+    [Fact]
+    public void An_instance_in_the_place_of_another_is_not_measured_for_it()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200");
+        GpuInstance instance = machine.Create("1g.18gb", new Placement(0, 1));
+        machine.Gpu.GetGpuInstance(instance.Id).Destroy();
+        machine.Create("1g.18gb+me", new Placement(0, 1));
+
+        instance.Invoking(i => i.TakeGpmSample()).Should().Throw<NvmlNotFoundException>();
     }
 
     private static GpmMetricValue Metric(Func<GpmSample> take, GpmMetric metric)

@@ -2,6 +2,16 @@ namespace Nvml.Mig.Tests.Telemetry;
 
 public class MemoryTests
 {
+    [Fact]
+    public void An_argument_that_the_driver_does_not_like_does_not_make_a_device_gone()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200");
+        MigDevice device = machine.Create("3g.71gb").CreateComputeInstance().GetMigDevice();
+
+        device.Invoking(d => d.GetEccErrorCount(EccErrorType.Uncorrected, (EccCounterType)2, EccMemoryLocation.Sram)).Should().Throw<NvmlException>()
+            .Which.Code.Should().Be(NvmlReturnCode.InvalidArgument);
+    }
+
     private const long MiB = 1024 * 1024;
 
     [Fact]

@@ -1,3 +1,5 @@
+using Nvml.Mig.Native;
+
 namespace Nvml.Mig.Tests.Telemetry;
 
 public class ProcessTests
@@ -42,6 +44,7 @@ public class ProcessTests
         using SimulatedGpu machine = SimulatedGpu.Start();
         MigDevice device = machine.Create("3g.20gb").CreateComputeInstance().GetMigDevice();
         using IDisposable training = machine.Simulator.StartProcess(device, 4711, "python3");
+        machine.Gpu.GetProcesses(); // asks for the driver's version, once
         long before = machine.Simulator.GetCallCount();
 
         machine.Gpu.GetProcesses();
@@ -81,5 +84,36 @@ public class ProcessTests
 
         FluentActions.Invoking(() => machine.Create("1g.18gb")).Should().Throw<NvmlInUseException>()
             .WithMessage("*It is used by process 4711 (python3): end that first.");
+    }
+
+    [Theory]
+    [InlineData("535.43.02", true)]
+    [InlineData("535.54.03", true)]
+    [InlineData("535.86.10", true)]
+    [InlineData("535.98", false)]
+    [InlineData("535.216.03", false)]
+    [InlineData("530.30.02", false)]
+    [InlineData("580.159.04", false)]
+    [InlineData("unheard of", false)]
+    public void Drivers_whose_newest_list_has_longer_elements_are_known(string version, bool isLong) =>
+        NativeSession.IsLongProcessInfo(version).Should().Be(isLong);
+
+    [Fact]
+    public void A_list_that_never_fits_is_an_error_and_not_all_memory()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceGetComputeRunningProcesses_v3", NvmlReturnCode.InsufficientSize) with { Nth = null });
+
+        machine.Gpu.Invoking(g => g.GetProcesses()).Should().Throw<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.InsufficientSize);
+    }
+
+    [Fact]
+    public void A_process_without_a_name_is_a_process_all_the_same()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start(migEnabled: false);
+        using IDisposable process = machine.Simulator.StartProcess(0, 4711, "python3");
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlSystemGetProcessName", NvmlReturnCode.Unknown));
+
+        machine.Gpu.GetProcesses().Should().ContainSingle().Which.Should().BeEquivalentTo(new { ProcessId = 4711, Name = (string?)null });
     }
 }
