@@ -1,0 +1,94 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace Nvml.Mig.Planning;
+
+/// <summary>Measures how badly instances stand, and finds the fewest that must move to make room.</summary>
+public static class Defragmentation
+{
+    /// <summary>
+    /// The share of the <see cref="GpuPlan.Room"/> that the GPU could have with the same instances that it does not have as they stand: 0 if
+    /// moving them gains nothing, 1 if there is no room though there could be.
+    /// </summary>
+    /// <param name="state">What stands on the GPU.</param>
+    public static double GetScore(GpuState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        long room = Planner.Search(state, Planner.Resolve(state, Wish.For(state)), allowed: 0)!.Room;
+        Demand anywhere = new(state.Geometry, [.. state.Kinds.Select(kind => new WishedSlot(kind, state.Geometry.Whole(kind), 1, -1))]);
+        long best = Planner.BestRoom(anywhere);
+        return best == 0 ? 0 : 1 - ((double)room / best);
+    }
+
+    /// <summary>
+    /// Finds the fewest instances to move so that an instance of a profile has room: the fewest in use, then the fewest. Nothing is
+    /// removed for good.
+    /// </summary>
+    /// <param name="state">What stands on the GPU.</param>
+    /// <param name="profile">The profile's name or id.</param>
+    /// <param name="opening">The moves, none if there is room already.</param>
+    /// <param name="refusal">If no moves make room, why.</param>
+    /// <exception cref="PlanningException">The GPU has no such profile.</exception>
+    public static bool TryOpen(
+        GpuState state,
+        string profile,
+        [NotNullWhen(true)] out RoomOpening? opening,
+        [NotNullWhen(false)] out PlanRefusal? refusal)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        Wish wish = new(new WishItem(profile) { Kind = WishKind.Add });
+        ResolvedWish resolved = Planner.Resolve(state, wish);
+        GpuPlan? plan = Planner.Search(state, resolved, uint.MaxValue);
+        opening = plan is null ? null : new RoomOpening(plan, state.Geometry.GetProfile(profile).Profile);
+        refusal = plan is null ? Explainer.Explain(state, wish, resolved, uint.MaxValue) : null;
+        return opening is not null;
+    }
+}
+
+/// <summary>An instance that moves: it is destroyed, and one like it is created elsewhere.</summary>
+/// <param name="Instance">The instance as it stands.</param>
+/// <param name="To">Where its successor will stand.</param>
+public sealed record InstanceMove(GpuInstanceState Instance, Placement To)
+{
+    /// <summary><c>GPU instance 7 (1g.5gb at 0:1) to 4:1</c></summary>
+    public override string ToString() => $"{Instance} to {To}";
+}
+
+/// <summary>How room for an instance is opened by moving others.</summary>
+public sealed class RoomOpening
+{
+    internal RoomOpening(GpuPlan plan, GpuInstanceProfile profile)
+    {
+        // Of the created instances of the profile, the successors of those that move come first; the last is the one that is wanted.
+        Placement = plan.Steps.Last(s => s.Action == PlanAction.CreateGpuInstance && s.Profile == profile && Inside(plan, s.Placement) is [{ } only] && IsWhole(only)).Placement;
+        Steps = [.. plan.Steps.Where(s => !s.IsCreate || s.Placement != Placement)];
+        List<Placement> targets = [.. Steps.Where(s => s.Action == PlanAction.CreateGpuInstance).Select(s => s.Placement)];
+        List<InstanceMove> moves = [];
+        foreach (GpuInstanceState instance in plan.Destroyed)
+        {
+            Placement to = targets.First(t => Steps.Any(s => s.Profile == instance.Profile && s.Placement == t && s.IsCreate)
+                && Inside(plan, t).Length == instance.ComputeInstances.Count);
+            targets.Remove(to);
+            moves.Add(new InstanceMove(instance, to));
+        }
+
+        Moves = moves;
+        Drain = [.. plan.Destroyed.Where(i => i.IsAnythingInUse)];
+    }
+
+    /// <summary>Where the room is once the steps are done.</summary>
+    public Placement Placement { get; }
+
+    /// <summary>The instances that move, by start.</summary>
+    public IReadOnlyList<InstanceMove> Moves { get; }
+
+    /// <summary>Those of them that are in use: their users must end before.</summary>
+    public IReadOnlyList<GpuInstanceState> Drain { get; }
+
+    /// <summary>The moves as steps, in an order that works; the room stays free.</summary>
+    public IReadOnlyList<PlanStep> Steps { get; }
+
+    private static PlanStep[] Inside(GpuPlan plan, Placement placement) =>
+        [.. plan.Steps.Where(s => s.Action == PlanAction.CreateComputeInstance && s.Placement == placement)];
+
+    private static bool IsWhole(PlanStep step) => step.ComputeSliceCount == step.Profile.SliceCount;
+}

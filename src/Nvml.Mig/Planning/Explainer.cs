@@ -1,0 +1,196 @@
+using System.Globalization;
+using System.Numerics;
+
+namespace Nvml.Mig.Planning;
+
+/// <summary>Finds out why there is no plan, and what would help.</summary>
+internal sealed class Explainer
+{
+    /// <summary>How many sets of instances are tried on GPUs with very many of them; 12 instances have no more sets.</summary>
+    private const int MaxSets = 1 << 12;
+
+    private readonly GpuState _state;
+    private readonly Wish _wish;
+    private readonly ResolvedWish _resolved;
+    private readonly uint _allowed;
+
+    private Explainer(GpuState state, Wish wish, ResolvedWish resolved, uint allowed)
+    {
+        _state = state;
+        _wish = wish;
+        _resolved = resolved;
+        _allowed = allowed;
+    }
+
+    private GpuGeometry Geometry => _state.Geometry;
+
+    public static PlanRefusal Explain(GpuState state, Wish wish, ResolvedWish resolved, uint allowed) =>
+        new Explainer(state, wish, resolved, allowed).Explain();
+
+    private PlanRefusal Explain()
+    {
+        GpuPlan? withAllAllowed = Planner.Search(_state, _resolved, uint.MaxValue);
+        GpuInstanceState[] inTheWay = withAllAllowed is null ? [] : [.. InUseTouchedBy(withAllAllowed)];
+        return new PlanRefusal(
+            _state,
+            _wish,
+            withAllAllowed is null ? PlanRefusalReason.NoRoom : PlanRefusalReason.InUse,
+            withAllAllowed is null ? [.. Shortages(_resolved.Demands[0])] : [],
+            inTheWay,
+            withAllAllowed is null ? [] : [.. BlockedPlacements()],
+            _wish.IsChange ? SmallestRemoval : () => inTheWay.Length > 0 ? inTheWay : null,
+            () => new NearestWishes(_state, _wish, _allowed).Find());
+    }
+
+    private IEnumerable<GpuInstanceState> InUseTouchedBy(GpuPlan plan) =>
+        _state.Instances.Where((instance, i) =>
+            _state.IsInUse[i] && (_allowed >> i & 1) == 0 && plan.Steps.Any(step => step.Placement == instance.Placement && Touches(step, i)));
+
+    private bool Touches(PlanStep step, int index)
+    {
+        if (step.Action == PlanAction.DestroyGpuInstance)
+            return true;
+        int inside = Enumerable.Range(0, _state.Compute[index].Length)
+            .FirstOrDefault(c => step.ComputePlacement == _state.Instances[index].ComputeInstances[c].Placement, -1);
+        return step.Action == PlanAction.DestroyComputeInstance && inside >= 0 && _state.ComputeInUse[index][inside];
+    }
+
+    private IEnumerable<BlockedPlacement> BlockedPlacements()
+    {
+        foreach (int kind in _resolved.Demands[0].Slots.Select(s => s.Kind).Distinct())
+        {
+            foreach (Placement place in Geometry.Profiles[kind].Placements)
+            {
+                GpuInstanceState[] by = [.. _state.Instances.Where((instance, i) =>
+                    _state.IsInUse[i] && (_allowed >> i & 1) == 0 && instance.Placement.Overlaps(place) && (_state.Kinds[i] != kind || instance.Placement != place))];
+                if (by.Length > 0)
+                    yield return new BlockedPlacement(Geometry.Profiles[kind].Profile, place, by);
+            }
+        }
+    }
+
+    private IEnumerable<PlanShortage> Shortages(Demand demand)
+    {
+        int found = 0;
+        foreach (PlanShortage shortage in Limits(demand))
+        {
+            found++;
+            yield return shortage;
+        }
+
+        if (found == 0)
+            yield return Placements(demand);
+    }
+
+    private IEnumerable<PlanShortage> Limits(Demand demand)
+    {
+        for (int kind = 0; kind < demand.Counts.Length; kind++)
+        {
+            GpuInstanceProfile profile = Geometry.Profiles[kind].Profile;
+            if (demand.Counts[kind] > profile.MaxInstances)
+            {
+                yield return new PlanShortage(
+                    PlanShortageKind.ProfileLimit,
+                    profile.Name,
+                    demand.Counts[kind],
+                    profile.MaxInstances,
+                    $"{demand.Counts[kind]} instances of {profile} are wanted; a GPU has {profile.MaxInstances} at most.");
+            }
+        }
+
+        for (int resource = 0; resource < demand.Used.Length; resource++)
+        {
+            if (demand.Used[resource] > Geometry.Resources[resource])
+            {
+                string name = GpuGeometry.ResourceNames[resource];
+                yield return new PlanShortage(
+                    PlanShortageKind.Resource,
+                    name,
+                    demand.Used[resource],
+                    Geometry.Resources[resource],
+                    $"{demand.Used[resource]} {name} are wanted; the GPU has {Geometry.Resources[resource]}.");
+            }
+        }
+
+        // Sizes differ only between profiles: the smallest size of each is what it takes.
+        int memory = demand.Slots.Sum(s => s.Count * Geometry.Profiles[s.Kind].Placements.Select(p => p.Size).DefaultIfEmpty().Min());
+        if (memory > Geometry.MemorySliceCount)
+        {
+            yield return new PlanShortage(
+                PlanShortageKind.MemorySlices,
+                "memory slices",
+                memory,
+                Geometry.MemorySliceCount,
+                $"{memory} memory slices are wanted; the GPU has {Geometry.MemorySliceCount}.");
+        }
+
+        for (int i = 0; i < demand.Slots.Length; i++)
+        {
+            if (!demand.Contents[i].Fits(Geometry, demand.Slots[i].Kind, out string? why))
+                yield return new PlanShortage(PlanShortageKind.ComputeInstances, Geometry.Profiles[demand.Slots[i].Kind].Profile.Name, null, null, why!);
+        }
+    }
+
+    /// <summary>There is enough of everything, but it cannot be arranged: as few instances as show that.</summary>
+    private PlanShortage Placements(Demand demand)
+    {
+        List<WishedSlot> conflict = [.. demand.Slots.SelectMany((s, i) => Enumerable.Repeat(new WishedSlot(s.Kind, demand.Contents[i], 1, s.Start), s.Count))];
+        for (int i = conflict.Count - 1; i >= 0; i--)
+        {
+            WishedSlot left = conflict[i];
+            conflict.RemoveAt(i);
+            if (Planner.IsPossible(new Demand(Geometry, [.. conflict])))
+                conflict.Insert(i, left);
+        }
+
+        Demand core = new(Geometry, [.. conflict]);
+        string wanted = string.Join(',', core.Slots.Select(s => string.Create(
+            CultureInfo.InvariantCulture, $"{Geometry.Profiles[s.Kind].Profile}{(s.Start >= 0 ? $":{Start(s)}" : "")}{(s.Count > 1 ? $"*{s.Count}" : "")}")));
+        string places = string.Join("; ", core.Slots.Select(s => s.Kind).Distinct()
+            .Select(kind => $"{Geometry.Profiles[kind].Profile} can stand at {string.Join(", ", Geometry.Profiles[kind].Placements)}"));
+        return new PlanShortage(PlanShortageKind.Placements, wanted, null, null, $"{wanted} cannot stand beside each other: {places}.");
+
+        int Start(RowSlot slot) => Geometry.Memory.ToPlacement(new Run((byte)slot.Start, 1)).Start;
+    }
+
+    /// <summary>For a change: the fewest of all instances that would have to be removed beside what the wish removes.</summary>
+    private IReadOnlyList<GpuInstanceState>? SmallestRemoval()
+    {
+        int count = _state.Instances.Count;
+        int tried = 0;
+        for (int size = 1; size <= count; size++)
+        {
+            List<uint> helping = [];
+            foreach (uint set in Sets(count, size))
+            {
+                if (++tried > MaxSets)
+                    return null;
+                if (Planner.IsPossible(_state, new ResolvedWish(_wish, _state, set), _allowed | set))
+                    helping.Add(set);
+            }
+
+            if (helping.Count > 0)
+            {
+                uint best = helping.MinBy(set => (Chosen(set).Count(i => i.IsAnythingInUse), Chosen(set).Sum(i => i.Profile.MemoryMiB)));
+                return [.. Chosen(best)];
+            }
+        }
+
+        return null;
+
+        IEnumerable<GpuInstanceState> Chosen(uint set) => _state.Instances.Where((_, i) => (set >> i & 1) != 0);
+    }
+
+    /// <summary>The sets of this many of the first numbers, in rising order (Gosper's hack).</summary>
+    private static IEnumerable<uint> Sets(int count, int size)
+    {
+        ulong set = (1UL << size) - 1;
+        while (set >> count == 0)
+        {
+            yield return (uint)set;
+            ulong lowest = set & (~set + 1);
+            ulong ripple = set + lowest;
+            set = ripple | (((set ^ ripple) >> 2) >> BitOperations.TrailingZeroCount(lowest));
+        }
+    }
+}

@@ -1,0 +1,121 @@
+namespace Nvml.Mig.Planning;
+
+/// <summary>
+/// How to get from the state of a GPU to a wish. Of all ways it is the best one, in this order:
+/// </summary>
+/// <remarks>
+/// <list type="number">
+/// <item>The fewest instances in use are destroyed, and of these only those that were allowed by name.</item>
+/// <item>The fewest instances are destroyed. GPU instances and compute instances count alike: a GPU instance with its compute instance are
+/// two. An instance that has to move is destroyed too.</item>
+/// <item>The most <see cref="Room"/> is left.</item>
+/// <item>Read from the left, each instance starts as low as it can; of several that could start there one that stays, else a smaller one.</item>
+/// </list>
+/// <para>So the same state and the same wish always give the same plan, whatever the order in which the wish names its items.</para>
+/// </remarks>
+public sealed class GpuPlan
+{
+    internal GpuPlan(GpuState state, PlanStep[] steps, GpuInstanceState[] kept, GpuInstanceState[] destroyed, int destroyedInUse, long room)
+    {
+        State = state;
+        Steps = steps;
+        Kept = kept;
+        Destroyed = destroyed;
+        DestroyedInUseCount = destroyedInUse;
+        Room = room;
+    }
+
+    /// <summary>The state that it starts from.</summary>
+    public GpuState State { get; }
+
+    /// <summary>
+    /// What to do, in an order that always works: everything that goes first, compute instances before their GPU instance; then each GPU
+    /// instance at its placement, and what is inside. Whatever part of them is done, what stands then can stand together.
+    /// </summary>
+    public IReadOnlyList<PlanStep> Steps { get; }
+
+    /// <summary>The GPU instances that stay, with their ids, by start. Steps can change the compute instances in them.</summary>
+    public IReadOnlyList<GpuInstanceState> Kept { get; }
+
+    /// <summary>The GPU instances that are destroyed, by start.</summary>
+    public IReadOnlyList<GpuInstanceState> Destroyed { get; }
+
+    /// <summary>Instances that are destroyed, GPU instances and compute instances.</summary>
+    public int DestroyedCount => Steps.Count(s => !s.IsCreate);
+
+    /// <summary>How many of them are in use. A GPU instance counts as used if anything in it is.</summary>
+    public int DestroyedInUseCount { get; }
+
+    /// <summary>
+    /// The room left afterwards: for each place that is free for an instance of a profile of which the GPU allows one more, the square of
+    /// its size (in units: the largest number of memory slices that divides all starts and sizes). Every place counts, as NVIDIA's driver
+    /// counts when it chooses places itself, so that most choices stay open. The square makes room for one large instance worth more than
+    /// room for two of half its size: a hole can be divided later, two holes can be joined only by destroying what is between.
+    /// </summary>
+    public long Room { get; }
+
+    /// <summary>Whether there is nothing to do: the GPU is as it was wished.</summary>
+    public bool IsEmpty => Steps.Count == 0;
+
+    /// <summary>Why a step is part of the plan: <c>its place is wanted for 3g.20gb at 0:4</c>.</summary>
+    /// <param name="step">A step of this plan.</param>
+    public string GetReason(PlanStep step)
+    {
+        GpuInstanceState? destroyed = Destroyed.FirstOrDefault(i => i.Placement == step.Placement);
+        if (step.IsCreate)
+        {
+            GpuInstanceState? moved = Destroyed.FirstOrDefault(i => i.Profile == step.Profile && SuccessorOf(i) == step.Placement);
+            return moved is null ? "wanted" : moved.Placement == step.Placement ? $"{moved} is to be made anew" : $"takes the place of {moved}";
+        }
+
+        if (destroyed is null)
+            return "other compute instances are wanted in this GPU instance";
+        PlanStep[] instead = [.. Steps.Where(s => s.Action == PlanAction.CreateGpuInstance && s.Placement.Overlaps(destroyed.Placement))];
+        string room = instead.Length == 0 ? "" : $"its place is wanted for {string.Join(" and ", instead.Select(s => $"{s.Profile} at {s.Placement}"))}";
+        return SuccessorOf(destroyed) is { } to
+            ? $"moves to {to}{(room.Length > 0 ? ": " + room : "")}"
+            : room.Length > 0 ? room : "not wanted";
+    }
+
+    /// <summary>The state after all steps. Instances that they create have no ids yet.</summary>
+    public GpuState GetResult()
+    {
+        List<GpuInstanceState> instances = [.. State.Instances];
+        foreach (PlanStep step in Steps)
+        {
+            int index = instances.FindIndex(i => i.Placement == step.Placement);
+            switch (step.Action)
+            {
+                case PlanAction.DestroyGpuInstance:
+                    instances.RemoveAt(index);
+                    break;
+                case PlanAction.CreateGpuInstance:
+                    instances.Add(new GpuInstanceState(step.Profile, step.Placement));
+                    break;
+                case PlanAction.DestroyComputeInstance:
+                    instances[index] = instances[index] with
+                    {
+                        ComputeInstances = [.. instances[index].ComputeInstances.Where(c => c.Placement != step.ComputePlacement)],
+                    };
+                    break;
+                case PlanAction.CreateComputeInstance when step is { ComputeProfile: { } profile, ComputePlacement: { } place }:
+                    instances[index] = instances[index] with
+                    {
+                        ComputeInstances = [.. instances[index].ComputeInstances, new ComputeInstanceState(profile, place)],
+                    };
+                    break;
+                case PlanAction.CreateComputeInstance:
+                    break; // NVML has not shown yet what it will be.
+            }
+        }
+
+        return new GpuState(State.Geometry, instances);
+    }
+
+    /// <summary>Of instances of one profile, the first that is created takes the place of the first that is destroyed, and so on.</summary>
+    private Placement? SuccessorOf(GpuInstanceState destroyed)
+    {
+        int nth = Destroyed.Where(i => i.Profile == destroyed.Profile).TakeWhile(i => i != destroyed).Count();
+        return Steps.Where(s => s.Action == PlanAction.CreateGpuInstance && s.Profile == destroyed.Profile).Skip(nth).Select(s => (Placement?)s.Placement).FirstOrDefault();
+    }
+}

@@ -1,0 +1,202 @@
+using System.Buffers;
+
+namespace Nvml.Mig.Planning;
+
+/// <summary>Writes down the steps from a state to the layout that was found.</summary>
+internal ref struct PlanBuilder
+{
+    private readonly GpuState _state;
+    private readonly Demand _demand;
+    private readonly ReadOnlySpan<bool> _stays;
+    private readonly PlanStep[] _steps;
+    private int _count;
+    private int _destroyedInUse;
+
+    private PlanBuilder(GpuState state, Demand demand, ReadOnlySpan<bool> stays, PlanStep[] steps)
+    {
+        _state = state;
+        _demand = demand;
+        _stays = stays;
+        _steps = steps;
+    }
+
+    public static GpuPlan Build(GpuState state, Demand demand, ReadOnlySpan<bool> stays, ReadOnlySpan<RowChoice> layout, long value)
+    {
+        // At most everything that is there goes, and everything that is wanted comes.
+        int most = 0;
+        for (int i = 0; i < state.Kinds.Length; i++)
+            most += 1 + state.Compute[i].Length;
+        foreach (RowChoice choice in layout)
+            most += 1 + demand.Contents[choice.Slot].Total;
+        PlanStep[] steps = ArrayPool<PlanStep>.Shared.Rent(most);
+        GpuPlan plan = new PlanBuilder(state, demand, stays, steps).Build(layout, RowSolver.RoomOf(value));
+        ArrayPool<PlanStep>.Shared.Return(steps, clearArray: true);
+        return plan;
+    }
+
+    private GpuPlan Build(ReadOnlySpan<RowChoice> layout, long room)
+    {
+        int keptCount = 0;
+        foreach (RowChoice choice in layout)
+            keptCount += choice.Kept >= 0 ? 1 : 0;
+        GpuInstanceState[] kept = keptCount == 0 ? [] : new GpuInstanceState[keptCount];
+        GpuInstanceState[] destroyed = keptCount == _state.Kinds.Length ? [] : new GpuInstanceState[_state.Kinds.Length - keptCount];
+        keptCount = 0;
+        int destroyedCount = 0;
+        for (int i = 0; i < _state.Kinds.Length; i++)
+        {
+            int slot = -1;
+            foreach (RowChoice choice in layout)
+                slot = choice.Kept == i ? choice.Slot : slot;
+            if (slot >= 0)
+            {
+                kept[keptCount++] = _state.Instances[i];
+                DestroyInside(i, _demand.Contents[slot]);
+            }
+            else
+            {
+                destroyed[destroyedCount++] = _state.Instances[i];
+                Destroy(i);
+            }
+        }
+
+        foreach (RowChoice choice in layout)
+        {
+            ComputeContent content = _demand.Contents[choice.Slot];
+            if (choice.Kept >= 0)
+                CreateInside(choice.Kept, content);
+            else
+                Create(_demand.Slots[choice.Slot].Kind, _state.Geometry.Memory.ToPlacement(choice.Run), content);
+        }
+
+        return new GpuPlan(_state, _steps.AsSpan(0, _count).ToArray(), kept, destroyed, _destroyedInUse, room);
+    }
+
+    private void Destroy(int index)
+    {
+        GpuInstanceState instance = _state.Instances[index];
+        for (int i = 0; i < _state.Compute[index].Length; i++)
+            DestroyInside(index, i);
+        Add(new PlanStep(PlanAction.DestroyGpuInstance, instance.Profile, instance.Placement) { GpuInstanceId = instance.Id });
+        _destroyedInUse += _state.IsInUse[index] ? 1 : 0;
+    }
+
+    private void DestroyInside(int index, int computeIndex)
+    {
+        GpuInstanceState instance = _state.Instances[index];
+        ComputeInstanceState inside = instance.ComputeInstances[computeIndex];
+        Add(new PlanStep(PlanAction.DestroyComputeInstance, instance.Profile, instance.Placement)
+        {
+            GpuInstanceId = instance.Id,
+            ComputeProfile = inside.Profile,
+            ComputePlacement = inside.Placement,
+            ComputeInstanceId = inside.Id,
+            ComputeSliceCount = inside.Profile.SliceCount,
+        });
+        _destroyedInUse += _state.ComputeInUse[index][computeIndex] ? 1 : 0;
+    }
+
+    /// <summary>Destroys the compute instances of a GPU instance that the content has no place for.</summary>
+    private void DestroyInside(int index, ComputeContent content)
+    {
+        ReadOnlySpan<RowInstance> there = _state.Compute[index];
+        if (there.Length == 0 || IsAsWanted(index, content))
+            return;
+        Span<RowChoice> chosen = stackalloc RowChoice[Row.MaxLength];
+        Planner.SolveInside(_state, index, content, _stays[index], chosen, out int count);
+        for (int i = 0; i < there.Length; i++)
+        {
+            bool isKept = false;
+            foreach (RowChoice choice in chosen[..count])
+                isKept |= choice.Kept == i;
+            if (!isKept)
+                DestroyInside(index, i);
+        }
+    }
+
+    /// <summary>Creates what a GPU instance that is there lacks.</summary>
+    private void CreateInside(int index, ComputeContent content)
+    {
+        if (IsAsWanted(index, content))
+            return;
+        GpuInstanceState instance = _state.Instances[index];
+        PlanStep step = new(PlanAction.CreateComputeInstance, instance.Profile, instance.Placement) { GpuInstanceId = instance.Id };
+        if (content.IsAssumed)
+        {
+            CreateAssumed(step, content);
+            return;
+        }
+
+        Span<RowChoice> chosen = stackalloc RowChoice[Row.MaxLength];
+        Planner.SolveInside(_state, index, content, _stays[index], chosen, out int count);
+        CreateChosen(step, _state.Kinds[index], content, chosen[..count]);
+    }
+
+    private readonly bool IsAsWanted(int index, ComputeContent content) =>
+        content.IsWhole && _state.Compute[index].Length == 1 && _state.IsWholeOrEmpty[index];
+
+    private void Create(int kind, Placement placement, ComputeContent content)
+    {
+        GpuInstanceProfile profile = _state.Geometry.Profiles[kind].Profile;
+        Add(new PlanStep(PlanAction.CreateGpuInstance, profile, placement));
+        PlanStep step = new(PlanAction.CreateComputeInstance, profile, placement);
+        if (content.IsAssumed)
+        {
+            CreateAssumed(step, content);
+            return;
+        }
+
+        Span<RowChoice> chosen = stackalloc RowChoice[Row.MaxLength];
+        Planner.SolveInside(_state.Geometry.Compute[kind]!, [], [], content, stays: false, chosen, out int count);
+        CreateChosen(step, kind, content, chosen[..count]);
+    }
+
+    /// <summary>The largest first: then there is room for all, where the driver aligns them and where it does not.</summary>
+    private void CreateAssumed(PlanStep step, ComputeContent content)
+    {
+        foreach (RowSlot slot in content.Slots)
+        {
+            for (int i = 0; i < slot.Count; i++)
+            {
+                Add(step with
+                {
+                    ComputeSliceCount = slot.Kind,
+                    ComputePlacement = slot.Start >= 0 ? new Placement(slot.Start, slot.Kind) : null,
+                });
+            }
+        }
+    }
+
+    /// <summary>Those with starts come first and in the order they were wished in: the driver numbers compute instances as they come.</summary>
+    private void CreateChosen(PlanStep step, int kind, ComputeContent content, scoped ReadOnlySpan<RowChoice> chosen)
+    {
+        ComputeGeometry compute = _state.Geometry.Compute[kind]!;
+        for (int slot = 0; slot < content.Slots.Length; slot++)
+        {
+            foreach (RowChoice choice in chosen)
+            {
+                if (choice.Slot == slot && choice.Kept < 0 && content.Slots[slot].Start >= 0)
+                    Add(Step(choice));
+            }
+        }
+
+        foreach (RowChoice choice in chosen)
+        {
+            if (choice.Kept < 0 && content.Slots[choice.Slot].Start < 0)
+                Add(Step(choice));
+        }
+
+        PlanStep Step(RowChoice choice)
+        {
+            ComputeInstanceProfile profile = compute.Profiles[content.Slots[choice.Slot].Kind].Profile;
+            return step with
+            {
+                ComputeProfile = profile,
+                ComputePlacement = compute.Row.ToPlacement(choice.Run),
+                ComputeSliceCount = profile.SliceCount,
+            };
+        }
+    }
+
+    private void Add(PlanStep step) => _steps[_count++] = step;
+}

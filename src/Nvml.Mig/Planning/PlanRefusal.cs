@@ -1,0 +1,136 @@
+using System.Text;
+
+namespace Nvml.Mig.Planning;
+
+/// <summary>Why there is no plan, in one word.</summary>
+public enum PlanRefusalReason
+{
+    /// <summary>There is no room, whatever is moved.</summary>
+    NoRoom,
+
+    /// <summary>There would be room if instances in use could be destroyed or moved.</summary>
+    InUse,
+}
+
+/// <summary>What is wanted more of than there is.</summary>
+public enum PlanShortageKind
+{
+    /// <summary>Memory slices.</summary>
+    MemorySlices,
+
+    /// <summary>Compute slices or engines.</summary>
+    Resource,
+
+    /// <summary>Instances of a profile, of which a GPU has a limited number.</summary>
+    ProfileLimit,
+
+    /// <summary>Room for compute instances inside a GPU instance.</summary>
+    ComputeInstances,
+
+    /// <summary>Places: there is enough of everything, but not in one piece where it would have to be.</summary>
+    Placements,
+}
+
+/// <summary>A demand that exceeds what the GPU has.</summary>
+/// <param name="Kind">What kind of thing it is about.</param>
+/// <param name="Subject">What it is about: <c>decoders</c>, the name of a profile, a part of the wish.</param>
+/// <param name="Wanted">How many are wanted; null if it is not a matter of number.</param>
+/// <param name="Available">How many there can be; null if it is not a matter of number.</param>
+/// <param name="Message">All of it as a sentence.</param>
+public sealed record PlanShortage(PlanShortageKind Kind, string Subject, int? Wanted, int? Available, string Message)
+{
+    /// <summary>The message.</summary>
+    public override string ToString() => Message;
+}
+
+/// <summary>A place that a wanted instance could have, but for instances in use.</summary>
+/// <param name="Profile">The profile that is wanted.</param>
+/// <param name="Placement">Where it could stand.</param>
+/// <param name="By">The instances in use that stand there.</param>
+public sealed record BlockedPlacement(GpuInstanceProfile Profile, Placement Placement, IReadOnlyList<GpuInstanceState> By);
+
+/// <summary>Why there is no plan, and what would help.</summary>
+public sealed class PlanRefusal
+{
+    private readonly Lazy<IReadOnlyList<GpuInstanceState>?> _removal;
+    private readonly Lazy<IReadOnlyList<Wish>> _nearest;
+
+    internal PlanRefusal(
+        GpuState state,
+        Wish wish,
+        PlanRefusalReason reason,
+        IReadOnlyList<PlanShortage> shortages,
+        IReadOnlyList<GpuInstanceState> inTheWay,
+        IReadOnlyList<BlockedPlacement> blocked,
+        Func<IReadOnlyList<GpuInstanceState>?> removal,
+        Func<IReadOnlyList<Wish>> nearest)
+    {
+        State = state;
+        Wish = wish;
+        Reason = reason;
+        Shortages = shortages;
+        InTheWay = inTheWay;
+        Blocked = blocked;
+        _removal = new Lazy<IReadOnlyList<GpuInstanceState>?>(removal);
+        _nearest = new Lazy<IReadOnlyList<Wish>>(nearest);
+    }
+
+    /// <summary>The state that there is no plan for.</summary>
+    public GpuState State { get; }
+
+    /// <summary>The wish that there is no plan for.</summary>
+    public Wish Wish { get; }
+
+    /// <summary>Whether there is no room at all, or instances in use are in the way.</summary>
+    public PlanRefusalReason Reason { get; }
+
+    /// <summary>What is wanted more of than there is; at least one if there is no room, none if something in use is in the way.</summary>
+    public IReadOnlyList<PlanShortage> Shortages { get; }
+
+    /// <summary>
+    /// The fewest instances in use that would have to be destroyed or changed, with who uses them, as far as that is known; none if there
+    /// is no room anyway. Allowed by their ids, there is a plan.
+    /// </summary>
+    public IReadOnlyList<GpuInstanceState> InTheWay { get; }
+
+    /// <summary>The places of wanted instances that instances in use stand in.</summary>
+    public IReadOnlyList<BlockedPlacement> Blocked { get; }
+
+    /// <summary>
+    /// The smallest set of GPU instances that, once removed, leaves room for the wish; of several the one with the fewest in use, then the
+    /// least memory. Null if no removal helps, or if on a GPU with more than 12 instances none was found among the small sets. Found when it
+    /// is first asked for.
+    /// </summary>
+    public IReadOnlyList<GpuInstanceState>? Removal => _removal.Value;
+
+    /// <summary>
+    /// Up to three wishes that there is a plan for, the nearest first: with the fewest instances left out or exchanged for others of the
+    /// same size or less, then with the most memory. What is in use is part of them. None if nothing near fits. Found when they are first
+    /// asked for.
+    /// </summary>
+    public IReadOnlyList<Wish> Nearest => _nearest.Value;
+
+    /// <summary>The reasons as sentences, without <see cref="Removal"/> and <see cref="Nearest"/>.</summary>
+    public string Message
+    {
+        get
+        {
+            StringBuilder text = new();
+            foreach (PlanShortage shortage in Shortages)
+                text.Append(text.Length > 0 ? " " : "").Append(shortage.Message);
+            foreach (GpuInstanceState instance in InTheWay)
+                text.Append(text.Length > 0 ? " " : "").Append(Describe(instance)).Append(" and in the way.");
+            return text.ToString();
+        }
+    }
+
+    /// <summary>The message.</summary>
+    public override string ToString() => Message;
+
+    private static string Describe(GpuInstanceState instance)
+    {
+        GpuProcess[] users = [.. instance.Users.DistinctBy(user => user.ProcessId)];
+        string by = users.Length == 0 ? "by a client that NVML does not show" : $"by {string.Join(" and ", users)}";
+        return $"{instance} is in use {by}";
+    }
+}

@@ -1,0 +1,229 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+
+namespace Nvml.Mig.Planning;
+
+/// <summary>
+/// Plans how to divide a GPU: exact, and without a GPU. There is a plan whenever one is possible, and it is the best one: see
+/// <see cref="GpuPlan"/>. All members can be called from any thread.
+/// </summary>
+public static class Planner
+{
+    /// <summary>Plans the way from a state to a wish.</summary>
+    /// <param name="state">What stands on the GPU.</param>
+    /// <param name="wish">What is wanted.</param>
+    /// <param name="plan">The plan, if there is one.</param>
+    /// <param name="refusal">Otherwise why not, and what would help.</param>
+    /// <param name="allowInUse">
+    /// The ids of GPU instances that may be destroyed or changed although they are in use; by default none.
+    /// </param>
+    /// <returns>Whether there is a plan.</returns>
+    /// <exception cref="PlanningException">
+    /// The wish makes no sense on this GPU whatever stands there: an unknown profile or instance, an impossible or contradictory placement.
+    /// </exception>
+    public static bool TryPlan(
+        GpuState state,
+        Wish wish,
+        [NotNullWhen(true)] out GpuPlan? plan,
+        [NotNullWhen(false)] out PlanRefusal? refusal,
+        IReadOnlyCollection<int>? allowInUse = null)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(wish);
+        ResolvedWish resolved = Resolve(state, wish);
+        uint allowed = Allowed(state, allowInUse);
+        plan = Search(state, resolved, allowed);
+        refusal = plan is null ? Explainer.Explain(state, wish, resolved, allowed) : null;
+        return plan is not null;
+    }
+
+    /// <summary>Whether there is a plan. For wishes that are whole layouts without placements it takes a fraction of a microsecond.</summary>
+    /// <param name="state">What stands on the GPU.</param>
+    /// <param name="wish">What is wanted.</param>
+    /// <param name="allowInUse">As for <see cref="TryPlan"/>.</param>
+    /// <exception cref="PlanningException">As for <see cref="TryPlan"/>.</exception>
+    public static bool CanPlan(GpuState state, Wish wish, IReadOnlyCollection<int>? allowInUse = null)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(wish);
+        return IsPossible(state, Resolve(state, wish), Allowed(state, allowInUse));
+    }
+
+    internal static bool IsPossible(GpuState state, ResolvedWish wish, uint allowed)
+    {
+        foreach (Demand demand in wish.Demands)
+        {
+            if (demand.IsWithinLimits && Fits(state, demand, wish.MustGo, allowed))
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Whether a demand fits on a GPU if nothing stands there.</summary>
+    internal static bool IsPossible(Demand demand) =>
+        demand.IsWithinLimits && Solve(GpuState.Empty(demand.Geometry), demand, null, 0, build: false, out _) >= 0;
+
+    /// <summary>The most room that can be left if these instances stand where they like; the demand must be possible.</summary>
+    internal static long BestRoom(Demand demand) =>
+        RowSolver.RoomOf(Solve(GpuState.Empty(demand.Geometry), demand, null, 0, build: false, out _));
+
+    /// <summary>The best plan for any of the ways to fulfil a wish; null if there is none.</summary>
+    /// <param name="state">What stands on the GPU.</param>
+    /// <param name="wish">What is wanted.</param>
+    /// <param name="allowed">The instances that may be touched although they are in use, a bit each.</param>
+    internal static GpuPlan? Search(GpuState state, ResolvedWish wish, uint allowed)
+    {
+        Demand? best = null;
+        long bestValue = RowSolver.None;
+        foreach (Demand demand in wish.Demands)
+        {
+            if (!demand.IsWithinLimits)
+                continue;
+            long value = wish.Demands.Length == 1 ? 0 : Solve(state, demand, wish.MustGo, allowed, build: false, out _);
+            if (value > bestValue)
+            {
+                best = demand;
+                bestValue = value;
+            }
+        }
+
+        if (best is null)
+            return null;
+        Solve(state, best, wish.MustGo, allowed, build: true, out GpuPlan? plan);
+        return plan;
+    }
+
+    internal static ResolvedWish Resolve(GpuState state, Wish wish) => wish.IsChange ? new ResolvedWish(wish, state) : wish.On(state.Geometry);
+
+    internal static uint Allowed(GpuState state, IReadOnlyCollection<int>? ids)
+    {
+        uint allowed = 0;
+        if (ids is null)
+            return 0;
+        foreach (int id in ids)
+            allowed |= 1U << state.IndexOf(id);
+        return allowed;
+    }
+
+    private static bool Fits(GpuState state, Demand demand, bool[]? mustGo, uint allowed)
+    {
+        if (!demand.IsPlain || mustGo is not null || state.Geometry.Fits is not { } table)
+            return Solve(state, demand, mustGo, allowed, build: false, out _) >= 0;
+
+        // What is in use keeps its place and takes one of the wanted; the rest must fit beside it.
+        Span<int> left = stackalloc int[demand.CountOfShapes.Length];
+        demand.CountOfShapes.CopyTo(left);
+        uint kept = 0;
+        for (int i = 0; i < state.Kinds.Length; i++)
+        {
+            if (!state.IsInUse[i] || (allowed >> i & 1) != 0)
+                continue;
+            if (!state.IsWholeOrEmpty[i])
+                return Solve(state, demand, mustGo, allowed, build: false, out _) >= 0;
+            kept |= state.Runs[i].Mask;
+            left[state.Geometry.Memory.ShapeOf[state.Kinds[i]]]--;
+        }
+
+        if (kept != 0)
+        {
+            for (int kind = 0; kind < demand.Counts.Length; kind++)
+            {
+                int there = 0;
+                for (int i = 0; i < state.Kinds.Length; i++)
+                    there += state.Kinds[i] == kind && state.IsInUse[i] && (allowed >> i & 1) == 0 ? 1 : 0;
+                if (there > demand.Counts[kind])
+                    return false;
+            }
+        }
+
+        return table.Fits(kept, left);
+    }
+
+    /// <summary>Finds the best layout for a demand, and if asked makes the plan for it. Returns its value.</summary>
+    private static long Solve(GpuState state, Demand demand, bool[]? mustGo, uint allowed, bool build, out GpuPlan? plan)
+    {
+        plan = null;
+        Row row = state.Geometry.Memory;
+        int count = state.Kinds.Length;
+        Span<RowInstance> instances = stackalloc RowInstance[count];
+        Span<bool> stays = stackalloc bool[count];
+        long[] rented = ArrayPool<long>.Shared.Rent(Math.Max(1, count * demand.Slots.Length));
+        Span<long> gains = rented.AsSpan(0, count * demand.Slots.Length);
+        for (int i = 0; i < count; i++)
+        {
+            bool goes = mustGo is not null && mustGo[i];
+            stays[i] = state.IsInUse[i] && (allowed >> i & 1) == 0;
+            if (goes && stays[i])
+                return None(rented);
+            instances[i] = new RowInstance(state.Kinds[i], state.Runs[i], stays[i], goes);
+            for (int slot = 0; slot < demand.Slots.Length; slot++)
+            {
+                gains[(i * demand.Slots.Length) + slot] = demand.Slots[slot].Kind == state.Kinds[i] && !goes
+                    ? KeepGain(state, i, demand.Contents[slot], stays[i])
+                    : RowSolver.None;
+            }
+        }
+
+        Span<RowChoice> chosen = stackalloc RowChoice[row.Length];
+        long value = RowSolver.Solve(row, demand.Slots, instances, gains, demand.RoomFor, chosen, out int chosenCount);
+        ArrayPool<long>.Shared.Return(rented);
+        if (value >= 0 && build)
+            plan = PlanBuilder.Build(state, demand, stays, chosen[..chosenCount], value);
+        return value;
+
+        static long None(long[] rented)
+        {
+            ArrayPool<long>.Shared.Return(rented);
+            return RowSolver.None;
+        }
+    }
+
+    /// <summary>What is gained by keeping a GPU instance: itself, and what of its compute instances stays if it is to have this content.</summary>
+    private static long KeepGain(GpuState state, int index, ComputeContent content, bool stays)
+    {
+        ReadOnlySpan<RowInstance> there = state.Compute[index];
+        long itself = RowSolver.Gain(state.IsInUse[index] ? 1 : 0, 1);
+        if (there.Length == 0)
+            return itself;
+        if (content.IsWhole && state.IsWholeOrEmpty[index])
+            return itself + RowSolver.Gain(state.ComputeInUse[index][0] ? 1 : 0, 1);
+        Span<RowChoice> chosen = stackalloc RowChoice[Row.MaxLength];
+        long value = SolveInside(state, index, content, stays, chosen, out _);
+        return value < 0 ? RowSolver.None : itself + RowSolver.Gain(RowSolver.InUse(value), RowSolver.Instances(value));
+    }
+
+    /// <summary>Finds the best way to have a content inside a GPU instance that is there.</summary>
+    internal static long SolveInside(GpuState state, int index, ComputeContent content, bool stays, Span<RowChoice> chosen, out int count) =>
+        SolveInside(state.Geometry.Compute[state.Kinds[index]]!, state.Compute[index], state.ComputeInUse[index], content, stays, chosen, out count);
+
+    /// <summary>Finds the best way to have a content beside and instead of compute instances that are there.</summary>
+    internal static long SolveInside(
+        ComputeGeometry compute,
+        ReadOnlySpan<RowInstance> there,
+        ReadOnlySpan<bool> inUse,
+        ComputeContent content,
+        bool stays,
+        Span<RowChoice> chosen,
+        out int count)
+    {
+        Span<RowInstance> instances = stackalloc RowInstance[there.Length];
+        Span<long> gains = stackalloc long[there.Length * content.Slots.Length];
+        for (int i = 0; i < there.Length; i++)
+        {
+            instances[i] = there[i] with { MustStay = inUse[i] && stays };
+            gains.Slice(i * content.Slots.Length, content.Slots.Length).Fill(RowSolver.Gain(inUse[i] ? 1 : 0, 1));
+        }
+
+        Span<bool> roomFor = stackalloc bool[compute.Profiles.Length];
+        for (int kind = 0; kind < roomFor.Length; kind++)
+        {
+            int wanted = 0;
+            foreach (RowSlot slot in content.Slots)
+                wanted += slot.Kind == kind ? slot.Count : 0;
+            roomFor[kind] = wanted < compute.Profiles[kind].Profile.MaxInstances;
+        }
+
+        return RowSolver.Solve(compute.Row, content.Slots, instances, gains, roomFor, chosen, out count);
+    }
+}

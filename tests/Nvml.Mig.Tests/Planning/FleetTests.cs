@@ -1,0 +1,159 @@
+using Nvml.Mig.Planning;
+
+namespace Nvml.Mig.Tests.Planning;
+
+public class FleetTests
+{
+    [Fact]
+    public void Instances_go_to_gpus_that_are_opened_already_and_spare_large_holes()
+    {
+        Fleet fleet = FleetOf("", "1g.5gb:0", "3g.20gb:0");
+
+        string[] places = [.. Enumerable.Range(0, 4).Select(_ => Place(fleet, "1g.5gb"))];
+
+        // GPU 1 has a free half that a 3g or 2g could use, GPU 2 too; three slices beside the 1g are of use to no 3g.
+        places.Should().Equal("1 at 1:1", "1 at 2:1", "1 at 3:1", "2 at 6:1");
+        Place(fleet, "3g.20gb").Should().Be("1 at 4:4");
+        Place(fleet, "7g.40gb").Should().Be("0 at 0:8");
+        Place(fleet, "3g.20gb").Should().Be("none");
+        fleet.OpenedCount.Should().Be(3);
+    }
+
+    [Fact]
+    public void A_list_is_placed_on_as_few_gpus_as_hold_it()
+    {
+        Fleet fleet = FleetOf("", "", "", "");
+        FleetRequest[] requests = [.. "1g.5gb*7,3g.20gb*2".Split(',').Select(WishItem.Parse).SelectMany(i => Enumerable.Repeat(new FleetRequest(i.Profile), i.Count))];
+
+        fleet.TryPlaceAll(requests, out IReadOnlyList<FleetPlacement>? places, out IReadOnlyList<FleetRequest> unplaced).Should().BeTrue();
+
+        unplaced.Should().BeEmpty();
+        fleet.OpenedCount.Should().Be(2);
+        places!.Select((p, i) => p.Profile.Name == requests[i].Profile).Should().OnlyContain(same => same);
+        CheckPlacements(fleet, places!);
+    }
+
+    [Fact]
+    public void A_list_that_does_not_fit_takes_nothing()
+    {
+        Fleet fleet = FleetOf("1g.5gb:5", "3g.20gb:0");
+
+        fleet.TryPlaceAll([new("3g.20gb"), new("3g.20gb"), new("4g.20gb")], out _, out IReadOnlyList<FleetRequest> unplaced).Should().BeFalse();
+
+        unplaced.Should().ContainSingle();
+        fleet.TryPlaceAll([new("3g.20gb"), new("3g.20gb")], out _, out _).Should().BeTrue();
+    }
+
+    /// <summary>One 4g and two 3g on two GPUs: a 3g at the start of each leaves none for the 4g.</summary>
+    [Fact]
+    public void Another_arrangement_is_found_where_the_first_one_fails()
+    {
+        for (int seed = 0; seed < 300; seed++)
+        {
+            Random random = new(seed);
+            BruteForce force = Force.Value;
+            // Two GPUs, and what is missing to a full layout of each: that much always fits.
+            ulong[] full = [.. Enumerable.Range(0, 2).Select(_ => force.Layouts[random.Next(force.Layouts.Count)])];
+            ulong[] there = [.. full.Select(layout => layout & (ulong)random.NextInt64())];
+            Fleet fleet = FleetOf([.. there.Select(layout => string.Join(',', force.SpotsOf(layout).Select(s => $"{s.Profile.Id}:{s.Place.Start}")))]);
+            FleetRequest[] missing = [.. full.SelectMany((layout, i) => force.SpotsOf(layout & ~there[i])).Select(s => new FleetRequest(s.Profile.Name))];
+
+            bool placed = fleet.TryPlaceAll(missing, out IReadOnlyList<FleetPlacement>? places, out _);
+
+            placed.Should().BeTrue($"seed {seed}: {string.Join(',', missing.AsEnumerable())} fit on {string.Join(" | ", fleet.Gpus.Select(g => g.State))}");
+            CheckPlacements(fleet, places!);
+        }
+    }
+
+    [Fact]
+    public void Gpus_can_be_chosen_by_group_and_have_different_models()
+    {
+        Fleet fleet = new(
+        [
+            new FleetGpu("a", States.Of(States.A100, ""), "prod"),
+            new FleetGpu("b", States.Of("H100-SXM5-80GB", ""), "prod"),
+            new FleetGpu("c", States.Of(States.A100, ""), "test"),
+        ]);
+
+        Place(fleet, "3g.20gb", "test").Should().Be("2 at 4:4");
+        Place(fleet, "3g.40gb").Should().Be("1 at 4:4");
+        Place(fleet, "3g.40gb", "test").Should().Be("none");
+        Place(fleet, "9", "prod").Should().Be("1 at 0:4");
+    }
+
+    [Fact]
+    public void A_place_that_is_given_back_is_taken_again()
+    {
+        Fleet fleet = FleetOf("3g.20gb:0");
+        fleet.TryPlace(new FleetRequest("3g.20gb"), out FleetPlacement place).Should().BeTrue();
+        Place(fleet, "1g.5gb").Should().Be("none");
+
+        fleet.Release(place);
+
+        Place(fleet, "3g.20gb").Should().Be("0 at 4:4");
+        fleet.Release(place);
+        fleet.Invoking(f => f.Release(place)).Should().Throw<PlanningException>().Which.Error.Should().Be(PlanningError.UnknownInstance);
+    }
+
+    /// <summary>Requests come and go; what stands on each GPU is always possible, and a refusal is true.</summary>
+    [Fact]
+    public void Random_requests_never_break_a_gpu()
+    {
+        Random random = new(3);
+        Fleet fleet = FleetOf([.. Enumerable.Repeat("", 12)]);
+        List<FleetPlacement> places = [];
+        string[] profiles = [.. Force.Value.Profiles.Select(p => p.Name)];
+        int refused = 0;
+        for (int i = 0; i < 2000; i++)
+        {
+            if (places.Count > 0 && random.Next(5) < 2)
+            {
+                int at = random.Next(places.Count);
+                fleet.Release(places[at]);
+                places.RemoveAt(at);
+                continue;
+            }
+
+            FleetRequest request = new(profiles[random.Next(profiles.Length)]);
+            if (fleet.TryPlace(request, out FleetPlacement place))
+            {
+                places.Add(place);
+                CheckPlacements(fleet, places);
+            }
+            else
+            {
+                refused++;
+                foreach (int gpu in Enumerable.Range(0, 12))
+                    Force.Value.Spots.Where(s => s.Profile.Name == request.Profile).Should().NotContain(s => FitsBeside(fleet, places, gpu, s));
+            }
+        }
+
+        refused.Should().BeGreaterThan(100);
+    }
+
+    private static readonly Lazy<BruteForce> Force = new(() => new BruteForce(SimulatedGeometries.Of(States.A100)));
+
+    private static bool FitsBeside(Fleet fleet, IEnumerable<FleetPlacement> places, int gpu, Spot spot)
+    {
+        ulong layout = Force.Value.LayoutOf(fleet.Gpus[gpu].State);
+        foreach (FleetPlacement place in places.Where(p => p.Gpu == gpu))
+            layout |= 1UL << Force.Value.Spots.Single(s => s.Profile == place.Profile && s.Place == place.Placement).Index;
+        return !BruteForce.Has(layout, spot) && Known.Value.Contains(layout | 1UL << spot.Index);
+    }
+
+    private static readonly Lazy<HashSet<ulong>> Known = new(() => [.. Force.Value.Layouts]);
+
+    private static void CheckPlacements(Fleet fleet, IReadOnlyCollection<FleetPlacement> places)
+    {
+        foreach (IGrouping<int, FleetPlacement> onGpu in places.GroupBy(p => p.Gpu))
+        {
+            GpuState state = fleet.Gpus[onGpu.Key].State;
+            _ = new GpuState(state.Geometry, [.. state.Instances, .. onGpu.Select(p => new GpuInstanceState(p.Profile, p.Placement))]);
+        }
+    }
+
+    private static Fleet FleetOf(params string[] layouts) => new(layouts.Select((layout, i) => new FleetGpu($"{i}", States.Of(States.A100, layout))));
+
+    private static string Place(Fleet fleet, string profile, string? group = null) =>
+        fleet.TryPlace(new FleetRequest(profile, group), out FleetPlacement place) ? $"{place.Gpu} at {place.Placement}" : "none";
+}

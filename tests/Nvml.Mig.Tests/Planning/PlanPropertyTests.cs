@@ -1,0 +1,136 @@
+using System.Globalization;
+using FsCheck;
+using FsCheck.Fluent;
+using Nvml.Mig.Planning;
+
+namespace Nvml.Mig.Tests.Planning;
+
+/// <summary>What holds for every plan, whatever the GPU, what stands on it, who uses it and what is wished.</summary>
+public class PlanPropertyTests
+{
+    private static readonly Config Quick = Config.QuickThrowOnFailure.WithMaxTest(LongTests.Wanted ? 50_000 : 2_000);
+
+    /// <summary>A GPU, what stands on it, and a wish that would fit if it were empty.</summary>
+    private static Arbitrary<Case> Cases { get; } = Arb.From(
+        from model in Gen.Elements(SimulatedGeometries.Models.ToArray())
+        from there in Contents(model)
+        from inUse in Gen.Choose(0, 255)
+        from wished in Contents(model)
+        from order in Gen.Choose(0, int.MaxValue)
+        select new Case(model, there, [.. Enumerable.Range(1, 8).Where(i => (inUse >> i & 1) != 0 && order % 3 == 0)], wished, order));
+
+    [Fact]
+    public void The_steps_lead_to_the_wish() => Check.One(Quick, Prop.ForAll(Cases, c =>
+    {
+        if (Plan(c) is not { } plan)
+            return true;
+        GpuState now = c.State;
+        foreach (PlanStep step in plan.Steps)
+            now = Apply(now, step); // each state on the way is checked as every state is
+        return now.ToString() == plan.GetResult().ToString() && c.IsFulfilledBy(now);
+    }));
+
+    [Fact]
+    public void A_plan_for_what_is_reached_is_empty() => Check.One(Quick, Prop.ForAll(Cases, c =>
+        Plan(c) is not { } plan || (States.Plan(plan.GetResult(), c.Wish).IsEmpty && States.Plan(plan.GetResult(), Wish.For(plan.GetResult()).ToString()).IsEmpty)));
+
+    [Fact]
+    public void What_stays_and_what_comes_is_what_was_wished() => Check.One(Quick, Prop.ForAll(Cases, c =>
+        Plan(c) is not { } plan
+        || plan.Kept.Select(k => k.Profile.Id).Concat(plan.Steps.Where(s => s.Action == PlanAction.CreateGpuInstance).Select(s => s.Profile.Id)).Order()
+            .SequenceEqual(c.WishedProfiles.Order())));
+
+    [Fact]
+    public void Any_order_of_the_wish_gives_the_same_plan() => Check.One(Quick, Prop.ForAll(Cases, c =>
+    {
+        string[] items = c.Wish.Split(',');
+        new Random(c.Order).Shuffle(items);
+        GpuPlan? other = Plan(c with { Wish = string.Join(',', items) });
+        GpuPlan? plan = Plan(c);
+        return plan is null == other is null && (plan is null || plan.Steps.SequenceEqual(other!.Steps));
+    }));
+
+    [Fact]
+    public void What_is_in_use_stays_as_it_is_with_its_uuids() => Check.One(Quick, Prop.ForAll(Cases, c =>
+        Plan(c) is not { } plan
+        || (plan.DestroyedInUseCount == 0 && c.State.Instances.SelectMany(i => i.ComputeInstances.Where(x => x.IsInUse).Select(x => (i.Id, x)))
+            .All(used => plan.GetResult().Instances.Any(i => i.Id == used.Id && i.ComputeInstances.Contains(used.x))))));
+
+    [Fact]
+    public void The_way_back_leads_back() => Check.One(Quick, Prop.ForAll(Cases, c =>
+        Plan(c) is not { } plan || States.Plan(States.Plan(plan.GetResult(), Wish.For(c.State).ToString()).GetResult(), Wish.For(c.State).ToString()).IsEmpty));
+
+    [Fact]
+    public void The_question_and_the_plan_agree() => Check.One(Quick, Prop.ForAll(Cases, c =>
+        Planner.CanPlan(c.State, Wish.Parse(c.Wish)) == Plan(c) is not null));
+
+    private static GpuPlan? Plan(Case c) =>
+        Planner.Search(c.State, Planner.Resolve(c.State, Wish.Parse(c.Wish)), 0);
+
+    /// <summary>Written anew, with nothing of the planner's own way to do it.</summary>
+    private static GpuState Apply(GpuState state, PlanStep step)
+    {
+        GpuInstanceState? there = state.Instances.SingleOrDefault(i => i.Placement == step.Placement);
+        if (step.Action == PlanAction.CreateGpuInstance)
+        {
+            there.Should().BeNull();
+            return new GpuState(state.Geometry, [.. state.Instances, new GpuInstanceState(step.Profile, step.Placement)]);
+        }
+
+        there.Should().NotBeNull();
+        (there!.Profile, there.Id).Should().Be((step.Profile, step.GpuInstanceId));
+        GpuInstanceState[] others = [.. state.Instances.Where(i => i != there)];
+        if (step.Action == PlanAction.DestroyGpuInstance)
+        {
+            there.ComputeInstances.Should().BeEmpty("the driver refuses it otherwise");
+            return new GpuState(state.Geometry, others);
+        }
+
+        ComputeInstanceState[] inside = step.Action == PlanAction.CreateComputeInstance
+            ? [.. there.ComputeInstances, new ComputeInstanceState(step.ComputeProfile!, step.ComputePlacement!.Value)]
+            : [.. there.ComputeInstances.Where(c => c.Placement != step.ComputePlacement || c.Id != step.ComputeInstanceId)];
+        inside.Should().HaveCount(there.ComputeInstances.Count + (step.IsCreate ? 1 : -1));
+        return new GpuState(state.Geometry, [.. others, there with { ComputeInstances = inside }]);
+    }
+
+    /// <summary>GPU instances by id of their profiles, with what is inside: as many of a random list as fit.</summary>
+    private static Gen<string> Contents(string model)
+    {
+        GpuGeometry geometry = SimulatedGeometries.Of(model);
+        string[] items =
+        [
+            .. geometry.Profiles.Where(p => p.Profile.SliceCount < 7).SelectMany(p => new[] { $"{p.Profile.Id}", $"{p.Profile.Id}", $"{p.Profile.Id}", $"{p.Profile.Id}/none" }),
+            .. geometry.Profiles.Where(p => p.Profile.SliceCount > 1).SelectMany(p => new[] { $"{p.Profile.Id}/1c", $"{p.Profile.Id}/1c/1c" }),
+            .. geometry.Profiles.Where(p => p.Profile.SliceCount == 4).SelectMany(p => new[] { $"{p.Profile.Id}/2c/1c", $"{p.Profile.Id}/2c/2c" }),
+        ];
+        return from chosen in Gen.Elements(items).ArrayOf(6)
+               from count in Gen.Choose(1, 6)
+               select LongestThatFits(geometry, chosen[..count]);
+    }
+
+    private static string LongestThatFits(GpuGeometry geometry, string[] items)
+    {
+        List<string> kept = [];
+        foreach (string item in items)
+        {
+            if (Planner.CanPlan(GpuState.Empty(geometry), Wish.Parse(string.Join(',', [.. kept, item]))))
+                kept.Add(item);
+        }
+
+        return string.Join(',', kept);
+    }
+
+    private sealed record Case(string Model, string There, int[] InUse, string Wish, int Order)
+    {
+        public GpuState State { get; } = States.Of(Model, There, InUse);
+
+        public IEnumerable<int> WishedProfiles => Nvml.Mig.Planning.Wish.Parse(Wish).Items.Select(i => int.Parse(i.Profile, CultureInfo.InvariantCulture));
+
+        public bool IsFulfilledBy(GpuState state) =>
+            state.Instances.Select(i => i.Profile.Id).Order().SequenceEqual(WishedProfiles.Order())
+            && state.Instances.Sum(i => i.ComputeInstances.Count)
+                == Nvml.Mig.Planning.Wish.Parse(Wish).Items.Sum(i => i.ComputeInstances?.Count ?? 1);
+
+        public override string ToString() => $"{Model}: {State}, in use {string.Join(',', InUse)} -> {Wish}";
+    }
+}
