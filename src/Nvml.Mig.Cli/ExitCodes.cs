@@ -1,3 +1,5 @@
+using Nvml.Mig.Planning;
+
 namespace Nvml.Mig.Cli;
 
 /// <summary>What the process exits with: 0, the nvmlReturn_t of what failed, or one of these.</summary>
@@ -17,6 +19,9 @@ internal static class ExitCodes
     {
         NvmlException e => For(e.Code),
         UsageException => Usage,
+        PlanningException { Error: PlanningError.UnreadableWish or PlanningError.InvalidCount } => Usage,
+        PlanningException { Error: PlanningError.UnknownInstance } => For(NvmlReturnCode.NotFound),
+        PlanningException => For(NvmlReturnCode.InvalidArgument),
         _ => Other,
     };
 }

@@ -1,4 +1,4 @@
-using System.Globalization;
+using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli;
 
@@ -6,44 +6,32 @@ namespace Nvml.Mig.Cli;
 internal sealed record InstanceRequest(string Profile, int? Start)
 {
     /// <summary>
-    /// Reads what <c>nvidia-smi mig -cgi</c> takes, and counts: <c>9,19:0</c>, <c>3g.20gb,1g.5gb*3</c>.
+    /// Reads a wish as a list of what to create in that order: <c>9,19:0</c>, <c>3g.20gb,1g.5gb*3</c>, as <c>nvidia-smi mig -cgi</c> does.
     /// </summary>
-    /// <exception cref="UsageException">It is not of that form.</exception>
+    /// <exception cref="UsageException">It is not a list of GPU instances.</exception>
     public static IReadOnlyList<InstanceRequest> ParseMany(IEnumerable<string> arguments)
     {
         List<InstanceRequest> requests = [];
-        foreach (string item in arguments.SelectMany(argument => argument.Split(',', StringSplitOptions.TrimEntries)))
+        foreach (string text in arguments.SelectMany(argument => argument.Split(',')))
         {
-            string rest = item;
-            int count = 1;
-            int? start = null;
-            if (rest.Split('*') is [string before, string number])
-            {
-                rest = before.TrimEnd();
-                count = ParseNumber(number, 1, item);
-            }
-
-            if (rest.Split(':') is [string profile, string place])
-            {
-                rest = profile.TrimEnd();
-                start = ParseNumber(place, 0, item);
-            }
-
-            if (rest.Length == 0 || rest.AsSpan().ContainsAny('*', ':'))
-                throw Unreadable(item);
-            if (start is not null && count > 1)
-                throw new UsageException($"'{item}' asks for {count} instances in one place.");
-            requests.AddRange(Enumerable.Repeat(new InstanceRequest(rest, start), count));
+            WishItem item = Parse(text);
+            if (item.Kind != WishKind.Have || item.Shared is not null || item.ComputeInstances is not null)
+                throw new UsageException($"'{text.Trim()}' is more than GPU instances to create: write PROFILE, PROFILE:START or PROFILE*COUNT.");
+            requests.AddRange(Enumerable.Repeat(new InstanceRequest(item.Profile, item.Start), item.Count));
         }
 
         return requests;
     }
 
-    private static int ParseNumber(string text, int least, string item) =>
-        int.TryParse(text.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= least && number <= 64
-            ? number
-            : throw Unreadable(item);
-
-    private static UsageException Unreadable(string item) =>
-        new($"'{item}' is not an instance: write PROFILE, PROFILE:START or PROFILE*COUNT, with a profile's name or id, as in 3g.20gb,1g.5gb*3 or 9,19:0.");
+    private static WishItem Parse(string text)
+    {
+        try
+        {
+            return WishItem.Parse(text);
+        }
+        catch (PlanningException e)
+        {
+            throw new UsageException(e.Message);
+        }
+    }
 }

@@ -22,6 +22,7 @@ internal static class Program
             PlacementsCommand.Build(),
             CreateCommand.Build(),
             ListCommand.Build(),
+            PlanCommand.Build(),
             DestroyCommand.Build(),
             CdiCommand.Build(),
             SimulateCommand.Build(),

@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Nvml.Mig.Cli.Doctor;
+using Nvml.Mig.Planning;
 using Nvml.Mig.Simulator;
 
 namespace Nvml.Mig.Cli.Output;
@@ -59,10 +60,11 @@ internal sealed record ListDocument(IReadOnlyList<GpuLayoutEntry> Gpus);
 internal sealed record GpuLayoutEntry(
     int Index, string? Name, string? Uuid, string? PciBusId, MigModeEntry? Mig, IReadOnlyList<GpuInstanceEntry>? GpuInstances, ErrorEntry? Error);
 
+/// <summary>A GPU instance; <c>id</c> is null for one that is only planned.</summary>
 internal sealed record GpuInstanceEntry(
-    int Id, string Profile, int ProfileId, PlacementEntry Placement, IReadOnlyList<ComputeInstanceEntry> ComputeInstances);
+    int? Id, string Profile, int ProfileId, PlacementEntry Placement, IReadOnlyList<ComputeInstanceEntry> ComputeInstances);
 
-internal sealed record ComputeInstanceEntry(int Id, string Profile, int ProfileId, PlacementEntry Placement, string? MigUuid);
+internal sealed record ComputeInstanceEntry(int? Id, string Profile, int ProfileId, PlacementEntry Placement, string? MigUuid);
 
 internal sealed record CreateDocument(IReadOnlyList<CreatedEntry> Gpus, ErrorEntry? Error);
 
@@ -87,6 +89,53 @@ internal sealed record DestroyDocument(IReadOnlyList<DestroyedEntry> Gpus, Error
 /// <summary>What was destroyed on a GPU: <c>2/0</c> is compute instance 0 of GPU instance 2, <c>2</c> the GPU instance.</summary>
 internal sealed record DestroyedEntry(int Index, string Uuid, IReadOnlyList<string> Destroyed, IReadOnlyList<string> NotDestroyed);
 
+/// <summary>What <c>plan</c> prints: for each GPU the plan or why there is none; with <c>--anywhere</c> GPUs that stay as they are have no entry.</summary>
+internal sealed record PlanDocument(IReadOnlyList<PlanEntry> Gpus, ErrorEntry? Error);
+
+/// <summary>
+/// A plan for a GPU: null index and UUID for one that is only a model. Without a plan, <c>after</c> and <c>steps</c> are null and
+/// <c>refusal</c> is not. <c>room</c> and <c>fragmentation</c> are those afterwards.
+/// </summary>
+internal sealed record PlanEntry(
+    int? Index,
+    string? Uuid,
+    string Name,
+    MigModeEntry? Mig,
+    string Wish,
+    IReadOnlyList<GpuInstanceEntry> Before,
+    IReadOnlyList<GpuInstanceEntry>? After,
+    IReadOnlyList<int?>? Kept,
+    IReadOnlyList<PlanStepEntry>? Steps,
+    long? Room,
+    double? Fragmentation,
+    RefusalEntry? Refusal);
+
+/// <summary>A step of a plan. The GPU instance is the one at that placement; the id is null if the plan creates it.</summary>
+internal sealed record PlanStepEntry(
+    PlanAction Action,
+    int? GpuInstanceId,
+    string Profile,
+    int ProfileId,
+    PlacementEntry Placement,
+    int? ComputeInstanceId,
+    string? ComputeProfile,
+    int? ComputeProfileId,
+    PlacementEntry? ComputePlacement,
+    string Reason);
+
+/// <summary>Why there is no plan; <c>removal</c> names the GPU instances without which there would be one.</summary>
+internal sealed record RefusalEntry(
+    PlanRefusalReason Reason,
+    string Message,
+    IReadOnlyList<PlanShortage> Shortages,
+    IReadOnlyList<InTheWayEntry> InTheWay,
+    IReadOnlyList<int?>? Removal,
+    IReadOnlyList<string> Nearest);
+
+internal sealed record InTheWayEntry(int? GpuInstanceId, string Profile, PlacementEntry Placement, IReadOnlyList<UserEntry> Users);
+
+internal sealed record UserEntry(int ProcessId, string? Name);
+
 internal sealed record ResetDocument(IReadOnlyList<string> Reset);
 
 internal sealed record ModelsDocument(IReadOnlyList<SimulatedModel> Models);
@@ -99,7 +148,12 @@ internal sealed record ErrorEntry(int Code, string Name, string? Function, strin
 {
     public static ErrorEntry From(Exception failure) => failure is NvmlException e
         ? new ErrorEntry((int)e.Code, e.Code.ToString(), e.Function, e.Message)
-        : new ErrorEntry(ExitCodes.For(failure), failure is UsageException ? "Usage" : "Unexpected", null, failure.Message);
+        : new ErrorEntry(ExitCodes.For(failure), failure switch
+        {
+            UsageException => "Usage",
+            PlanningException e2 => e2.Error.ToString(),
+            _ => "Unexpected",
+        }, null, failure.Message);
 
     public static ErrorEntry? FromOptional(Exception? failure) => failure is null ? null : From(failure);
 }
@@ -114,6 +168,7 @@ internal sealed record ErrorEntry(int Code, string Name, string? Function, strin
 [JsonSerializable(typeof(ListDocument))]
 [JsonSerializable(typeof(CreateDocument))]
 [JsonSerializable(typeof(DestroyDocument))]
+[JsonSerializable(typeof(PlanDocument))]
 [JsonSerializable(typeof(ErrorDocument))]
 [JsonSerializable(typeof(ResetDocument))]
 [JsonSerializable(typeof(ModelsDocument))]

@@ -1,3 +1,5 @@
+using Nvml.Mig.Planning;
+
 namespace Nvml.Mig.Cli.Output;
 
 /// <summary>How a command that could not do its work ends.</summary>
@@ -6,7 +8,7 @@ internal static class Failures
     /// <summary>One line on standard error; with <c>--json</c>, the same as a document on standard output. Returns the exit code.</summary>
     public static int Report(Exception failure, bool json)
     {
-        Say(failure is NvmlException or UsageException ? failure.Message : $"unexpected, please report: {failure}");
+        Say(failure is NvmlException or UsageException or PlanningException ? failure.Message : $"unexpected, please report: {failure}");
         if (json)
             Documents.Print(new ErrorDocument(ErrorEntry.From(failure)));
         return ExitCodes.For(failure);

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using Spectre.Console;
 
 namespace Nvml.Mig.Cli.Output;
@@ -16,7 +15,7 @@ internal static class LayoutView
             console.WriteLine();
             console.WriteLine($"GPU {layout.Gpu.Index}  {layout.Gpu.Name}  {layout.Gpu.PciBusId}  MIG {layout.Mode}");
             if (layout.Mode.Current)
-                console.Write(new Text(Picture(layout, console.Profile.Width)));
+                console.Write(new Text(Picture.Draw(layout.SliceCount, layout.GpuInstances.Select(PictureBox.From), console.Profile.Width)));
         }
     }
 
@@ -60,46 +59,5 @@ internal static class LayoutView
         return table;
     }
 
-    /// <summary>One box for each instance and each free slice, as wide as it has slices; with profile and GPU instance id.</summary>
-    private static string Picture(Layout layout, int width)
-    {
-        List<(int Start, int Size, string Top, string Bottom)> boxes = [];
-        for (int slice = 0; slice < layout.SliceCount;)
-        {
-            GpuInstanceEntry? instance = layout.GpuInstances.FirstOrDefault(i => i.Placement.Start == slice);
-            boxes.Add(instance is null
-                ? (slice, 1, "", "free")
-                : (slice, instance.Placement.Size, instance.Profile, $"GI {instance.Id}"));
-            slice += boxes[^1].Size;
-        }
-
-        // A box of n slices is n cells and the n - 1 borders between them wide. Cells are as wide as the longest text needs, as two
-        // digits need, and as the terminal allows; what does not fit then is cut.
-        int needed = Math.Max(2, boxes.Max(box => (Math.Max(box.Top.Length, box.Bottom.Length) + 2 - (box.Size - 1) + box.Size - 1) / box.Size));
-        int cell = Math.Clamp(((width - 1) / layout.SliceCount) - 1, 2, needed);
-        int Width(int size) => (size * cell) + size - 1;
-        string Line(char left, char between, char right, Func<int, int, string> content) =>
-            left + string.Join(between, boxes.Select((box, i) => content(i, Width(box.Size)))) + right;
-
-        StringBuilder picture = new();
-        picture.Append(' ');
-        for (int slice = 0; slice < layout.SliceCount; slice++)
-            picture.Append(Center(Number(slice), cell)).Append(' ');
-        picture.AppendLine(" memory slice".Length <= width - picture.Length ? " memory slice" : "");
-        picture.AppendLine(Line('┌', '┬', '┐', (_, box) => new string('─', box)));
-        picture.AppendLine(Line('│', '│', '│', (i, box) => Center(boxes[i].Top, box)));
-        picture.AppendLine(Line('│', '│', '│', (i, box) => Center(boxes[i].Bottom, box)));
-        picture.AppendLine(Line('└', '┴', '┘', (_, box) => new string('─', box)));
-        return picture.ToString();
-    }
-
-    private static string Center(string text, int width)
-    {
-        if (text.Length > width)
-            text = text[..(width - 1)] + "…";
-        int left = (width - text.Length) / 2;
-        return new string(' ', left) + text + new string(' ', width - text.Length - left);
-    }
-
-    private static string Number(int value) => value.ToString(CultureInfo.InvariantCulture);
+    private static string Number(int? value) => value?.ToString(CultureInfo.InvariantCulture) ?? "-";
 }

@@ -118,7 +118,7 @@ public class ErrorTests
     {
         using Nvmig nvmig = new();
 
-        Fails(nvmig.Run("create", "@/etc/hostname"), 2, "nvmig: GPU 0 (GPU-*) has no GPU instance profile '@/etc/hostname'*");
+        Fails(nvmig.Run("create", "@/etc/hostname"), 64, "nvmig: '@/etc/hostname' is more than GPU instances to create: *");
     }
 
     [Theory]

@@ -1,0 +1,58 @@
+using System.Globalization;
+using Nvml.Mig.Planning;
+using Spectre.Console;
+
+namespace Nvml.Mig.Cli.Output;
+
+/// <summary>A plan for people: the GPU before and after, and the steps; or what would help.</summary>
+internal static class PlanView
+{
+    public static void Show(IAnsiConsole console, Planned planned)
+    {
+        console.WriteLine(planned.Gpu is { } gpu ? $"GPU {gpu.Index}  {planned.Name}  {gpu.PciBusId}  MIG {planned.Mode}" : planned.Name);
+        if (planned.Mode is { Current: false })
+            console.WriteLine("MIG mode must be enabled before any of this.");
+        if (planned.Before.Instances.Count > 0)
+            Draw(console, "Before:", planned.Before);
+        if (planned.Plan is { } plan)
+            ShowPlan(console, plan);
+        else if (planned.Refusal is { } refusal)
+            ShowHelp(console, refusal);
+        console.WriteLine();
+    }
+
+    private static void ShowPlan(IAnsiConsole console, GpuPlan plan)
+    {
+        if (plan.IsEmpty)
+        {
+            console.WriteLine("Nothing to do: it is so already.");
+            return;
+        }
+
+        Draw(console, "After:", plan.GetResult());
+        Table table = Tables.Create(console, ">Step", "Do", "Why");
+        for (int i = 0; i < plan.Steps.Count; i++)
+            table.AddRow((i + 1).ToString(CultureInfo.InvariantCulture), Markup.Escape(plan.Steps[i].ToString()), Markup.Escape(plan.GetReason(plan.Steps[i])));
+        Tables.Print(console, table);
+        console.WriteLine($"{Count(plan.Kept.Count, "GPU instance stays", "GPU instances stay")}, {Count(plan.DestroyedCount, "instance is destroyed", "instances are destroyed")}.");
+    }
+
+    private static void ShowHelp(IAnsiConsole console, PlanRefusal refusal)
+    {
+        console.WriteLine($"No plan: {refusal.Message}");
+        foreach (BlockedPlacement blocked in refusal.Blocked)
+            console.WriteLine($"  {blocked.Profile} at {blocked.Placement} is blocked by {string.Join(" and ", blocked.By)}.");
+        if (refusal.Removal is { } removal)
+            console.WriteLine($"It would be possible without {string.Join(" and ", removal)}.");
+        if (refusal.Nearest.Count > 0)
+            console.WriteLine($"Possible as things stand: {string.Join("   or   ", refusal.Nearest)}");
+    }
+
+    private static void Draw(IAnsiConsole console, string title, GpuState state)
+    {
+        console.WriteLine(title);
+        console.Write(new Text(Picture.Draw(state.Geometry.MemorySliceCount, Planned.Entries(state).Select(PictureBox.From), console.Profile.Width)));
+    }
+
+    private static string Count(int count, string one, string many) => $"{count} {(count == 1 ? one : many)}";
+}

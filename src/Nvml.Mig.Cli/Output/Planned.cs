@@ -1,0 +1,75 @@
+using Nvml.Mig.Planning;
+
+namespace Nvml.Mig.Cli.Output;
+
+/// <summary>A GPU with its plan, or why it has none.</summary>
+internal sealed record Planned(string Title, GpuDevice? Gpu, string Name, MigMode? Mode, GpuState Before, Wish Wish, GpuPlan? Plan, PlanRefusal? Refusal)
+{
+    public static Planned On(GpuDevice gpu, GpuState state, Wish wish, int[] forced)
+    {
+        try
+        {
+            Planner.TryPlan(state, wish, out GpuPlan? plan, out PlanRefusal? refusal, forced);
+            return new Planned($"GPU {gpu.Index}", gpu, gpu.Name, gpu.GetMigMode(), state, wish, plan, refusal);
+        }
+        catch (PlanningException e)
+        {
+            throw new PlanningException(e.Error, e.Culprit, $"GPU {gpu.Index}: {e.Message}");
+        }
+    }
+
+    public static Planned For(string name, GpuState empty, Wish wish)
+    {
+        Planner.TryPlan(empty, wish, out GpuPlan? plan, out PlanRefusal? refusal);
+        return new Planned(name, null, name, null, empty, wish, plan, refusal);
+    }
+
+    public PlanEntry ToEntry()
+    {
+        GpuState? after = Plan?.GetResult();
+        return new PlanEntry(
+            Gpu?.Index,
+            Gpu?.Uuid,
+            Name,
+            Mode is { } mode ? MigModeEntry.From(mode) : null,
+            Wish.ToString(),
+            Entries(Before),
+            after is null ? null : Entries(after),
+            Plan is null ? null : [.. Plan.Kept.Select(i => i.Id)],
+            Plan is null ? null : [.. Plan.Steps.Select(ToEntry)],
+            Plan?.Room,
+            after is null ? null : Math.Round(Defragmentation.GetScore(after), 3),
+            Refusal is null ? null : ToEntry(Refusal));
+    }
+
+    public static IReadOnlyList<GpuInstanceEntry> Entries(GpuState state) =>
+        [.. state.Instances.Select(i => new GpuInstanceEntry(
+            i.Id,
+            i.Profile.Name,
+            i.Profile.Id,
+            PlacementEntry.From(i.Placement),
+            [.. i.ComputeInstances.Select(c => new ComputeInstanceEntry(c.Id, c.Profile.Name, c.Profile.Id, PlacementEntry.From(c.Placement), c.MigUuid))]))];
+
+    private static RefusalEntry ToEntry(PlanRefusal refusal) =>
+        new(
+            refusal.Reason,
+            refusal.Message,
+            refusal.Shortages,
+            [.. refusal.InTheWay.Select(i => new InTheWayEntry(
+                i.Id, i.Profile.Name, PlacementEntry.From(i.Placement), [.. i.Users.Select(u => new UserEntry(u.ProcessId, u.Name))]))],
+            refusal.Removal is null ? null : [.. refusal.Removal.Select(i => i.Id)],
+            [.. refusal.Nearest.Select(w => w.ToString())]);
+
+    private PlanStepEntry ToEntry(PlanStep step) =>
+        new(
+            step.Action,
+            step.GpuInstanceId,
+            step.Profile.Name,
+            step.Profile.Id,
+            PlacementEntry.From(step.Placement),
+            step.ComputeInstanceId,
+            step.ComputeProfile?.Name,
+            step.ComputeProfile?.Id,
+            step.ComputePlacement is { } place ? PlacementEntry.From(place) : null,
+            Plan!.GetReason(step));
+}

@@ -1,0 +1,160 @@
+using System.Text.Json;
+
+namespace Nvml.Mig.Tests.Cli;
+
+public class PlanCommandTests
+{
+    [Fact]
+    public void A_plan_for_a_model_needs_no_gpu()
+    {
+        using Nvmig nvmig = new();
+
+        Nvmig.Answer answer = nvmig.RunBare("plan", "19,19,14,9", "--for", "A100-SXM4-40GB");
+
+        answer.ExitCode.Should().Be(0, answer.Error);
+        answer.Out.Should().Match(
+            """
+            NVIDIA A100-SXM4-40GB
+            After:
+                0        1        2        3        4        5        6        7      memory slice
+            ┌────────┬────────┬─────────────────┬───────────────────────────────────┐
+            │ 1g.5gb │ 1g.5gb │     2g.10gb     │              3g.20gb              │
+            │  new   │  new   │       new       │                new                │
+            └────────┴────────┴─────────────────┴───────────────────────────────────┘
+            *create GPU instance 3g.20gb at 4:4*wanted*
+            0 GPU instances stay, 0 instances are destroyed.
+
+            """.ReplaceLineEndings("\n") + "\n");
+        File.Exists(nvmig.StateFile).Should().BeFalse("the machine that the model was looked up on is nobody's");
+    }
+
+    [Fact]
+    public void A_plan_shows_before_and_after_and_changes_nothing()
+    {
+        using Nvmig nvmig = new();
+        nvmig.Run("create", "1g.5gb:1,1g.5gb:2,2g.10gb", "--enable-mig").ExitCode.Should().Be(0);
+        string before = nvmig.Run("list", "--json").Out;
+
+        Nvmig.Answer answer = nvmig.Run("plan", "3g.20gb,1g.5gb*3");
+
+        answer.ExitCode.Should().Be(0, answer.Error);
+        answer.Out.Should().Match("*Before:*│  free  │  GI 8  │  GI 9  │  free  │      GI 5 *After:*│  new   │  GI 8  │  GI 9  │  free  │                new*");
+        answer.Out.Should().Match("*destroy GPU instance 5 (2g.10gb at 4:2)*│ its place is wanted for 3g.20gb at 4:4 *").And.Contain("2 GPU instances stay, 2 instances are destroyed.");
+        nvmig.Run("list", "--json").Out.Should().Be(before);
+    }
+
+    [Fact]
+    public void With_json_everything_about_the_plan_is_there()
+    {
+        using Nvmig nvmig = new();
+        nvmig.Run("create", "1g.5gb:1,2g.10gb", "--enable-mig").ExitCode.Should().Be(0);
+
+        JsonElement document = nvmig.Run("plan", "3g.20gb,1g.5gb", "--json").Json;
+
+        document.GetProperty("error").ValueKind.Should().Be(JsonValueKind.Null);
+        JsonElement gpu = document.GetProperty("gpus")[0];
+        gpu.GetProperty("kept").EnumerateArray().Select(id => id.GetInt32()).Should().Equal(8);
+        gpu.GetProperty("before").GetArrayLength().Should().Be(2);
+        gpu.GetProperty("after").EnumerateArray().Select(i => i.GetProperty("id").ValueKind).Should().Equal(JsonValueKind.Number, JsonValueKind.Null);
+        gpu.GetProperty("steps").EnumerateArray().Select(s => s.GetProperty("action").GetString()).Should().Equal(
+            "DestroyComputeInstance", "DestroyGpuInstance", "CreateGpuInstance", "CreateComputeInstance");
+        gpu.GetProperty("steps")[2].GetProperty("placement").GetProperty("start").GetInt32().Should().Be(4);
+        gpu.GetProperty("refusal").ValueKind.Should().Be(JsonValueKind.Null);
+    }
+
+    [Fact]
+    public void Where_there_is_no_room_the_exit_code_is_23_and_the_reasons_are_told()
+    {
+        using Nvmig nvmig = new();
+        nvmig.Run("create", "9", "--enable-mig").ExitCode.Should().Be(0);
+
+        Nvmig.Answer answer = nvmig.Run("plan", "4g.20gb*2");
+
+        answer.ExitCode.Should().Be(23);
+        answer.Complaints.Should().ContainSingle().Which.Should().StartWith("nvmig: GPU 0: 2 instances of 4g.20gb are wanted; a GPU has 1 at most.");
+        answer.Out.Should().Contain("Possible as things stand: 4g.20gb,3g.20gb");
+        JsonElement document = nvmig.Run("plan", "+3g.20gb*2", "--json").Json;
+        document.GetProperty("error").GetProperty("code").GetInt32().Should().Be(23);
+        JsonElement refusal = document.GetProperty("gpus")[0].GetProperty("refusal");
+        refusal.GetProperty("removal").EnumerateArray().Select(id => id.GetInt32()).Should().Equal(2);
+        refusal.GetProperty("nearest")[0].GetString().Should().Be("+3g.20gb");
+    }
+
+    [Fact]
+    public void Where_something_in_use_is_in_the_way_the_exit_code_is_19_unless_it_is_named()
+    {
+        using Nvmig nvmig = new();
+        nvmig.Run("create", "9,19", "--enable-mig").ExitCode.Should().Be(0);
+        using NvmlSimulator machine = NvmlSimulator.Start(nvmig.Simulate, nvmig.StateFile);
+        using NvmlSession session = NvmlSession.Open(machine.LibraryPath);
+        using IDisposable process = machine.StartProcess(session.Devices[0].GetMigDevices().Single(d => d.GpuInstanceId == 2), 4711, "python");
+
+        Nvmig.Answer answer = nvmig.Run("plan", "7g.40gb");
+
+        answer.ExitCode.Should().Be(19, answer.Error);
+        answer.Complaints.Should().Equal("nvmig: GPU 0: GPU instance 2 (3g.20gb at 4:4) is in use by process 4711 (python) and in the way.");
+        nvmig.Run("plan", "4g.20gb").ExitCode.Should().Be(19);
+        nvmig.Run("plan", "4g.20gb,3g.20gb").ExitCode.Should().Be(0);
+        nvmig.Run("plan", "7g.40gb", "--force-in-use", "2", "-i", "0").ExitCode.Should().Be(0);
+        nvmig.Run("plan", "7g.40gb", "--force-in-use", "3", "-i", "0").ExitCode.Should().Be(6);
+    }
+
+    [Fact]
+    public void Anywhere_places_instances_beside_what_is_there_on_as_few_gpus_as_hold_them()
+    {
+        using Nvmig nvmig = new("A100-SXM4-40GB*3");
+        nvmig.Run("enable").ExitCode.Should().Be(0);
+        nvmig.Run("create", "4g.20gb", "-i", "1").ExitCode.Should().Be(0);
+
+        JsonElement document = nvmig.Run("plan", "3g.20gb,7g.40gb", "--anywhere", "--json").Json;
+        Nvmig.Answer none = nvmig.Run("plan", "7g.40gb*3", "--anywhere");
+
+        document.GetProperty("gpus").EnumerateArray().Select(g => (g.GetProperty("index").GetInt32(), g.GetProperty("wish").GetString()))
+            .Should().Equal((0, "+7g.40gb:0"), (1, "+3g.20gb:4"));
+        none.ExitCode.Should().Be(23);
+        none.Complaints.Should().ContainSingle().Which.Should().Be("nvmig: There is no room on 3 GPUs for 1 of 3 7g.40gb, beside what stands on them. Nothing was changed.");
+        nvmig.Run("plan", "3g.20gb", "--anywhere", "-i", "0,2", "--json").Json.GetProperty("gpus")[0].GetProperty("index").GetInt32().Should().Be(0);
+    }
+
+    [Theory]
+    [InlineData(64, "plan")]
+    [InlineData(64, "plan", "9,,19")]
+    [InlineData(64, "plan", "9*0")]
+    [InlineData(2, "plan", "3g.21gb")]
+    [InlineData(2, "plan", "9:1")]
+    [InlineData(2, "plan", "9:0,19:3")]
+    [InlineData(6, "plan", "--", "-GI5")]
+    [InlineData(2, "plan", "3g.21gb", "--anywhere")]
+    [InlineData(64, "plan", "9:0", "--anywhere")]
+    [InlineData(64, "plan", "9", "--for", "A30")]
+    public void What_makes_no_sense_is_refused(int exitCode, params string[] arguments)
+    {
+        using Nvmig nvmig = new();
+
+        Nvmig.Answer answer = nvmig.Run(arguments);
+
+        answer.ExitCode.Should().Be(exitCode, answer.Error);
+        answer.Complaints.Should().ContainSingle();
+    }
+
+    [Fact]
+    public void A_gpu_that_nobody_has_seen_yet_is_planned_too()
+    {
+        using Nvmig nvmig = new("FUTURE");
+        nvmig.Environment["NVML_STUB_DRIVER"] = "future";
+
+        JsonElement document = nvmig.Run("plan", "4g.512gb,1g.128gb*2,1g.256gb", "--json").Json;
+
+        document.GetProperty("gpus")[0].GetProperty("after").EnumerateArray()
+            .Select(i => (i.GetProperty("profileId").GetInt32(), i.GetProperty("placement").GetProperty("start").GetInt32()))
+            .Should().Equal((119, 0), (119, 4), (121, 8), (105, 16));
+    }
+
+    [Fact]
+    public void A_gpu_with_mig_disabled_is_planned_as_empty_and_said_so()
+    {
+        using Nvmig nvmig = new();
+
+        nvmig.Run("plan", "9").Out.Should().Contain("MIG Disabled\nMIG mode must be enabled before any of this.\n").And.Contain("create GPU instance 3g.20gb at 4:4");
+    }
+}
