@@ -76,6 +76,13 @@ NVML_EXPORT nvmlReturn_t nvmlStubEndProcess(unsigned int pid);
 /* A GPU reports an Xid error, on an instance or (both -1) on the whole: those who wait for its events get one. */
 NVML_EXPORT nvmlReturn_t nvmlStubRaiseXid(unsigned int gpu, int gpuInstance, int computeInstance, unsigned int xid);
 
+/*
+ * How a GPU is: whether its persistence mode is on (as on a new machine), whether a bad row of its memory waits for a reset
+ * to be replaced or could not be, and its aggregate count of uncorrected memory errors, which are in DRAM.
+ */
+NVML_EXPORT nvmlReturn_t nvmlStubSetHealth(unsigned int gpu, unsigned int persistenceMode, unsigned int rowRemapPending,
+                                           unsigned int rowRemapFailed, unsigned int uncorrectedEccErrors);
+
 /* nvidia-smi --gpu-reset: instances go, a pending MIG mode comes, a lost GPU is back. IN_USE while clients hold it. */
 NVML_EXPORT nvmlReturn_t nvmlStubResetGpu(unsigned int gpu);
 

@@ -6,25 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static unsigned int read_number(const uint8_t bytes[4])
-{
-    return bytes[0] | (unsigned int)bytes[1] << 8 | (unsigned int)bytes[2] << 16 | (unsigned int)bytes[3] << 24;
-}
-
-static void write_number(uint8_t bytes[4], unsigned int value)
-{
-    for (unsigned int i = 0; i < 4; i++)
-        bytes[i] = (uint8_t)(value >> (8 * i));
-}
-
 unsigned int client_pid(const client_state *client)
 {
-    return read_number(client->pid);
+    return read_u32(client->pid);
 }
 
 unsigned int client_memory_mib(const client_state *client)
 {
-    return read_number(client->memory_mib);
+    return read_u32(client->memory_mib);
 }
 
 bool is_busy(const gpu_state *gpu, int gpu_instance)
@@ -97,8 +86,8 @@ static nvmlReturn_t start(gpu_state *gpu, int gpu_instance, int compute_instance
             .compute_instance = compute_instance < 0 ? WHOLE_GPU : (uint8_t)compute_instance,
             .kind = (uint8_t)kind,
         };
-        write_number(client->pid, pid);
-        write_number(client->memory_mib, memory_mib);
+        write_u32(client->pid, pid);
+        write_u32(client->memory_mib, memory_mib);
         snprintf(client->name, sizeof(client->name), "%s", name == NULL ? "" : name);
         return NVML_SUCCESS;
     }
@@ -141,12 +130,32 @@ nvmlReturn_t nvmlStubEndProcess(unsigned int pid)
     return found ? result : NVML_ERROR_NOT_FOUND;
 }
 
+nvmlReturn_t nvmlStubSetHealth(unsigned int gpu, unsigned int persistenceMode, unsigned int rowRemapPending,
+                               unsigned int rowRemapFailed, unsigned int uncorrectedEccErrors)
+{
+    machine_state *machine;
+    nvmlReturn_t result = state_lock(STATE_CHANGE, &machine);
+    if (result != NVML_SUCCESS)
+        return result;
+    if (gpu >= machine->gpu_count) {
+        state_unlock(false);
+        return NVML_ERROR_NOT_FOUND;
+    }
+    gpu_state *changed = &machine->gpus[gpu];
+    changed->persistence_off = persistenceMode == 0;
+    changed->row_remap_pending = rowRemapPending != 0;
+    changed->row_remap_failed = rowRemapFailed != 0;
+    write_u32(changed->ecc_errors, uncorrectedEccErrors);
+    return state_unlock(true);
+}
+
 /* What a reset does to a GPU, and a reboot before it does more. */
 static void reset(gpu_state *gpu)
 {
     memset(gpu->instances, 0, sizeof(gpu->instances));
     gpu->mig_enabled = gpu->mig_pending;
     gpu->lost = 0;
+    gpu->row_remap_pending = 0;
 }
 
 nvmlReturn_t nvmlStubResetGpu(unsigned int gpu)

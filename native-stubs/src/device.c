@@ -265,7 +265,7 @@ NVML_FUNCTION(nvmlDeviceGetBrand, (nvmlDevice_t device, nvmlBrandType_t *type), 
 
 /* ---- modes ------------------------------------------------------------------------------------------------------- */
 
-/* Enabled, as on the H200 that was measured. */
+/* Enabled unless set otherwise, as on the H200 that was measured. */
 NVML_FUNCTION(nvmlDeviceGetPersistenceMode, (nvmlDevice_t device, nvmlEnableState_t *mode), (device, mode),
               gpu_of_device(device))
 {
@@ -275,7 +275,7 @@ NVML_FUNCTION(nvmlDeviceGetPersistenceMode, (nvmlDevice_t device, nvmlEnableStat
     nvmlReturn_t result = lock_gpu_without_mig_device(device, &at);
     if (result != NVML_SUCCESS)
         return result;
-    *mode = NVML_FEATURE_ENABLED;
+    *mode = at.gpu->persistence_off ? NVML_FEATURE_DISABLED : NVML_FEATURE_ENABLED;
     return state_unlock(false);
 }
 

@@ -1,4 +1,4 @@
-/* The simulated machine has no memory errors: where it is known that they are counted, there are none. */
+/* The simulated machine has the memory errors that nvmlStubSetHealth() gives it, where it is known that they are counted. */
 #include "ecc.h"
 
 #include "calls.h"
@@ -15,6 +15,11 @@ static bool has_counter(const target *of, nvmlEccCounterType_t counter)
     return of->model->ecc == ECC_ON && !(of->gpu->mig_enabled && counter == NVML_VOLATILE_ECC);
 }
 
+unsigned int ecc_count(const gpu_state *gpu, nvmlMemoryErrorType_t error, nvmlEccCounterType_t counter)
+{
+    return error == NVML_MEMORY_ERROR_TYPE_UNCORRECTED && counter == NVML_AGGREGATE_ECC ? read_u32(gpu->ecc_errors) : 0;
+}
+
 NVML_FUNCTION(nvmlDeviceGetTotalEccErrors,
               (nvmlDevice_t device, nvmlMemoryErrorType_t errorType, nvmlEccCounterType_t counterType,
                unsigned long long *eccCounts),
@@ -27,10 +32,11 @@ NVML_FUNCTION(nvmlDeviceGetTotalEccErrors,
     if (result != NVML_SUCCESS)
         return result;
     bool counted = has_counter(&at, counterType);
+    unsigned int errors = ecc_count(at.gpu, errorType, counterType);
     state_unlock(false);
     if (!counted)
         return NVML_ERROR_NOT_SUPPORTED;
-    *eccCounts = 0;
+    *eccCounts = errors;
     return NVML_SUCCESS;
 }
 
@@ -54,10 +60,11 @@ NVML_FUNCTION(nvmlDeviceGetMemoryErrorCounter,
                   counterType == NVML_VOLATILE_ECC;
     else
         counted = has_counter(&at, counterType) && (in_sram || locationType == NVML_MEMORY_LOCATION_DRAM);
+    unsigned int errors = in_sram ? 0 : ecc_count(at.gpu, errorType, counterType);
     state_unlock(false);
     if (!counted)
         return NVML_ERROR_NOT_SUPPORTED;
-    *count = 0;
+    *count = errors;
     return NVML_SUCCESS;
 }
 
@@ -78,9 +85,13 @@ NVML_FUNCTION(nvmlDeviceGetRemappedRows,
     if (result != NVML_SUCCESS)
         return result;
     bool counted = ecc_has_rows(&at);
+    unsigned int pending = at.gpu->row_remap_pending;
+    unsigned int failed = at.gpu->row_remap_failed;
     state_unlock(false);
     if (!counted)
         return NVML_ERROR_NOT_SUPPORTED;
-    *corrRows = *uncRows = *isPending = *failureOccurred = 0;
+    *corrRows = *uncRows = 0;
+    *isPending = pending;
+    *failureOccurred = failed;
     return NVML_SUCCESS;
 }

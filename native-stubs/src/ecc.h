@@ -7,4 +7,7 @@
 /* Whether a GPU can say which rows it has remapped: Ampere and newer, without GPU instances (header). */
 bool ecc_has_rows(const target *of);
 
+/* The errors of a GPU that are counted, in DRAM. */
+unsigned int ecc_count(const gpu_state *gpu, nvmlMemoryErrorType_t error, nvmlEccCounterType_t counter);
+
 #endif

@@ -43,9 +43,11 @@ static nvmlReturn_t read_field(const target *at, nvmlFieldValue_t *field)
         return NVML_SUCCESS;
     case NVML_FI_DEV_REMAPPED_COR:
     case NVML_FI_DEV_REMAPPED_UNC:
-    case NVML_FI_DEV_REMAPPED_PENDING:
-    case NVML_FI_DEV_REMAPPED_FAILURE:
         return ecc_has_rows(at) ? read_long(field, 0) : NVML_ERROR_NOT_SUPPORTED;
+    case NVML_FI_DEV_REMAPPED_PENDING:
+        return ecc_has_rows(at) ? read_long(field, at->gpu->row_remap_pending) : NVML_ERROR_NOT_SUPPORTED;
+    case NVML_FI_DEV_REMAPPED_FAILURE:
+        return ecc_has_rows(at) ? read_long(field, at->gpu->row_remap_failed) : NVML_ERROR_NOT_SUPPORTED;
     case NVML_FI_DEV_IS_RESETLESS_MIG_SUPPORTED:
         return at->model->profile_count == 0 ? NVML_ERROR_NOT_SUPPORTED
                                              : read_unsigned(field, at->model->architecture >= ARCHITECTURE_HOPPER);

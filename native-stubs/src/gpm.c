@@ -13,12 +13,13 @@
 
 struct nvmlGpmSample_st {
     struct nvmlGpmSample_st *next;
-    bool taken;
+    unsigned long long taken; /* counts up from 1; 0: not yet */
     bool busy;
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct nvmlGpmSample_st *samples;
+static unsigned long long samples_taken;
 
 /* Only under the mutex. */
 static bool is_sample(nvmlGpmSample_t sample)
@@ -95,7 +96,7 @@ static nvmlReturn_t take(nvmlDevice_t device, long gpu_instance, nvmlGpmSample_t
         return NVML_ERROR_INVALID_ARGUMENT; /* measured for an instance that is not there */
     pthread_mutex_lock(&mutex);
     if (is_sample(sample)) {
-        sample->taken = true;
+        sample->taken = ++samples_taken;
         sample->busy = busy;
     } else {
         result = NVML_ERROR_INVALID_ARGUMENT;
@@ -192,6 +193,9 @@ static nvmlReturn_t read_metric(nvmlGpmMetric_t *metric, double busy)
     return NVML_SUCCESS;
 }
 
+/* Measured on an H200: samples the wrong way round are no error, and the rates are nonsense. */
+static const double NONSENSE = -1e9;
+
 /* Measured: too many metrics, none, one sample given twice, or one that was never taken are wrong as a whole. */
 NVML_FUNCTION(nvmlGpmMetricsGet, (nvmlGpmMetricsGet_t *metricsGet), (metricsGet), NO_GPU)
 {
@@ -203,13 +207,18 @@ NVML_FUNCTION(nvmlGpmMetricsGet, (nvmlGpmMetricsGet_t *metricsGet), (metricsGet)
         metricsGet->sample1 == metricsGet->sample2)
         return NVML_ERROR_INVALID_ARGUMENT;
     pthread_mutex_lock(&mutex);
-    bool valid = is_sample(metricsGet->sample1) && is_sample(metricsGet->sample2) && metricsGet->sample1->taken &&
-                 metricsGet->sample2->taken;
+    bool valid = is_sample(metricsGet->sample1) && is_sample(metricsGet->sample2) && metricsGet->sample1->taken > 0 &&
+                 metricsGet->sample2->taken > 0;
+    bool reversed = valid && metricsGet->sample1->taken > metricsGet->sample2->taken;
     double busy = valid ? 50.0 * metricsGet->sample1->busy + 50.0 * metricsGet->sample2->busy : 0;
     pthread_mutex_unlock(&mutex);
     if (!valid)
         return NVML_ERROR_INVALID_ARGUMENT;
-    for (unsigned int i = 0; i < metricsGet->numMetrics; i++)
-        metricsGet->metrics[i].nvmlReturn = read_metric(&metricsGet->metrics[i], busy);
+    for (unsigned int i = 0; i < metricsGet->numMetrics; i++) {
+        nvmlGpmMetric_t *metric = &metricsGet->metrics[i];
+        metric->nvmlReturn = read_metric(metric, busy);
+        if (reversed && metric->nvmlReturn == NVML_SUCCESS)
+            metric->value = NONSENSE;
+    }
     return NVML_SUCCESS;
 }

@@ -29,7 +29,7 @@ typedef struct {
 } file_header;
 
 static const char file_magic[8] = {'N', 'V', 'M', 'L', 'S', 'T', 'U', 'B'};
-enum { FILE_FORMAT = 7 };
+enum { FILE_FORMAT = 8 };
 
 _Static_assert(sizeof(gpu_state) % 8 == 0 || sizeof(gpu_state) * MAX_GPUS % 8 == 0, "the state file has no padding");
 
@@ -213,8 +213,9 @@ static bool is_machine(const machine_state *of, const gpu_model *models_of[MAX_G
         bool ambiguous;
         size_t length = strnlen(gpu->model, MODEL_KEY_SIZE);
         models_of[g] = length == MODEL_KEY_SIZE ? NULL : model_find(gpu->model, length, &ambiguous);
-        if (models_of[g] == NULL || gpu->swapped > 1 || gpu->in_vm > 1 || gpu->lost > 1 || gpu->mig_enabled > 1 ||
-            gpu->mig_pending > 1 || !are_instances(models_of[g], gpu))
+        if (models_of[g] == NULL || gpu->swapped > 1 || gpu->in_vm > 1 || gpu->lost > 1 ||
+            gpu->persistence_off > 1 || gpu->row_remap_pending > 1 || gpu->row_remap_failed > 1 ||
+            gpu->mig_enabled > 1 || gpu->mig_pending > 1 || !are_instances(models_of[g], gpu))
             return false;
         for (unsigned int i = 0; i < MAX_CLIENTS; i++)
             if (gpu->clients[i].name[sizeof(gpu->clients[i].name) - 1] != '\0')

@@ -36,6 +36,18 @@ typedef struct {
 
 enum { WHOLE_GPU = 0xFF };
 
+/* Numbers in it are little-endian. */
+static inline uint32_t read_u32(const uint8_t bytes[4])
+{
+    return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+}
+
+static inline void write_u32(uint8_t bytes[4], uint32_t value)
+{
+    for (unsigned int i = 0; i < 4; i++)
+        bytes[i] = (uint8_t)(value >> (8 * i));
+}
+
 /* Who uses a GPU. */
 typedef struct {
     uint8_t exists;
@@ -52,6 +64,10 @@ typedef struct {
     uint8_t swapped; /* a board whose two halves have each other's ids */
     uint8_t in_vm;   /* passed through to a virtual machine, which cannot reset it */
     uint8_t lost;    /* fallen off the bus */
+    uint8_t persistence_off;
+    uint8_t row_remap_pending; /* a bad row of memory waits for a reset */
+    uint8_t row_remap_failed;
+    uint8_t ecc_errors[4]; /* little-endian: uncorrected, in DRAM, before the driver was loaded */
     client_state clients[MAX_CLIENTS];
     uint8_t mig_enabled;
     uint8_t mig_pending;

@@ -7,7 +7,7 @@ internal static class GlobalOptions
 {
     public static readonly Option<string[]> Gpu = new("--gpu", "-i")
     {
-        Description = "The GPUs: index, UUID or PCI bus id; several times, or separated by commas. Without it, every GPU that can be divided.",
+        Description = "The GPUs: index, UUID or PCI bus id; several times, or separated by commas. Without it, every GPU that can be divided; for devices and doctor, every GPU.",
         HelpName = "GPU",
         Recursive = true,
     };

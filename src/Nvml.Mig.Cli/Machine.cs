@@ -106,6 +106,8 @@ internal sealed class Machine : IDisposable
             .SelectMany(value => value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))];
         if (names.Length == 0 && parsed.GetResult(GlobalOptions.Gpu) is not null)
             throw new UsageException("--gpu names no GPU.");
+        if (names.FirstOrDefault(name => name.StartsWith("MIG-", StringComparison.OrdinalIgnoreCase)) is { } device)
+            throw new UsageException($"'{device}' is a MIG device, not a GPU. 'nvmig list' shows which GPU it is on.");
 
         NvmlSimulator? simulator = parsed.GetValue(GlobalOptions.Simulate) is { } spec
             ? NvmlSimulator.Start(spec, SimulatedMachines.FileFor(spec))

@@ -229,6 +229,25 @@ public sealed class NvmlSimulator : IDisposable
         Happen("nvmlStubRaiseXid", $"raise Xid {xid} on GPU {gpu}", result);
     }
 
+    /// <summary>Sets how a GPU is; what is not said is as on a new machine.</summary>
+    /// <param name="gpu">The index of the GPU.</param>
+    /// <param name="persistenceMode">Whether persistence mode is on.</param>
+    /// <param name="rowRemapPending">Whether a bad row of memory waits for a reset to be replaced.</param>
+    /// <param name="rowRemapFailed">Whether a bad row of memory could not be replaced.</param>
+    /// <param name="uncorrectedEccErrors">The aggregate count of uncorrected memory errors.</param>
+    /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
+    public void SetHealth(
+        int gpu, bool persistenceMode = true, bool rowRemapPending = false, bool rowRemapFailed = false, int uncorrectedEccErrors = 0)
+    {
+        ThrowIfDisposed();
+        ArgumentOutOfRangeException.ThrowIfNegative(uncorrectedEccErrors);
+        static uint Flag(bool value) => value ? 1u : 0;
+        Happen(
+            "nvmlStubSetHealth",
+            $"set the health of GPU {gpu}",
+            StubControls.nvmlStubSetHealth((uint)gpu, Flag(persistenceMode), Flag(rowRemapPending), Flag(rowRemapFailed), (uint)uncorrectedEccErrors));
+    }
+
     /// <summary>
     /// Resets a GPU as <c>nvidia-smi --gpu-reset</c> does: its instances go, a pending MIG mode comes, and if it was lost it is back.
     /// </summary>

@@ -53,6 +53,10 @@ internal static unsafe partial class StubControls
     public static partial int nvmlStubRaiseXid(uint gpu, int gpuInstance, int computeInstance, uint xid);
 
     [LibraryImport(Name)]
+    public static partial int nvmlStubSetHealth(
+        uint gpu, uint persistenceMode, uint rowRemapPending, uint rowRemapFailed, uint uncorrectedEccErrors);
+
+    [LibraryImport(Name)]
     public static partial int nvmlStubResetGpu(uint gpu);
 
     [LibraryImport(Name)]

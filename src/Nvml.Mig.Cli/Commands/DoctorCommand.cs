@@ -22,36 +22,48 @@ internal static class DoctorCommand
     private static int Run(ParseResult parsed)
     {
         string? simulated = parsed.GetValue(GlobalOptions.Simulate);
+        bool json = parsed.GetValue(GlobalOptions.Json);
         // A simulated machine has no host, unless one is named.
-        HostRoot? root = simulated is not null && parsed.GetResult(HostOption.Root) is null ? null : HostOption.GetRoot(parsed);
-        PrivilegesReport? privileges = root is { } host ? ReadPrivileges(host) : null;
-        HoldersReport? holders = root is { } hostOfHolders ? ReadHolders(hostOfHolders) : null;
+        HostReport? host = simulated is not null && parsed.GetResult(HostOption.Root) is null ? null : HostExamination.Examine(HostOption.GetRoot(parsed));
         DriverReport? driver = null;
-        IReadOnlyList<GpuReport> gpus = [];
+        List<GpuReport> gpus = [];
         NvmlException? failure = null;
         try
         {
             using Machine machine = Machine.Open(parsed);
             driver = ReadDriver(machine.Session);
-            gpus = [.. machine.Gpus().Select(GpuExamination.Examine)];
+            IReadOnlyList<GpuDevice> devices = machine.Gpus();
+            Progress.Run(machine, say =>
+            {
+                foreach (GpuDevice gpu in devices)
+                {
+                    say($"GPU {gpu.Index}: reading");
+                    gpus.Add(GpuExamination.Examine(gpu));
+                }
+            });
         }
-        catch (NvmlException e)
+        catch (NvmlException e) when (driver is null || parsed.GetResult(GlobalOptions.Gpu) is null)
         {
-            failure = e; // That NVML cannot be used is a finding here, not the end.
+            failure = e; // That NVML cannot be used is a finding here, not the end; that there is no such GPU is an error as anywhere.
         }
 
         ErrorEntry? error = ErrorEntry.FromOptional(failure);
         DoctorDocument document = new(
             Version(),
+            DateTimeOffset.UtcNow,
             new SystemReport(
-                RuntimeInformation.OSDescription, RuntimeInformation.OSArchitecture.ToString(), RuntimeInformation.FrameworkDescription, simulated),
+                RuntimeInformation.OSDescription,
+                Environment.OSVersion.VersionString,
+                RuntimeInformation.OSArchitecture.ToString(),
+                RuntimeInformation.FrameworkDescription,
+                Environment.GetEnvironmentVariable("NVML_LIBRARY_PATH"),
+                simulated),
+            host,
             driver,
-            privileges,
-            holders,
             gpus,
-            Diagnosis.Of(driver, privileges, holders, gpus, error),
+            Diagnosis.Of(host, driver, gpus, error),
             error);
-        if (parsed.GetValue(GlobalOptions.Json))
+        if (json)
             Documents.Print(document);
         else
             DoctorView.Show(document);
@@ -68,6 +80,7 @@ internal static class DoctorCommand
             Try("nvmlVersion", session.GetNvmlVersion),
             Try("cudaVersion", () => session.GetCudaVersion().ToString()),
             session.LibraryPath,
+            LibraryFile(),
             session.GetFunctions(),
             unread);
 
@@ -79,33 +92,24 @@ internal static class DoctorCommand
             }
             catch (NvmlException e)
             {
-                unread.Add(new UnreadEntry(what, e.Code, e.Function));
+                unread.Add(new UnreadEntry(what, e.Code, e.Function, e.Message));
                 return null;
             }
         }
     }
 
-    private static PrivilegesReport ReadPrivileges(HostRoot root)
+    /// <summary>The file that the loader found for a name without a folder.</summary>
+    private static string? LibraryFile()
     {
-        MigPrivileges privileges = MigPrivileges.Read(root);
-        return new PrivilegesReport(
-            privileges.EffectiveUserId,
-            privileges.HasSysAdmin,
-            privileges.IsInHostUserNamespace,
-            privileges.Config.ToString(),
-            privileges.Monitor.ToString(),
-            privileges.CanChange,
-            privileges.CanList,
-            $"{privileges.ChangeExplanation} {privileges.ListExplanation}");
-    }
-
-    private static HoldersReport ReadHolders(HostRoot root)
-    {
-        GpuHolders holders = GpuHolders.Find(root);
-        return new HoldersReport(
-            holders.IsComplete,
-            holders.UnreadableProcessCount,
-            [.. holders.Holders.Where(h => !h.IsSelf).Select(h => new HolderReport(h.ProcessId, h.Name, h.Command, h.Service, h.SystemdUnit, h.Files))]);
+        try
+        {
+            return File.ReadLines("/proc/self/maps").Select(line => line[Math.Max(0, line.IndexOf('/', StringComparison.Ordinal))..])
+                .FirstOrDefault(path => Path.GetFileName(path).StartsWith("libnvidia-ml.so", StringComparison.Ordinal));
+        }
+        catch (IOException)
+        {
+            return null;
+        }
     }
 
     private static string Version() =>

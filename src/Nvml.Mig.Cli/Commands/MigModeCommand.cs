@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Nvml.Mig.Cli.Doctor;
 using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Commands;
@@ -25,13 +26,25 @@ internal static class MigModeCommand
             MigModeOutcome.Pending => new NvmlException(
                 change.Reason,
                 "nvmlDeviceSetMigMode",
-                $"MIG will be {verb} on {gpuName} after a GPU reset or reboot, not before ({change.Reason}): stop what uses the GPU and run nvidia-smi --gpu-reset."),
+                $"MIG will be {verb} on {gpuName} after a GPU reset or reboot, not before ({change.Reason}). {Diagnosis.PendingAdvice(change.Reason != NvmlReturnCode.InUse && IsPassedThrough(gpu))}"),
             MigModeOutcome.InUse => new NvmlInUseException(
                 NvmlReturnCode.InUse,
                 "nvmlDeviceSetMigMode",
                 $"MIG cannot be {verb} on {gpuName}: In use by another client (NVML_ERROR_IN_USE, 19, from nvmlDeviceSetMigMode). Nothing was changed. {(enable ? "Stop what uses the GPU." : "Destroy its instances (nvmig destroy) and stop what uses the GPU.")}"),
             _ => null,
         };
+    }
+
+    private static bool IsPassedThrough(GpuDevice gpu)
+    {
+        try
+        {
+            return gpu.GetVirtualizationMode() == GpuVirtualizationMode.Passthrough;
+        }
+        catch (NvmlException)
+        {
+            return false; // It only chooses the better of two pieces of advice.
+        }
     }
 
     private static int Run(Machine machine, bool enable)

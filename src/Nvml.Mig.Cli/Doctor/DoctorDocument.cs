@@ -7,24 +7,24 @@ namespace Nvml.Mig.Cli.Doctor;
 /// <c>unread</c>, with the reason.
 /// </summary>
 /// <param name="Nvmig">The version of nvmig.</param>
+/// <param name="Time">When the report was made.</param>
 /// <param name="System">The operating system and the runtime.</param>
+/// <param name="Host">What Linux says beside NVML; null on a simulated machine, which has no host.</param>
 /// <param name="Driver">Null if NVML cannot be used: see <paramref name="Error"/>.</param>
-/// <param name="Privileges">Null on a simulated machine, which has no host.</param>
-/// <param name="Holders">Who has the driver's device files open; null on a simulated machine.</param>
 /// <param name="Gpus">The GPUs.</param>
 /// <param name="Findings">What is worth knowing, the worst first.</param>
 /// <param name="Error">Why NVML cannot be used.</param>
 internal sealed record DoctorDocument(
     string Nvmig,
+    DateTimeOffset Time,
     SystemReport System,
+    HostReport? Host,
     DriverReport? Driver,
-    PrivilegesReport? Privileges,
-    HoldersReport? Holders,
     IReadOnlyList<GpuReport> Gpus,
     IReadOnlyList<Finding> Findings,
     ErrorEntry? Error);
 
-internal sealed record SystemReport(string OperatingSystem, string Architecture, string Runtime, string? Simulated);
+internal sealed record SystemReport(string OperatingSystem, string Kernel, string Architecture, string Runtime, string? NvmlLibraryPath, string? Simulated);
 
 /// <summary>The driver; <c>functions</c> says of each function that nvmig knows whether the driver has it.</summary>
 internal sealed record DriverReport(
@@ -33,16 +33,31 @@ internal sealed record DriverReport(
     string? NvmlVersion,
     string? CudaVersion,
     string Library,
+    string? LibraryFile,
     IReadOnlyDictionary<string, bool> Functions,
     IReadOnlyList<UnreadEntry> Unread);
+
+/// <summary>What Linux says. What cannot be read is null; <c>problems</c> says why.</summary>
+internal sealed record HostReport(
+    string Root,
+    string? KernelModule,
+    bool? NvidiaDrmLoaded,
+    IReadOnlyList<NodeReport> DeviceNodes,
+    PrivilegesReport? Privileges,
+    HoldersReport? Holders,
+    IReadOnlyList<string> Problems);
+
+internal sealed record NodeReport(string Path, bool Exists);
 
 internal sealed record PrivilegesReport(
     int EffectiveUserId, bool SysAdmin, bool HostUserNamespace, string ConfigCapability, string MonitorCapability, bool CanChange, bool CanList, string Explanation);
 
-internal sealed record HoldersReport(bool Complete, int UnreadableProcesses, IReadOnlyList<HolderReport> Processes);
+/// <summary>Who has device files open, as far as it can be seen: processes that could not be looked into may too.</summary>
+internal sealed record HoldersReport(bool SeesWholeHost, IReadOnlyList<int> UnreadableProcesses, IReadOnlyList<HolderReport> Processes);
 
+/// <summary>A process with device files open, and the capabilities of instances that are among them, such as <c>gpu0/gi7/access</c>.</summary>
 internal sealed record HolderReport(
-    int ProcessId, string Name, string? Command, string? Service, string? SystemdUnit, IReadOnlyList<string> Files);
+    int ProcessId, string Name, string? Command, string? Service, string? SystemdUnit, IReadOnlyList<string> Files, IReadOnlyList<string> Capabilities);
 
 /// <summary>A GPU; all null but the index and <c>error</c> if it does not answer.</summary>
 internal sealed record GpuReport(int Index)
@@ -111,14 +126,10 @@ internal sealed record GpuReport(int Index)
 
     public IReadOnlyList<ProcessReport>? Processes { get; set; }
 
-    /// <summary>Processes that have the GPU's device file open and that NVML does not show; null on a simulated machine.</summary>
-    public IReadOnlyList<HolderReport>? HiddenHolders { get; set; }
+    /// <summary>Processes that have device files of the GPU or its instances open; null on a simulated machine, and where that cannot be read.</summary>
+    public IReadOnlyList<GpuHolderReport>? Holders { get; set; }
 
-    /// <summary>Whether MIG can be changed on it now, as far as can be seen.</summary>
-    public bool ReadyForChange { get; set; }
-
-    /// <summary>What is in the way.</summary>
-    public IReadOnlyList<string> Obstacles { get; set; } = [];
+    public Readiness? Readiness { get; set; }
 
     public IReadOnlyList<UnreadEntry> Unread { get; set; } = [];
 
@@ -139,7 +150,16 @@ internal sealed record ProfileReport(
 internal sealed record ProcessReport(int ProcessId, string? Name, string Kinds, long? UsedMemoryBytes, int? GpuInstanceId, int? ComputeInstanceId);
 
 /// <summary>Something that could not be read, and why.</summary>
-internal sealed record UnreadEntry(string What, NvmlReturnCode Code, string Function);
+internal sealed record UnreadEntry(string What, NvmlReturnCode Code, string Function, string Message);
+
+/// <summary>Who holds a GPU. <c>shownByNvml</c> is null if NVML does not show its processes to us.</summary>
+internal sealed record GpuHolderReport(int ProcessId, string Name, string? Service, string? SystemdUnit, bool? ShownByNvml, IReadOnlyList<int> GpuInstances);
+
+/// <summary>Whether a GPU is ready for each kind of change, as far as can be seen.</summary>
+internal sealed record Readiness(ChangeReadiness ModeChange, ChangeReadiness Create, ChangeReadiness Destroy);
+
+/// <summary><c>ready</c> is null if something that decides it could not be read.</summary>
+internal sealed record ChangeReadiness(bool? Ready, IReadOnlyList<string> Obstacles);
 
 internal enum Severity
 {
@@ -153,5 +173,5 @@ internal enum Severity
     Note,
 }
 
-/// <summary>Something worth knowing. The code names its kind and never changes.</summary>
-internal sealed record Finding(Severity Severity, string Code, int? Gpu, string Message);
+/// <summary>Something worth knowing, of these GPUs or, without any, of the machine. The code names its kind and never changes.</summary>
+internal sealed record Finding(Severity Severity, string Code, IReadOnlyList<int> Gpus, string Message);

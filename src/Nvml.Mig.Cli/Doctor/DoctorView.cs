@@ -7,6 +7,9 @@ internal static class DoctorView
 {
     private const int Indent = 12;
 
+    /// <summary>Findings that the lines of their GPU say already.</summary>
+    private static readonly string[] SaidAbove = ["no-mig"];
+
     public static void Show(DoctorDocument report)
     {
         IAnsiConsole console = Machine.CreateConsole();
@@ -17,11 +20,13 @@ internal static class DoctorView
             Line("Functions", missing == 0 ? $"all {driver.Functions.Count} are there" : $"{driver.Functions.Count - missing} of {driver.Functions.Count} are there");
         }
 
-        Line("System", $"{report.System.OperatingSystem}, {report.System.Runtime}, nvmig {report.Nvmig}");
-        if (report.Privileges is { } privileges)
-            Line("Privileges", privileges.Explanation);
-        if (report.System.Simulated is { } machine && report.Holders is null)
-            Line("Host", $"not looked at: the machine {machine} is simulated");
+        Line("System", $"{report.System.OperatingSystem}, {report.System.Kernel}, {report.System.Runtime}, nvmig {report.Nvmig}");
+        if (report.Host?.KernelModule is { } module)
+            Line("Module", module);
+        if (report.Host?.Privileges is { CanChange: true, CanList: true } privileges)
+            Line("Privileges", privileges.Explanation); // Others are among the findings.
+        if (report.System.Simulated is { } machine && report.Host is null)
+            Line("Host", $"not looked at, since the machine {machine} is simulated: who holds a GPU and what this process may do is not known");
         foreach (GpuReport gpu in report.Gpus)
         {
             Console.Out.WriteLine();
@@ -29,9 +34,9 @@ internal static class DoctorView
         }
 
         Console.Out.WriteLine();
-        if (report.Findings.Count == 0)
+        if (report.Findings.All(f => f.Severity == Severity.Note))
             Console.Out.WriteLine("Nothing is the matter.");
-        foreach (Finding finding in report.Findings)
+        foreach (Finding finding in report.Findings.Where(f => !SaidAbove.Contains(f.Code)))
         {
             string color = finding.Severity switch
             {
@@ -39,7 +44,7 @@ internal static class DoctorView
                 Severity.Warning => "yellow",
                 _ => "grey",
             };
-            string gpu = finding.Gpu is { } index ? $"GPU {index}: " : "";
+            string gpu = finding.Gpus.Count == 0 ? "" : $"GPU {string.Join(", ", finding.Gpus)}: ";
             console.Markup($"[{color}]{finding.Severity.ToString().ToLowerInvariant(),-7}[/]  ");
             Console.Out.WriteLine(gpu + finding.Message);
         }
@@ -48,7 +53,7 @@ internal static class DoctorView
     private static void Show(GpuReport gpu)
     {
         Console.Out.WriteLine($"GPU {gpu.Index}  {gpu.Name ?? "does not answer"}  {gpu.PciBusId}  {gpu.Uuid}");
-        if (gpu.Error is not null)
+        if (gpu.Uuid is null)
             return;
         string reset = gpu.ChangesMigModeWithoutReset switch
         {
@@ -56,21 +61,45 @@ internal static class DoctorView
             false => ", changes with a GPU reset",
             null => "",
         };
-        Line("MIG", gpu.Mig is { } mode ? new MigMode(mode.Current, mode.Pending) + reset : "not supported");
+        Line("MIG", gpu.Mig is { } mode ? new MigMode(mode.Current, mode.Pending) + reset : gpu.MigCapable == false ? "not supported" : "cannot be read");
         Line("Board", $"{gpu.Architecture ?? "?"}, VBIOS {gpu.VbiosVersion ?? "not told"}, virtualization {gpu.VirtualizationMode ?? "not told"}, persistence mode {OnOff(gpu.PersistenceMode)}");
         if (gpu.Memory is { } memory)
             Line("Memory", $"{MiB(memory.UsedBytes)} used of {MiB(memory.TotalBytes)} MiB");
-        if (gpu.GpuInstances is { } instances)
-            Line("Instances", instances.Count == 0 ? "none" : string.Join(", ", instances.Select(i => $"{i.Id} ({i.Profile}, {i.ComputeInstances.Count} compute)")));
+        if (gpu.MigCapable != false)
+        {
+            Line("Instances", gpu.GpuInstances switch
+            {
+                null => "cannot be read",
+                { Count: 0 } => "none",
+                { } instances => string.Join(", ", instances.Select(i => $"{i.Id} ({i.Profile}, {i.ComputeInstances.Count} compute)")),
+            });
+        }
+
         Line("Processes", gpu.Processes switch
         {
             null => "cannot be read",
             { Count: 0 } => "none",
             { } running => string.Join(", ", running.Select(p => $"{p.ProcessId} ({p.Name ?? "?"}){(p.GpuInstanceId is { } id ? $" on GPU instance {id}" : "")}")),
         });
-        if (gpu.HiddenHolders is { Count: > 0 } hidden)
-            Line("Held by", string.Join(", ", hidden.Select(h => $"{h.ProcessId} ({h.Service ?? h.Name})")));
-        Line("Ready", gpu.ReadyForChange ? "yes, for a change of MIG" : $"no: {string.Join(" ", gpu.Obstacles)}");
+        if (gpu.Holders is { Count: > 0 } holders)
+            Line("Held by", string.Join(", ", holders.Select(Diagnosis.Name)));
+        if (gpu.Readiness is { } ready && gpu.MigCapable != false)
+        {
+            Line("Ready for", $"a change of mode: {Ready(ready.ModeChange)}");
+            Line("", $"new instances:    {Ready(ready.Create)}");
+            Line("", $"destroying:       {(ready.Destroy.Ready == true && gpu.GpuInstances is { Count: 0 } ? "there is nothing to destroy" : Ready(ready.Destroy))}");
+        }
+    }
+
+    private static string Ready(ChangeReadiness change)
+    {
+        string why = change.Obstacles.Count == 0 ? "" : $": {string.Join("; ", change.Obstacles)}";
+        return change.Ready switch
+        {
+            true => "yes",
+            false => $"no{why}",
+            null => $"not known{why}",
+        };
     }
 
     private static void Line(string label, string text) => Console.Out.WriteLine($"  {label.PadRight(Indent)}{text}");

@@ -40,9 +40,12 @@ internal sealed class GpuExamination
         _report.Uuid = _gpu.Uuid;
         _report.Name = _gpu.Name;
         _report.PciBusId = _gpu.PciBusId;
-        MigMode? mode = _gpu.TryGetMigMode();
-        _report.MigCapable = mode is not null;
-        _report.Mig = mode is { } known ? MigModeEntry.From(known) : null;
+        _report.MigCapable = Value("mig", () =>
+        {
+            MigMode? mode = _gpu.TryGetMigMode();
+            _report.Mig = mode is { } known ? MigModeEntry.From(known) : null;
+            return mode is not null;
+        });
         _report.MinorNumber = Value("minorNumber", () => _gpu.MinorNumber);
         _report.Serial = Try("serial", _gpu.GetSerial);
         _report.Brand = Try("brand", () => _gpu.Brand.ToString());
@@ -104,6 +107,7 @@ internal sealed class GpuExamination
             _report.GpuInstances = Try("gpuInstances", () => Layout.Read(_gpu, new MigMode(mode.Current, mode.Pending)).GpuInstances);
     }
 
+    /// <summary>What cannot be read is null, and noted.</summary>
     private T? Value<T>(string what, Func<T> read)
         where T : struct
     {
@@ -135,7 +139,7 @@ internal sealed class GpuExamination
     {
         if (e.Code == NvmlReturnCode.GpuIsLost)
             throw e;
-        _unread.Add(new UnreadEntry(what, e.Code, e.Function));
+        _unread.Add(new UnreadEntry(what, e.Code, e.Function, e.Message));
         return null;
     }
 }

@@ -36,12 +36,22 @@ public sealed record GpuHolder
     /// <summary>The minor numbers of the GPUs whose device files it has: 0 for <c>/dev/nvidia0</c>. None if it has shared files only.</summary>
     public IReadOnlyList<int> GpuMinors => [.. Files.Select(GpuMinor).OfType<int>().Order()];
 
+    /// <summary>
+    /// The numbers of the MIG capabilities that it has, the 12 of <c>/dev/nvidia-caps/nvidia-cap12</c>: <see cref="MigMinors.GetName"/> says
+    /// which instances they are of.
+    /// </summary>
+    public IReadOnlyList<int> CapabilityNumbers => [.. Files.Select(CapabilityNumber).OfType<int>().Order()];
+
     /// <summary><c>nv-hostengine (1234)</c></summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Name} ({ProcessId})");
 
-    private static int? GpuMinor(string file) =>
-        file.StartsWith(GpuHolders.DevicePrefix, StringComparison.Ordinal)
-        && int.TryParse(file.AsSpan(GpuHolders.DevicePrefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int minor)
-            ? minor
+    private static int? GpuMinor(string file) => NumberAfter(GpuHolders.DevicePrefix, file);
+
+    private static int? CapabilityNumber(string file) => NumberAfter(MigMinors.DeviceNodePrefix, file);
+
+    private static int? NumberAfter(string prefix, string file) =>
+        file.StartsWith(prefix, StringComparison.Ordinal)
+        && int.TryParse(file.AsSpan(prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+            ? number
             : null;
 }

@@ -38,10 +38,10 @@ public sealed record GpuHolders
     public required IReadOnlyList<GpuHolder> Holders { get; init; }
 
     /// <summary>
-    /// How many processes could not be looked into for lack of permission: any of them may be a holder too. Looking into those of others
-    /// takes root (CAP_SYS_PTRACE).
+    /// The processes, by id, that could not be looked into for lack of permission: any of them may be a holder too. Looking into those of
+    /// others takes root, and even that is not enough for a process that has capabilities which the caller lacks.
     /// </summary>
-    public required int UnreadableProcessCount { get; init; }
+    public required IReadOnlyList<int> UnreadableProcesses { get; init; }
 
     /// <summary>
     /// Whether the processes of the whole host are to be seen. False in a container without the host's PID namespace, and where /proc
@@ -50,7 +50,7 @@ public sealed record GpuHolders
     public required bool SeesWholeHost { get; init; }
 
     /// <summary>Whether every process of the host was looked into.</summary>
-    public bool IsComplete => SeesWholeHost && UnreadableProcessCount == 0;
+    public bool IsComplete => SeesWholeHost && UnreadableProcesses.Count == 0;
 
     /// <summary>Looks into every process: its open files and what it has mapped. About 10 ms for a hundred processes.</summary>
     /// <param name="root">Where the host's file system is.</param>
@@ -61,7 +61,7 @@ public sealed record GpuHolders
         // Not Environment.ProcessId: the host's /proc has another number for a process in a container.
         string? self = new FileInfo(Path.Combine(proc, "self")).LinkTarget;
         List<GpuHolder> holders = [];
-        int unreadable = 0;
+        List<int> unreadable = [];
         foreach (string folder in Directory.EnumerateDirectories(proc))
         {
             if (!int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out int processId))
@@ -76,14 +76,14 @@ public sealed record GpuHolders
             {
                 // One that ended while it was looked at holds nothing any more.
                 if (Directory.Exists(folder))
-                    unreadable++;
+                    unreadable.Add(processId);
             }
         }
 
         return new GpuHolders
         {
             Holders = [.. holders.OrderBy(holder => holder.ProcessId)],
-            UnreadableProcessCount = unreadable,
+            UnreadableProcesses = [.. unreadable.Order()],
             SeesWholeHost = ReadFirstLine(Path.Combine(proc, "2", "comm")) == "kthreadd",
         };
     }

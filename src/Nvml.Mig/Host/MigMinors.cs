@@ -102,7 +102,9 @@ public sealed class MigMinors
     public string? GetName(int number) => _names.GetValueOrDefault(number);
 
     /// <summary>The device node of a number.</summary>
-    internal static string DeviceNode(int number) => string.Create(CultureInfo.InvariantCulture, $"/dev/nvidia-caps/nvidia-cap{number}");
+    internal const string DeviceNodePrefix = "/dev/nvidia-caps/nvidia-cap";
+
+    internal static string DeviceNode(int number) => string.Create(CultureInfo.InvariantCulture, $"{DeviceNodePrefix}{number}");
 
     internal static string NameOf(int gpuMinor, int gpuInstanceId) =>
         string.Create(CultureInfo.InvariantCulture, $"gpu{gpuMinor}/gi{gpuInstanceId}/access");

@@ -17,6 +17,9 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
     /// <summary>Room for the instances of any profile, whatever the profile says of its own limit.</summary>
     private const int MaxInstances = 64;
 
+    /// <summary>Profiles are to be asked for without a struct version: the driver knows none of ours.</summary>
+    private bool _knowsNoVersion;
+
     public NativeGpu(NativeSession session, nvmlDevice_t handle, string provisionalName)
         : base(session, handle)
     {
@@ -77,22 +80,25 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
     {
         using Lease lease = Session.Lease();
         nvmlGpuInstanceProfileInfo_v2_t info = default;
-        nvmlReturn_t result;
-        string function;
-        bool named = Session.Library.Has(nameof(nvmlDeviceGetGpuInstanceProfileInfoV));
+        nvmlReturn_t result = NVML_SUCCESS;
+        string function = nameof(nvmlDeviceGetGpuInstanceProfileInfoV);
+        bool named = !_knowsNoVersion && Session.Library.Has(function);
         if (named)
         {
-            function = nameof(nvmlDeviceGetGpuInstanceProfileInfoV);
             info.version = nvmlGpuInstanceProfileInfo_v2_t.Version;
             result = nvmlDeviceGetGpuInstanceProfileInfoV(Handle, number, &info);
+            // Every driver knows number 0: it is the version of the struct that this one does not know.
+            named = number != 0 || result != NVML_ERROR_INVALID_ARGUMENT;
         }
-        else
+
+        if (!named)
         {
             // Drivers of the R470 branch: version 1 lacks the version and the name, and is the same otherwise.
             function = nameof(nvmlDeviceGetGpuInstanceProfileInfo);
             Require(function, "read the GPU instance profiles");
             nvmlGpuInstanceProfileInfo_t old;
             result = nvmlDeviceGetGpuInstanceProfileInfo(Handle, number, &old);
+            _knowsNoVersion = result != NVML_ERROR_INVALID_ARGUMENT;
             info = new nvmlGpuInstanceProfileInfo_v2_t
             {
                 id = old.id,

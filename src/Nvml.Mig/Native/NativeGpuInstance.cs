@@ -14,6 +14,9 @@ internal sealed unsafe class NativeGpuInstance(NativeGpu device, nvmlGpuInstance
     /// <summary>As for GPU instances: larger than any answer.</summary>
     private const int MaxPlacements = 256;
 
+    /// <summary>Profiles are to be asked for without a struct version: the driver knows none of ours.</summary>
+    private bool _knowsNoVersion;
+
     public NativeGpu Gpu => device;
 
     public NativeSession Session => device.Session;
@@ -68,21 +71,24 @@ internal sealed unsafe class NativeGpuInstance(NativeGpu device, nvmlGpuInstance
     {
         using Lease lease = Session.Lease();
         nvmlComputeInstanceProfileInfo_v2_t info = default;
-        nvmlReturn_t result;
-        string function;
-        bool named = Session.Library.Has(nameof(nvmlGpuInstanceGetComputeInstanceProfileInfoV));
+        nvmlReturn_t result = NVML_SUCCESS;
+        string function = nameof(nvmlGpuInstanceGetComputeInstanceProfileInfoV);
+        bool named = !_knowsNoVersion && Session.Library.Has(function);
         if (named)
         {
-            function = nameof(nvmlGpuInstanceGetComputeInstanceProfileInfoV);
             info.version = nvmlComputeInstanceProfileInfo_v2_t.Version;
             result = nvmlGpuInstanceGetComputeInstanceProfileInfoV(handle, number, NVML_COMPUTE_INSTANCE_ENGINE_PROFILE_SHARED, &info);
+            // As for GPU instances: it is the version of the struct that the driver does not know.
+            named = number != 0 || result != NVML_ERROR_INVALID_ARGUMENT;
         }
-        else
+
+        if (!named)
         {
             function = nameof(nvmlGpuInstanceGetComputeInstanceProfileInfo);
             Session.Require(function, "read the compute instance profiles of", device.Description);
             nvmlComputeInstanceProfileInfo_t old;
             result = nvmlGpuInstanceGetComputeInstanceProfileInfo(handle, number, NVML_COMPUTE_INSTANCE_ENGINE_PROFILE_SHARED, &old);
+            _knowsNoVersion = result != NVML_ERROR_INVALID_ARGUMENT;
             info = new nvmlComputeInstanceProfileInfo_v2_t
             {
                 id = old.id,

@@ -273,7 +273,7 @@ public class CommandTests
         Nvmig.Answer create = nvmig.Run("create", "9", "--enable-mig");
 
         enable.ExitCode.Should().Be(0);
-        enable.Complaints.Should().ContainSingle().Which.Should().Match("nvmig: MIG will be enabled on GPU 0 (GPU-*) (00000000:07:00.0) after a GPU reset or reboot, not before (NotSupported): stop what uses the GPU and run nvidia-smi --gpu-reset.");
+        enable.Complaints.Should().ContainSingle().Which.Should().Match("nvmig: MIG will be enabled on GPU 0 (GPU-*) (00000000:07:00.0) after a GPU reset or reboot, not before (NotSupported). A GPU that is passed through to a virtual machine is reset by rebooting that.");
         create.ExitCode.Should().Be(3);
         create.Complaints[1].Should().StartWith("nvmig: GPU 0: nothing was created; failed: enabling MIG mode; not tried: 3g.20gb");
     }

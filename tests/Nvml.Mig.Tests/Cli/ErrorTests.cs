@@ -3,6 +3,29 @@ namespace Nvml.Mig.Tests.Cli;
 /// <summary>Each mistake gets one clear line, the exit code that scripts expect, and no stack trace.</summary>
 public class ErrorTests
 {
+    [Theory]
+    [InlineData("devices")]
+    [InlineData("doctor")]
+    [InlineData("enable")]
+    [InlineData("disable")]
+    [InlineData("profiles")]
+    [InlineData("placements")]
+    [InlineData("create", "1g.5gb")]
+    [InlineData("plan", "1g.5gb")]
+    [InlineData("list")]
+    [InlineData("destroy", "--all")]
+    [InlineData("cdi")]
+    public void A_mig_device_is_no_gpu_to_any_command(params string[] command)
+    {
+        using Nvmig nvmig = new();
+        nvmig.Environment["NVML_LIBRARY_PATH"] = "/nowhere/libnvidia-ml.so.1";
+
+        Nvmig.Answer answer = nvmig.RunBare([.. command, "-i", "0,mig-4711"]);
+
+        answer.ExitCode.Should().Be(64, "that comes out before a driver is asked for");
+        answer.Complaints.Should().Equal("nvmig: 'mig-4711' is a MIG device, not a GPU. 'nvmig list' shows which GPU it is on.");
+    }
+
     [Fact]
     public void No_nvml_library_on_the_machine()
     {

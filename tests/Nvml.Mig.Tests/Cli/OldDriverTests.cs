@@ -25,6 +25,21 @@ public class OldDriverTests
     }
 
     [Fact]
+    public void A_driver_that_knows_no_struct_version_of_ours_is_asked_without()
+    {
+        using Nvmig versioned = OnLibrary("470/libnvidia-ml.so.1", "A100-SXM4-40GB");
+        using Nvmig nvmig = OnLibrary("libnvidia-ml.so.1", "A100-SXM4-40GB");
+        nvmig.Environment["NVML_STUB_DRIVER"] = "470";
+
+        nvmig.RunBare("profiles", "--json").Out.Should().Be(versioned.RunBare("profiles", "--json").Out);
+        Nvmig.Answer created = nvmig.RunBare("create", "3g.20gb", "--enable-mig", "--json");
+
+        created.ExitCode.Should().Be(0, created.Error);
+        created.Json.GetProperty("gpus")[0].GetProperty("created")[0].GetProperty("computeInstances")[0].GetProperty("profile").GetString()
+            .Should().Be("3g.20gb");
+    }
+
+    [Fact]
     public void Before_r510_no_3g_stands_beside_a_4g()
     {
         using Nvmig nvmig = OnLibrary("470/libnvidia-ml.so.1", "A100-SXM4-40GB");

@@ -133,18 +133,21 @@ public class CostTests
     [Fact]
     public void A_name_allocates_its_string_and_that_once()
     {
-        using SimulatedGpu machine = SimulatedGpu.Start("H200*2");
-        _ = machine.Session.Devices[0].Name; // the code is compiled now
-        GpuDevice gpu = machine.Session.Devices[1];
-        gpu.GetMigMode(); // its handle and UUID are read now
+        using SimulatedGpu machine = SimulatedGpu.Start("H200*8");
+        foreach (GpuDevice gpu in machine.Session.Devices)
+            gpu.GetMigMode(); // its handle and UUID are read now
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        string name = gpu.Name;
-        long first = GC.GetAllocatedBytesForCurrentThread() - before;
+        // The first of them compiles the code, and the runtime may allocate on our thread while it improves it.
+        long first = machine.Session.Devices.Min(gpu =>
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            _ = gpu.Name;
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        });
 
-        long string_ = (22 + (2 * name.Length) + 7) / 8 * 8; // header, length, characters and NUL, in words
+        long string_ = (22 + (2 * "NVIDIA H200".Length) + 7) / 8 * 8; // header, length, characters and NUL, in words
         first.Should().Be(string_);
-        Allocated(() => _ = gpu.Name).Should().Be(0);
+        Allocated(() => _ = machine.Gpu.Name).Should().Be(0);
     }
 
     private static void List(NvmlSession session)

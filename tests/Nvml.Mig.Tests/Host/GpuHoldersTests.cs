@@ -44,6 +44,18 @@ public class GpuHoldersTests
     }
 
     [Fact]
+    public void Capabilities_are_told_by_their_numbers()
+    {
+        using FakeHost host = new();
+        host.AddProcess(10, "job", open: ["/dev/nvidia-caps/nvidia-cap21", "/dev/nvidia-caps/nvidia-cap3", "/dev/nvidia-caps", "/dev/nvidia-caps/nvidia-capital", "/dev/nvidia7"]);
+
+        GpuHolder holder = GpuHolders.Find(host.Root).Holders.Single();
+
+        holder.CapabilityNumbers.Should().Equal(3, 21);
+        holder.GpuMinors.Should().Equal(7);
+    }
+
+    [Fact]
     public void A_device_file_that_was_deleted_is_still_held()
     {
         using FakeHost host = new();
@@ -120,7 +132,7 @@ public class GpuHoldersTests
         GpuHolders found = GpuHolders.Find(host.Root);
 
         found.Holders.Select(holder => holder.ProcessId).Should().Equal(10);
-        found.UnreadableProcessCount.Should().Be(2);
+        found.UnreadableProcesses.Should().HaveCount(2);
         found.IsComplete.Should().BeFalse();
     }
 
@@ -133,7 +145,7 @@ public class GpuHoldersTests
 
         GpuHolders found = GpuHolders.Find(container.Root);
 
-        (found.SeesWholeHost, found.UnreadableProcessCount, found.IsComplete).Should().Be((false, 0, false));
+        (found.SeesWholeHost, found.UnreadableProcesses.Count, found.IsComplete).Should().Be((false, 0, false));
         Directory.Delete(container.Root.Locate("/proc/2"), recursive: true);
         GpuHolders.Find(container.Root).SeesWholeHost.Should().BeFalse();
     }

@@ -82,7 +82,7 @@ public class StateFileTests
     }
 
     /// <summary>Where the first GPU's MIG mode and its GPU instance 1 are in a machine.</summary>
-    private const int Mode = 8 + (128 * 32) + 32 + 3 + (8 * 36);
+    private const int Mode = 8 + (128 * 32) + 32 + 3 + 7 + (8 * 36);
     private const int Instance0 = Mode + 2;
     private const int Instance1 = Instance0 + 27;
 

@@ -33,6 +33,55 @@ public unsafe class TelemetryTests
     }
 
     [Fact]
+    public void A_gpu_is_as_healthy_as_it_was_set_to_be()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200*2", migEnabled: false);
+        GpuDevice gpu = machine.Session.Devices[1];
+        Health(gpu).Should().Be((true, new RemappedRows(0, 0, false, false), 0));
+
+        machine.Simulator.SetHealth(1, persistenceMode: false, rowRemapPending: true, rowRemapFailed: true, uncorrectedEccErrors: 70000);
+        Health(gpu).Should().Be((false, new RemappedRows(0, 0, true, true), 70000));
+        gpu.GetEccErrorCount(EccErrorType.Corrected, EccCounterType.Aggregate).Should().Be(0);
+        gpu.GetEccErrorCount(EccErrorType.Uncorrected, EccCounterType.Volatile).Should().Be(0, "they were counted before the driver was loaded");
+        Health(machine.Gpu).Should().Be((true, new RemappedRows(0, 0, false, false), 0));
+
+        machine.Simulator.ResetGpu(1);
+        gpu.GetRemappedRows().Should().Be(new RemappedRows(0, 0, false, true), "the reset replaced the row that waited for it");
+
+        machine.Simulator.SetHealth(1);
+        Health(gpu).Should().Be(Health(machine.Gpu));
+        machine.Simulator.Invoking(s => s.SetHealth(2)).Should().Throw<NvmlNotFoundException>();
+
+        static (bool, RemappedRows, long) Health(GpuDevice gpu) =>
+            (gpu.GetPersistenceMode(), gpu.GetRemappedRows(), gpu.GetEccErrorCount(EccErrorType.Uncorrected, EccCounterType.Aggregate));
+    }
+
+    [Theory]
+    [InlineData(false, 0)]
+    [InlineData(true, -1e9)]
+    public void Samples_the_wrong_way_round_make_nonsense_and_no_error(bool reversed, double utilization)
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200", migEnabled: false);
+        nvmlGpmSample_t* samples = stackalloc nvmlGpmSample_t[2];
+        for (int i = 0; i < 2; i++)
+        {
+            LibNvml.nvmlGpmSampleAlloc(&samples[i]).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+            ((delegate* unmanaged<nint, nvmlGpmSample_t, nvmlReturn_t>)Export("nvmlGpmSampleGet"))(Gpu(0), samples[i]).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        }
+
+        nvmlGpmMetricsGet_t metrics = new() { version = 1, numMetrics = 2, sample1 = samples[reversed ? 1 : 0], sample2 = samples[reversed ? 0 : 1] };
+        metrics.metrics[0].metricId = (uint)GpmMetric.SmUtilization;
+        metrics.metrics[1].metricId = (uint)GpmMetric.PcieTransmitted;
+
+        LibNvml.nvmlGpmMetricsGet(&metrics).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+
+        (metrics.metrics[0].nvmlReturn, metrics.metrics[0].value).Should().Be((nvmlReturn_t.NVML_SUCCESS, utilization));
+        (metrics.metrics[1].nvmlReturn, metrics.metrics[1].value).Should().Be((nvmlReturn_t.NVML_SUCCESS, utilization));
+        for (int i = 0; i < 2; i++)
+            LibNvml.nvmlGpmSampleFree(samples[i]).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+    }
+
+    [Fact]
     public void A_change_of_the_layout_is_an_event_and_so_is_an_xid()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB*2");
