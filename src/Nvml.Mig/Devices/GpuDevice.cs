@@ -20,7 +20,7 @@ public sealed partial class GpuDevice
     private readonly ConcurrentDictionary<int, IReadOnlyList<Placement>> _placements = new();
     private NativeGpu? _native;
     private string? _name;
-    private string? _pciBusId;
+    private PciIdentity? _pci;
     private IReadOnlyList<GpuInstanceProfile>? _profiles;
 
     /// <summary>Profiles that the driver knows by their ids and does not list.</summary>
@@ -52,7 +52,22 @@ public sealed partial class GpuDevice
     /// <summary>The PCI bus id, such as <c>00000000:07:00.0</c>.</summary>
     /// <exception cref="NvmlException">The GPU does not answer.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
-    public string PciBusId => _pciBusId ??= Native.GetPciBusId();
+    public string PciBusId => Pci.BusId;
+
+    /// <summary>
+    /// What kind of PCI device it is: the device id in the upper half, the vendor in the lower, <c>0x233010DE</c> for an H100 80GB HBM3.
+    /// mig-parted's files choose GPUs by it.
+    /// </summary>
+    /// <exception cref="NvmlException">The GPU does not answer.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public uint PciDeviceId => Pci.DeviceId;
+
+    /// <summary>Which board it is on, in the same form as <see cref="PciDeviceId"/>: <c>0x18BF10DE</c> for an H200 SXM.</summary>
+    /// <exception cref="NvmlException">The GPU does not answer.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public uint PciSubsystemId => Pci.SubsystemId;
+
+    private PciIdentity Pci => _pci ??= Native.GetPci();
 
     /// <summary>
     /// The handle is asked for when it is first needed, so that one GPU that fell off the bus does not keep the others from being

@@ -31,12 +31,12 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
 
     public override string Description { get; }
 
-    public string GetPciBusId()
+    public PciIdentity GetPci()
     {
         using Lease lease = Session.Lease();
         nvmlPciInfo_t pci;
-        Check(nvmlDeviceGetPciInfo_v3(Handle, &pci), nameof(nvmlDeviceGetPciInfo_v3), "read the PCI bus id");
-        return NativeText.Read(pci.busId, NVML_DEVICE_PCI_BUS_ID_BUFFER_SIZE);
+        Check(nvmlDeviceGetPciInfo_v3(Handle, &pci), nameof(nvmlDeviceGetPciInfo_v3), "read the PCI ids");
+        return new PciIdentity(NativeText.Read(pci.busId, NVML_DEVICE_PCI_BUS_ID_BUFFER_SIZE), pci.pciDeviceId, pci.pciSubSystemId);
     }
 
     /// <summary>Null if the GPU has no MIG mode at all.</summary>

@@ -98,7 +98,7 @@ public class CostTests
 
         void ReadAll()
         {
-            _ = (gpu.Uuid, gpu.Name, gpu.PciBusId, gpu.MinorNumber, gpu.Brand, gpu.Architecture, gpu.ComputeCapability);
+            _ = (gpu.Uuid, gpu.Name, gpu.PciBusId, gpu.PciDeviceId, gpu.PciSubsystemId, gpu.MinorNumber, gpu.Brand, gpu.Architecture, gpu.ComputeCapability);
             _ = (gpu.GetSerial(), gpu.GetVbiosVersion(), gpu.GetMigFeatures(), gpu.GetCapabilities(profile), gpu.GetPossiblePlacements(profile));
         }
     }

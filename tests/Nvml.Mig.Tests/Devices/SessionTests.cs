@@ -42,6 +42,20 @@ public class SessionTests
     }
 
     [Fact]
+    public void What_a_gpu_is_on_the_pci_bus_comes_in_one_call()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB,H200", migEnabled: false);
+        GpuDevice gpu = machine.Session.Devices[1];
+        _ = gpu.Uuid;
+        long before = machine.Simulator.GetCallCount();
+
+        // As the H200 that was measured.
+        (gpu.PciBusId, gpu.PciDeviceId, gpu.PciSubsystemId).Should().Be(("00000000:08:00.0", 0x233510DEu, 0x18BF10DEu));
+        (machine.Simulator.GetCallCount() - before).Should().Be(1);
+        machine.Gpu.PciDeviceId.Should().Be(0x20B010DE);
+    }
+
+    [Fact]
     public void What_cannot_change_is_asked_once()
     {
         using SimulatedGpu machine = SimulatedGpu.Start(migEnabled: false);
@@ -55,7 +69,7 @@ public class SessionTests
                 gpu.GetPossiblePlacements(profile);
         }
 
-        // Count, handle, UUID, name, bus id; 17 profile numbers and the refusal behind them; placements of 7 profiles.
+        // Count, handle, UUID, name, PCI ids; 17 profile numbers and the refusal behind them; placements of 7 profiles.
         (machine.Simulator.GetCallCount() - before).Should().Be(5 + 18 + 7);
     }
 
