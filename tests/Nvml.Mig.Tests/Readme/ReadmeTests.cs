@@ -56,7 +56,9 @@ public class ReadmeTests
                   </PropertyGroup>
                   <ItemGroup>
                     <Reference Include="{AppContext.BaseDirectory}Nvml.Mig.dll" />
+                    <Reference Include="{AppContext.BaseDirectory}Nvml.Mig.Configuration.dll" />
                     <Reference Include="{AppContext.BaseDirectory}Nvml.Mig.Simulator.dll" />
+                    <Reference Include="{AppContext.BaseDirectory}YamlDotNet.dll" />
                     <Reference Include="{AppContext.BaseDirectory}Microsoft.Extensions.Logging.Abstractions.dll" />
                     <None Include="{Nvmig.StubFolder}/libnvidia-ml.so.1" Link="nvml-stub/libnvidia-ml.so.1" CopyToOutputDirectory="PreserveNewest" />
                   </ItemGroup>

@@ -1,0 +1,11 @@
+namespace Nvml.Mig.Configuration;
+
+/// <summary>The formats of layout files. A file says which it is in by its version: see <see cref="LayoutFile"/>.</summary>
+public enum LayoutFileFormat
+{
+    /// <summary>The format v1 of NVIDIA's mig-parted: numbers of MIG devices, without placements.</summary>
+    MigParted,
+
+    /// <summary>Our own: layouts as <see cref="Planning.Wish"/> text, with placements and compute instances.</summary>
+    Nvmig,
+}

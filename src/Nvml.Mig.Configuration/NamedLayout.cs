@@ -1,0 +1,87 @@
+using System.Globalization;
+
+namespace Nvml.Mig.Configuration;
+
+/// <summary>A layout of a file: a label, and what GPUs shall have under it.</summary>
+public sealed class NamedLayout
+{
+    internal NamedLayout(FileLocation? location, LayoutFileFormat format, string label, IReadOnlyList<LayoutEntry> entries)
+    {
+        Location = location;
+        Format = format;
+        Label = label;
+        Entries = entries;
+    }
+
+    /// <summary>The label.</summary>
+    public string Label { get; }
+
+    /// <summary>The entries, one at least, in the order of the file.</summary>
+    public IReadOnlyList<LayoutEntry> Entries { get; }
+
+    /// <summary>Where the label is in the file; null if it came from no file.</summary>
+    public FileLocation? Location { get; }
+
+    /// <summary>The format of the file, which decides what several entries for one GPU mean.</summary>
+    public LayoutFileFormat Format { get; }
+
+    /// <summary>Says what each GPU of a machine shall have. Asks no GPU for anything.</summary>
+    /// <remarks>
+    /// Where several entries are for one GPU, a mig-parted file means the last, as mig-parted does; entries that contradict each other in
+    /// the MIG mode are refused, as mig-parted fails at them. In our own format a GPU has one entry.
+    /// </remarks>
+    /// <param name="gpus">All GPUs of the machine.</param>
+    /// <exception cref="LayoutFileException">
+    /// A GPU is named that is not there, or that cannot be divided but shall be; no entry is for any of the GPUs, or nothing can be
+    /// done for any; or entries contradict each other. mig-parted does nothing in the first cases, and reports success.
+    /// </exception>
+    public ResolvedLayout Resolve(IReadOnlyList<GpuIdentity> gpus)
+    {
+        ArgumentNullException.ThrowIfNull(gpus);
+        Dictionary<GpuIdentity, LayoutEntry> decided = [];
+        List<LayoutEntry> unused = [];
+        foreach (LayoutEntry entry in Entries)
+        {
+            IReadOnlyList<GpuIdentity> chosen = entry.Choose(gpus);
+            if (chosen.Count == 0)
+                unused.Add(entry);
+            foreach (GpuIdentity gpu in chosen)
+            {
+                if (decided.TryGetValue(gpu, out LayoutEntry? earlier))
+                    CheckOverlap(gpu, earlier, entry);
+                if (entry.IsMigEnabled && !gpu.IsMigCapable && entry.Names(gpu))
+                    throw new LayoutFileException(entry.Location, $"MIG is to be enabled on {gpu}, which cannot be divided.");
+                decided[gpu] = entry;
+            }
+        }
+
+        if (decided.Count == 0)
+            throw new LayoutFileException(Location, $"No entry of '{Label}' is for a GPU of this machine. There {List(gpus)}.");
+        GpuIdentity[] incapable = [.. gpus.Where(gpu => !gpu.IsMigCapable && decided.ContainsKey(gpu))];
+        if (incapable.Length == decided.Count && Array.Exists(incapable, gpu => decided[gpu].IsMigEnabled))
+            throw new LayoutFileException(Location, $"'{Label}' enables MIG, but no GPU that it is for can be divided. There {List(gpus)}.");
+        return new ResolvedLayout
+        {
+            Gpus = [.. gpus.Where(gpu => gpu.IsMigCapable && decided.ContainsKey(gpu)).Select(gpu =>
+                new GpuLayout(gpu, decided[gpu].IsMigEnabled, decided[gpu].Wish) { Location = decided[gpu].Location })],
+            LeftOut = [.. gpus.Where(gpu => !decided.ContainsKey(gpu))],
+            NotMigCapable = incapable,
+            Unused = unused,
+        };
+    }
+
+    /// <summary>"is GPU 0 (NVIDIA H200, 0x233510DE)", to go after "There". GPUs of one kind are listed together.</summary>
+    internal static string List(IReadOnlyList<GpuIdentity> gpus) =>
+        (gpus.Count switch { 0 => "is no GPU", 1 => "is ", _ => "are " })
+        + string.Join(" and ", gpus.GroupBy(gpu => (gpu.Name, gpu.PciDeviceId)).Select(kind =>
+            string.Create(CultureInfo.InvariantCulture, $"GPU {string.Join(", ", kind.Select(gpu => gpu.Index))} ({kind.Key.Name}, 0x{kind.Key.PciDeviceId:X8})")));
+
+    private void CheckOverlap(GpuIdentity gpu, LayoutEntry earlier, LayoutEntry later)
+    {
+        string both = $"{gpu} has an entry already{(earlier.Location is { } at ? $", at {at}" : "")}";
+        if (Format == LayoutFileFormat.Nvmig)
+            throw new LayoutFileException(later.Location, $"{both}. A GPU can have one entry in '{Label}'.");
+        if (gpu.IsMigCapable && earlier.IsMigEnabled != later.IsMigEnabled)
+            throw new LayoutFileException(later.Location, $"{both}, and the two contradict each other in 'mig-enabled'. mig-parted would fail at this halfway.");
+    }
+}

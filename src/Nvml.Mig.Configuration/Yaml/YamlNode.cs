@@ -1,0 +1,57 @@
+namespace Nvml.Mig.Configuration.Yaml;
+
+/// <summary>A part of a YAML document, with its place. Aliases are resolved: the same part can be in several places.</summary>
+internal abstract record YamlNode(FileLocation Location)
+{
+    /// <summary>What it is, to go after "is" or "not": <c>a list</c>, <c>the number 7</c>.</summary>
+    public abstract string Describe();
+
+    public LayoutFileException Error(string message, Exception? inner = null) => new(Location, message, inner);
+}
+
+/// <summary>A single value. What type it has is a matter of its text, if it is not in quotes.</summary>
+internal sealed record YamlScalar(FileLocation Location, string Text, bool IsPlain) : YamlNode(Location)
+{
+    /// <summary>YAML 1.1's words, which mig-parted's parser takes.</summary>
+    private static readonly HashSet<string> TrueWords = new(["true", "True", "TRUE", "y", "Y", "yes", "Yes", "YES", "on", "On", "ON"], StringComparer.Ordinal);
+    private static readonly HashSet<string> FalseWords = new(["false", "False", "FALSE", "n", "N", "no", "No", "NO", "off", "Off", "OFF"], StringComparer.Ordinal);
+
+    public bool IsNull => IsPlain && Text is "" or "~" or "null" or "Null" or "NULL";
+
+    public bool? Boolean => !IsPlain ? null : TrueWords.Contains(Text) ? true : FalseWords.Contains(Text) ? false : null;
+
+    public bool IsNumber => IsPlain && Text.Length > 0 && (char.IsAsciiDigit(Text[0]) || (Text.Length > 1 && Text[0] is '-' or '+' or '.' && char.IsAsciiDigit(Text[1])));
+
+    public override string Describe() =>
+        IsNull ? "empty" : Boolean is { } boolean ? boolean ? "true" : "false" : IsNumber ? $"the number {Text}" : $"the text '{Text}'";
+}
+
+/// <summary>A list.</summary>
+internal sealed record YamlList(FileLocation Location, IReadOnlyList<YamlNode> Items) : YamlNode(Location)
+{
+    public override string Describe() => Items.Count == 0 ? "an empty list" : "a list";
+}
+
+/// <summary>A mapping, by keys that are each there once.</summary>
+internal sealed record YamlMap(FileLocation Location, IReadOnlyList<KeyValuePair<YamlScalar, YamlNode>> Entries) : YamlNode(Location)
+{
+    public YamlNode? Find(string key) => Entries.FirstOrDefault(entry => entry.Key.Text == key).Value;
+
+    /// <summary>The value of a key that must be there.</summary>
+    /// <exception cref="LayoutFileException">It is not there.</exception>
+    public YamlNode Get(string key, string owner, string example) =>
+        Find(key) ?? throw Error($"'{key}' is missing: {owner} has it, as in '{key}: {example}'.");
+
+    /// <summary>Makes sure that there are no other keys.</summary>
+    /// <exception cref="LayoutFileException">There is another key.</exception>
+    public void CheckKeys(string owner, params ReadOnlySpan<string> known)
+    {
+        foreach ((YamlScalar key, _) in Entries)
+        {
+            if (!known.Contains(key.Text))
+                throw key.Error($"'{key.Text}' is not a key of {owner}, which has {string.Join(", ", known.ToArray())}.");
+        }
+    }
+
+    public override string Describe() => Entries.Count == 0 ? "an empty mapping" : "a mapping";
+}

@@ -1,0 +1,137 @@
+using YamlDotNet.Core;
+using YamlDotNet.Core.Events;
+
+namespace Nvml.Mig.Configuration.Yaml;
+
+/// <summary>
+/// Reads a YAML document, with aliases and merge keys (<c>&lt;&lt;</c>), from the parser's events: they know where everything is, and need
+/// no reflection.
+/// </summary>
+internal sealed class YamlReader
+{
+    /// <summary>No format here needs a tenth of it.</summary>
+    private const int MaxDepth = 64;
+
+    private readonly Parser _parser;
+    private readonly string _file;
+    private readonly Dictionary<AnchorName, YamlNode> _anchors = [];
+    private FileLocation _end;
+
+    private YamlReader(string text, string file)
+    {
+        _parser = new Parser(new StringReader(text));
+        _file = file;
+        _end = new FileLocation(file, 1, 1);
+    }
+
+    /// <summary>Reads the one document of a file.</summary>
+    /// <exception cref="LayoutFileException">It is not YAML, or more than one document, or uses what no layout file needs.</exception>
+    public static YamlNode Read(string text, string file)
+    {
+        // Some editors write a mark of the encoding before the text.
+        YamlReader reader = new(text.TrimStart('\uFEFF'), file);
+        reader.Next<StreamStart>();
+        ParsingEvent first = reader.Next<ParsingEvent>();
+        if (first is not DocumentStart)
+            return new YamlScalar(reader.Locate(first), "", IsPlain: true);
+        YamlNode root = reader.ReadNode(reader.Next<ParsingEvent>(), 0);
+        reader.Next<DocumentEnd>();
+        ParsingEvent after = reader.Next<ParsingEvent>();
+        return after is StreamEnd
+            ? root
+            : throw new LayoutFileException(reader.Locate(after), "The file has a second document here: a layout file is one.");
+    }
+
+    private YamlNode ReadNode(ParsingEvent at, int depth)
+    {
+        if (depth > MaxDepth)
+            throw new LayoutFileException(Locate(at), "This is nested too deep for a layout file.");
+        if (at is AnchorAlias alias)
+        {
+            return _anchors.TryGetValue(alias.Value, out YamlNode? known)
+                ? known
+                : throw new LayoutFileException(Locate(at), $"There is no anchor '&{alias.Value}' before this.");
+        }
+
+        if (at is not NodeEvent node)
+            throw new LayoutFileException(Locate(at), "A value was expected here.");
+        if (!node.Tag.IsEmpty && !node.Tag.IsNonSpecific)
+            throw new LayoutFileException(Locate(at), $"The tag '{node.Tag}' is not for layout files: write the plain value.");
+        YamlNode read = node switch
+        {
+            Scalar scalar => new YamlScalar(Locate(at), scalar.Value, scalar.Style == ScalarStyle.Plain),
+            SequenceStart => ReadList(at, depth),
+            _ => ReadMap(at, depth),
+        };
+        if (!node.Anchor.IsEmpty)
+            _anchors[node.Anchor] = read;
+        return read;
+    }
+
+    private YamlList ReadList(ParsingEvent start, int depth)
+    {
+        List<YamlNode> items = [];
+        for (ParsingEvent at = Next<ParsingEvent>(); at is not SequenceEnd; at = Next<ParsingEvent>())
+            items.Add(ReadNode(at, depth + 1));
+        return new YamlList(Locate(start), items);
+    }
+
+    private YamlMap ReadMap(ParsingEvent start, int depth)
+    {
+        Dictionary<string, KeyValuePair<YamlScalar, YamlNode>> entries = new(StringComparer.Ordinal);
+        List<YamlMap> merged = [];
+        for (ParsingEvent at = Next<ParsingEvent>(); at is not MappingEnd; at = Next<ParsingEvent>())
+        {
+            if (ReadNode(at, depth + 1) is not YamlScalar key)
+                throw new LayoutFileException(Locate(at), "A key must be a word, not a list or a mapping.");
+            YamlNode value = ReadNode(Next<ParsingEvent>(), depth + 1);
+            if (key is { Text: "<<", IsPlain: true })
+                merged.AddRange(ToMerge(value));
+            else if (!entries.TryAdd(key.Text, new(key, value)))
+                throw new LayoutFileException(Locate(at), $"'{key.Text}' is here twice: it is at {entries[key.Text].Key.Location} already.");
+        }
+
+        // What is written out wins over what is merged, and what is merged first over what comes later.
+        foreach (KeyValuePair<YamlScalar, YamlNode> entry in merged.SelectMany(map => map.Entries))
+            entries.TryAdd(entry.Key.Text, entry);
+        return new YamlMap(Locate(start), [.. entries.Values]);
+    }
+
+    private static IEnumerable<YamlMap> ToMerge(YamlNode value) =>
+        value switch
+        {
+            YamlMap map => [map],
+            YamlList list => list.Items.Select(item => item as YamlMap ?? throw NotMergeable(item)),
+            _ => throw NotMergeable(value),
+        };
+
+    private static LayoutFileException NotMergeable(YamlNode node) => node.Error($"'<<' merges mappings, and this is {node.Describe()}.");
+
+    private T Next<T>()
+        where T : ParsingEvent
+    {
+        try
+        {
+            if (_parser.MoveNext() && _parser.Current is T current)
+            {
+                _end = Locate(current);
+                return current;
+            }
+        }
+        catch (YamlException e)
+        {
+            throw new LayoutFileException(Locate(e.Start), $"This is not YAML: {e.Message.TrimEnd('.')}.", e);
+        }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException or FormatException or OverflowException or IndexOutOfRangeException)
+        {
+            // YamlDotNet has other exceptions too for text that is not YAML; where they come from they do not say.
+            throw new LayoutFileException(_end, "After this, the text is not YAML: a bracket, a quote or the indentation is wrong.", e);
+        }
+
+        throw new LayoutFileException(_end, "After this, the text is not YAML.");
+    }
+
+    private FileLocation Locate(ParsingEvent at) => Locate(at.Start);
+
+    private FileLocation Locate(Mark mark) => new(_file, (int)mark.Line, (int)mark.Column);
+}

@@ -1,0 +1,152 @@
+using FsCheck;
+using FsCheck.Fluent;
+using Nvml.Mig.Configuration;
+using Nvml.Mig.Planning;
+using Nvml.Mig.Tests.Planning;
+
+namespace Nvml.Mig.Tests.Configuration;
+
+/// <summary>What holds for every file and every layout.</summary>
+public class RoundTripTests
+{
+    private static readonly Config Quick = Config.QuickThrowOnFailure.WithMaxTest(LongTests.Wanted ? 50_000 : 1_000);
+
+    private static readonly string[] Profiles = ["1g.5gb", "1g.5gb+me", "2g.10gb", "3g.20gb", "7g.40gb", "1g.24gb+gfx", "1g.24gb+gfx+me", "1g.24gb-me", "2g.48gb+me.all", "12g.1234gb"];
+
+    private static Gen<string> Labels { get; } =
+        from kind in Gen.Choose(0, 3)
+        from word in Gen.Elements("all-1g.5gb", "no", "~", "1", "a b", "#x", "über", "\"", "'", "\\", "<<", "{", "- a", "a: b", "\t", "x\ny", "\u2028", "&a", "*a", "!t", "%")
+        from text in ArbMap.Default.GeneratorFor<NonEmptyString>()
+        from index in Gen.Choose(0, 1000)
+        select kind == 0 && !string.IsNullOrWhiteSpace(text.Get) && text.Get.All(c => !char.IsSurrogate(c) && c != '\0') ? text.Get + index : word + index;
+
+    private static Gen<GpuSelector> Devices { get; } =
+        from device in Gen.Choose(1, 0xFFFF)
+        from subsystem in Gen.Choose(-0xFFFF, 0xFFFF)
+        select GpuSelector.ParsePciDevice($"0x{device:X4}10DE" + (subsystem < 0 ? "" : $":0x{subsystem:X4}10DE"));
+
+    private static Gen<GpuSelector> Indices { get; } = Gen.Choose(0, 31).Select(GpuSelector.ByIndex);
+
+    private static Gen<GpuSelector> Gpus { get; } = Gen.OneOf(
+        Devices,
+        Indices,
+        Gen.Choose(0, 0xFF).Select(bus => GpuSelector.Parse($"{bus:X2}:00.0")),
+        Gen.Choose(0, 9).Select(n => GpuSelector.Parse($"GPU-00000000-0000-4000-8000-00000000000{n}")),
+        Gen.Elements("NVIDIA H200", "Tesla T4", "yes", "NVIDIA: \"x\"", "- a").Select(GpuSelector.Parse));
+
+    private static Gen<WishItem> MigPartedItems { get; } =
+        from profile in Gen.Elements(Profiles)
+        from count in Gen.Choose(1, 9)
+        from slices in Gen.Choose(0, 7)
+        let size = ProfileName.Parse(profile).GpuSliceCount
+        select new WishItem(profile) { Count = count, Shared = slices > 0 && slices < size ? $"{slices}c" : null };
+
+    private static Gen<WishItem> Items { get; } =
+        from item in MigPartedItems
+        from start in Gen.Choose(-8, 7)
+        from inside in Gen.Choose(0, 4)
+        select item.Shared is not null || start < 0 ? item : item with
+        {
+            Start = start,
+            Count = 1,
+            ComputeInstances = inside == 0 ? null : [.. Enumerable.Range(1, inside - 1).Select(i => new ComputeWish($"{i}c", i == 2 ? 3 : null))],
+        };
+
+    private static Gen<LayoutFile> MigPartedFiles { get; } =
+        from labels in Labels.NonEmptyListOf()
+        from entries in Entries(Indices, Devices.ListOf(), MigPartedItems).NonEmptyListOf()
+        select File(LayoutFileFormat.MigParted, labels, entries);
+
+    private static Gen<LayoutFile> OwnFiles { get; } =
+        from labels in Labels.NonEmptyListOf()
+        from entries in Entries(Gpus, Gen.Constant(new List<GpuSelector>()), Items).NonEmptyListOf()
+        select File(LayoutFileFormat.Nvmig, labels, entries);
+
+    [Fact]
+    public void A_file_reads_as_it_was_written() => Check.One(Quick, Prop.ForAll(Arb.From(Gen.OneOf(MigPartedFiles, OwnFiles)), file =>
+    {
+        LayoutFile read = LayoutFile.Parse(file.ToString(), "f");
+        Describe(read).Should().Equal(Describe(file));
+        read.ToString().Should().Be(file.ToString());
+    }));
+
+    [Fact]
+    public void Any_text_is_read_or_refused_with_a_place() => Check.One(Quick, Prop.ForAll(
+        Arb.From(
+            from file in Gen.OneOf(MigPartedFiles, OwnFiles)
+            from changes in (from at in Gen.Choose(0, int.MaxValue) from what in Gen.Choose(0, 40) select (at, what)).NonEmptyListOf()
+            select changes.Aggregate(file.ToString(), (text, change) => Damage(text, change.at, change.what))),
+        text =>
+        {
+            try
+            {
+                LayoutFile read = LayoutFile.Parse(text, "f");
+                foreach (NamedLayout layout in read.Layouts)
+                    layout.Resolve(Machines.A100s(2));
+                return true;
+            }
+            catch (LayoutFileException e)
+            {
+                return e.Location is { File: "f", Line: > 0, Column: > 0 };
+            }
+        }));
+
+    [Fact]
+    public void What_mig_parteds_format_expresses_leads_to_as_many_devices_of_each_profile()
+    {
+        int expressed = 0;
+        Check.One(Quick, Prop.ForAll(Arb.From(Contents()), layout =>
+        {
+            GpuState state = States.Of(States.A100, layout);
+            LayoutFile written;
+            try
+            {
+                written = LayoutFile.For("x", [new GpuLayout(Machines.A100(0), true, Wish.For(state))], LayoutFileFormat.MigParted);
+            }
+            catch (LayoutFileException)
+            {
+                return true;
+            }
+
+            expressed++;
+            Wish read = LayoutFile.Parse(written.ToString(), "f").GetLayout().Resolve(Machines.A100s(1)).Gpus[0].Wish!;
+            return Count(States.Plan(GpuState.Empty(state.Geometry), read.ToString()).GetResult()).SequenceEqual(Count(state));
+        }));
+        expressed.Should().BeGreaterThan(500);
+    }
+
+    /// <summary>Layouts that an A100 has room for.</summary>
+    private static Gen<string> Contents() =>
+        from items in Gen.Elements(
+            "1g.5gb", "1g.5gb", "1g.5gb+me", "1g.10gb", "2g.10gb", "2g.10gb/1c/1c", "2g.10gb/1c", "3g.20gb", "3g.20gb/1c/1c/1c", "3g.20gb/2c/1c", "3g.20gb/1c", "4g.20gb", "4g.20gb/2c/1c/1c", "1g.5gb/none").ListOf()
+        select items.Aggregate("", (layout, item) =>
+        {
+            string more = layout.Length == 0 ? item : $"{layout},{item}";
+            return Planner.TryPlan(GpuState.Empty(SimulatedGeometries.Of(States.A100)), Wish.Parse(more), out _, out _) ? more : layout;
+        });
+
+    private static string[] Count(GpuState state) =>
+        [.. state.Instances.SelectMany(i => i.ComputeInstances.Select(c => $"{c.Profile.SliceCount}c in {i.Profile}")).Order(StringComparer.Ordinal)];
+
+    private static Gen<List<LayoutEntry>> Entries(Gen<GpuSelector> gpus, Gen<List<GpuSelector>> filters, Gen<WishItem> items) =>
+        (from all in Gen.Choose(0, 2)
+         from chosen in gpus.NonEmptyListOf()
+         from filter in filters
+         from mode in Gen.Choose(0, 3)
+         from wish in items.ListOf()
+         select new LayoutEntry(null, all == 0 ? null : [.. chosen], [.. filter], mode == 0 ? null : new Wish(wish.DistinctBy(i => i.Shared + i.Profile))))
+        .NonEmptyListOf().Select(entries => entries.ToList());
+
+    private static LayoutFile File(LayoutFileFormat format, IEnumerable<string> labels, List<List<LayoutEntry>> entries) =>
+        new(format, [.. labels.Distinct().Select((label, i) => new NamedLayout(null, format, label, entries[i % entries.Count]))]);
+
+    private static IEnumerable<string> Describe(LayoutFile file) => file.Layouts.SelectMany(layout => layout.Entries.Select(entry =>
+        $"{file.Format} {layout.Label}: {(entry.Gpus is null ? "all" : string.Join(' ', entry.Gpus.Select(gpu => $"{gpu.Kind} {gpu}")))} | {string.Join(' ', entry.DeviceFilter)} | {entry.Wish?.ToString() ?? "off"}"));
+
+    private static string Damage(string text, int at, int what)
+    {
+        const string Signs = "{}[]:,-?&*#!|>'\"%@`<\n\t 0aé\0\uFEFF\\~+=.x";
+        at %= text.Length + 1;
+        return what < Signs.Length ? text.Insert(at, Signs[what].ToString()) : text.Remove(at / 2, (text.Length - (at / 2)) / 2);
+    }
+}

@@ -1,0 +1,137 @@
+using Nvml.Mig.Configuration;
+using Nvml.Mig.Planning;
+using Nvml.Mig.Tests.Planning;
+
+namespace Nvml.Mig.Tests.Configuration;
+
+/// <summary>What stands on GPUs is written in either format.</summary>
+public class WriteTests
+{
+    [Fact]
+    public void Our_own_format_has_placements_and_groups_gpus_that_are_alike()
+    {
+        Write(LayoutFileFormat.Nvmig, "3g.20gb:4/2c/1c:2,1g.5gb:0*1", "", null, "3g.20gb:4/2c/1c:2,1g.5gb:0").Should().Be(
+            """
+            nvmig: v1
+            layouts:
+              current:
+              - gpus: [0, 3]
+                layout: "3g.20gb:4/2c/1c:2,1g.5gb:0"
+              - gpus: [1]
+                layout: ""
+              - gpus: [2]
+                mig-enabled: false
+
+            """);
+    }
+
+    [Fact]
+    public void Mig_parteds_format_has_numbers_wherever_instances_stand()
+    {
+        Write(LayoutFileFormat.MigParted, "3g.20gb:4,1g.5gb:0,1g.5gb:1,1g.5gb+me:2", "", null, "1g.5gb:2,3g.20gb:4,1g.5gb:6,1g.5gb+me:3").Should().Be(
+            """
+            version: v1
+            mig-configs:
+              current:
+              - devices: [0, 3]
+                mig-enabled: true
+                mig-devices:
+                  3g.20gb: 1
+                  1g.5gb: 2
+                  1g.5gb+me: 1
+              - devices: [1]
+                mig-enabled: true
+                mig-devices: {}
+              - devices: [2]
+                mig-enabled: false
+                mig-devices: {}
+
+            """);
+    }
+
+    [Theory]
+    [InlineData("3g.20gb:4/1c:0/1c:1/1c:2", "1c.3g.20gb: 3")]
+    [InlineData("3g.20gb:0/1c/1c/1c,3g.20gb:4/1c", "1c.3g.20gb: 4")]
+    [InlineData("3g.20gb:0/2c/1c,3g.20gb:4/1c", "2c.3g.20gb: 1\n      1c.3g.20gb: 2")]
+    [InlineData("3g.20gb:0/1c,3g.20gb:4", "1c.3g.20gb: 1\n      3g.20gb: 1")]
+    [InlineData("3g.20gb/1c.3g.20gb", "1c.3g.20gb: 1")]
+    [InlineData("3g.20gb/3c", "3g.20gb: 1")]
+    [InlineData("1c.3g.20gb*2", "1c.3g.20gb: 2")]
+    [InlineData("1g.24gb+me+gfx*2", "1g.24gb+gfx,me: 2")]
+    [InlineData("1g.24gb-me", "1g.24gb-me: 1")]
+    [InlineData("2g.10gb+me/1c/1c", "1c.2g.10gb+me: 2")]
+    public void Compute_instances_are_written_where_mig_parted_makes_them_alike(string wish, string devices)
+    {
+        Write(LayoutFileFormat.MigParted, wish).Should().EndWith($"    mig-devices:\n      {devices}\n");
+    }
+
+    [Theory]
+    [InlineData("1g.5gb,3g.20gb:4/none", "'3g.20gb:4/none' has no compute instance, and mig-parted makes no GPU instance without one.")]
+    [InlineData("3g.20gb:0/1c,3g.20gb:4/1c/1c", "the GPU instances 3g.20gb have 1c and 1c/1c inside, and for as many compute instances mig-parted makes 1c/1c/1c.")]
+    [InlineData("3g.20gb:0/1c,1c.3g.20gb", "the GPU instances 3g.20gb have 1c inside, *")]
+    [InlineData("9:4", "'9' is not a name as 3g.20gb, and mig-parted knows profiles by name only.")]
+    [InlineData("3g.20gb/7", "the compute instance '7' of '3g.20gb/7' is not one that its number of slices tells, *")]
+    [InlineData("1g.24gb+gfx-me", "1g.24gb+gfx-me has attributes with + and with -, and mig-parted reads only those of one sign.")]
+    public void What_mig_parteds_format_cannot_express_is_refused_and_named(string wish, string message)
+    {
+        FluentActions.Invoking(() => Write(LayoutFileFormat.MigParted, "", wish)).Should().Throw<LayoutFileException>()
+            .WithMessage($"mig-parted's format cannot express what is on GPU 1 (NVIDIA A100-SXM4-40GB, 0x20B010DE): {message}");
+        Write(LayoutFileFormat.Nvmig, "", wish).Should().Contain($"\"{wish}\"");
+    }
+
+    [Theory]
+    [InlineData("no", "\"no\":")]
+    [InlineData("On", "\"On\":")]
+    [InlineData("12", "\"12\":")]
+    [InlineData("1e3", "\"1e3\":")]
+    [InlineData("-", "\"-\":")]
+    [InlineData("a: b", "\"a: b\":")]
+    [InlineData("über", "\"über\":")]
+    [InlineData("all-1g.5gb.me", "all-1g.5gb.me:")]
+    public void A_label_is_in_quotes_where_it_could_be_taken_for_something_else(string label, string written)
+    {
+        string text = LayoutFile.For(label, [new GpuLayout(Machines.A100(0), false, null)], LayoutFileFormat.MigParted).ToString();
+
+        text.Should().Contain($"\n  {written}\n");
+        LayoutFile.Parse(text, "f").GetLayout().Label.Should().Be(label);
+    }
+
+    [Fact]
+    public void What_is_exported_leads_back_to_what_stood_there()
+    {
+        foreach ((string model, string layout) in (ReadOnlySpan<(string, string)>)[
+            ("A100-SXM4-40GB", "3g.20gb:0/2c:0/1c:2,1g.5gb:6,1g.5gb+me:4/none"),
+            ("H200", "2g.35gb:4,1g.18gb:3,1g.35gb:0,1g.18gb+me:6"),
+            ("RTX-PRO-6000-SERVER", "1g.24gb+gfx:3,2g.48gb:6")])
+        {
+            if (!SimulatedGeometries.Models.Contains(model))
+                continue;
+            GpuState state = States.Of(model, layout);
+            string text = LayoutFile.For("current", [new GpuLayout(Machines.A100(0), true, Wish.For(state))], LayoutFileFormat.Nvmig).ToString();
+
+            Wish read = LayoutFile.Parse(text, "f").GetLayout().Resolve(Machines.A100s(1)).Gpus[0].Wish!;
+
+            States.Plan(GpuState.Empty(state.Geometry), read.ToString()).GetResult().ToString().Should().Be(state.ToString());
+        }
+    }
+
+    [Fact]
+    public void Nonsense_is_not_written()
+    {
+        GpuLayout[][] nonsense =
+        [
+            [],
+            [new GpuLayout(Machines.A100(0), true, null)],
+            [new GpuLayout(Machines.A100(0), false, new Wish())],
+            [new GpuLayout(Machines.A100(0), true, Wish.Parse("+1g.5gb"))],
+        ];
+        foreach (GpuLayout[] gpus in nonsense)
+            FluentActions.Invoking(() => LayoutFile.For("x", gpus, LayoutFileFormat.Nvmig)).Should().Throw<ArgumentException>();
+    }
+
+    private static string Write(LayoutFileFormat format, params string?[] wishes) =>
+        LayoutFile.For(
+            "current",
+            wishes.Select((wish, i) => new GpuLayout(Machines.A100(i), wish is not null, wish is null ? null : Wish.Parse(wish.Replace("*1", "", StringComparison.Ordinal)))),
+            format).ToString();
+}
