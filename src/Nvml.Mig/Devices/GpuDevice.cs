@@ -18,6 +18,7 @@ public sealed partial class GpuDevice
     private readonly NativeSession _session;
     private readonly ConcurrentDictionary<int, IReadOnlyList<ComputeInstanceProfile>> _computeProfiles = new();
     private readonly ConcurrentDictionary<int, IReadOnlyList<Placement>> _placements = new();
+    private readonly ConcurrentDictionary<(int GpuInstanceProfile, int Profile), IReadOnlyList<Placement>> _computePlacements = new();
     private NativeGpu? _native;
     private string? _name;
     private PciIdentity? _pci;
@@ -277,6 +278,13 @@ public sealed partial class GpuDevice
         List<GpuInstance> instances = [];
         foreach (GpuInstanceProfile profile in GetGpuInstanceProfiles())
         {
+            // Where its places are known and all of them are taken by those found so far, there can be none of it.
+            if (_placements.TryGetValue(profile.Id, out IReadOnlyList<Placement>? places)
+                && places.All(place => instances.Exists(i => i.Profile != profile && i.Placement.Overlaps(place))))
+            {
+                continue;
+            }
+
             foreach (NativeGpuInstance native in Native.GetGpuInstances(profile))
             {
                 // Null: another process destroyed it between the two calls.
@@ -399,6 +407,18 @@ public sealed partial class GpuDevice
             [.. profiles.OrderBy(p => p.SliceCount).ThenBy(p => p.MultiprocessorCount).ThenBy(p => p.Number)];
     }
 
+    /// <summary>Where compute instances can stand is the same in all GPU instances of one profile.</summary>
+    internal IReadOnlyList<Placement> GetPossiblePlacements(GpuInstanceProfile inside, ComputeInstanceProfile profile, Func<Placement[]> read)
+    {
+        if (!_computePlacements.TryGetValue((inside.Id, profile.Id), out IReadOnlyList<Placement>? placements))
+            _computePlacements[(inside.Id, profile.Id)] = placements = [.. read().OrderBy(p => p.Start)];
+        return placements;
+    }
+
+    /// <summary>The same profiles, where a GPU that is alike has told it already; what this one has told itself counts more.</summary>
+    internal IReadOnlyList<ComputeInstanceProfile> LearnComputeInstanceProfiles(GpuInstanceProfile profile, IReadOnlyList<ComputeInstanceProfile> profiles) =>
+        _computeProfiles.GetOrAdd(profile.Id, profiles);
+
     internal static NvmlNotFoundException Gone(string function, string what) =>
         new(
             NvmlReturnCode.NotFound,
@@ -419,6 +439,7 @@ public sealed partial class GpuDevice
             _placements.Clear();
             _capabilities.Clear();
             _computeProfiles.Clear();
+            _computePlacements.Clear();
         }
     }
 

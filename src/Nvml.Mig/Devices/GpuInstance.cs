@@ -128,7 +128,7 @@ public sealed class GpuInstance
         const string function = "nvmlGpuInstanceGetComputeInstancePossiblePlacements";
         ThrowIfDestroyed(function);
         RequireOwn(profile);
-        return Ask(function, () => _native.GetPossiblePlacements(profile, Id).OrderBy(p => p.Start).ToArray());
+        return Device.GetPossiblePlacements(Profile, profile, () => Ask(function, () => _native.GetPossiblePlacements(profile, Id)));
     }
 
     /// <summary>How many more compute instances of a profile can be created as things stand.</summary>
@@ -165,7 +165,18 @@ public sealed class GpuInstance
             profile = GetDefaultComputeInstanceProfile();
         else
             RequireOwn(profile);
-        ThrowIfGone(function);
+        return CreateComputeInstance(profile, placement, isJustCreated: false);
+    }
+
+    /// <summary>
+    /// The same with a profile that is known to be right, and for who has just created this instance without asking whether it is still
+    /// there: nothing has happened since that the answer could tell of.
+    /// </summary>
+    internal ComputeInstance CreateComputeInstance(ComputeInstanceProfile profile, Placement? placement, bool isJustCreated)
+    {
+        const string function = "nvmlGpuInstanceCreateComputeInstance";
+        if (!isJustCreated)
+            ThrowIfGone(function);
         (NativeComputeInstance native, InstanceInfo created) = Ask(
             function, () => (_native.CreateComputeInstance(profile, placement, Id, out InstanceInfo info), info));
         return new ComputeInstance(this, native, created, profile);

@@ -16,7 +16,7 @@ public static class GpuReader
     public static GpuGeometry ReadGeometry(GpuDevice gpu)
     {
         ArgumentNullException.ThrowIfNull(gpu);
-        return new GpuGeometry(ReadProfiles(gpu, ReadInstances(gpu)));
+        return new GpuGeometry(GpuReading.ReadProfiles(gpu, gpu.GetMigMode().Current ? gpu.GetGpuInstances() : []));
     }
 
     /// <summary>
@@ -45,53 +45,24 @@ public static class GpuReader
     public static IReadOnlyList<GpuState> ReadStates(IReadOnlyList<GpuDevice> gpus)
     {
         ArgumentNullException.ThrowIfNull(gpus);
-        IReadOnlyList<GpuInstance>[] instances = [.. gpus.Select(ReadInstances)];
-        ProfileGeometry[][] profiles = [.. gpus.Select((gpu, i) => ReadProfiles(gpu, instances[i]))];
-        ProfileGeometry[] known = [.. profiles.SelectMany(p => p).Where(p => p.ComputeProfiles is not null)];
+        return ToStates([.. gpus.Select(GpuReading.Read)]);
+    }
+
+    internal static GpuState[] ToStates(IReadOnlyList<GpuReading> readings)
+    {
+        ProfileGeometry[] known = [.. readings.SelectMany(r => r.Profiles).Where(p => p.ComputeProfiles is not null)];
         List<GpuGeometry> geometries = [];
-        GpuState[] states = new GpuState[gpus.Count];
+        GpuState[] states = new GpuState[readings.Count];
         for (int i = 0; i < states.Length; i++)
         {
-            GpuGeometry geometry = new(profiles[i].Select(p =>
+            GpuGeometry geometry = new(readings[i].Profiles.Select(p =>
                 p.ComputeProfiles is null ? known.FirstOrDefault(k => k with { ComputeProfiles = null } == p) ?? p : p));
             GpuGeometry? same = geometries.Find(geometry.Equals);
             if (same is null)
                 geometries.Add(geometry);
-            states[i] = ReadState(gpus[i], same ?? geometry, instances[i]);
+            states[i] = readings[i].ToState(same ?? geometry);
         }
 
         return states;
     }
-
-    private static GpuState ReadState(GpuDevice gpu, GpuGeometry geometry, IReadOnlyList<GpuInstance> instances)
-    {
-        if (instances.Count == 0)
-            return GpuState.Empty(geometry);
-        IReadOnlyList<ComputeInstance>[] inside = [.. instances.Select(i => i.GetComputeInstances())];
-        IReadOnlyList<MigDevice> devices = Array.Exists(inside, i => i.Count > 0) ? gpu.GetMigDevices() : [];
-        ILookup<(int?, int?), GpuProcess> processes = gpu.GetProcesses().ToLookup(process => (process.GpuInstanceId, process.ComputeInstanceId));
-        return new GpuState(geometry, instances.Select((instance, i) => new GpuInstanceState(instance.Profile, instance.Placement)
-        {
-            Id = instance.Id,
-            IsInUse = processes.Contains((instance.Id, null)),
-            ComputeInstances = [.. inside[i].Select(c => new ComputeInstanceState(c.Profile, c.Placement)
-            {
-                Id = c.Id,
-                MigUuid = devices.FirstOrDefault(d => d.GpuInstanceId == instance.Id && d.ComputeInstanceId == c.Id)?.Uuid,
-                IsInUse = processes.Contains((instance.Id, c.Id)),
-                Users = [.. processes[(instance.Id, c.Id)]],
-            })],
-        }));
-    }
-
-    private static IReadOnlyList<GpuInstance> ReadInstances(GpuDevice gpu) => gpu.GetMigMode().Current ? gpu.GetGpuInstances() : [];
-
-    /// <summary>Profiles that the driver does not list, but that an instance has, count too.</summary>
-    private static ProfileGeometry[] ReadProfiles(GpuDevice gpu, IReadOnlyList<GpuInstance> instances) =>
-        [.. gpu.GetGpuInstanceProfiles().Union(instances.Select(i => i.Profile)).Select(profile => new ProfileGeometry(
-            profile,
-            gpu.GetPossiblePlacements(profile),
-            instances.FirstOrDefault(i => i.Profile == profile) is { } example
-                ? [.. example.GetComputeInstanceProfiles().Select(c => new ComputeProfileGeometry(c, example.GetPossiblePlacements(c)))]
-                : null))];
 }

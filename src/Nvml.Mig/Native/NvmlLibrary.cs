@@ -238,7 +238,7 @@ internal sealed class NvmlLibrary
     }
 
     private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? searchPath) =>
-        name == LibNvml.Name && _loaded is { } library
-            ? library._handle
+        name != LibNvml.Name ? 0 // not ours to find
+            : _loaded is { } library ? library._handle
             : throw new DllNotFoundException($"{name} was called before a session was opened.");
 }

@@ -1,0 +1,45 @@
+namespace Nvml.Mig.Layouts;
+
+/// <summary>How layouts are applied.</summary>
+public sealed record ApplyOptions
+{
+    /// <summary>The folder for the record of a real machine: <c>/var/lib/nvml-mig</c>.</summary>
+    public const string DefaultRecordFolder = "/var/lib/nvml-mig";
+
+    /// <summary>
+    /// The folder that the layout is recorded in before the first change (<c>apply.json</c>, for the owner only), and that excludes other
+    /// appliers while one works. It is created if it is not there.
+    /// </summary>
+    public string RecordFolder { get; init; } = DefaultRecordFolder;
+
+    /// <summary>Whether to plan and check only. Nothing is changed, recorded or excluded.</summary>
+    public bool DryRun { get; init; }
+
+    /// <summary>
+    /// Whether one GPU that fails takes all others back to what they were; otherwise only itself, and the others finish. A GPU that is
+    /// refused before the first change keeps all others from being changed in either case.
+    /// </summary>
+    public bool AllOrNothing { get; init; }
+
+    /// <summary>
+    /// How long a step is tried again that failed for a reason that may pass (<see cref="NvmlException.IsTransient"/>); other failures are
+    /// final at once. By default 5 seconds.
+    /// </summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>The pause before the first such attempt; it doubles with each, up to one second. By default 50 ms.</summary>
+    public TimeSpan Pause { get; init; } = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>
+    /// Resets a GPU where a MIG mode waits for that: <see cref="NvidiaSmi.ResetGpuAsync"/>, for instance. Null: nothing is reset, and
+    /// where it would take that, the GPU is taken back to the mode it had.
+    /// </summary>
+    public Func<GpuDevice, CancellationToken, Task>? ResetGpu { get; init; }
+
+    /// <summary>
+    /// Makes services let go of the GPUs. Called at most once, and only if a GPU must be reset or a call fails with
+    /// <see cref="NvmlReturnCode.InUse"/> and NVML shows nobody who uses it; the call is then repeated. What it returns is disposed of
+    /// after the last change, however that went: there the services are started again.
+    /// </summary>
+    public Func<CancellationToken, Task<IAsyncDisposable>>? Quiesce { get; init; }
+}

@@ -1,0 +1,39 @@
+using System.Text.Json.Serialization;
+
+namespace Nvml.Mig.Layouts;
+
+/// <summary>
+/// What an apply was about to do, written to disk before its first change: enough to go back and, for a wish that changes what is there,
+/// to go on.
+/// </summary>
+/// <param name="Version">The version of the format: a file of another version is not touched.</param>
+/// <param name="Started">When the apply began.</param>
+/// <param name="Gpus">The GPUs that it changes, and those of applies before that were never finished.</param>
+internal sealed record ApplyRecord(int Version, DateTimeOffset Started, IReadOnlyList<RecordedGpu> Gpus)
+{
+    public const int CurrentVersion = 1;
+
+    /// <summary>The GPU's part, if it has one.</summary>
+    public RecordedGpu? Find(string uuid) => Gpus.FirstOrDefault(g => g.Uuid == uuid);
+
+    /// <summary>The GPU's part, if the apply that wrote it died or could neither finish nor go back.</summary>
+    public RecordedGpu? FindUnfinished(string uuid) => Find(uuid) is { IsFinished: false } gpu ? gpu : null;
+}
+
+/// <summary>A GPU in a record.</summary>
+/// <param name="Uuid">Its UUID.</param>
+/// <param name="Wish">The wish as text; null if the instances were to stay.</param>
+/// <param name="Before">What stood there before the first change.</param>
+/// <param name="Goal">What was to stand there.</param>
+/// <param name="Own">What this apply, and applies before that were never finished, were to create: what the way back may destroy.</param>
+/// <param name="IsFinished">Whether the GPU is as it was to be, or as it was.</param>
+internal sealed record RecordedGpu(string Uuid, string? Wish, GpuLayout Before, GpuLayout Goal, IReadOnlyList<GpuInstanceLayout> Own, bool IsFinished);
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    WriteIndented = true,
+    IgnoreReadOnlyProperties = true,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true)]
+[JsonSerializable(typeof(ApplyRecord))]
+internal sealed partial class ApplyRecordJson : JsonSerializerContext;

@@ -1,0 +1,126 @@
+using Nvml.Mig.Planning;
+
+namespace Nvml.Mig.Layouts;
+
+/// <summary>What a GPU answered when it was read once, with the objects that changes are made through.</summary>
+internal sealed class GpuReading
+{
+    private readonly List<(GpuInstance Instance, List<ComputeInstance> Inside)> _instances;
+    private readonly ProfileGeometry[] _profiles;
+    private readonly IReadOnlyList<MigDevice> _migDevices;
+
+    private GpuReading(
+        GpuDevice gpu,
+        MigMode mode,
+        List<(GpuInstance Instance, List<ComputeInstance> Inside)> instances,
+        ProfileGeometry[] profiles,
+        IReadOnlyList<MigDevice> migDevices,
+        IReadOnlyList<GpuProcess> processes)
+    {
+        Gpu = gpu;
+        Mode = mode;
+        _instances = instances;
+        _profiles = profiles;
+        _migDevices = migDevices;
+        Processes = processes;
+    }
+
+    public GpuDevice Gpu { get; }
+
+    public MigMode Mode { get; private set; }
+
+    /// <summary>Who uses the GPU or what stands on it; none if that was not asked.</summary>
+    public IReadOnlyList<GpuProcess> Processes { get; }
+
+    public IReadOnlyList<ProfileGeometry> Profiles => _profiles;
+
+    /// <summary>Reads what a plan needs: the profiles, what stands there with its UUIDs, and who uses it.</summary>
+    public static GpuReading Read(GpuDevice gpu) => Read(gpu, withProfiles: true, withUse: true);
+
+    /// <summary>Reads what stands there, and who uses it with the UUIDs if asked: where a plan is there already.</summary>
+    public static GpuReading ReadAgain(GpuDevice gpu, bool withUse) => Read(gpu, withProfiles: false, withUse);
+
+    private static GpuReading Read(GpuDevice gpu, bool withProfiles, bool withUse)
+    {
+        MigMode mode = gpu.GetMigMode();
+        List<(GpuInstance Instance, List<ComputeInstance> Inside)> instances = [];
+        foreach (GpuInstance instance in mode.Current ? gpu.GetGpuInstances() : [])
+        {
+            try
+            {
+                instances.Add((instance, [.. instance.GetComputeInstances()]));
+            }
+            catch (NvmlNotFoundException)
+            {
+                // Another process destroyed it while we read: it does not stand there any more.
+            }
+        }
+
+        return new GpuReading(
+            gpu,
+            mode,
+            instances,
+            withProfiles ? ReadProfiles(gpu, [.. instances.Select(i => i.Instance)]) : [],
+            withUse && instances.Exists(i => i.Inside.Count > 0) ? gpu.GetMigDevices() : [],
+            withUse ? gpu.GetProcesses() : []);
+    }
+
+    /// <summary>Profiles that the driver does not list, but that an instance has, count too.</summary>
+    public static ProfileGeometry[] ReadProfiles(GpuDevice gpu, IReadOnlyList<GpuInstance> instances) =>
+        [.. gpu.GetGpuInstanceProfiles().Union(instances.Select(i => i.Profile)).Select(profile => new ProfileGeometry(
+            profile,
+            gpu.GetPossiblePlacements(profile),
+            instances.FirstOrDefault(i => i.Profile == profile) is { } example
+                ? [.. example.GetComputeInstanceProfiles().Select(c => new ComputeProfileGeometry(c, example.GetPossiblePlacements(c)))]
+                : null))];
+
+    public GpuLayout ToLayout() =>
+        new(Mode, [.. _instances.OrderBy(i => i.Instance.Placement.Start).Select(i => new GpuInstanceLayout(
+            i.Instance.Id,
+            i.Instance.Profile.Id,
+            i.Instance.Profile.Name,
+            i.Instance.Placement,
+            [.. i.Inside.OrderBy(c => c.Id).Select(c => new ComputeInstanceLayout(c.Id, c.Profile.Id, c.Profile.Name, c.Profile.SliceCount, c.Placement, UuidOf(c)))]))]);
+
+    public GpuState ToState(GpuGeometry geometry)
+    {
+        ILookup<(int?, int?), GpuProcess> users = Processes.ToLookup(process => (process.GpuInstanceId, process.ComputeInstanceId));
+        return new GpuState(geometry, _instances.Select(i => new GpuInstanceState(i.Instance.Profile, i.Instance.Placement)
+        {
+            Id = i.Instance.Id,
+            IsInUse = users.Contains((i.Instance.Id, null)),
+            ComputeInstances = [.. i.Inside.Select(c => new ComputeInstanceState(c.Profile, c.Placement)
+            {
+                Id = c.Id,
+                MigUuid = UuidOf(c),
+                IsInUse = users.Contains((i.Instance.Id, c.Id)),
+                Users = [.. users[(i.Instance.Id, c.Id)]],
+            })],
+        }));
+    }
+
+    public IEnumerable<GpuProcess> UsersOf(int? gpuInstance, int? computeInstance) =>
+        Processes.Where(p => p.GpuInstanceId == gpuInstance && (computeInstance is null || p.ComputeInstanceId is null || p.ComputeInstanceId == computeInstance));
+
+    public GpuInstance? Find(GpuInstanceLayout wanted) =>
+        _instances.Find(i => i.Instance.Profile.Id == wanted.ProfileId && i.Instance.Placement == wanted.Placement).Instance;
+
+    public ComputeInstance? Find(GpuInstanceLayout wanted, ComputeInstanceLayout inside) =>
+        Find(wanted) is { } there ? InsideOf(there).Find(c => c.Id == inside.Id) : null;
+
+    // What was changed through this reading's objects is kept up, so that it need not be read again before the next step.
+    public void Set(MigMode mode) => Mode = mode;
+
+    public void Add(GpuInstance created) => _instances.Add((created, []));
+
+    public void Add(ComputeInstance created) => InsideOf(created.GpuInstance).Add(created);
+
+    public void Remove(GpuInstance destroyed) => _instances.RemoveAll(i => i.Instance == destroyed);
+
+    public void Remove(ComputeInstance destroyed) => InsideOf(destroyed.GpuInstance).Remove(destroyed);
+
+    private List<ComputeInstance> InsideOf(GpuInstance instance) => _instances.Find(i => i.Instance == instance).Inside;
+
+    private string? UuidOf(ComputeInstance instance) =>
+        _migDevices.FirstOrDefault(d => d.GpuInstanceId == instance.GpuInstance.Id && d.ComputeInstanceId == instance.Id)?.Uuid;
+}

@@ -1,0 +1,481 @@
+using System.Diagnostics;
+using Nvml.Mig.Planning;
+
+namespace Nvml.Mig.Layouts;
+
+/// <summary>
+/// One GPU's way through an apply: read, plan, execute, verify; after a failure back. The one place that decides what a failure means:
+/// after each, the GPU is read, since a call can fail after it took effect, and others can change the GPU too.
+/// </summary>
+/// <remarks>
+/// Every method runs on a thread of the GPU's own and does not throw for what happens to the GPU: it keeps it for the result.
+/// </remarks>
+internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
+{
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
+
+    private readonly List<ApplyStepResult> _results = [];
+    private readonly List<ApplyStepResult> _rollbackResults = [];
+    private GpuReading? _now;
+    private GpuInstance? _justCreated;
+    private bool _quiesced;
+    private GpuPlan? _plan;
+    private PlanRefusal? _refusal;
+    private GpuLayout? _after;
+    private Exception? _rollbackError;
+    private IReadOnlyList<string> _differences = [];
+
+    public GpuDevice Gpu => gpu;
+
+    public IReadOnlyList<ApplyStep> Steps { get; private set; } = [];
+
+    /// <summary>What stood there when it was first read.</summary>
+    public GpuLayout? Before { get; private set; }
+
+    public GpuLayout? Goal { get; private set; }
+
+    public Exception? Error { get; private set; }
+
+    public ApplyOutcome Outcome { get; private set; } = ApplyOutcome.NotTried;
+
+    public GpuReading? Reading => _now;
+
+    public void Read() => Guard(() =>
+    {
+        _now = ReadAgain(() => GpuReading.Read(gpu));
+        Before = _now.ToLayout();
+    });
+
+    /// <summary>Plans the way to a target, or refuses it.</summary>
+    public void Plan(GpuState state, GpuTarget target, RecordedGpu? unfinished) => Guard(() =>
+    {
+        Wish? wish = target.MigEnabled ? target.Layout : new Wish();
+        List<ApplyStep> steps = [];
+        if (wish is { IsChange: true } && unfinished?.Wish == wish.ToString())
+        {
+            // The same change again would be one change too many: the one that was begun is finished.
+            PlanExact(unfinished.Goal, unfinished.Before.Instances, target.AllowInUse);
+            return;
+        }
+
+        if (wish is not null)
+        {
+            if (!Planner.TryPlan(state, wish, out _plan, out _refusal, target.AllowInUse))
+            {
+                Outcome = ApplyOutcome.Refused;
+                return;
+            }
+
+            steps = [.. _plan.Steps.Select(ApplyStep.From)];
+        }
+
+        MigMode mode = new(target.MigEnabled, target.MigEnabled);
+        if (Before!.Mode != mode)
+            steps.Insert(steps.FindLastIndex(s => s.Action is ApplyAction.DestroyComputeInstance or ApplyAction.DestroyGpuInstance) + 1, ApplyStep.SetMode(target.MigEnabled));
+        SetSteps(steps, steps.Aggregate(Before, (layout, step) => step.ApplyTo(layout)));
+        ThrowIfUsedAsAWhole();
+    });
+
+    /// <summary>Plans the way to a layout in which every place is known, or refuses it.</summary>
+    public void PlanExact(GpuLayout goal, IReadOnlyList<GpuInstanceLayout> own, IReadOnlyCollection<int> allowInUse) => Guard(() =>
+    {
+        SetSteps(LayoutSteps.Between(Before!, goal, own, out IReadOnlyList<string> blocked), goal);
+        if (blocked.Count > 0)
+        {
+            throw new NvmlInsufficientResourcesException(
+                NvmlReturnCode.InsufficientResources, "nvmlDeviceCreateGpuInstanceWithPlacement", $"{gpu} cannot get back to its layout. {string.Join(" ", blocked)}");
+        }
+
+        foreach (ApplyStep step in Steps.Where(s => s.Action is ApplyAction.DestroyComputeInstance or ApplyAction.DestroyGpuInstance))
+        {
+            GpuProcess[] users = [.. _now!.UsersOf(step.GpuInstance!.Id, step.ComputeInstance?.Id).DistinctBy(u => u.ProcessId)];
+            if (users.Length > 0 && !allowInUse.Contains(step.GpuInstance.Id!.Value))
+            {
+                throw new NvmlInUseException(
+                    NvmlReturnCode.InUse, FunctionOf(step), $"{step.GpuInstance} of {gpu} is in use by {string.Join(" and ", users)} and in the way.");
+            }
+        }
+
+        ThrowIfUsedAsAWhole();
+    });
+
+    /// <summary>Something keeps this GPU from being changed that is not its own fault.</summary>
+    public void GiveUp(Exception? why)
+    {
+        if (Steps.Count > 0 && Outcome is not ApplyOutcome.Refused)
+        {
+            Outcome = ApplyOutcome.NotTried;
+            Error ??= why;
+        }
+    }
+
+    public void SetPlanned() => Outcome = Steps.Count == 0 ? ApplyOutcome.Unchanged : ApplyOutcome.Planned;
+
+    /// <summary>Executes the steps, reads back and compares. Without an <see cref="Error"/> afterwards, it is done.</summary>
+    /// <param name="cancellationToken">Taken notice of between steps and between attempts.</param>
+    public void Execute(CancellationToken cancellationToken)
+    {
+        Error = Run(Steps, _results, isRollback: false, cancellationToken) ?? Verify();
+        if (Error is not null)
+            return;
+        Outcome = ApplyOutcome.Applied;
+        ReportEnd();
+    }
+
+    /// <summary>Says why it was stopped or taken back, where that was not its own failure.</summary>
+    public void SetCause(Exception why)
+    {
+        if (Error is null or OperationCanceledException)
+            Error = why;
+    }
+
+    /// <summary>Takes the GPU back to what stood there before.</summary>
+    public void Rollback()
+    {
+        if (_results.Count == 0)
+            return; // Its first step was never tried.
+        try
+        {
+            // What a round could not do may be possible when the rest is done; a third would be a repetition.
+            for (int round = 0; round < 2; round++)
+            {
+                _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withUse: true));
+                List<ApplyStep> steps = LayoutSteps.Between(_now.ToLayout(), Before!, Made(), out _);
+                if (steps.Count == 0)
+                    break;
+                _rollbackError = Run(steps, _rollbackResults, isRollback: true, CancellationToken.None);
+            }
+
+            if (_rollbackResults.Count > 0)
+                _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withUse: true));
+            _after = _now!.ToLayout();
+            _differences = _after.GetDifferencesFrom(Before!);
+        }
+#pragma warning disable CA1031 // Whatever it is, it is part of the report, and the other GPUs go on.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            _after = null;
+            _rollbackError = e;
+            _differences = [$"What stands on {gpu} now cannot be read."];
+        }
+
+        Outcome = _differences.Count == 0 ? ApplyOutcome.RolledBack : ApplyOutcome.NotRestored;
+        ReportEnd();
+    }
+
+    /// <summary>Where there is no way back, since this was the way back: says what is not as it was recorded.</summary>
+    public void Leave()
+    {
+        try
+        {
+            _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withUse: true));
+            _after = _now.ToLayout();
+            _differences = _after.GetDifferencesFrom(Goal!);
+        }
+        catch (NvmlException)
+        {
+            _differences = [$"What stands on {gpu} now cannot be read."];
+        }
+
+        Outcome = ApplyOutcome.NotRestored;
+        ReportEnd();
+    }
+
+    public GpuApplyResult ToResult() => new()
+    {
+        Gpu = gpu,
+        Outcome = Outcome,
+        Before = Before,
+        Goal = Goal,
+        After = _after,
+        Plan = _plan,
+        Refusal = _refusal,
+        Steps = [.. _results.Select(Final), .. Steps.Skip(_results.Count).Select(s => new ApplyStepResult(s, ApplyStepOutcome.NotTried, 0, null))],
+        RollbackSteps = _rollbackResults,
+        Error = Error,
+        RollbackError = _rollbackError,
+        Differences = _differences,
+    };
+
+    /// <summary>What this run has made, and nobody else: what the way back may destroy.</summary>
+    private List<GpuInstanceLayout> Made() =>
+        [.. _results.Select(r => r.Step)
+            .Take(_results.Count(r => r.Outcome == ApplyStepOutcome.Done))
+            .Where(s => s.Action is ApplyAction.CreateGpuInstance or ApplyAction.CreateComputeInstance)
+            .Select(s => s.GpuInstance! with { ComputeInstances = s.ComputeInstance is { } inside ? [inside] : [] })];
+
+    /// <summary>What became of a step that was done once it was to be undone.</summary>
+    private ApplyStepResult Final(ApplyStepResult result) =>
+        result.Outcome == ApplyStepOutcome.Done && Outcome is ApplyOutcome.RolledBack or ApplyOutcome.NotRestored
+            ? result with { Outcome = _after is null || result.Step.IsInEffect(_after) ? ApplyStepOutcome.Left : ApplyStepOutcome.Undone }
+            : result;
+
+    private void SetSteps(List<ApplyStep> steps, GpuLayout goal)
+    {
+        Steps = steps;
+        Goal = goal;
+        Outcome = steps.Count == 0 ? ApplyOutcome.Unchanged : ApplyOutcome.NotTried;
+    }
+
+    /// <summary>A process on the GPU as a whole: no first instance can be created beside it, and its mode is not changed under it.</summary>
+    private void ThrowIfUsedAsAWhole()
+    {
+        GpuProcess[] users = [.. _now!.UsersOf(null, null).DistinctBy(u => u.ProcessId)];
+        if (users.Length > 0 && Steps.FirstOrDefault(s => s.IsAboutMode || s.Action == ApplyAction.CreateGpuInstance) is { } step)
+            throw new NvmlInUseException(NvmlReturnCode.InUse, FunctionOf(step), $"{gpu} is in use as a whole by {string.Join(" and ", users)} and cannot be divided.");
+    }
+
+    /// <summary>Does the steps in order. Null if all were done; else the first failure. A way back goes on past it: each step counts.</summary>
+    private Exception? Run(IReadOnlyList<ApplyStep> steps, List<ApplyStepResult> results, bool isRollback, CancellationToken cancellationToken)
+    {
+        Exception? error = null;
+        for (int i = 0; i < steps.Count; i++)
+        {
+            if (cancellationToken.IsCancellationRequested)
+                return new OperationCanceledException("It was cancelled.", cancellationToken);
+            context.Report(new ApplyProgress(gpu, steps[i], i + 1, steps.Count, isRollback));
+            ApplyStepResult result = Try(steps[i], cancellationToken);
+            results.Add(result);
+            if (result.Outcome == ApplyStepOutcome.Done)
+                continue;
+            error ??= result.Error;
+            if (!isRollback)
+                return error;
+        }
+
+        return error;
+    }
+
+    /// <summary>Does a step, more than once if it fails for a reason that may pass.</summary>
+    private ApplyStepResult Try(ApplyStep step, CancellationToken cancellationToken)
+    {
+        Exception? error = null;
+        long started = Stopwatch.GetTimestamp();
+        TimeSpan pause = context.Options.Pause;
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                Do(step, cancellationToken);
+                return new ApplyStepResult(step, ApplyStepOutcome.Done, attempt, error);
+            }
+#pragma warning disable CA1031 // Whatever failed, the GPU must not be left as it is by chance: the caller takes it back.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                error = e;
+            }
+
+            try
+            {
+                GpuLayout before = _now!.ToLayout();
+                _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withUse: true));
+                _justCreated = null;
+                if (HasTakenEffect(step, before, _now.ToLayout(), error))
+                    return new ApplyStepResult(step, ApplyStepOutcome.Done, attempt, error);
+                if (!_quiesced && IsHeldInvisibly(step, error) && context.Quiesce(cancellationToken))
+                {
+                    _quiesced = true;
+                    started = Stopwatch.GetTimestamp();
+                    continue;
+                }
+            }
+#pragma warning disable CA1031 // As above: what failed first is what is told.
+            catch (Exception)
+#pragma warning restore CA1031
+            {
+                return new ApplyStepResult(step, ApplyStepOutcome.Failed, attempt, error);
+            }
+
+            if (error is not NvmlException { IsTransient: true } || Stopwatch.GetElapsedTime(started) >= context.Options.Patience || cancellationToken.IsCancellationRequested)
+                return new ApplyStepResult(step, ApplyStepOutcome.Failed, attempt, IsHeldInvisibly(step, error) ? HeldInvisibly((NvmlException)error) : error);
+            cancellationToken.WaitHandle.WaitOne(pause);
+            pause = TimeSpan.FromTicks(Math.Min(2 * pause.Ticks, LongestPause.Ticks));
+        }
+    }
+
+    private void Do(ApplyStep step, CancellationToken cancellationToken)
+    {
+        GpuReading now = _now!;
+        switch (step.Action)
+        {
+            case ApplyAction.EnableMig or ApplyAction.DisableMig:
+                SetMode(step.Action == ApplyAction.EnableMig, cancellationToken);
+                break;
+            case ApplyAction.DestroyComputeInstance:
+                ComputeInstance inside = now.Find(step.GpuInstance!, step.ComputeInstance!) ?? throw Gone(step);
+                inside.Destroy();
+                now.Remove(inside);
+                break;
+            case ApplyAction.DestroyGpuInstance:
+                GpuInstance instance = now.Find(step.GpuInstance!) ?? throw Gone(step);
+                instance.Destroy();
+                now.Remove(instance);
+                break;
+            case ApplyAction.CreateGpuInstance:
+                _justCreated = gpu.CreateGpuInstance(gpu.GetGpuInstanceProfile(step.GpuInstance!.ProfileId), step.GpuInstance.Placement);
+                now.Add(_justCreated);
+                break;
+            default:
+                GpuInstance parent = now.Find(step.GpuInstance!) ?? throw Gone(step);
+                IReadOnlyList<ComputeInstanceProfile> profiles = context.GetComputeProfiles(parent);
+                ComputeInstanceProfile profile = step.ComputeProfile ?? FindProfile(parent, profiles, step);
+                now.Add(parent.CreateComputeInstance(profile, step.ComputeInstance!.Placement, isJustCreated: parent == _justCreated));
+                break;
+        }
+    }
+
+    private static ComputeInstanceProfile FindProfile(GpuInstance parent, IReadOnlyList<ComputeInstanceProfile> profiles, ApplyStep step)
+    {
+        ComputeInstanceLayout wanted = step.ComputeInstance!;
+        // Several profiles with as many slices: all of them the one with the most multiprocessors, as the default; some of them the plain one.
+        ComputeInstanceProfile? found =
+            wanted.ProfileId is { } id ? profiles.FirstOrDefault(p => p.Id == id)
+            : wanted.SliceCount == parent.Profile.SliceCount ? profiles.Where(p => p.SliceCount == wanted.SliceCount).OrderByDescending(p => p.MultiprocessorCount).ThenBy(p => p.Number).FirstOrDefault()
+            : profiles.Where(p => p.SliceCount == wanted.SliceCount).MinBy(p => p.Number);
+        return found ?? throw new NvmlException(
+            NvmlReturnCode.InvalidArgument,
+            "nvmlGpuInstanceGetComputeInstanceProfileInfoV",
+            $"{parent} has no compute instance profile for {wanted.Profile}. It has: {string.Join(", ", profiles.Select(p => $"{p.Name} ({p.Id})"))}.");
+    }
+
+    private void SetMode(bool enabled, CancellationToken cancellationToken)
+    {
+        MigModeChange change = enabled ? gpu.EnableMig() : gpu.DisableMig();
+        string act = enabled ? "enabled" : "disabled";
+        if (change.Outcome == MigModeOutcome.Activated)
+        {
+            _now!.Set(new MigMode(enabled, enabled));
+            return;
+        }
+
+        bool isInUse = change.Reason == NvmlReturnCode.InUse;
+        bool canQuiesce = !_quiesced && context.Options.Quiesce is not null;
+        if (change.Outcome == MigModeOutcome.Pending && context.Options.ResetGpu is { } reset && !(isInUse && canQuiesce))
+        {
+            if (canQuiesce)
+                _quiesced = context.Quiesce(cancellationToken);
+            reset(gpu, cancellationToken).GetAwaiter().GetResult();
+            MigMode mode = gpu.GetMigMode();
+            if (mode == new MigMode(enabled, enabled))
+            {
+                _now!.Set(mode);
+                return;
+            }
+        }
+
+        throw isInUse
+            ? new NvmlInUseException(
+                NvmlReturnCode.InUse, "nvmlDeviceSetMigMode", $"MIG cannot be {act} on {gpu} ({change}): something still uses it, a process or a monitoring service. End that first.")
+            : new NvmlResetRequiredException(
+                change.Reason, "nvmlDeviceSetMigMode", $"MIG can be {act} on {gpu} only by a GPU reset or a reboot ({change}). Nothing is reset unless that is asked for.");
+    }
+
+    /// <summary>
+    /// Whether a call that failed has done its work all the same: what it was to create or destroy has come or gone since it was last known.
+    /// </summary>
+    private static bool HasTakenEffect(ApplyStep step, GpuLayout before, GpuLayout now, Exception error) => step.Action switch
+    {
+        // The driver says that it created nothing since the place was taken: what stands there is somebody else's, however alike.
+        ApplyAction.CreateGpuInstance or ApplyAction.CreateComputeInstance when error is NvmlInsufficientResourcesException => false,
+        ApplyAction.CreateComputeInstance when error is NvmlInUseException && step.ComputeInstance!.Placement is not null => false,
+        // Another one like it may have been there before.
+        ApplyAction.CreateComputeInstance => CountAlike(step, now) > CountAlike(step, before),
+        _ => step.IsInEffect(now),
+    };
+
+    private static int CountAlike(ApplyStep step, GpuLayout layout) =>
+        layout.Instances.FirstOrDefault(step.GpuInstance!.IsAt)?.ComputeInstances.Count(step.ComputeInstance!.Describes) ?? 0;
+
+    /// <summary>Whether something is in use, and NVML shows nobody who uses it.</summary>
+    private bool IsHeldInvisibly(ApplyStep step, Exception error) =>
+        error is NvmlInUseException { IsTransient: true }
+        && (step.Action == ApplyAction.CreateComputeInstance || step.IsAboutMode
+            ? _now!.Processes.Count == 0
+            : !_now!.UsersOf(step.Action == ApplyAction.CreateGpuInstance ? null : step.GpuInstance!.Id, step.ComputeInstance?.Id).Any());
+
+    /// <summary>The same failure with those who have the GPU's device file open: they are all that can be known.</summary>
+    private NvmlInUseException HeldInvisibly(NvmlException error)
+    {
+        string who = "";
+        try
+        {
+            int minor = gpu.MinorNumber;
+            GpuHolder[] holders = [.. GpuHolders.Find().Holders.Where(h => !h.IsSelf && h.GpuMinors.Contains(minor))];
+            if (holders.Length > 0)
+                who = $" {string.Join(" and ", holders.AsEnumerable())} has its device file open.";
+        }
+        catch (Exception e) when (e is NvmlException or IOException or UnauthorizedAccessException)
+        {
+            // What cannot be explained must not hide what failed.
+        }
+
+        return new NvmlInUseException(error.Code, error.Function, $"{error.Message} It is held by a client that NVML does not show.{who}") { IsTransient = true };
+    }
+
+    private Exception? Verify()
+    {
+        context.Report(new ApplyProgress(gpu, null, Steps.Count, Steps.Count, IsRollback: false));
+        try
+        {
+            _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withUse: false));
+            _after = _now.ToLayout();
+            IReadOnlyList<string> differences = _after.GetDifferencesFrom(Goal!);
+            return differences.Count == 0
+                ? null
+                : new NvmlException(
+                    NvmlReturnCode.InvalidState, "nvmlDeviceGetGpuInstances", $"{gpu} was changed by somebody else meanwhile: {string.Join(" ", differences)}");
+        }
+#pragma warning disable CA1031 // What cannot be read back is no success, whatever the reason.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            return e;
+        }
+    }
+
+    /// <summary>A reading that fails changes nothing: it is repeated once in any case, and as long as it may help.</summary>
+    private GpuReading ReadAgain(Func<GpuReading> read)
+    {
+        long started = Stopwatch.GetTimestamp();
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return read();
+            }
+            catch (NvmlException e) when (attempt == 1 || (e.IsTransient && Stopwatch.GetElapsedTime(started) < context.Options.Patience))
+            {
+                Thread.Sleep(e.IsTransient ? context.Options.Pause : TimeSpan.Zero);
+            }
+        }
+    }
+
+    private void Guard(Action act)
+    {
+        try
+        {
+            act();
+        }
+        catch (Exception e) when (e is NvmlException or PlanningException)
+        {
+            Error = e;
+            Outcome = ApplyOutcome.Refused;
+        }
+    }
+
+    private void ReportEnd() => context.Report(new ApplyProgress(gpu, null, Steps.Count, Steps.Count, Outcome is not ApplyOutcome.Applied, Outcome));
+
+    private NvmlNotFoundException Gone(ApplyStep step) =>
+        new(NvmlReturnCode.NotFound, FunctionOf(step), $"Cannot {step} of {gpu}: it is gone. Somebody else has destroyed it.");
+
+    private static string FunctionOf(ApplyStep step) => step.Action switch
+    {
+        ApplyAction.DestroyComputeInstance => "nvmlComputeInstanceDestroy",
+        ApplyAction.DestroyGpuInstance => "nvmlGpuInstanceDestroy",
+        ApplyAction.CreateGpuInstance => "nvmlDeviceCreateGpuInstanceWithPlacement",
+        ApplyAction.CreateComputeInstance => "nvmlGpuInstanceCreateComputeInstance",
+        _ => "nvmlDeviceSetMigMode",
+    };
+}

@@ -1,0 +1,230 @@
+using Nvml.Mig.Planning;
+
+namespace Nvml.Mig.Layouts;
+
+/// <summary>
+/// Divides GPUs: what is wanted is there afterwards, read back and compared, or what was there before is there again, or the result says
+/// exactly what is neither.
+/// </summary>
+/// <remarks>
+/// <para>
+/// Before the first change everything is read and planned. If anything on any GPU is impossible, or an instance in use is in the way, all
+/// of it is refused. Then the layout is recorded on disk, so that after a death at any moment the same apply leads on and
+/// <see cref="RollbackAsync"/> leads back. GPUs are changed side by side, each in the plan's order.
+/// </para>
+/// <para>
+/// When a call fails, the GPU is read: if the call took effect all the same, its step is done. A failure that may pass
+/// (<see cref="NvmlException.IsTransient"/>) is tried again, see <see cref="ApplyOptions.Patience"/>. With any other the GPU goes back to
+/// what stood there: the same instances in the same places, with the same UUIDs. What the plan neither made nor named is left alone, and
+/// nothing in use is destroyed: the driver refuses that.
+/// </para>
+/// <para>
+/// A cancellation lets the call under way end. GPUs that are not done are taken back, with <see cref="ApplyOptions.AllOrNothing"/> those
+/// that are done too; the way back is not cancelled.
+/// </para>
+/// <para>Creating and destroying takes root or the MIG config capability.</para>
+/// </remarks>
+public static class LayoutApplier
+{
+    /// <summary>Applies layouts.</summary>
+    /// <param name="targets">The GPUs to change, each once, and what they are to become.</param>
+    /// <param name="options">How; by default for a real machine.</param>
+    /// <param name="progress">Hears of each step before it is done, from the threads that do them.</param>
+    /// <param name="cancellationToken">Ends it at the next safe point: see the remarks.</param>
+    /// <returns>What came of it on each GPU. What goes wrong on a GPU is in the result and not thrown.</returns>
+    /// <exception cref="ArgumentException">A GPU is named twice, or is to have instances with MIG disabled.</exception>
+    /// <exception cref="ApplyRecordException">Another applier works, or the layout cannot be recorded. Nothing was changed.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled before the first change.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed before the first change.</exception>
+    public static async Task<ApplyResult> ApplyAsync(
+        IReadOnlyList<GpuTarget> targets, ApplyOptions? options = null, IProgress<ApplyProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(targets);
+        Check(targets);
+        options ??= new ApplyOptions();
+        ApplyContext context = new(options, progress);
+        using ApplyFolder? folder = options.DryRun ? null : ApplyFolder.Take(options.RecordFolder);
+        ApplyRecord? record = folder?.Load();
+        GpuRun[] runs = [.. targets.Select(t => new GpuRun(t.Gpu, context))];
+
+        await OnEach(runs, run => run.Read()).ConfigureAwait(false);
+        if (Array.TrueForAll(runs, r => r.Error is null))
+            Plan(targets, runs, record);
+        if (Array.Exists(runs, r => r.Outcome == ApplyOutcome.Refused) || options.DryRun)
+            return EndWithoutChange(runs, options);
+        cancellationToken.ThrowIfCancellationRequested();
+
+        GpuRun[] changing = [.. runs.Where(r => r.Steps.Count > 0)];
+        RecordedGpu[] recorded = [.. targets.Zip(runs, (target, run) => ToRecord(target, run, record))];
+        ApplyRecord written = new(ApplyRecord.CurrentVersion, DateTimeOffset.UtcNow, [
+            .. (record?.Gpus ?? []).Where(g => !g.IsFinished && !Array.Exists(runs, r => r.Gpu.Uuid == g.Uuid)),
+            .. recorded.Where(g => !g.IsFinished)]);
+        if (changing.Length > 0)
+            folder!.Save(written);
+
+        await ChangeAsync(changing, options, cancellationToken).ConfigureAwait(false);
+        return await EndAsync(folder!, written, runs, context, IsSettled).ConfigureAwait(false);
+
+        // Who was taken back only to what a dead apply had left is not done with.
+        bool IsSettled(GpuRun run) => run.Outcome is ApplyOutcome.Applied or ApplyOutcome.Unchanged
+            || (run.Outcome is ApplyOutcome.RolledBack or ApplyOutcome.NotTried && record?.FindUnfinished(run.Gpu.Uuid) is null);
+    }
+
+    /// <summary>
+    /// Takes the GPUs of the last apply back to what was recorded before it: after a death in the middle, and after a success. Instances
+    /// that the apply did not make are left alone; if they are in the way, or something to be destroyed is in use, it is refused.
+    /// </summary>
+    /// <param name="session">A session on the machine that was recorded.</param>
+    /// <param name="gpus">Of the recorded GPUs only these; null: all of them.</param>
+    /// <param name="options">How; <see cref="ApplyOptions.AllOrNothing"/> does not matter here.</param>
+    /// <param name="progress">As for <see cref="ApplyAsync"/>.</param>
+    /// <param name="cancellationToken">
+    /// Ends it at the next safe point. What is not done then is in the result, and can be done by calling it again.
+    /// </param>
+    /// <returns>What came of it on each GPU; none if nothing was recorded. A GPU that fails is left as it is, and said so.</returns>
+    /// <exception cref="ApplyRecordException">Another applier works, or the record cannot be read. Nothing was changed.</exception>
+    /// <exception cref="NvmlNotFoundException">A recorded GPU is not in this machine.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled before the first change.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public static async Task<ApplyResult> RollbackAsync(
+        NvmlSession session,
+        IReadOnlyCollection<GpuDevice>? gpus = null,
+        ApplyOptions? options = null,
+        IProgress<ApplyProgress>? progress = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        options ??= new ApplyOptions();
+        ApplyContext context = new(options, progress);
+        using ApplyFolder folder = ApplyFolder.Take(options.RecordFolder);
+        if (folder.Load() is not { } record)
+            return new ApplyResult([]);
+        (GpuRun Run, RecordedGpu Recorded)[] all = [.. record.Gpus
+            .Select(recorded => (Run: new GpuRun(session.GetDevice(recorded.Uuid), context), Recorded: recorded))
+            .Where(r => gpus is null || gpus.Any(gpu => gpu.Uuid == r.Recorded.Uuid))];
+        GpuRun[] runs = [.. all.Select(r => r.Run)];
+
+        await OnEach(runs, run => run.Read()).ConfigureAwait(false);
+        foreach ((GpuRun run, RecordedGpu recorded) in all.Where(r => r.Run.Error is null))
+            run.PlanExact(recorded.Before, recorded.Own, []);
+        if (Array.Exists(runs, r => r.Outcome == ApplyOutcome.Refused) || options.DryRun)
+            return EndWithoutChange(runs, options);
+        cancellationToken.ThrowIfCancellationRequested();
+
+        GpuRun[] changing = [.. runs.Where(r => r.Steps.Count > 0)];
+        // Until it is done, it is neither the one nor the other.
+        record = record with { Gpus = [.. record.Gpus.Select(g => Array.Exists(changing, r => r.Gpu.Uuid == g.Uuid) ? g with { IsFinished = false } : g)] };
+        if (changing.Length > 0)
+            folder.Save(record);
+        await OnEach(changing, run =>
+        {
+            run.Execute(cancellationToken);
+            if (run.Error is not null)
+                run.Leave();
+        }).ConfigureAwait(false);
+        return await EndAsync(folder, record, runs, context, r => r.Outcome is ApplyOutcome.Applied or ApplyOutcome.Unchanged).ConfigureAwait(false);
+    }
+
+    private static void Check(IReadOnlyList<GpuTarget> targets)
+    {
+        if (targets.GroupBy(t => t.Gpu.Uuid, StringComparer.Ordinal).FirstOrDefault(same => same.Count() > 1) is { } twice)
+            throw new ArgumentException($"{twice.First().Gpu} is to become two things at once.", nameof(targets));
+        if (targets.FirstOrDefault(t => !t.MigEnabled && t.Layout is { Items.Count: > 0 }) is { } odd)
+            throw new ArgumentException($"{odd.Gpu} is to have {odd.Layout} with MIG disabled: instances need it enabled.", nameof(targets));
+    }
+
+    private static void Plan(IReadOnlyList<GpuTarget> targets, GpuRun[] runs, ApplyRecord? record)
+    {
+        GpuState[] states = GpuReader.ToStates([.. runs.Select(r => r.Reading!)]);
+        for (int i = 0; i < runs.Length; i++)
+            runs[i].Plan(states[i], targets[i], record?.FindUnfinished(runs[i].Gpu.Uuid));
+    }
+
+    private static RecordedGpu ToRecord(GpuTarget target, GpuRun run, ApplyRecord? record)
+    {
+        RecordedGpu? unfinished = record?.FindUnfinished(run.Gpu.Uuid);
+        return new RecordedGpu(
+            run.Gpu.Uuid,
+            target.Layout?.ToString(),
+            unfinished?.Before ?? run.Before!,
+            run.Goal!,
+            [.. run.Goal!.Instances, .. unfinished?.Own ?? []],
+            IsFinished: run.Steps.Count == 0 && unfinished is null);
+    }
+
+    /// <summary>Where a failure stops the others or does not.</summary>
+    private static async Task ChangeAsync(GpuRun[] changing, ApplyOptions options, CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        await OnEach(changing, run =>
+        {
+            run.Execute(stop.Token);
+            if (run.Error is null)
+                return;
+            if (options.AllOrNothing)
+                stop.Cancel();
+            run.Rollback();
+        }).ConfigureAwait(false);
+
+        // One that was stopped says that it was cancelled: the cause is a failure elsewhere, if there is one.
+        GpuRun? cause = Array.Find(changing, r => r.Error is not null and not OperationCanceledException) ?? Array.Find(changing, r => r.Error is not null);
+        if (options.AllOrNothing && cause is not null)
+        {
+            OperationCanceledException why = cause.Error as OperationCanceledException
+                ?? new OperationCanceledException($"{cause.Gpu} failed, and it was to be all or nothing.", cause.Error);
+            await OnEach(changing.Where(r => r.Outcome == ApplyOutcome.Applied), run => run.Rollback()).ConfigureAwait(false);
+            foreach (GpuRun stopped in changing.Where(r => r != cause))
+                stopped.SetCause(why);
+        }
+    }
+
+    private static ApplyResult EndWithoutChange(GpuRun[] runs, ApplyOptions options)
+    {
+        GpuRun? refused = Array.Find(runs, r => r.Outcome == ApplyOutcome.Refused);
+        foreach (GpuRun run in runs)
+        {
+            if (refused is not null)
+                run.GiveUp(new OperationCanceledException($"{refused.Gpu} was refused."));
+            else if (options.DryRun)
+                run.SetPlanned();
+        }
+
+        return new ApplyResult([.. runs.Select(r => r.ToResult())]);
+    }
+
+    /// <summary>Lets services go on and closes the record. The result counts more than what fails here.</summary>
+    private static async Task<ApplyResult> EndAsync(ApplyFolder folder, ApplyRecord record, GpuRun[] runs, ApplyContext context, Func<GpuRun, bool> isSettled)
+    {
+        Exception? error = null;
+        try
+        {
+            await context.ResumeAsync().ConfigureAwait(false);
+        }
+#pragma warning disable CA1031 // It is told in the result.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            error = e;
+        }
+
+        try
+        {
+            ApplyRecord closed = record with
+            {
+                Gpus = [.. record.Gpus.Select(g => Array.Find(runs, r => r.Gpu.Uuid == g.Uuid) is { } run && isSettled(run) ? g with { IsFinished = true } : g)],
+            };
+            if (closed.Gpus.Where((g, i) => g.IsFinished != record.Gpus[i].IsFinished).Any())
+                folder.Save(closed);
+        }
+        catch (ApplyRecordException e)
+        {
+            error ??= e;
+        }
+
+        return new ApplyResult([.. runs.Select(r => r.ToResult())]) { AfterwardsError = error };
+    }
+
+    /// <summary>A thread for each GPU: native calls block for as long as the driver needs, which the thread pool is not made for.</summary>
+    private static Task OnEach(IEnumerable<GpuRun> runs, Action<GpuRun> act) =>
+        Task.WhenAll(runs.Select(run => Task.Factory.StartNew(() => act(run), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
+}

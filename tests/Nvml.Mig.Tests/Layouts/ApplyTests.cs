@@ -1,0 +1,370 @@
+using Nvml.Mig.Layouts;
+using Nvml.Mig.Planning;
+
+namespace Nvml.Mig.Tests.Layouts;
+
+public class ApplyTests
+{
+    private const string A100 = "A100-SXM4-40GB";
+
+    [Fact]
+    public void A_layout_is_there_afterwards_and_applying_it_again_changes_nothing()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(A100);
+
+        ApplyResult result = machine.Apply("3g.20gb,1g.5gb*3");
+
+        GpuApplyResult gpu = result.Gpus.Should().ContainSingle().Which;
+        gpu.Outcome.Should().Be(ApplyOutcome.Applied);
+        gpu.Steps.Select(s => s.Step.ToString()).Should().StartWith(["enable MIG", "create GPU instance 1g.5gb at 0:1", "create compute instance 1g.5gb in GPU instance 1g.5gb at 0:1"]);
+        gpu.Steps.Should().HaveCount(9).And.OnlyContain(s => s.Outcome == ApplyStepOutcome.Done && s.Attempts == 1 && s.Error == null);
+        machine.Gpu.GetGpuInstances().Select(i => i.ToString().Split(" of ")[0]).Should().Equal(
+            "GPU instance 2 (3g.20gb at 4:4)", "GPU instance 7 (1g.5gb at 0:1)", "GPU instance 8 (1g.5gb at 1:1)", "GPU instance 9 (1g.5gb at 2:1)");
+
+        long before = machine.MutatingCalls();
+        machine.Apply("3g.20gb,1g.5gb*3").Gpus[0].Outcome.Should().Be(ApplyOutcome.Unchanged);
+        machine.MutatingCalls().Should().Be(before);
+    }
+
+    [Fact]
+    public void What_is_in_use_stays_and_what_is_in_the_way_of_nothing_too()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9:0,19:4,19:5", [0], ""));
+
+        machine.Apply("3g.20gb,2g.10gb,1g.5gb").IsSuccess.Should().BeTrue();
+
+        machine.Gpu.GetMigDevices().Select(d => d.Uuid).Should().Contain(machine.InUse);
+        GpuState state = GpuReader.ReadState(machine.Gpu);
+        state.GetInstance(1).IsAnythingInUse.Should().BeTrue();
+    }
+
+    [Fact]
+    public void What_a_process_uses_keeps_every_gpu_from_being_changed_and_the_process_is_named()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100 + "*2", "9,9", [], ""));
+        machine.Use(machine.Session.Devices[1].GetMigDevices()[1]);
+        string[] start = machine.Describe();
+
+        ApplyResult result = machine.Apply("1g.5gb*7");
+
+        result.Gpus.Select(g => g.Outcome).Should().Equal(ApplyOutcome.NotTried, ApplyOutcome.Refused);
+        result.Gpus[1].Message.Should().Be("GPU instance 2 (3g.20gb at 4:4) is in use by process 4711 (train) and in the way. Nothing was changed.");
+        machine.Describe().Should().Equal(start);
+        Directory.GetFiles(machine.RecordFolder).Select(Path.GetFileName).Should().Equal(["lock"], "nothing was changed, so there is nothing to record");
+    }
+
+    [Fact]
+    public void What_has_no_room_is_refused_with_the_planners_reasons()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(A100);
+
+        GpuApplyResult gpu = machine.Apply("4g.20gb*2").Gpus[0];
+
+        gpu.Outcome.Should().Be(ApplyOutcome.Refused);
+        gpu.Refusal!.Reason.Should().Be(PlanRefusalReason.NoRoom);
+        machine.Gpu.GetMigMode().Current.Should().BeFalse();
+    }
+
+    [Fact]
+    public void A_process_on_the_gpu_as_a_whole_is_named_before_anything_is_changed()
+    {
+        using ApplyMachine machine = ApplyMachine.Start("H200");
+        using IDisposable process = machine.Simulator.StartProcess(0, 99, "python");
+
+        GpuApplyResult gpu = machine.Apply("1g.18gb").Gpus[0];
+
+        gpu.Outcome.Should().Be(ApplyOutcome.Refused);
+        gpu.Message.Should().Match("GPU 0 (GPU-*) is in use as a whole by process 99 (python) and cannot be divided. Nothing was changed.");
+        machine.MutatingCalls().Should().Be(0);
+    }
+
+    [Fact]
+    public void A_dry_run_changes_and_writes_nothing()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(A100);
+
+        ApplyResult result = machine.Apply("1g.5gb", machine.Options with { DryRun = true, RecordFolder = "/proc/nowhere" });
+
+        result.Gpus[0].Outcome.Should().Be(ApplyOutcome.Planned);
+        result.Gpus[0].Steps.Select(s => s.Outcome).Should().Equal(ApplyStepOutcome.NotTried, ApplyStepOutcome.NotTried, ApplyStepOutcome.NotTried);
+        machine.MutatingCalls().Should().Be(0);
+    }
+
+    [Fact]
+    public void Disabling_mig_is_part_of_a_layout()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9,19", [], ""));
+
+        GpuApplyResult gpu = machine.Apply(null).Gpus[0];
+
+        gpu.Outcome.Should().Be(ApplyOutcome.Applied);
+        gpu.Steps.Select(s => s.Step.Action).Should().EndWith(ApplyAction.DisableMig);
+        machine.Gpu.GetMigMode().Should().Be(new MigMode(false, false));
+    }
+
+    [Fact]
+    public void Only_the_mode_can_be_asked_for()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100 + "*2", "9", [], ""));
+        machine.Session.Devices[1].GetGpuInstances()[0].GetComputeInstances()[0].Destroy();
+        machine.Session.Devices[1].GetGpuInstances()[0].Destroy();
+        machine.Session.Devices[1].DisableMig();
+
+        ApplyResult result = machine.ApplyTo([.. machine.Session.Devices.Select(g => new GpuTarget(g, null))]);
+
+        result.Gpus.Select(g => g.Outcome).Should().Equal(ApplyOutcome.Unchanged, ApplyOutcome.Applied);
+        machine.Session.Devices[0].GetGpuInstances().Should().ContainSingle();
+    }
+
+    [Fact]
+    public void A_failure_takes_the_gpu_back_and_the_others_finish()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100 + "*3", "9,19", [], ""));
+        string[] start = machine.Describe();
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceCreateGpuInstanceWithPlacement", NvmlReturnCode.Unknown) with { Nth = 4 });
+
+        ApplyResult result = machine.Apply("1g.5gb*7");
+
+        result.IsSuccess.Should().BeFalse();
+        result.Gpus.Select(g => g.Outcome).Should().BeEquivalentTo([ApplyOutcome.Applied, ApplyOutcome.Applied, ApplyOutcome.RolledBack]);
+        GpuApplyResult failed = result.Gpus.Single(g => g.Outcome == ApplyOutcome.RolledBack);
+        failed.Error.Should().BeOfType<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.Unknown);
+        failed.Message.Should().Match("Cannot create a GPU instance 1g.5gb (profile 19) at *: Unknown Error (NVML_ERROR_UNKNOWN, 999, from nvmlDeviceCreateGpuInstanceWithPlacement). The GPU is as it was before.");
+        failed.Steps.Select(s => s.Outcome).Should().Contain([ApplyStepOutcome.Undone, ApplyStepOutcome.Failed, ApplyStepOutcome.NotTried]);
+        machine.ShouldBeTrue(result, "1g.5gb*7", start, "of one failure");
+    }
+
+    [Fact]
+    public void All_or_nothing_takes_the_others_back_too()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100 + "*4", "9,19", [], ""));
+        string[] start = machine.Describe();
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceCreateGpuInstanceWithPlacement", NvmlReturnCode.Unknown) with { Nth = 9 });
+
+        ApplyResult result = machine.Apply("1g.5gb*7", machine.Options with { AllOrNothing = true });
+
+        machine.Describe().Should().Equal(start);
+        result.Gpus.Should().OnlyContain(g => g.Outcome == ApplyOutcome.RolledBack || g.Outcome == ApplyOutcome.NotTried);
+        result.Gpus.Where(g => g.Error is OperationCanceledException).Should().HaveCount(3).And.OnlyContain(g => g.Message.Contains("failed, and it was to be all or nothing."));
+    }
+
+    [Fact]
+    public void What_passes_is_tried_again()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(A100);
+        machine.Simulator.SetFaults(
+            NvmlFault.Return("nvmlGpuInstanceCreateComputeInstance", NvmlReturnCode.Timeout),
+            NvmlFault.Return("nvmlGpuInstanceCreateComputeInstance", NvmlReturnCode.InUse) with { Nth = 2 });
+
+        GpuApplyResult gpu = machine.Apply("7g.40gb").Gpus[0];
+
+        gpu.Outcome.Should().Be(ApplyOutcome.Applied);
+        gpu.Steps[^1].Should().Match<ApplyStepResult>(s => s.Outcome == ApplyStepOutcome.Done && s.Attempts == 3);
+        gpu.Steps[^1].Error.Should().BeOfType<NvmlInUseException>();
+    }
+
+    [Fact]
+    public void A_call_that_fails_after_it_took_effect_is_done()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(A100);
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceCreateGpuInstanceWithPlacement", NvmlReturnCode.Unknown) with { AfterEffect = true });
+
+        GpuApplyResult gpu = machine.Apply("7g.40gb").Gpus[0];
+
+        gpu.Outcome.Should().Be(ApplyOutcome.Applied);
+        gpu.Steps[1].Should().Match<ApplyStepResult>(s => s.Outcome == ApplyStepOutcome.Done && s.Attempts == 1 && s.Error != null);
+    }
+
+    [Fact]
+    public void A_client_that_nvml_does_not_show_is_said_to_be_one_and_quiesced_if_that_is_possible()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9", [], ""));
+        string[] start = machine.Describe();
+        IDisposable held = machine.Simulator.HoldGpu(0);
+
+        GpuApplyResult refused = machine.Apply("19").Gpus[0];
+        refused.Outcome.Should().Be(ApplyOutcome.RolledBack);
+        refused.Error!.Message.Should().Contain("It is held by a client that NVML does not show.");
+        machine.Describe().Should().Equal(start);
+
+        Services services = new(held);
+        machine.Apply("19", machine.Options with { Quiesce = services.StopAsync }).Gpus[0].Outcome.Should().Be(ApplyOutcome.Applied);
+        services.Log.Should().Equal("stopped", "started");
+    }
+
+    [Fact]
+    public void Nothing_is_quiesced_that_need_not_be()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario("H200", "9", [], ""));
+        using IDisposable held = machine.Simulator.HoldGpu(0);
+        Services services = new(held);
+
+        machine.Apply("9,19", machine.Options with { Quiesce = services.StopAsync }).IsSuccess.Should().BeTrue();
+
+        services.Log.Should().BeEmpty();
+    }
+
+    [Fact]
+    public void Services_go_on_after_a_failure_too()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9", [], ""));
+        Services services = new(machine.Simulator.HoldGpu(0));
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceCreateGpuInstanceWithPlacement", NvmlReturnCode.Unknown));
+
+        machine.Apply("19", machine.Options with { Quiesce = services.StopAsync }).Gpus[0].Outcome.Should().Be(ApplyOutcome.RolledBack);
+
+        services.Log.Should().Equal("stopped", "started");
+    }
+
+    [Fact]
+    public void A_mode_that_waits_for_a_reset_is_taken_back_unless_a_reset_was_asked_for()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(A100 + "+vm");
+        GpuApplyResult waiting = machine.Apply("7g.40gb").Gpus[0];
+        waiting.Outcome.Should().Be(ApplyOutcome.RolledBack);
+        waiting.Error.Should().BeOfType<NvmlResetRequiredException>().Which.Message.Should().Contain("only by a GPU reset or a reboot (Pending (NotSupported))");
+        machine.Gpu.GetMigMode().Should().Be(new MigMode(false, false));
+
+        // A virtual machine cannot reset it: a reboot stands in for what its host would do.
+        List<string> reset = [];
+        GpuApplyResult gpu = machine.Apply("7g.40gb", machine.Options with
+        {
+            ResetGpu = (g, _) =>
+            {
+                reset.Add(g.Uuid);
+                machine.Simulator.Reboot();
+                return Task.CompletedTask;
+            },
+        }).Gpus[0];
+
+        gpu.Outcome.Should().Be(ApplyOutcome.Applied, gpu.Message);
+        reset.Should().Equal(machine.Gpu.Uuid);
+    }
+
+    [Fact]
+    public void A_reset_that_fails_is_a_failure_like_any_other()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(A100 + "+vm");
+
+        GpuApplyResult gpu = machine.Apply("7g.40gb", machine.Options with { ResetGpu = (_, _) => throw new InvalidOperationException("no nvidia-smi") }).Gpus[0];
+
+        gpu.Outcome.Should().Be(ApplyOutcome.RolledBack);
+        gpu.Error.Should().BeOfType<InvalidOperationException>();
+    }
+
+    [Fact]
+    public void A_cancellation_takes_back_what_is_not_done()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9,9", [], ""));
+        string[] start = machine.Describe();
+        using CancellationTokenSource cancellation = new();
+
+        GpuApplyResult gpu = machine.Apply("1g.5gb*7", null, p => (p is { Number: 6, IsRollback: false } ? cancellation : null)?.Cancel(), cancellation.Token).Gpus[0];
+
+        gpu.Outcome.Should().Be(ApplyOutcome.RolledBack);
+        gpu.Error.Should().BeOfType<OperationCanceledException>();
+        gpu.Steps.Count(s => s.Outcome == ApplyStepOutcome.Undone).Should().Be(6, "the step under way is finished");
+        machine.Describe().Should().Equal(start);
+        cancellation.IsCancellationRequested.Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task A_cancellation_before_the_first_change_changes_nothing()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(A100);
+
+        Func<Task> apply = () => LayoutApplier.ApplyAsync(machine.Targets("9"), machine.Options, cancellationToken: new CancellationToken(canceled: true));
+
+        await apply.Should().ThrowAsync<OperationCanceledException>();
+        machine.MutatingCalls().Should().Be(0);
+    }
+
+    [Fact]
+    public void Progress_tells_each_step_and_the_end()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(A100);
+        List<string> heard = [];
+
+        machine.Apply("7g.40gb", null, p => heard.Add($"{p.Number}/{p.Count} {p.Step} {p.Outcome}".TrimEnd()));
+
+        heard.Should().Equal("1/3 enable MIG", "2/3 create GPU instance 7g.40gb at 0:8", "3/3 create compute instance 7g.40gb in GPU instance 7g.40gb at 0:8", "3/3", "3/3  Applied");
+    }
+
+    [Fact]
+    public void An_instance_that_somebody_else_creates_meanwhile_is_no_success_and_left_alone()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "", [], ""));
+
+        GpuApplyResult gpu = machine.Apply("3g.20gb:4", null, p =>
+        {
+            if (p is { Number: 2, IsRollback: false, Step: not null })
+                machine.Gpu.CreateGpuInstance(machine.Gpu.GetGpuInstanceProfile("1g.5gb"), new Placement(0, 1));
+        }).Gpus[0];
+
+        gpu.Outcome.Should().Be(ApplyOutcome.NotRestored);
+        gpu.Error!.Message.Should().Contain("was changed by somebody else meanwhile: GPU instance 7 (1g.5gb at 0:1) is there and should not be.");
+        gpu.Differences.Should().Equal("GPU instance 7 (1g.5gb at 0:1) is there and should not be.");
+        machine.Gpu.GetGpuInstances().Select(i => i.Id).Should().Equal(7);
+    }
+
+    [Fact]
+    public void An_instance_of_ours_that_somebody_uses_already_is_left_and_reported()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "", [], ""));
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceCreateGpuInstanceWithPlacement", NvmlReturnCode.Unknown) with { Nth = 2 });
+
+        GpuApplyResult gpu = machine.Apply("3g.20gb*2", null, p =>
+        {
+            if (p is { Number: 3, IsRollback: false })
+                machine.Use(machine.Gpu.GetMigDevices()[0]);
+        }).Gpus[0];
+
+        gpu.Outcome.Should().Be(ApplyOutcome.NotRestored);
+        gpu.Steps.Select(s => s.Outcome).Should().Equal(ApplyStepOutcome.Left, ApplyStepOutcome.Left, ApplyStepOutcome.Failed, ApplyStepOutcome.NotTried);
+        gpu.RollbackError!.Message.Should().Contain("It is used by process 4711 (train)");
+        gpu.Differences.Should().Equal("GPU instance 1 (3g.20gb at 0:4) is there and should not be.");
+    }
+
+    [Fact]
+    public void A_gpu_that_is_lost_on_the_way_is_reported_as_unknown()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100 + "*2", "", [], ""));
+        machine.Simulator.SetFaults(NvmlFault.LoseGpu("nvmlGpuInstanceCreateComputeInstance"));
+
+        ApplyResult result = machine.Apply("7g.40gb");
+
+        GpuApplyResult lost = result.Gpus.Single(g => g.Outcome == ApplyOutcome.NotRestored);
+        lost.After.Should().BeNull();
+        lost.Differences.Should().ContainSingle().Which.Should().Contain("cannot be read");
+        lost.RollbackError.Should().BeOfType<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.GpuIsLost);
+        result.Gpus.Single(g => g != lost).Outcome.Should().Be(ApplyOutcome.Applied);
+    }
+
+    [Fact]
+    public void A_gpu_cannot_become_two_things()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(A100);
+
+        machine.Invoking(m => m.ApplyTo([new GpuTarget(m.Gpu, Wish.Parse("9")), new GpuTarget(m.Gpu, Wish.Parse("19"))])).Should().Throw<ArgumentException>();
+        machine.Invoking(m => m.ApplyTo([new GpuTarget(m.Gpu, Wish.Parse("9"), MigEnabled: false)])).Should().Throw<ArgumentException>();
+    }
+
+    /// <summary>Services that hold a GPU until they are stopped.</summary>
+    private sealed class Services(IDisposable held) : IAsyncDisposable
+    {
+        public List<string> Log { get; } = [];
+
+        public Task<IAsyncDisposable> StopAsync(CancellationToken cancellationToken)
+        {
+            Log.Add("stopped");
+            held.Dispose();
+            return Task.FromResult<IAsyncDisposable>(this);
+        }
+
+        public ValueTask DisposeAsync()
+        {
+            Log.Add("started");
+            return ValueTask.CompletedTask;
+        }
+    }
+}
