@@ -1,3 +1,4 @@
+using Nvml.Mig.Layouts;
 using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli;
@@ -10,10 +11,22 @@ internal static class ExitCodes
     /// <summary>EX_USAGE of sysexits.h; above every nvmlReturn_t but 999.</summary>
     public const int Usage = 64;
 
+    /// <summary>EX_DATAERR: what was asserted is not so.</summary>
+    public const int Differs = 65;
+
+    /// <summary>A change failed, and so did the way back: what remains is listed.</summary>
+    public const int NotRestored = 66;
+
+    /// <summary>It was interrupted, as shells say it of SIGINT (128 + 2), and everything is as it was.</summary>
+    public const int Cancelled = 130;
+
     /// <summary>For codes that an exit status cannot hold, such as NVML_ERROR_UNKNOWN (999), and for errors of our own.</summary>
     private const int Other = 255;
 
     public static int For(NvmlReturnCode code) => (int)code is > 0 and < Usage ? (int)code : Other;
+
+    public static int For(PlanRefusal refusal) =>
+        For(refusal.Reason == PlanRefusalReason.NoRoom ? NvmlReturnCode.InsufficientResources : NvmlReturnCode.InUse);
 
     public static int For(Exception failure) => failure switch
     {
@@ -22,6 +35,9 @@ internal static class ExitCodes
         PlanningException { Error: PlanningError.UnreadableWish or PlanningError.InvalidCount } => Usage,
         PlanningException { Error: PlanningError.UnknownInstance } => For(NvmlReturnCode.NotFound),
         PlanningException => For(NvmlReturnCode.InvalidArgument),
+        ApplyRecordException { IsLocked: true } => For(NvmlReturnCode.InUse),
+        ApplyRecordException => For(NvmlReturnCode.OperatingSystem),
+        OperationCanceledException => Cancelled,
         _ => Other,
     };
 }

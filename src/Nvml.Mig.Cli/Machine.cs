@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Nvml.Mig.Layouts;
 using Nvml.Mig.Simulator;
 using Spectre.Console;
 
@@ -10,8 +11,9 @@ internal sealed class Machine : IDisposable
     private readonly NvmlSimulator? _simulator;
     private readonly string[] _names;
 
-    private Machine(NvmlSimulator? simulator, NvmlSession session, string[] names, bool json)
+    private Machine(NvmlSimulator? simulator, NvmlSession session, string[] names, bool json, string? recordFolder)
     {
+        RecordFolder = recordFolder ?? ApplyOptions.DefaultRecordFolder;
         _simulator = simulator;
         _names = names;
         Session = session;
@@ -22,6 +24,12 @@ internal sealed class Machine : IDisposable
     public NvmlSession Session { get; }
 
     public bool Json { get; }
+
+    /// <summary>Whether GPUs were named.</summary>
+    public bool NamesGpus => _names.Length > 0;
+
+    /// <summary>Where layouts are recorded before they are changed.</summary>
+    public string RecordFolder { get; }
 
     /// <summary>For tables and pictures. JSON goes to standard output directly.</summary>
     public IAnsiConsole Out { get; }
@@ -114,7 +122,12 @@ internal sealed class Machine : IDisposable
             : null;
         try
         {
-            return new Machine(simulator, NvmlSession.Open(simulator?.LibraryPath), names, parsed.GetValue(GlobalOptions.Json));
+            return new Machine(
+                simulator,
+                NvmlSession.Open(simulator?.LibraryPath),
+                names,
+                parsed.GetValue(GlobalOptions.Json),
+                SimulatedMachines.RecordFolderFor(parsed.GetValue(GlobalOptions.Simulate)));
         }
         catch
         {

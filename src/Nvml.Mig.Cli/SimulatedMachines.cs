@@ -7,6 +7,9 @@ internal static class SimulatedMachines
 {
     private const string Suffix = ".state";
 
+    /// <summary>Beside the machine's file: the record of layouts of a machine that is gone with that.</summary>
+    private const string RecordSuffix = ".apply";
+
     /// <summary>The file that the environment names, if it does.</summary>
     public static string? FileFromEnvironment =>
         Environment.GetEnvironmentVariable(NvmlSimulator.StateVariable) is { Length: > 0 } file ? Path.GetFullPath(file) : null;
@@ -18,6 +21,18 @@ internal static class SimulatedMachines
             return file;
         string name = string.Concat(spec.ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.' ? c : '_'));
         return Path.Combine(Folder(), name + Suffix);
+    }
+
+    /// <summary>Where layouts of a simulated machine are recorded; null if it is a real one.</summary>
+    public static string? RecordFolderFor(string? spec) =>
+        spec is not null ? FileFor(spec) + RecordSuffix : FileFromEnvironment is { } file ? file + RecordSuffix : null;
+
+    /// <summary>Makes a machine new, and forgets what was recorded of it.</summary>
+    public static void Reset(string file, string? spec)
+    {
+        NvmlSimulator.Reset(file, spec);
+        if (Directory.Exists(file + RecordSuffix))
+            Directory.Delete(file + RecordSuffix, recursive: true);
     }
 
     /// <summary>Every machine that this user has.</summary>

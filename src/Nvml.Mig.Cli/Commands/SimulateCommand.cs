@@ -52,7 +52,7 @@ internal static class SimulateCommand
         string[] present = [.. files.Where(File.Exists)];
         foreach (string path in present)
         {
-            NvmlSimulator.Reset(path, spec);
+            SimulatedMachines.Reset(path, spec);
             if (!json)
                 Console.Out.WriteLine($"Reset {path}.");
         }

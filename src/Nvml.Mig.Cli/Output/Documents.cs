@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Nvml.Mig.Cli.Doctor;
+using Nvml.Mig.Layouts;
 using Nvml.Mig.Planning;
 using Nvml.Mig.Simulator;
 
@@ -136,6 +137,56 @@ internal sealed record InTheWayEntry(int? GpuInstanceId, string Profile, Placeme
 
 internal sealed record UserEntry(int ProcessId, string? Name);
 
+/// <summary>What <c>apply</c> and <c>rollback</c> print.</summary>
+internal sealed record ApplyDocument(IReadOnlyList<ApplyEntry> Gpus, ErrorEntry? Error);
+
+/// <summary>
+/// What came of an apply on a GPU. <c>after</c> is what was read after the last change, null if nothing was changed or it could not be
+/// read; <c>differences</c> is what remains where the GPU is neither as it was to be nor as it was.
+/// </summary>
+internal sealed record ApplyEntry(
+    int Index,
+    string Uuid,
+    ApplyOutcome Outcome,
+    string Message,
+    GpuStateEntry? Before,
+    GpuStateEntry? After,
+    IReadOnlyList<ApplyStepEntry> Steps,
+    IReadOnlyList<ApplyStepEntry> RollbackSteps,
+    IReadOnlyList<string> Differences,
+    RefusalEntry? Refusal,
+    ErrorEntry? Error,
+    ErrorEntry? RollbackError);
+
+/// <summary>The MIG mode and the instances of a GPU.</summary>
+internal sealed record GpuStateEntry(MigModeEntry Mig, IReadOnlyList<GpuInstanceEntry> GpuInstances)
+{
+    public static GpuStateEntry? From(GpuLayout? layout) => layout is null
+        ? null
+        : new(MigModeEntry.From(layout.Mode), [.. layout.Instances.Select(i => new GpuInstanceEntry(
+            i.Id,
+            i.Profile,
+            i.ProfileId,
+            PlacementEntry.From(i.Placement),
+            [.. i.ComputeInstances.Select(c => new ComputeInstanceEntry(c.Id, c.Profile, c.ProfileId!.Value, PlacementEntry.From(c.Placement!.Value), c.MigUuid))]))]);
+}
+
+internal sealed record ApplyStepEntry(ApplyAction Action, string Step, ApplyStepOutcome Outcome, int Attempts, ErrorEntry? Error)
+{
+    public static ApplyStepEntry From(ApplyStepResult result) =>
+        new(result.Step.Action, result.Step.ToString(), result.Outcome, result.Attempts, ErrorEntry.FromOptional(result.Error));
+}
+
+internal sealed record AssertDocument(IReadOnlyList<AssertEntry> Gpus, ErrorEntry? Error);
+
+/// <summary>Whether a GPU is as it should be, and if not, in what it differs.</summary>
+internal sealed record AssertEntry(int Index, string Uuid, bool Holds, IReadOnlyList<string> Differences, ErrorEntry? Error);
+
+internal sealed record ExportDocument(IReadOnlyList<ExportEntry> Gpus);
+
+/// <summary>The layout of a GPU as <c>apply</c> takes it; null while MIG is disabled.</summary>
+internal sealed record ExportEntry(int Index, string Uuid, string Name, MigModeEntry Mig, string? Layout);
+
 internal sealed record ResetDocument(IReadOnlyList<string> Reset);
 
 internal sealed record ModelsDocument(IReadOnlyList<SimulatedModel> Models);
@@ -152,6 +203,8 @@ internal sealed record ErrorEntry(int Code, string Name, string? Function, strin
         {
             UsageException => "Usage",
             PlanningException e2 => e2.Error.ToString(),
+            ApplyRecordException e2 => e2.IsLocked ? "Locked" : "Record",
+            OperationCanceledException => "Cancelled",
             _ => "Unexpected",
         }, null, failure.Message);
 
@@ -169,6 +222,9 @@ internal sealed record ErrorEntry(int Code, string Name, string? Function, strin
 [JsonSerializable(typeof(CreateDocument))]
 [JsonSerializable(typeof(DestroyDocument))]
 [JsonSerializable(typeof(PlanDocument))]
+[JsonSerializable(typeof(ApplyDocument))]
+[JsonSerializable(typeof(AssertDocument))]
+[JsonSerializable(typeof(ExportDocument))]
 [JsonSerializable(typeof(ErrorDocument))]
 [JsonSerializable(typeof(ResetDocument))]
 [JsonSerializable(typeof(ModelsDocument))]

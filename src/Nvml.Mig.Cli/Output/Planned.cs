@@ -50,7 +50,7 @@ internal sealed record Planned(string Title, GpuDevice? Gpu, string Name, MigMod
             PlacementEntry.From(i.Placement),
             [.. i.ComputeInstances.Select(c => new ComputeInstanceEntry(c.Id, c.Profile.Name, c.Profile.Id, PlacementEntry.From(c.Placement), c.MigUuid))]))];
 
-    private static RefusalEntry ToEntry(PlanRefusal refusal) =>
+    public static RefusalEntry ToEntry(PlanRefusal refusal) =>
         new(
             refusal.Reason,
             refusal.Message,

@@ -408,7 +408,7 @@ public sealed partial class GpuDevice
     }
 
     /// <summary>Where compute instances can stand is the same in all GPU instances of one profile.</summary>
-    internal IReadOnlyList<Placement> GetPossiblePlacements(GpuInstanceProfile inside, ComputeInstanceProfile profile, Func<Placement[]> read)
+    internal IReadOnlyList<Placement> GetComputePlacements(GpuInstanceProfile inside, ComputeInstanceProfile profile, Func<Placement[]> read)
     {
         if (!_computePlacements.TryGetValue((inside.Id, profile.Id), out IReadOnlyList<Placement>? placements))
             _computePlacements[(inside.Id, profile.Id)] = placements = [.. read().OrderBy(p => p.Start)];

@@ -116,7 +116,7 @@ public sealed class GpuInstance
                 : $"{this} has no compute instance profile '{nameOrId}' (NVML_ERROR_INVALID_ARGUMENT, 2). It has: {string.Join(", ", profiles.Select(p => $"{p.Name} ({p.Id})"))}.");
     }
 
-    /// <summary>Where in this GPU instance compute instances of a profile can stand, occupied or not.</summary>
+    /// <summary>Where in this GPU instance compute instances of a profile can stand, occupied or not. Read once for each GPU instance profile of a GPU.</summary>
     /// <param name="profile">A profile of this GPU instance.</param>
     /// <returns>Placements in compute slices, by start.</returns>
     /// <exception cref="ArgumentException">It is a profile of another kind of GPU instance.</exception>
@@ -128,7 +128,7 @@ public sealed class GpuInstance
         const string function = "nvmlGpuInstanceGetComputeInstancePossiblePlacements";
         ThrowIfDestroyed(function);
         RequireOwn(profile);
-        return Device.GetPossiblePlacements(Profile, profile, () => Ask(function, () => _native.GetPossiblePlacements(profile, Id)));
+        return Device.GetComputePlacements(Profile, profile, () => Ask(function, () => _native.GetPossiblePlacements(profile, Id)));
     }
 
     /// <summary>How many more compute instances of a profile can be created as things stand.</summary>

@@ -14,7 +14,8 @@ public sealed record ComputeInstanceLayout(int? Id, int? ProfileId, string Profi
     /// <summary><c>compute instance 0 (1c.3g.20gb at 0:1)</c></summary>
     public override string ToString()
     {
-        string name = Placement is { } at ? $"{Profile} at {at}" : Profile;
+        // A place inside says something only where there is more than one: for a 1c.3g.20gb, not for the 3g.20gb that takes the whole.
+        string name = Placement is { } at && Profile.Contains("c.", StringComparison.Ordinal) ? $"{Profile} at {at}" : Profile;
         return Id is { } id ? string.Create(CultureInfo.InvariantCulture, $"compute instance {id} ({name})") : $"compute instance {name}";
     }
 

@@ -468,7 +468,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     private void ReportEnd() => context.Report(new ApplyProgress(gpu, null, Steps.Count, Steps.Count, Outcome is not ApplyOutcome.Applied, Outcome));
 
     private NvmlNotFoundException Gone(ApplyStep step) =>
-        new(NvmlReturnCode.NotFound, FunctionOf(step), $"Cannot {step} of {gpu}: it is gone. Somebody else has destroyed it.");
+        new(NvmlReturnCode.NotFound, FunctionOf(step), $"Cannot {step} of {gpu}: there is no such {(step.Action == ApplyAction.DestroyComputeInstance ? "compute" : "GPU")} instance any more.");
 
     private static string FunctionOf(ApplyStep step) => step.Action switch
     {

@@ -104,7 +104,8 @@ internal sealed class ApplyMachine : IDisposable
     public ApplyResult ApplyTo(GpuTarget[] targets, ApplyOptions? options = null, Action<ApplyProgress>? listener = null, CancellationToken cancellationToken = default) =>
         LayoutApplier.ApplyAsync(targets, options ?? Options, listener is null ? null : new Listener(listener), cancellationToken).GetAwaiter().GetResult();
 
-    public ApplyResult Rollback() => LayoutApplier.RollbackAsync(Session, options: Options).GetAwaiter().GetResult();
+    public ApplyResult Rollback(params GpuDevice[] gpus) =>
+        LayoutApplier.RollbackAsync(Session, gpus.Length == 0 ? null : gpus, Options).GetAwaiter().GetResult();
 
     /// <summary>A new session, which knows nothing of the GPUs.</summary>
     public void Reopen()

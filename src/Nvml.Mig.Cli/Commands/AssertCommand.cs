@@ -1,0 +1,70 @@
+using System.CommandLine;
+using Nvml.Mig.Cli.Output;
+using Nvml.Mig.Layouts;
+using Nvml.Mig.Planning;
+
+namespace Nvml.Mig.Cli.Commands;
+
+/// <summary><c>nvmig assert</c>: whether GPUs are divided as a layout says.</summary>
+internal static class AssertCommand
+{
+    private static readonly Argument<string[]> Wishes = new("wish")
+    {
+        Description = "The layout that each GPU should have, as for 'apply'; '' for none.",
+        Arity = ArgumentArity.OneOrMore,
+    };
+
+    public static Command Build()
+    {
+        Command command = new("assert", "Check that GPUs are divided as a layout says. Exit code 0 if so, else 65 with what differs.") { Wishes };
+        command.SetAction(parsed =>
+        {
+            Wish wish = Wish.Parse(string.Join(',', parsed.GetRequiredValue(Wishes)));
+            return wish.IsChange
+                ? throw new UsageException($"'{wish}' is a change: name the whole layout.")
+                : Machine.Run(parsed, machine => Run(machine, wish));
+        });
+        return command;
+    }
+
+    private static int Run(Machine machine, Wish wish)
+    {
+        ApplyResult result = LayoutApplier.ApplyAsync(
+            [.. machine.GpusToChange().Select(gpu => new GpuTarget(gpu, wish))], new ApplyOptions { DryRun = true }).GetAwaiter().GetResult();
+        AssertEntry[] gpus = [.. result.Gpus.Select(ToEntry)];
+        // What a GPU cannot have, or what cannot be read, is another thing than what is missing.
+        Exception? error = result.Gpus.Select(g => g.Error).FirstOrDefault(e => e is not null and not OperationCanceledException);
+        foreach (AssertEntry gpu in gpus)
+        {
+            foreach (string difference in gpu.Differences)
+                Failures.Say($"GPU {gpu.Index}: {difference}");
+        }
+
+        if (error is not null)
+            Failures.Say(error.Message);
+        if (machine.Json)
+        {
+            Documents.Print(new AssertDocument(gpus, ErrorEntry.FromOptional(error)));
+        }
+        else
+        {
+            foreach (AssertEntry gpu in gpus.Where(g => g.Holds))
+                Console.Out.WriteLine($"GPU {gpu.Index} is as it should be.");
+        }
+
+        return error is not null ? ExitCodes.For(error) : Array.TrueForAll(gpus, g => g.Holds) ? ExitCodes.Success : ExitCodes.Differs;
+    }
+
+    private static AssertEntry ToEntry(GpuApplyResult gpu) =>
+        new(
+            gpu.Gpu.Index,
+            gpu.Gpu.Uuid,
+            Holds: gpu.Outcome == ApplyOutcome.Unchanged,
+            gpu switch
+            {
+                { Refusal: { } refusal } => [$"It is not as it should be, and cannot be made so as things stand: {refusal.Message}"],
+                { Goal: { } goal, Before: { } before } => before.GetDifferencesFrom(goal),
+                _ => [],
+            },
+            ErrorEntry.FromOptional(gpu.Error));
+}

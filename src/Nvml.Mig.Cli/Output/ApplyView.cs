@@ -1,0 +1,83 @@
+using System.Globalization;
+using Nvml.Mig.Layouts;
+using Nvml.Mig.Planning;
+using Spectre.Console;
+
+namespace Nvml.Mig.Cli.Output;
+
+/// <summary>What came of an apply, for people and as JSON.</summary>
+internal static class ApplyView
+{
+    public static void Show(IAnsiConsole console, ApplyResult result, bool dryRun)
+    {
+        foreach (GpuApplyResult gpu in result.Gpus)
+        {
+            if (dryRun || gpu.Refusal is not null)
+            {
+                ShowPlan(console, gpu);
+                continue;
+            }
+
+            int done = gpu.Steps.Count(s => s.Outcome == ApplyStepOutcome.Done);
+            console.WriteLine($"GPU {gpu.Gpu.Index}: {Name(gpu.Outcome)}{(gpu.Outcome == ApplyOutcome.Applied ? string.Create(CultureInfo.InvariantCulture, $" in {done} steps") : "")}.");
+            if (gpu.Outcome is ApplyOutcome.RolledBack or ApplyOutcome.NotRestored)
+            {
+                ShowSteps(console, "Steps", gpu.Steps);
+                if (gpu.RollbackSteps.Count > 0)
+                    ShowSteps(console, "Steps back", gpu.RollbackSteps);
+            }
+        }
+
+        if (result.Gpus.Any(g => g.Steps.Any(s => s.Attempts > 0)))
+            LayoutView.ShowWhatCanBeRead(console, result.Gpus.Select(g => g.Gpu));
+    }
+
+    public static string Name(ApplyOutcome outcome) => outcome switch
+    {
+        ApplyOutcome.Unchanged => "as it should be already",
+        ApplyOutcome.Applied => "applied",
+        ApplyOutcome.Planned => "can be done",
+        ApplyOutcome.Refused => "refused, nothing was changed",
+        ApplyOutcome.NotTried => "not tried, nothing was changed",
+        ApplyOutcome.RolledBack => "rolled back, as it was before",
+        _ => "failed, and not as it was before",
+    };
+
+    public static ApplyEntry ToEntry(GpuApplyResult gpu) =>
+        new(
+            gpu.Gpu.Index,
+            gpu.Gpu.Uuid,
+            gpu.Outcome,
+            gpu.Message,
+            GpuStateEntry.From(gpu.Before),
+            GpuStateEntry.From(gpu.After),
+            [.. gpu.Steps.Select(ApplyStepEntry.From)],
+            [.. gpu.RollbackSteps.Select(ApplyStepEntry.From)],
+            gpu.Differences,
+            gpu.Refusal is null ? null : Planned.ToEntry(gpu.Refusal),
+            ErrorEntry.FromOptional(gpu.Error),
+            ErrorEntry.FromOptional(gpu.RollbackError));
+
+    private static void ShowPlan(IAnsiConsole console, GpuApplyResult gpu)
+    {
+        if ((gpu.Plan?.State ?? gpu.Refusal?.State) is { } state)
+            PlanView.Show(console, new Planned($"GPU {gpu.Gpu.Index}", gpu.Gpu, gpu.Gpu.Name, gpu.Before?.Mode, state, new Wish(), gpu.Plan, gpu.Refusal));
+        else if (gpu.Steps.Count > 0)
+            ShowSteps(console, $"GPU {gpu.Gpu.Index}: what would be done", gpu.Steps);
+        else
+            console.WriteLine($"GPU {gpu.Gpu.Index}: {Name(gpu.Outcome)}.");
+    }
+
+    private static void ShowSteps(IAnsiConsole console, string title, IReadOnlyList<ApplyStepResult> steps)
+    {
+        Table table = Tables.Create(console, ">Step", title, "Outcome", "Error");
+        for (int i = 0; i < steps.Count; i++)
+        {
+            string error = steps[i].Error switch { null => "", NvmlException e => $"{e.Code} ({(int)e.Code})", { } e => e.GetType().Name };
+            table.AddRow(
+                (i + 1).ToString(CultureInfo.InvariantCulture), Markup.Escape(steps[i].Step.ToString()), steps[i].Outcome.ToString(), Markup.Escape(error));
+        }
+
+        Tables.Print(console, table);
+    }
+}
