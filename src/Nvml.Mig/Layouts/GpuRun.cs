@@ -19,6 +19,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     private GpuReading? _now;
     private GpuInstance? _justCreated;
     private bool _quiesced;
+    private bool _wasRolledBack;
     private GpuPlan? _plan;
     private PlanRefusal? _refusal;
     private GpuLayout? _after;
@@ -134,6 +135,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     {
         if (_results.Count == 0)
             return; // Its first step was never tried.
+        _wasRolledBack = true;
         try
         {
             // What a round could not do may be possible when the rest is done; a third would be a repetition.
@@ -173,8 +175,11 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             _after = _now.ToLayout();
             _differences = _after.GetDifferencesFrom(Goal!);
         }
-        catch (NvmlException)
+#pragma warning disable CA1031 // What failed first is what is told.
+        catch (Exception)
+#pragma warning restore CA1031
         {
+            _after = null;
             _differences = [$"What stands on {gpu} now cannot be read."];
         }
 
@@ -207,7 +212,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
 
     /// <summary>What became of a step that was done once it was to be undone.</summary>
     private ApplyStepResult Final(ApplyStepResult result) =>
-        result.Outcome == ApplyStepOutcome.Done && Outcome is ApplyOutcome.RolledBack or ApplyOutcome.NotRestored
+        _wasRolledBack && result.Outcome == ApplyStepOutcome.Done
             ? result with { Outcome = _after is null || result.Step.IsInEffect(_after) ? ApplyStepOutcome.Left : ApplyStepOutcome.Undone }
             : result;
 

@@ -91,6 +91,104 @@ public class ApplyFaultTests(ITestOutputHelper output)
         cases.Should().BeGreaterThan(50);
     }
 
+    /// <summary>Between any two calls somebody else destroys an instance: one that was there, or one that is being made.</summary>
+    [Fact]
+    public void Somebody_else_destroys_an_instance_at_any_moment()
+    {
+        int cases = 0;
+        using TemporaryFolder memory = RecordFolder();
+        foreach (Scenario scenario in OneGpu.Where((_, i) => LongTests.Wanted || i % 7 == 0))
+        {
+            (long calls, GpuLayout? before, GpuLayout? after) = CleanRun(scenario, memory.Path);
+            // Not what a process uses: that nobody can destroy.
+            GpuInstanceLayout[] victims = [.. (before?.Instances ?? []).Concat(after?.Instances ?? []).DistinctBy(i => i.Id)];
+            for (int nth = 1; nth <= calls; nth += LongTests.Wanted ? 1 : 5)
+            {
+                GpuInstanceLayout? victim = victims.Length == 0 ? null : victims[nth % victims.Length];
+                if (victim is null)
+                    continue;
+                cases++;
+                Vanish(scenario, memory.Path, victim, nth);
+            }
+        }
+
+        output.WriteLine($"{cases} cases");
+        cases.Should().BeGreaterThan(50);
+    }
+
+    private static void Vanish(Scenario scenario, string records, GpuInstanceLayout victim, int nth)
+    {
+        Clear(records);
+        using ApplyMachine machine = ApplyMachine.Start(scenario, recordFolder: records);
+        GpuLayout start = machine.Truth()[0];
+        if (start.Instances.FirstOrDefault(i => i.Id == victim.Id) is { } there && there.ComputeInstances.Any(c => machine.InUse.Contains(c.MigUuid!)))
+            return;
+        string because = $"{scenario} without {victim} from call {nth} on";
+        _ = machine.Gpu.Uuid;
+        machine.Simulator.SetFaults(NvmlFault.DestroyGpuInstance("*", 0, victim.Id!.Value) with { Nth = nth });
+
+        GpuApplyResult gpu = machine.Apply(scenario.Target).Gpus[0];
+
+        machine.Simulator.SetFaults();
+        machine.Reopen();
+        GpuLayout truth = machine.Truth()[0];
+        because += $"; {gpu.Outcome}: {gpu.Message}";
+        // Whether the victim is there is its destroyer's affair: everything else is ours.
+        GpuLayout claimed = gpu.Outcome switch
+        {
+            ApplyOutcome.Applied => gpu.Goal!,
+            ApplyOutcome.NotRestored => gpu.After!,
+            _ => start,
+        };
+        Without(truth, victim).GetDifferencesFrom(Without(claimed, victim)).Should().BeEmpty(because);
+        machine.InUse.Should().BeSubsetOf(truth.Instances.SelectMany(i => i.ComputeInstances).Select(c => c.MigUuid), because);
+    }
+
+    [Fact]
+    public void A_gpu_that_is_lost_at_any_moment_is_never_said_to_be_done_or_as_it_was()
+    {
+        int cases = 0;
+        using TemporaryFolder memory = RecordFolder();
+        foreach (Scenario scenario in OneGpu.Where((_, i) => LongTests.Wanted || i % 11 == 0))
+        {
+            long calls = CleanRun(scenario, memory.Path).Calls;
+            for (int nth = 1; nth <= calls; nth += LongTests.Wanted ? 1 : 3)
+            {
+                Clear(memory.Path);
+                using ApplyMachine machine = ApplyMachine.Start(scenario, recordFolder: memory.Path);
+                _ = machine.Gpu.Uuid;
+                long changes = machine.MutatingCalls();
+                machine.Simulator.SetFaults(NvmlFault.LoseGpu("*") with { Nth = nth });
+
+                GpuApplyResult gpu = machine.Apply(scenario.Target).Gpus[0];
+
+                cases++;
+                string because = $"{scenario} lost at call {nth}: {gpu.Message}";
+                gpu.Outcome.Should().BeOneOf([ApplyOutcome.Refused, ApplyOutcome.NotRestored], because);
+                if (machine.MutatingCalls() > changes)
+                    gpu.Outcome.Should().Be(ApplyOutcome.NotRestored, because);
+                gpu.After.Should().BeNull(because);
+            }
+        }
+
+        output.WriteLine($"{cases} cases");
+        cases.Should().BeGreaterThan(50);
+    }
+
+    /// <summary>An apply without trouble in a session that knows the GPU's UUID: its calls, and what was there before and after.</summary>
+    private static (long Calls, GpuLayout? Before, GpuLayout? After) CleanRun(Scenario scenario, string records)
+    {
+        Clear(records);
+        using ApplyMachine machine = ApplyMachine.Start(scenario, recordFolder: records);
+        _ = machine.Gpu.Uuid;
+        long before = machine.Simulator.GetCallCount();
+        GpuApplyResult result = machine.Apply(scenario.Target).Gpus[0];
+        return (machine.Simulator.GetCallCount() - before, result.Before, result.After);
+    }
+
+    private static GpuLayout Without(GpuLayout layout, GpuInstanceLayout victim) =>
+        layout with { Instances = [.. layout.Instances.Where(i => !i.Placement.Overlaps(victim.Placement))] };
+
     /// <summary>Runs every n-th of the cases of a scenario: each call, each code, before and after.</summary>
     private static int FailEachCall(Scenario scenario, string records, int every, int offset, bool allOrNothing)
     {
