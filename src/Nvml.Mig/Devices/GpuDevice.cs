@@ -266,8 +266,8 @@ public sealed partial class GpuDevice
     }
 
     /// <summary>
-    /// The GPU instances on this GPU, by id. Needs root or a MIG capability. One native call for each profile and one for each
-    /// instance.
+    /// The GPU instances on this GPU, by id. Needs root or a MIG capability. One native call for each profile that there can
+    /// be instances of, and one for each instance.
     /// </summary>
     /// <returns>The instances; none if MIG mode is disabled.</returns>
     /// <exception cref="NvmlNoPermissionException">The caller may not see instances.</exception>

@@ -22,7 +22,7 @@ public class ApplyDeathTests(ITestOutputHelper output)
     [
         .. Usual,
         new("A100-SXM4-40GB", "19*7", [2], "19*3,14"),
-        new("A100-SXM4-40GB", "9/1c/1c/1c,9/none", [1], "9/1c/2c,9"),
+        new("A100-SXM4-40GB", "9/1c/1c/1c,9/none", [1], "9/1c/1c,9"),
         new("A100-SXM4-40GB", "9,14,19", [], "+19"),
         new("H100-SXM5-80GB", "7g.80gb/3c/2c/2c", [], "3g.40gb/2c/1c,4g.40gb"),
         new("A100-SXM4-40GB*3", "9,19", [0], "9,14,19"),
