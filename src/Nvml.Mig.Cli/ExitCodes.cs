@@ -1,3 +1,4 @@
+using Nvml.Mig.Configuration;
 using Nvml.Mig.Layouts;
 using Nvml.Mig.Planning;
 
@@ -31,7 +32,7 @@ internal static class ExitCodes
     public static int For(Exception failure) => failure switch
     {
         NvmlException e => For(e.Code),
-        UsageException => Usage,
+        UsageException or LayoutFileException => Usage,
         PlanningException { Error: PlanningError.UnreadableWish or PlanningError.InvalidCount } => Usage,
         PlanningException { Error: PlanningError.UnknownInstance } => For(NvmlReturnCode.NotFound),
         PlanningException => For(NvmlReturnCode.InvalidArgument),

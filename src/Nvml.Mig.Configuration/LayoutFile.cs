@@ -114,12 +114,12 @@ public sealed class LayoutFile
     /// GPU instances in another way, or a profile without a name of its form.
     /// </exception>
     /// <exception cref="ArgumentException">There are no GPUs, or one is inconsistent.</exception>
-    public static LayoutFile For(string label, IEnumerable<GpuLayout> gpus, LayoutFileFormat format)
+    public static LayoutFile For(string label, IEnumerable<ResolvedGpu> gpus, LayoutFileFormat format)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(label);
         ArgumentNullException.ThrowIfNull(gpus);
         List<(Planning.Wish? Wish, string Key, List<GpuSelector> Gpus)> groups = [];
-        foreach (GpuLayout gpu in gpus)
+        foreach (ResolvedGpu gpu in gpus)
         {
             if (gpu.IsMigEnabled != gpu.Wish is not null || gpu.Wish is { IsChange: true })
                 throw new ArgumentException($"{gpu.Gpu} must have a whole layout with MIG enabled, and none with MIG disabled.", nameof(gpus));
@@ -156,7 +156,7 @@ public sealed class LayoutFile
     public override string ToString() => Format == LayoutFileFormat.MigParted ? MigPartedFormat.Write(Layouts) : NvmigFormat.Write(Layouts);
 
     /// <summary>What makes GPUs share an entry. In mig-parted's format that is the numbers of devices, wherever they stand.</summary>
-    private static string Key(GpuLayout gpu, LayoutFileFormat format)
+    private static string Key(ResolvedGpu gpu, LayoutFileFormat format)
     {
         if (gpu.Wish is null)
             return "disabled";

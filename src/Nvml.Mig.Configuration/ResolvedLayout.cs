@@ -4,7 +4,7 @@ namespace Nvml.Mig.Configuration;
 public sealed record ResolvedLayout
 {
     /// <summary>What each GPU shall have that the layout is for and that can be divided, in the order of the machine's GPUs.</summary>
-    public required IReadOnlyList<GpuLayout> Gpus { get; init; }
+    public required IReadOnlyList<ResolvedGpu> Gpus { get; init; }
 
     /// <summary>GPUs that the layout is not for: they stay as they are.</summary>
     public required IReadOnlyList<GpuIdentity> LeftOut { get; init; }

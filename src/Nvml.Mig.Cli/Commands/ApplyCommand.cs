@@ -1,18 +1,11 @@
 using System.CommandLine;
 using Nvml.Mig.Layouts;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli.Commands;
 
 /// <summary><c>nvmig apply</c>: a layout, whole or not at all.</summary>
 internal static class ApplyCommand
 {
-    private static readonly Argument<string[]> Wishes = new("wish")
-    {
-        Description = "The layout that each GPU is to have, or a change to it, as for 'plan'. MIG mode is enabled where it is not.",
-        Arity = ArgumentArity.OneOrMore,
-    };
-
     private static readonly Option<int[]> ForceInUse = new("--force-in-use")
     {
         Description = "GPU instances, by id, that may be destroyed although they are in use, once their processes end; on the one GPU that -i names.",
@@ -24,28 +17,25 @@ internal static class ApplyCommand
     {
         Command command = new("apply", "Divide GPUs as a layout says, keeping what can stay. What fails is taken back.")
         {
-            Wishes,
             ApplyRunner.DryRun,
             ApplyRunner.ResetGpu,
             ApplyRunner.AllOrNothing,
             ForceInUse,
             ApplyRunner.RecordFolder,
         };
-        command.SetAction(Run);
+        Argument<string[]> wishes = LayoutSource.AddTo(
+            command, "The layout that each GPU is to have, or a change to it, as for 'plan'. MIG mode is enabled where it is not.");
+        command.SetAction(parsed => Machine.Run(parsed, machine => Run(parsed, machine, wishes)));
         return command;
     }
 
-    private static int Run(ParseResult parsed)
+    private static int Run(ParseResult parsed, Machine machine, Argument<string[]> wishes)
     {
-        Wish wish = Wish.Parse(string.Join(',', parsed.GetRequiredValue(Wishes)));
+        (IReadOnlyList<GpuTarget> targets, _) = LayoutSource.Read(parsed, machine, wishes);
         int[] forced = parsed.GetValue(ForceInUse) ?? [];
-        return Machine.Run(parsed, machine =>
-        {
-            IReadOnlyList<GpuDevice> gpus = machine.GpusToChange();
-            if (forced.Length > 0 && gpus.Count != 1)
-                throw new UsageException("--force-in-use names instances of one GPU: choose it with -i.");
-            GpuTarget[] targets = [.. gpus.Select(gpu => new GpuTarget(gpu, wish) { AllowInUse = forced })];
-            return ApplyRunner.Run(parsed, machine, (options, progress, cancellation) => LayoutApplier.ApplyAsync(targets, options, progress, cancellation));
-        });
+        if (forced.Length > 0 && targets.Count != 1)
+            throw new UsageException("--force-in-use names instances of one GPU: choose it with -i.");
+        return ApplyRunner.Run(parsed, machine, (options, progress, cancellation) =>
+            LayoutApplier.ApplyAsync([.. targets.Select(target => target with { AllowInUse = forced })], options, progress, cancellation));
     }
 }

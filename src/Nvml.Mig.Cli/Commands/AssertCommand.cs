@@ -1,36 +1,28 @@
 using System.CommandLine;
 using Nvml.Mig.Cli.Output;
 using Nvml.Mig.Layouts;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli.Commands;
 
 /// <summary><c>nvmig assert</c>: whether GPUs are divided as a layout says.</summary>
 internal static class AssertCommand
 {
-    private static readonly Argument<string[]> Wishes = new("wish")
-    {
-        Description = "The layout that each GPU should have, as for 'apply'; '' for none.",
-        Arity = ArgumentArity.OneOrMore,
-    };
-
     public static Command Build()
     {
-        Command command = new("assert", "Check that GPUs are divided as a layout says. Exit code 0 if so, else 65 with what differs.") { Wishes };
-        command.SetAction(parsed =>
-        {
-            Wish wish = Wish.Parse(string.Join(',', parsed.GetRequiredValue(Wishes)));
-            return wish.IsChange
-                ? throw new UsageException($"'{wish}' is a change: name the whole layout.")
-                : Machine.Run(parsed, machine => Run(machine, wish));
-        });
+        Command command = new("assert", "Check that GPUs are divided as a layout says. Exit code 0 if so, else 65 with what differs.");
+        Argument<string[]> wishes = LayoutSource.AddTo(command, "The layout that each GPU should have, as for 'apply'; '' for none.");
+        command.SetAction(parsed => Machine.Run(parsed, machine => Run(parsed, machine, wishes)));
         return command;
     }
 
-    private static int Run(Machine machine, Wish wish)
+    private static int Run(ParseResult parsed, Machine machine, Argument<string[]> wishes)
     {
-        ApplyResult result = LayoutApplier.ApplyAsync(
-            [.. machine.GpusToChange().Select(gpu => new GpuTarget(gpu, wish))], new ApplyOptions { DryRun = true }).GetAwaiter().GetResult();
+        (IReadOnlyList<GpuTarget> targets, IReadOnlyList<GpuDevice> leftOut) = LayoutSource.Read(parsed, machine, wishes);
+        if (targets.FirstOrDefault(target => target.Layout?.IsChange == true) is { } change)
+            throw new UsageException($"'{change.Layout}' is a change: name the whole layout.");
+        foreach (GpuDevice gpu in leftOut)
+            Failures.Say($"GPU {gpu.Index}: the layout says nothing of it.");
+        ApplyResult result = LayoutApplier.ApplyAsync(targets, new ApplyOptions { DryRun = true }).GetAwaiter().GetResult();
         AssertEntry[] gpus = [.. result.Gpus.Select(ToEntry)];
         // What a GPU cannot have, or what cannot be read, is another thing than what is missing.
         Exception? error = result.Gpus.Select(g => g.Error).FirstOrDefault(e => e is not null and not OperationCanceledException);

@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Nvml.Mig.Cli.Doctor;
+using Nvml.Mig.Configuration;
 using Nvml.Mig.Layouts;
 using Nvml.Mig.Planning;
 using Nvml.Mig.Simulator;
@@ -202,6 +203,7 @@ internal sealed record ErrorEntry(int Code, string Name, string? Function, strin
         : new ErrorEntry(ExitCodes.For(failure), failure switch
         {
             UsageException => "Usage",
+            LayoutFileException => "LayoutFile",
             PlanningException e2 => e2.Error.ToString(),
             ApplyRecordException e2 => e2.IsLocked ? "Locked" : "Record",
             OperationCanceledException => "Cancelled",

@@ -1,3 +1,4 @@
+using Nvml.Mig.Configuration;
 using Nvml.Mig.Layouts;
 using Nvml.Mig.Planning;
 
@@ -9,7 +10,7 @@ internal static class Failures
     /// <summary>One line on standard error; with <c>--json</c>, the same as a document on standard output. Returns the exit code.</summary>
     public static int Report(Exception failure, bool json)
     {
-        Say(failure is NvmlException or UsageException or PlanningException or ApplyRecordException or OperationCanceledException ? failure.Message : $"unexpected, please report: {failure}");
+        Say(failure is NvmlException or UsageException or PlanningException or LayoutFileException or ApplyRecordException or OperationCanceledException ? failure.Message : $"unexpected, please report: {failure}");
         if (json)
             Documents.Print(new ErrorDocument(ErrorEntry.From(failure)));
         return ExitCodes.For(failure);

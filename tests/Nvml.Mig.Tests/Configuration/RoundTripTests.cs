@@ -101,7 +101,7 @@ public class RoundTripTests
             LayoutFile written;
             try
             {
-                written = LayoutFile.For("x", [new GpuLayout(Machines.A100(0), true, Wish.For(state))], LayoutFileFormat.MigParted);
+                written = LayoutFile.For("x", [new ResolvedGpu(Machines.A100(0), true, Wish.For(state))], LayoutFileFormat.MigParted);
             }
             catch (LayoutFileException)
             {

@@ -90,7 +90,7 @@ public class WriteTests
     [InlineData("all-1g.5gb.me", "all-1g.5gb.me:")]
     public void A_label_is_in_quotes_where_it_could_be_taken_for_something_else(string label, string written)
     {
-        string text = LayoutFile.For(label, [new GpuLayout(Machines.A100(0), false, null)], LayoutFileFormat.MigParted).ToString();
+        string text = LayoutFile.For(label, [new ResolvedGpu(Machines.A100(0), false, null)], LayoutFileFormat.MigParted).ToString();
 
         text.Should().Contain($"\n  {written}\n");
         LayoutFile.Parse(text, "f").GetLayout().Label.Should().Be(label);
@@ -107,7 +107,7 @@ public class WriteTests
             if (!SimulatedGeometries.Models.Contains(model))
                 continue;
             GpuState state = States.Of(model, layout);
-            string text = LayoutFile.For("current", [new GpuLayout(Machines.A100(0), true, Wish.For(state))], LayoutFileFormat.Nvmig).ToString();
+            string text = LayoutFile.For("current", [new ResolvedGpu(Machines.A100(0), true, Wish.For(state))], LayoutFileFormat.Nvmig).ToString();
 
             Wish read = LayoutFile.Parse(text, "f").GetLayout().Resolve(Machines.A100s(1)).Gpus[0].Wish!;
 
@@ -118,20 +118,20 @@ public class WriteTests
     [Fact]
     public void Nonsense_is_not_written()
     {
-        GpuLayout[][] nonsense =
+        ResolvedGpu[][] nonsense =
         [
             [],
-            [new GpuLayout(Machines.A100(0), true, null)],
-            [new GpuLayout(Machines.A100(0), false, new Wish())],
-            [new GpuLayout(Machines.A100(0), true, Wish.Parse("+1g.5gb"))],
+            [new ResolvedGpu(Machines.A100(0), true, null)],
+            [new ResolvedGpu(Machines.A100(0), false, new Wish())],
+            [new ResolvedGpu(Machines.A100(0), true, Wish.Parse("+1g.5gb"))],
         ];
-        foreach (GpuLayout[] gpus in nonsense)
+        foreach (ResolvedGpu[] gpus in nonsense)
             FluentActions.Invoking(() => LayoutFile.For("x", gpus, LayoutFileFormat.Nvmig)).Should().Throw<ArgumentException>();
     }
 
     private static string Write(LayoutFileFormat format, params string?[] wishes) =>
         LayoutFile.For(
             "current",
-            wishes.Select((wish, i) => new GpuLayout(Machines.A100(i), wish is not null, wish is null ? null : Wish.Parse(wish.Replace("*1", "", StringComparison.Ordinal)))),
+            wishes.Select((wish, i) => new ResolvedGpu(Machines.A100(i), wish is not null, wish is null ? null : Wish.Parse(wish.Replace("*1", "", StringComparison.Ordinal)))),
             format).ToString();
 }

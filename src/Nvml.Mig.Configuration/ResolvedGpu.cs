@@ -6,7 +6,7 @@ namespace Nvml.Mig.Configuration;
 /// <param name="Gpu">The GPU.</param>
 /// <param name="IsMigEnabled">The MIG mode.</param>
 /// <param name="Wish">The instances, all of them; null with MIG disabled.</param>
-public sealed record GpuLayout(GpuIdentity Gpu, bool IsMigEnabled, Wish? Wish)
+public sealed record ResolvedGpu(GpuIdentity Gpu, bool IsMigEnabled, Wish? Wish)
 {
     /// <summary>The entry of the file that says so; null if it came from no file.</summary>
     public FileLocation? Location { get; init; }

@@ -1,0 +1,99 @@
+namespace Nvml.Mig.Tests.Cli;
+
+/// <summary><c>apply</c> and <c>assert</c> with a file: mig-parted's, as sites have them, and our own.</summary>
+public class LayoutFileCommandTests
+{
+    private const string MigParted = """
+        version: v1
+        mig-configs:
+          all-disabled:
+          - devices: all
+            mig-enabled: false
+          mixed:
+          - devices: [0]
+            mig-enabled: true
+            mig-devices: {"1g.5gb": 2, "3g.20gb": 1}
+          - devices: [1]
+            mig-enabled: true
+            mig-devices: {"1c.3g.20gb": 3}
+        """;
+
+    [Fact]
+    public void A_mig_parted_file_is_applied_by_its_label_and_holds()
+    {
+        using Nvmig nvmig = new("A100-SXM4-40GB*2");
+        string file = Write(nvmig, MigParted);
+
+        nvmig.Run("apply", "-f", file, "-c", "mixed").ExitCode.Should().Be(0);
+
+        nvmig.Run("assert", "-f", file, "-c", "mixed").ExitCode.Should().Be(0);
+        nvmig.Run("export").Out.Should().Be("GPU 0: 1g.5gb:0,1g.5gb:1,3g.20gb:4\nGPU 1: 3g.20gb:4/1c:0/1c:1/1c:2\n");
+        nvmig.Run("assert", "-f", file, "-c", "all-disabled").ExitCode.Should().Be(65);
+        nvmig.Run("apply", "-f", file, "-c", "all-disabled").ExitCode.Should().Be(0);
+        nvmig.Run("export").Out.Should().Be("GPU 0: MIG disabled\nGPU 1: MIG disabled\n");
+    }
+
+    [Fact]
+    public void A_file_of_our_own_has_placements_and_leaves_out_what_it_does_not_name()
+    {
+        using Nvmig nvmig = new("A100-SXM4-40GB*2");
+        string file = Write(nvmig, """
+            nvmig: v1
+            layouts:
+              only:
+              - gpus: [1]
+                layout: 3g.20gb:0,1g.5gb:6
+            """);
+
+        nvmig.Run("apply", "-f", file).ExitCode.Should().Be(0);
+
+        nvmig.Run("export").Out.Should().Be("GPU 0: MIG disabled\nGPU 1: 3g.20gb:0,1g.5gb:6\n");
+        nvmig.Run("assert", "-f", file).Complaints.Should().Equal("nvmig: GPU 0: the layout says nothing of it.");
+    }
+
+    [Fact]
+    public void With_i_only_these_gpus_are_changed()
+    {
+        using Nvmig nvmig = new("A100-SXM4-40GB*2");
+        string file = Write(nvmig, MigParted);
+
+        nvmig.Run("apply", "-f", file, "-c", "mixed", "-i", "1").ExitCode.Should().Be(0);
+
+        nvmig.Run("export").Out.Should().StartWith("GPU 0: MIG disabled\n");
+    }
+
+    [Theory]
+    [InlineData("version: v1\nmig-configs:\n  a:\n  - devices: all\n    mig-enable: true\n", 64, "layouts.yaml:5:5: *mig-enable*")]
+    [InlineData("version: v1\nmig-configs:\n  a:\n  - devices: [7]\n    mig-enabled: true\n    mig-devices: {}\n", 64, "layouts.yaml:4:5: *GPU 7*")]
+    public void A_file_that_makes_no_sense_here_is_refused_with_its_line(string text, int exitCode, string complaint)
+    {
+        using Nvmig nvmig = new();
+        string file = Write(nvmig, text);
+
+        Nvmig.Answer answer = nvmig.Run("apply", "-f", file);
+
+        answer.ExitCode.Should().Be(exitCode);
+        answer.Complaints.Should().ContainSingle().Which.Should().Match($"nvmig: *{complaint}");
+        nvmig.Run("export").Out.Should().Be("GPU 0: MIG disabled\n");
+    }
+
+    [Fact]
+    public void A_label_that_is_not_there_a_missing_file_and_both_a_wish_and_a_file_are_refused()
+    {
+        using Nvmig nvmig = new();
+        string file = Write(nvmig, MigParted);
+
+        nvmig.Run("apply", "-f", file, "-c", "nothing").Complaints.Should().ContainSingle().Which.Should().Contain("all-disabled");
+        nvmig.Run("apply", "-f", file + ".none").ExitCode.Should().Be(17);
+        nvmig.Run("apply", "3g.20gb", "-f", file).ExitCode.Should().Be(64);
+        nvmig.Run("apply").ExitCode.Should().Be(64);
+        nvmig.Run("apply", "3g.20gb", "-c", "mixed").ExitCode.Should().Be(64);
+    }
+
+    private static string Write(Nvmig nvmig, string text)
+    {
+        string file = Path.Combine(nvmig.Folder, "layouts.yaml");
+        File.WriteAllText(file, text);
+        return file;
+    }
+}
