@@ -40,6 +40,7 @@ internal sealed class ComputeContent : IEquatable<ComputeContent>
         RowSlot[] slots = [.. wished.Select(w => compute is null
             ? new RowSlot(AssumedSlices(w.Profile, profile, culprit), 1, w.Start ?? -1)
             : new RowSlot(compute.IndexOf(w.Profile), 1, w.Start is { } start ? UnitOf(compute, w, start, profile, culprit) : -1))];
+        CheckStarts(wished, slots, compute, profile, culprit);
         return From(slots, geometry, kind);
     }
 
@@ -124,6 +125,38 @@ internal sealed class ComputeContent : IEquatable<ComputeContent>
                 PlanningError.UnknownProfile,
                 culprit,
                 $"'{text}' in '{culprit}' cannot be planned: NVML shows the compute instance profiles of {profile.Profile} only when there is one. Write 1c to {profile.Profile.SliceCount}c.");
+    }
+
+    /// <summary>No two of them may want the same compute slices, and none may want slices that are not there.</summary>
+    private static void CheckStarts(IReadOnlyList<ComputeWish> wished, RowSlot[] slots, ComputeGeometry? compute, ProfileGeometry profile, string culprit)
+    {
+        uint taken = 0;
+        for (int i = 0; i < slots.Length; i++)
+        {
+            if (slots[i].Start < 0)
+                continue;
+
+            int start = slots[i].Start;
+            int size = compute is null
+                ? slots[i].Kind
+                : compute.Row.Shapes[compute.Row.ShapeOf[slots[i].Kind]].First(run => run.Start == start).Size;
+            if (compute is null && start + size > profile.Profile.SliceCount)
+            {
+                throw new PlanningException(
+                    PlanningError.InvalidPlacement,
+                    culprit,
+                    string.Create(CultureInfo.InvariantCulture, $"In '{culprit}', {wished[i].Profile} cannot start at compute slice {start} of a {profile.Profile}, which has {profile.Profile.SliceCount}."));
+            }
+
+            uint mask = new Run((byte)start, (byte)size).Mask;
+            if ((taken & mask) != 0)
+            {
+                throw new PlanningException(
+                    PlanningError.Overlap, culprit, $"In '{culprit}', {wished[i]} wants compute slices that another one wants too.");
+            }
+
+            taken |= mask;
+        }
     }
 
     private static int UnitOf(ComputeGeometry compute, ComputeWish wish, int start, ProfileGeometry profile, string culprit)

@@ -74,7 +74,8 @@ internal sealed class Row
 
     /// <summary>Whether the run is one of the places of a kind.</summary>
     public bool HasPlace(int kind, Placement place) =>
-        place.Start % _unit == 0 && place.Size % _unit == 0 && place.End <= MaxLength * _unit
+        place is { Start: >= 0, Size: > 0 } && place.Start <= (MaxLength * _unit) - place.Size
+        && place.Start % _unit == 0 && place.Size % _unit == 0
         && Shapes[ShapeOf[kind]].AsSpan().Contains(ToRun(place));
 
     /// <summary>Of runs, to take the one that ends first is never a wrong choice.</summary>

@@ -238,6 +238,19 @@ public class PlannerTests
         States.Refuse(GpuState.Empty(bare), "4g.20gb/3c/2c").Shortages.Should().ContainSingle().Which.Kind.Should().Be(PlanShortageKind.ComputeInstances);
     }
 
+    [Theory]
+    [InlineData("3g.20gb/1c:9", PlanningError.InvalidPlacement)]
+    [InlineData("3g.20gb/2c:2", PlanningError.InvalidPlacement)]
+    [InlineData("3g.20gb/2c:0/1c:1", PlanningError.Overlap)]
+    public void Compute_slices_that_are_not_there_are_refused_where_nvml_has_not_shown_the_profiles(string wish, PlanningError error)
+    {
+        GpuGeometry bare = new(SimulatedGeometries.Of(States.A100).Profiles.Select(p => p with { ComputeProfiles = null }));
+
+        Action plan = () => Planner.TryPlan(GpuState.Empty(bare), Wish.Parse(wish), out _, out _);
+
+        plan.Should().Throw<PlanningException>().Which.Error.Should().Be(error);
+    }
+
     [Fact]
     public void Engines_of_a_gpu_without_a_whole_profile_are_those_that_its_profiles_can_have_together()
     {

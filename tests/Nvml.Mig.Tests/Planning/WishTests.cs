@@ -51,6 +51,8 @@ public class WishTests
     [InlineData("9:0,19:3", PlanningError.Overlap, "1g.5gb at 3:1")]
     [InlineData("3g.20gb/4c", PlanningError.UnknownProfile, "4c")]
     [InlineData("3g.20gb/2c:2", PlanningError.InvalidPlacement, "3g.20gb/2c:2")]
+    [InlineData("3g.20gb/1c:0/1c:0", PlanningError.Overlap, "3g.20gb/1c:0/1c:0")]
+    [InlineData("4g.20gb/2c:0/1c/1c:1", PlanningError.Overlap, "4g.20gb/2c:0/1c/1c:1")]
     [InlineData("-GI7", PlanningError.UnknownInstance, "GPU instance 7")]
     [InlineData("-1g.5gb", PlanningError.UnknownInstance, "1g.5gb")]
     public void What_makes_no_sense_is_refused_and_the_culprit_is_named(string text, PlanningError error, string culprit)
@@ -82,6 +84,8 @@ public class WishTests
         GpuInstanceProfile media = geometry.GetProfile("1g.5gb+me").Profile;
 
         Refused(new GpuInstanceState(half, new Placement(2, 4))).Should().Be(PlanningError.InvalidPlacement);
+        Refused(new GpuInstanceState(half, new Placement(-256, 4))).Should().Be(PlanningError.InvalidPlacement);
+        Refused(new GpuInstanceState(half, new Placement(int.MaxValue - 3, 4))).Should().Be(PlanningError.InvalidPlacement);
         Refused(new(half, new Placement(0, 4)), new(small, new Placement(3, 1))).Should().Be(PlanningError.Overlap);
         Refused(new(media, new Placement(0, 1)), new(media, new Placement(1, 1))).Should().Be(PlanningError.ImpossibleState);
         Refused(new(small, new Placement(0, 1)) { Id = 7 }, new(small, new Placement(1, 1)) { Id = 7 }).Should().Be(PlanningError.ImpossibleState);
