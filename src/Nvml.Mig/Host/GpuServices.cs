@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using System.Text;
 
 namespace Nvml.Mig;
 
@@ -292,7 +293,8 @@ public sealed class GpuServices
             : throw new InvalidDataException($"{RecordPath} is not a record of services that were stopped: it is left alone. Start what must run, and delete it.");
     }
 
-    private void WriteRecord(IEnumerable<string> units) => PrivateFile.Write(RecordPath, string.Join('\n', [RecordHeading, .. units]) + "\n");
+    private void WriteRecord(IEnumerable<string> units) =>
+        PrivateFile.Write(RecordPath, Encoding.UTF8.GetBytes(string.Join('\n', [RecordHeading, .. units]) + "\n"));
 
     /// <summary>A unit as systemd has it; a service has a main process, or 0.</summary>
     private readonly record struct UnitState(string Id, bool IsRunning, int MainProcess);

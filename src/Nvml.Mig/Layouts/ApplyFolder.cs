@@ -31,7 +31,8 @@ internal sealed class ApplyFolder : IDisposable
             if (OperatingSystem.IsWindows())
                 throw new PlatformNotSupportedException("MIG exists on Linux only.");
             Directory.CreateDirectory(folder, OwnerOnly | UnixFileMode.UserExecute);
-            return new ApplyFolder(folder, OpenPrivately(Path.Combine(folder, "lock"), FileMode.OpenOrCreate));
+            FileStreamOptions held = new() { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None, UnixCreateMode = OwnerOnly };
+            return new ApplyFolder(folder, new FileStream(Path.Combine(folder, "lock"), held));
         }
         catch (IOException e) when (IsLocked(e))
         {
@@ -68,19 +69,9 @@ internal sealed class ApplyFolder : IDisposable
     /// <exception cref="ApplyRecordException">It cannot be written.</exception>
     public void Save(ApplyRecord record)
     {
-        string draft = RecordFile + ".new";
         try
         {
-            // A draft that somebody's death has left may have another mode.
-            File.Delete(draft);
-            using (FileStream stream = OpenPrivately(draft, FileMode.CreateNew))
-            {
-                JsonSerializer.Serialize(stream, record, ApplyRecordJson.Default.ApplyRecord);
-                stream.Flush(flushToDisk: true);
-            }
-
-            File.Move(draft, RecordFile, overwrite: true);
-            LibC.SyncFolder(_folder);
+            PrivateFile.Write(RecordFile, JsonSerializer.SerializeToUtf8Bytes(record, ApplyRecordJson.Default.ApplyRecord));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -89,14 +80,6 @@ internal sealed class ApplyFolder : IDisposable
     }
 
     public void Dispose() => _lock.Dispose();
-
-    private static FileStream OpenPrivately(string file, FileMode mode)
-    {
-        FileStreamOptions options = new() { Mode = mode, Access = FileAccess.ReadWrite, Share = FileShare.None };
-        if (!OperatingSystem.IsWindows())
-            options.UnixCreateMode = OwnerOnly;
-        return new FileStream(file, options);
-    }
 
     /// <summary>EWOULDBLOCK, which .NET has as the HResult of the exception where a file is locked.</summary>
     private static bool IsLocked(IOException e) => e.HResult == LibC.WouldBlock;
