@@ -35,7 +35,7 @@ internal static class ApplyCommand
         int[] forced = parsed.GetValue(ForceInUse) ?? [];
         if (forced.Length > 0 && targets.Count != 1)
             throw new UsageException("--force-in-use names instances of one GPU: choose it with -i.");
-        return ApplyRunner.Run(parsed, machine, (options, progress, cancellation) =>
+        return ApplyRunner.Run(parsed, machine, "applied", (options, progress, cancellation) =>
             LayoutApplier.ApplyAsync([.. targets.Select(target => target with { AllowInUse = forced })], options, progress, cancellation));
     }
 }

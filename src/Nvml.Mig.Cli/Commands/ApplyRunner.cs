@@ -27,7 +27,10 @@ internal static class ApplyRunner
     };
 
     public static int Run(
-        ParseResult parsed, Machine machine, Func<ApplyOptions, IProgress<ApplyProgress>?, CancellationToken, Task<ApplyResult>> apply)
+        ParseResult parsed,
+        Machine machine,
+        string done,
+        Func<ApplyOptions, IProgress<ApplyProgress>?, CancellationToken, Task<ApplyResult>> apply)
     {
         ApplyOptions options = new()
         {
@@ -42,7 +45,7 @@ internal static class ApplyRunner
         using PosixSignalRegistration hangup = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Cancel);
 
         ApplyResult result = ApplyProgressView.Run(machine, progress => apply(options, progress, cancellation.Token).GetAwaiter().GetResult());
-        return Report(machine, result, options.DryRun);
+        return Report(machine, result, options.DryRun, done);
 
         // The call under way ends, then what was begun is taken back: the process must live on until then.
         void Cancel(PosixSignalContext signal)
@@ -52,7 +55,7 @@ internal static class ApplyRunner
         }
     }
 
-    private static int Report(Machine machine, ApplyResult result, bool dryRun)
+    private static int Report(Machine machine, ApplyResult result, bool dryRun, string done)
     {
         if (result.Gpus.Count == 0)
             throw new NvmlNotFoundException(NvmlReturnCode.NotFound, "", "Nothing is recorded: there is nothing to take back.");
@@ -65,7 +68,7 @@ internal static class ApplyRunner
         if (machine.Json)
             Documents.Print(new ApplyDocument([.. result.Gpus.Select(ApplyView.ToEntry)], error));
         else
-            ApplyView.Show(machine.Out, result, dryRun);
+            ApplyView.Show(machine.Out, result, dryRun, done);
         return exitCode;
     }
 

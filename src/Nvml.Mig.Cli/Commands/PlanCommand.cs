@@ -107,6 +107,8 @@ internal static class PlanCommand
         if (session.Devices.Count != 1)
             throw new UsageException($"--for takes one GPU model; '{model}' is {session.Devices.Count} GPUs.");
         GpuDevice gpu = session.Devices[0];
+        if (!gpu.IsMigCapable())
+            throw new UsageException($"--for {model}: a {gpu.Name} cannot be divided. 'simulate models' lists those that can.");
         gpu.EnableMig();
         List<ProfileGeometry> profiles = [];
         foreach (GpuInstanceProfile profile in gpu.GetGpuInstanceProfiles())
@@ -128,18 +130,26 @@ internal static class PlanCommand
         foreach (string profile in wanted.Select(w => w.Profile).Distinct(StringComparer.Ordinal))
             RequireProfile(states, profile);
         Fleet fleet = new(gpus.Select((gpu, i) => new FleetGpu(gpu.Uuid, states[i], gpu.Name)));
-        if (!fleet.TryPlaceAll([.. wanted.Select(w => new FleetRequest(w.Profile))], out IReadOnlyList<FleetPlacement>? places, out IReadOnlyList<FleetRequest> unplaced))
-        {
-            string left = string.Join(", ", unplaced.GroupBy(r => r.Profile, StringComparer.Ordinal).Select(g => $"{g.Count()} of {wanted.Count(w => w.Profile == g.Key)} {g.Key}"));
-            throw new NvmlInsufficientResourcesException(
-                NvmlReturnCode.InsufficientResources, "nvmlDeviceCreateGpuInstance", $"There is no room on {gpus.Count} GPUs for {left}, beside what stands on them. Nothing was changed.");
-        }
+        FleetRequest[] requests = [.. wanted.Select(w => new FleetRequest(w.Profile))];
+        if (!fleet.TryPlaceAll(requests, out IReadOnlyList<FleetPlacement>? places, out FleetRefusal? refusal))
+            throw NoRoom(fleet, requests, refusal);
 
         return [.. gpus
             .Select((gpu, i) => (Gpu: gpu, State: states[i], Items: wanted.Where((_, w) => places[w].Gpu == i)
                 .Zip(places.Where(p => p.Gpu == i), (item, place) => item with { Start = place.Placement.Start }).ToArray()))
             .Where(g => g.Items.Length > 0)
             .Select(g => Planned.On(g.Gpu, g.State, new Wish(g.Items), []))];
+    }
+
+    private static NvmlInsufficientResourcesException NoRoom(Fleet fleet, FleetRequest[] requests, FleetRefusal refusal)
+    {
+        string left = string.Join(", ", refusal.Unplaced.GroupBy(r => r.Profile, StringComparer.Ordinal).Select(g => $"{g.Count()} of {requests.Count(r => r.Profile == g.Key)} {g.Key}"));
+        Fleet empty = new(fleet.Gpus.Select(gpu => gpu with { State = GpuState.Empty(gpu.State.Geometry) }));
+        string otherwise = fleet.OpenedCount > 0 && empty.TryPlaceAll(requests, out _, out _) ? " On the same GPUs without instances there is room for all." : "";
+        return new NvmlInsufficientResourcesException(
+            NvmlReturnCode.InsufficientResources,
+            "nvmlDeviceCreateGpuInstance",
+            $"There is no room: {refusal.Message} Placed one after the other, {left} {(refusal.Unplaced.Count == 1 ? "is" : "are")} left over.{otherwise} Nothing was changed.");
     }
 
     /// <summary>A profile that no GPU has is a mistake, not a lack of room.</summary>

@@ -17,6 +17,7 @@ internal static class RollbackCommand
         command.SetAction(parsed => Machine.Run(parsed, machine => ApplyRunner.Run(
             parsed,
             machine,
+            "taken back",
             (options, progress, cancellation) => LayoutApplier.RollbackAsync(
                 machine.Session, machine.NamesGpus ? machine.GpusToChange() : null, options, progress, cancellation))));
         return command;

@@ -8,7 +8,8 @@ namespace Nvml.Mig.Cli.Output;
 /// <summary>What came of an apply, for people and as JSON.</summary>
 internal static class ApplyView
 {
-    public static void Show(IAnsiConsole console, ApplyResult result, bool dryRun)
+    /// <summary>For people; what an apply that worked has done is <c>applied</c>, or after a rollback <c>taken back</c>.</summary>
+    public static void Show(IAnsiConsole console, ApplyResult result, bool dryRun, string done)
     {
         foreach (GpuApplyResult gpu in result.Gpus)
         {
@@ -18,8 +19,10 @@ internal static class ApplyView
                 continue;
             }
 
-            int done = gpu.Steps.Count(s => s.Outcome == ApplyStepOutcome.Done);
-            console.WriteLine($"GPU {gpu.Gpu.Index}: {Name(gpu.Outcome)}{(gpu.Outcome == ApplyOutcome.Applied ? string.Create(CultureInfo.InvariantCulture, $" in {done} steps") : "")}.");
+            string outcome = gpu.Outcome == ApplyOutcome.Applied
+                ? string.Create(CultureInfo.InvariantCulture, $"{done} in {gpu.Steps.Count(s => s.Outcome == ApplyStepOutcome.Done)} steps")
+                : Name(gpu.Outcome);
+            console.WriteLine($"GPU {gpu.Gpu.Index}: {outcome}.");
             if (gpu.Outcome is ApplyOutcome.RolledBack or ApplyOutcome.NotRestored)
             {
                 ShowSteps(console, "Steps", gpu.Steps);
@@ -61,7 +64,7 @@ internal static class ApplyView
     private static void ShowPlan(IAnsiConsole console, GpuApplyResult gpu)
     {
         if ((gpu.Plan?.State ?? gpu.Refusal?.State) is { } state)
-            PlanView.Show(console, new Planned($"GPU {gpu.Gpu.Index}", gpu.Gpu, gpu.Gpu.Name, gpu.Before?.Mode, state, new Wish(), gpu.Plan, gpu.Refusal));
+            PlanView.Show(console, new Planned($"GPU {gpu.Gpu.Index}", gpu.Gpu, gpu.Gpu.Name, gpu.Before?.Mode, state, new Wish(), gpu.Plan, gpu.Refusal), enablesMig: true);
         else if (gpu.Steps.Count > 0)
             ShowSteps(console, $"GPU {gpu.Gpu.Index}: what would be done", gpu.Steps);
         else

@@ -55,6 +55,8 @@ internal sealed record ProfilePlacementsEntry(int Id, string Name, IReadOnlyList
 internal sealed record PlacementEntry(int Start, int Size)
 {
     public static PlacementEntry From(Placement placement) => new(placement.Start, placement.Size);
+
+    public static PlacementEntry? FromOptional(Placement? placement) => placement is { } there ? From(there) : null;
 }
 
 internal sealed record ListDocument(IReadOnlyList<GpuLayoutEntry> Gpus);
@@ -66,7 +68,8 @@ internal sealed record GpuLayoutEntry(
 internal sealed record GpuInstanceEntry(
     int? Id, string Profile, int ProfileId, PlacementEntry Placement, IReadOnlyList<ComputeInstanceEntry> ComputeInstances);
 
-internal sealed record ComputeInstanceEntry(int? Id, string Profile, int ProfileId, PlacementEntry Placement, string? MigUuid);
+/// <summary>A compute instance; profile id and placement are null for one that is planned where NVML has not shown yet what goes inside.</summary>
+internal sealed record ComputeInstanceEntry(int? Id, string Profile, int? ProfileId, PlacementEntry? Placement, string? MigUuid);
 
 internal sealed record CreateDocument(IReadOnlyList<CreatedEntry> Gpus, ErrorEntry? Error);
 
@@ -96,7 +99,8 @@ internal sealed record PlanDocument(IReadOnlyList<PlanEntry> Gpus, ErrorEntry? E
 
 /// <summary>
 /// A plan for a GPU: null index and UUID for one that is only a model. Without a plan, <c>after</c> and <c>steps</c> are null and
-/// <c>refusal</c> is not. <c>room</c> and <c>fragmentation</c> are those afterwards.
+/// <c>refusal</c> is not. <c>room</c> and <c>fragmentation</c> are those afterwards. <c>verified</c> is false where NVML has not shown yet
+/// whether the compute instances can be.
 /// </summary>
 internal sealed record PlanEntry(
     int? Index,
@@ -110,7 +114,8 @@ internal sealed record PlanEntry(
     IReadOnlyList<PlanStepEntry>? Steps,
     long? Room,
     double? Fragmentation,
-    RefusalEntry? Refusal);
+    RefusalEntry? Refusal,
+    bool? Verified);
 
 /// <summary>A step of a plan. The GPU instance is the one at that placement; the id is null if the plan creates it.</summary>
 internal sealed record PlanStepEntry(
@@ -123,7 +128,8 @@ internal sealed record PlanStepEntry(
     string? ComputeProfile,
     int? ComputeProfileId,
     PlacementEntry? ComputePlacement,
-    string Reason);
+    string Reason,
+    int? ComputeSlices);
 
 /// <summary>Why there is no plan; <c>removal</c> names the GPU instances without which there would be one.</summary>
 internal sealed record RefusalEntry(
@@ -169,7 +175,7 @@ internal sealed record GpuStateEntry(MigModeEntry Mig, IReadOnlyList<GpuInstance
             i.Profile,
             i.ProfileId,
             PlacementEntry.From(i.Placement),
-            [.. i.ComputeInstances.Select(c => new ComputeInstanceEntry(c.Id, c.Profile, c.ProfileId!.Value, PlacementEntry.From(c.Placement!.Value), c.MigUuid))]))]);
+            [.. i.ComputeInstances.Select(c => new ComputeInstanceEntry(c.Id, c.Profile, c.ProfileId, PlacementEntry.FromOptional(c.Placement), c.MigUuid))]))]);
 }
 
 internal sealed record ApplyStepEntry(ApplyAction Action, string Step, ApplyStepOutcome Outcome, int Attempts, ErrorEntry? Error)

@@ -7,11 +7,16 @@ namespace Nvml.Mig.Cli.Output;
 /// <summary>A plan for people: the GPU before and after, and the steps; or what would help.</summary>
 internal static class PlanView
 {
-    public static void Show(IAnsiConsole console, Planned planned)
+    public static void Show(IAnsiConsole console, Planned planned, bool enablesMig = false)
     {
         console.WriteLine(planned.Gpu is { } gpu ? $"GPU {gpu.Index}  {planned.Name}  {gpu.PciBusId}  MIG {planned.Mode}" : planned.Name);
-        if (planned.Mode is { Current: false })
-            console.WriteLine("MIG mode must be enabled before any of this.");
+        if (planned is { Mode.Current: false, Plan.IsEmpty: false })
+        {
+            console.WriteLine(enablesMig
+                ? "MIG mode is disabled, and enabled first."
+                : string.Create(CultureInfo.InvariantCulture, $"MIG mode is disabled: 'nvmig enable -i {planned.Gpu?.Index}' comes before these steps; 'nvmig apply' does both."));
+        }
+
         if (planned.Before.Instances.Count > 0)
             Draw(console, "Before:", planned.Before);
         if (planned.Plan is { } plan)
@@ -35,6 +40,8 @@ internal static class PlanView
             table.AddRow((i + 1).ToString(CultureInfo.InvariantCulture), Markup.Escape(plan.Steps[i].ToString()), Markup.Escape(plan.GetReason(plan.Steps[i])));
         Tables.Print(console, table);
         console.WriteLine($"{Count(plan.Kept.Count, "GPU instance stays", "GPU instances stay")}, {Count(plan.DestroyedCount, "instance is destroyed", "instances are destroyed")}.");
+        if (!plan.IsVerified)
+            console.WriteLine("Not certain: NVML shows only inside a GPU instance which compute instances it can have. That there are enough compute slices is certain.");
     }
 
     private static void ShowHelp(IAnsiConsole console, PlanRefusal refusal)

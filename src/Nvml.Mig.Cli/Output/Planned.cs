@@ -34,21 +34,28 @@ internal sealed record Planned(string Title, GpuDevice? Gpu, string Name, MigMod
             Mode is { } mode ? MigModeEntry.From(mode) : null,
             Wish.ToString(),
             Entries(Before),
-            after is null ? null : Entries(after),
+            after is null ? null : Entries(after, Plan!.Steps),
             Plan is null ? null : [.. Plan.Kept.Select(i => i.Id)],
             Plan is null ? null : [.. Plan.Steps.Select(ToEntry)],
             Plan?.Room,
             after is null ? null : Math.Round(Defragmentation.GetScore(after), 3),
-            Refusal is null ? null : ToEntry(Refusal));
+            Refusal is null ? null : ToEntry(Refusal),
+            Plan?.IsVerified);
     }
 
-    public static IReadOnlyList<GpuInstanceEntry> Entries(GpuState state) =>
+    /// <summary>What stands, and what steps to it create inside that NVML has not shown yet: the state has no place for that.</summary>
+    public static IReadOnlyList<GpuInstanceEntry> Entries(GpuState state, IReadOnlyList<PlanStep>? steps = null) =>
         [.. state.Instances.Select(i => new GpuInstanceEntry(
             i.Id,
             i.Profile.Name,
             i.Profile.Id,
             PlacementEntry.From(i.Placement),
-            [.. i.ComputeInstances.Select(c => new ComputeInstanceEntry(c.Id, c.Profile.Name, c.Profile.Id, PlacementEntry.From(c.Placement), c.MigUuid))]))];
+            [
+                .. i.ComputeInstances.Select(c => new ComputeInstanceEntry(c.Id, c.Profile.Name, c.Profile.Id, PlacementEntry.From(c.Placement), c.MigUuid)),
+                .. (steps ?? [])
+                    .Where(s => s is { Action: PlanAction.CreateComputeInstance, ComputeProfile: null } && s.Placement == i.Placement)
+                    .Select(s => new ComputeInstanceEntry(null, s.ComputeProfileName!, null, PlacementEntry.FromOptional(s.ComputePlacement), null)),
+            ]))];
 
     public static RefusalEntry ToEntry(PlanRefusal refusal) =>
         new(
@@ -68,8 +75,9 @@ internal sealed record Planned(string Title, GpuDevice? Gpu, string Name, MigMod
             step.Profile.Id,
             PlacementEntry.From(step.Placement),
             step.ComputeInstanceId,
-            step.ComputeProfile?.Name,
+            step.ComputeProfileName,
             step.ComputeProfile?.Id,
-            step.ComputePlacement is { } place ? PlacementEntry.From(place) : null,
-            Plan!.GetReason(step));
+            PlacementEntry.FromOptional(step.ComputePlacement),
+            Plan!.GetReason(step),
+            step.ComputeSliceCount == 0 ? null : step.ComputeSliceCount);
 }

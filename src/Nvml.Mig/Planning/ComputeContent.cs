@@ -5,6 +5,9 @@ namespace Nvml.Mig.Planning;
 /// <summary>What is wanted inside GPU instances of one profile. Two that want the same are equal, however it was said.</summary>
 internal sealed class ComputeContent : IEquatable<ComputeContent>
 {
+    /// <summary>The compute instance profiles that NVML knows (nvml.h, NVML_COMPUTE_INSTANCE_PROFILE_*): none has 5 slices.</summary>
+    private static readonly int[] Sizes = [1, 2, 3, 4, 6, 7, 8];
+
     private ComputeContent(RowSlot[] slots, bool isWhole, bool isAssumed)
     {
         Slots = slots;
@@ -119,12 +122,13 @@ internal sealed class ComputeContent : IEquatable<ComputeContent>
     private static int AssumedSlices(string text, ProfileGeometry profile, string culprit)
     {
         int slices = ProfileMatch.SlicesOf(profile.Profile, text) ?? 0;
-        return slices > 0 && slices <= profile.Profile.SliceCount
+        int[] sizes = [.. Sizes.Where(size => size <= profile.Profile.SliceCount)];
+        return sizes.Contains(slices)
             ? slices
             : throw new PlanningException(
                 PlanningError.UnknownProfile,
                 culprit,
-                $"'{text}' in '{culprit}' cannot be planned: NVML shows the compute instance profiles of {profile.Profile} only when there is one. Write 1c to {profile.Profile.SliceCount}c.");
+                $"'{text}' in '{culprit}' cannot be planned: NVML shows the compute instance profiles of {profile.Profile} only when there is one. Write {string.Join(", ", sizes.Select(size => $"{size}c"))}.");
     }
 
     /// <summary>No two of them may want the same compute slices, and none may want slices that are not there.</summary>

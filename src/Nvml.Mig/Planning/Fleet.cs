@@ -23,20 +23,38 @@ public sealed record FleetRequest(string Profile, string? Group = null)
 /// <param name="Placement">The placement.</param>
 public readonly record struct FleetPlacement(int Gpu, GpuInstanceProfile Profile, Placement Placement);
 
+/// <summary>Why there are no places for a list of instances.</summary>
+/// <param name="Unplaced">
+/// Those that were left when they were placed one after the other, scarce and large ones first. Others could have been left instead.
+/// </param>
+/// <param name="IsProved">
+/// Whether no arrangement has room for all, for certain. If not, the search ended at its limit: there may be one that it has not come to.
+/// </param>
+/// <param name="Message">What there is too little of, as a sentence.</param>
+public sealed record FleetRefusal(IReadOnlyList<FleetRequest> Unplaced, bool IsProved, string Message)
+{
+    /// <summary>The message.</summary>
+    public override string ToString() => Message;
+}
+
 /// <summary>
 /// Many GPUs, and where the next instance should go: on a GPU that has instances already if possible, there where it costs the least
 /// <see cref="GpuPlan.Room"/>, so that few GPUs are opened and large holes stay whole. Nothing that stands is touched.
 /// </summary>
 /// <remarks>
+/// <para>
 /// What a request costs does not depend on the number of GPUs: GPUs on which the same profiles stand in the same places are one class, and
 /// each request looks at classes only, best first. A fleet keeps account of what it has placed. Not for several threads at once.
+/// </para>
+/// <para>
+/// One request after the other cannot know what comes next: what <see cref="TryPlace"/> opens is the best for each request, not for all of
+/// them. Whoever knows all of them asks <see cref="TryPlaceAll"/>.
+/// </para>
 /// </remarks>
 public sealed class Fleet
 {
-    /// <summary>What <see cref="TryPlaceAll"/> tries when placing the large ones first did not work.</summary>
-    private const int MaxTries = 20_000;
-
     private readonly FleetGpu[] _gpus;
+    private readonly List<(int Kind, Run Run)>[] _standing;
     private readonly FleetClass[] _classOfGpu;
     private readonly Dictionary<string, FleetClass> _classes = new(StringComparer.Ordinal);
     private readonly List<FleetClass> _classesInOrder = [];
@@ -49,6 +67,7 @@ public sealed class Fleet
         ArgumentNullException.ThrowIfNull(gpus);
         _gpus = [.. gpus];
         _classOfGpu = new FleetClass[_gpus.Length];
+        _standing = new List<(int Kind, Run Run)>[_gpus.Length];
         Dictionary<GpuGeometry, (GpuGeometry Shared, int Number)> geometries = [];
         for (int gpu = 0; gpu < _gpus.Length; gpu++)
         {
@@ -57,6 +76,7 @@ public sealed class Fleet
             if (!geometries.TryGetValue(state.Geometry, out (GpuGeometry Shared, int Number) geometry))
                 geometries[state.Geometry] = geometry = (state.Geometry, geometries.Count);
             int[] counts = new int[state.Geometry.Profiles.Count];
+            _standing[gpu] = [.. state.Kinds.Zip(state.Runs)];
             foreach (int kind in state.Kinds)
                 counts[kind]++;
             MoveTo(gpu, ClassOf(geometry.Shared, geometry.Number, _gpus[gpu].Group, state.Occupied, counts));
@@ -81,110 +101,130 @@ public sealed class Fleet
             _offers[request] = offers = new Offers(request, _classesInOrder);
         if (offers.Best() is not { } best)
             return false;
-        int gpu = best.TakeFirst(_classOfGpu);
         Offer offer = best.OfferFor(request);
-        placement = new FleetPlacement(gpu, best.Geometry.Profiles[offer.Kind].Profile, best.Geometry.Memory.ToPlacement(offer.Run));
-        MoveTo(gpu, After(best, offer.Kind, offer.Run));
+        placement = Take(best.TakeFirst(_classOfGpu), best, offer.Kind, offer.Run);
         return true;
     }
 
     /// <summary>
-    /// Finds places for all of a list of instances, and takes them all or none. The large ones are placed first, each as by
-    /// <see cref="TryPlace"/>. If that does not work, other arrangements are tried, on small fleets all of them.
+    /// Finds places for all of a list of instances, and takes them all or none. As few GPUs are opened as can be: every arrangement is
+    /// looked at, unless that takes more than a second or so. Of more than 256 GPUs only the arrangement is looked at that comes of placing
+    /// one after the other, scarce and large ones first.
     /// </summary>
     /// <param name="requests">What is wanted.</param>
     /// <param name="placements">Where each goes, in the order of the requests.</param>
-    /// <param name="unplaced">The requests for which there was no place, the first time.</param>
-    /// <returns>Whether there is a place for all.</returns>
+    /// <param name="refusal">If there are no places for all, why.</param>
+    /// <returns>Whether there are places for all.</returns>
     public bool TryPlaceAll(
         IReadOnlyList<FleetRequest> requests,
         [NotNullWhen(true)] out IReadOnlyList<FleetPlacement>? placements,
-        out IReadOnlyList<FleetRequest> unplaced)
+        [NotNullWhen(false)] out FleetRefusal? refusal)
     {
         ArgumentNullException.ThrowIfNull(requests);
-        int[] order = [.. Enumerable.Range(0, requests.Count).OrderByDescending(i => LargestSize(requests[i])).ThenBy(i => requests[i].ToString(), StringComparer.Ordinal)];
+        int openedBefore = OpenedCount;
         FleetPlacement[] found = new FleetPlacement[requests.Count];
-        List<FleetRequest> left = [];
         List<int> placed = [];
-        foreach (int i in order)
+        List<int> left = [];
+        Dictionary<FleetRequest, (int, int)> scarcity = requests.Distinct().ToDictionary(r => r, Scarcity);
+        foreach (int i in Enumerable.Range(0, requests.Count)
+            .OrderBy(i => scarcity[requests[i]])
+            .ThenBy(i => requests[i].ToString(), StringComparer.Ordinal))
         {
-            if (TryPlace(requests[i], out found[i]))
-                placed.Add(i);
-            else
-                left.Add(requests[i]);
+            (TryPlace(requests[i], out found[i]) ? placed : left).Add(i);
         }
 
-        unplaced = left;
         placements = found;
-        if (left.Count == 0)
+        refusal = null;
+        int opened = OpenedCount - openedBefore;
+        if (left.Count == 0 && (opened <= 1 || _gpus.Length > FleetSearch.MaxGpus))
             return true;
+
         foreach (int i in placed)
             Release(found[i]);
-        int tries = 0;
-        if (Arrange(requests, order, 0, found, [], ref tries))
+        FleetSearch search = new(requests, [.. _classesInOrder.Where(c => c.Count > 0)]);
+        if (search.Find(left.Count == 0 ? opened - 1 : int.MaxValue) is { } fillings)
         {
-            unplaced = [];
+            FillUp(requests, fillings, found);
+            return true;
+        }
+
+        if (left.Count == 0)
+        {
+            foreach (int i in placed)
+            {
+                FleetPlacement place = found[i];
+                FleetClass before = LeaveClass(place.Gpu);
+                Take(place.Gpu, before, before.Geometry.IndexOf(place.Profile), before.Geometry.Memory.ToRun(place.Placement));
+            }
+
             return true;
         }
 
         placements = null;
+        refusal = new FleetRefusal([.. left.Select(i => requests[i])], search.IsComplete, search.Explain());
         return false;
     }
 
-    /// <summary>Gives a place back that was taken here.</summary>
+    /// <summary>Gives a place back: of an instance that was placed here, or that stood there before.</summary>
     /// <param name="placement">The place.</param>
     /// <exception cref="PlanningException">Nothing of that profile stands there.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The fleet has no such GPU.</exception>
     public void Release(FleetPlacement placement)
     {
-        FleetClass before = _classOfGpu[placement.Gpu];
-        int kind = before.Geometry.IndexOf(placement.Profile);
-        Run run = before.Geometry.Memory.ToRun(placement.Placement);
-        if (before.Counts[kind] == 0 || (before.Occupied & run.Mask) != run.Mask)
+        ArgumentOutOfRangeException.ThrowIfNegative(placement.Gpu, nameof(placement));
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(placement.Gpu, _gpus.Length, nameof(placement));
+        GpuGeometry geometry = _classOfGpu[placement.Gpu].Geometry;
+        int kind = geometry.IndexOf(placement.Profile);
+        Run run = geometry.Memory.HasPlace(kind, placement.Placement) ? geometry.Memory.ToRun(placement.Placement) : default;
+        if (!_standing[placement.Gpu].Remove((kind, run)))
         {
             throw new PlanningException(
                 PlanningError.UnknownInstance, placement.Profile.Name, $"No {placement.Profile} stands at {placement.Placement} of GPU {_gpus[placement.Gpu].Name}.");
         }
 
-        before.Count--;
-        MoveTo(placement.Gpu, Without(before, kind, run));
+        FleetClass before = LeaveClass(placement.Gpu);
+        MoveTo(placement.Gpu, Step(before, kind, run, -1));
     }
 
-    private static int LargestSize(FleetRequest request, FleetClass of) =>
-        of.KindOf(request) is >= 0 and var kind ? of.Geometry.Profiles[kind].Placements.Select(p => p.Size * 64 / of.Geometry.MemorySliceCount).DefaultIfEmpty().Max() : 0;
+    /// <summary>What fits on few GPUs, or only few times on each, comes first; of that the large ones.</summary>
+    private (int MaxInstances, int Size) Scarcity(FleetRequest request) => _classesInOrder
+        .Where(c => c.KindOf(request) >= 0)
+        .Select(c => (Class: c, Profile: c.Geometry.Profiles[c.KindOf(request)]))
+        .Select(p => (p.Profile.Profile.MaxInstances, -p.Profile.Placements.Select(place => place.Size * 64 / p.Class.Geometry.MemorySliceCount).DefaultIfEmpty().Max()))
+        .DefaultIfEmpty()
+        .Min();
 
-    private int LargestSize(FleetRequest request) => _classesInOrder.Select(c => LargestSize(request, c)).DefaultIfEmpty().Max();
-
-    /// <summary>Tries all places of all classes for each request; where it has been before, it does not go again.</summary>
-    private bool Arrange(IReadOnlyList<FleetRequest> requests, int[] order, int index, FleetPlacement[] found, HashSet<string> seen, ref int tries)
+    private void FillUp(IReadOnlyList<FleetRequest> requests, IReadOnlyList<(FleetClass Class, FleetFilling Filling)> fillings, FleetPlacement[] found)
     {
-        if (index == order.Length)
-            return true;
-        string here = $"{index} {string.Join(' ', _classesInOrder.Where(c => c.Count > 0).Select(c => $"{c.Index}*{c.Count}"))}";
-        if (!seen.Add(here))
-            return false;
-        FleetRequest request = requests[order[index]];
-        foreach (FleetClass from in _classesInOrder.Where(c => c.Count > 0).OrderBy(c => c.Occupied == 0).ToArray())
+        Dictionary<FleetRequest, Queue<int>> open = requests.Index().GroupBy(r => r.Item, r => r.Index).ToDictionary(g => g.Key, g => new Queue<int>(g));
+        foreach ((FleetClass from, FleetFilling filling) in fillings.Where(f => f.Filling.Instances.Length > 0))
         {
-            foreach (Offer offer in from.AllOffersFor(request))
+            int gpu = from.TakeFirst(_classOfGpu);
+            FleetClass now = from;
+            foreach ((FleetRequest request, int kind, Run run) in filling.Instances)
             {
-                if (++tries > MaxTries)
-                    return false;
-                int gpu = from.TakeFirst(_classOfGpu);
-                found[order[index]] = new FleetPlacement(gpu, from.Geometry.Profiles[offer.Kind].Profile, from.Geometry.Memory.ToPlacement(offer.Run));
-                MoveTo(gpu, After(from, offer.Kind, offer.Run));
-                if (Arrange(requests, order, index + 1, found, seen, ref tries))
-                    return true;
-                Release(found[order[index]]);
+                found[open[request].Dequeue()] = Take(gpu, now, kind, run);
+                now = LeaveClass(gpu);
             }
-        }
 
-        return false;
+            now.Add(gpu);
+        }
     }
 
-    private FleetClass After(FleetClass before, int kind, Run run) =>
-        before.After(kind, run) ?? before.Remember(kind, run, Step(before, kind, run, 1));
+    /// <summary>Takes a place on a GPU that has left its class.</summary>
+    private FleetPlacement Take(int gpu, FleetClass before, int kind, Run run)
+    {
+        _standing[gpu].Add((kind, run));
+        MoveTo(gpu, before.After(kind, run) ?? before.Remember(kind, run, Step(before, kind, run, 1)));
+        return new FleetPlacement(gpu, before.Geometry.Profiles[kind].Profile, before.Geometry.Memory.ToPlacement(run));
+    }
 
-    private FleetClass Without(FleetClass before, int kind, Run run) => Step(before, kind, run, -1);
+    private FleetClass LeaveClass(int gpu)
+    {
+        FleetClass left = _classOfGpu[gpu];
+        left.Count--;
+        return left;
+    }
 
     private FleetClass Step(FleetClass before, int kind, Run run, int change)
     {

@@ -71,28 +71,18 @@ internal sealed class FleetClass(int index, GpuGeometry geometry, int geometryNu
         return offer;
     }
 
-    /// <summary>All places, by start.</summary>
-    public IEnumerable<Offer> AllOffersFor(FleetRequest request)
+    public bool AllowsOneMore(int kind, int[] present)
     {
-        int kind = KindOf(request);
-        int[] used = new int[GpuGeometry.ResourceCount];
-        AddUse(counts, used);
-        if (kind < 0 || !geometry.AllowsOneMore(kind, counts[kind], used))
-            yield break;
-        int[] more = [.. counts];
-        more[kind]++;
-        long room = RoomWith(counts, occupied);
-        foreach (Run run in geometry.Memory.Shapes[geometry.Memory.ShapeOf[kind]])
-        {
-            if ((occupied & run.Mask) == 0)
-                yield return new Offer(kind, run, room - RoomWith(more, occupied | run.Mask));
-        }
+        Span<int> used = stackalloc int[GpuGeometry.ResourceCount];
+        AddUse(present, used);
+        return geometry.AllowsOneMore(kind, present[kind], used);
     }
 
-    private long RoomWith(int[] present, uint taken)
+    /// <summary>The <see cref="GpuPlan.Room"/> with these instances, wherever they stand on the units taken.</summary>
+    public long RoomWith(int[] present, uint taken)
     {
         Row row = geometry.Memory;
-        int[] used = new int[GpuGeometry.ResourceCount];
+        Span<int> used = stackalloc int[GpuGeometry.ResourceCount];
         AddUse(present, used);
         long room = 0;
         for (int kind = 0; kind < present.Length; kind++)
@@ -106,7 +96,23 @@ internal sealed class FleetClass(int index, GpuGeometry geometry, int geometryNu
         return room;
     }
 
-    private void AddUse(int[] present, int[] used)
+    /// <summary>All places, by start.</summary>
+    private IEnumerable<Offer> AllOffersFor(FleetRequest request)
+    {
+        int kind = KindOf(request);
+        if (kind < 0 || !AllowsOneMore(kind, counts))
+            yield break;
+        int[] more = [.. counts];
+        more[kind]++;
+        long room = RoomWith(counts, occupied);
+        foreach (Run run in geometry.Memory.Shapes[geometry.Memory.ShapeOf[kind]])
+        {
+            if ((occupied & run.Mask) == 0)
+                yield return new Offer(kind, run, room - RoomWith(more, occupied | run.Mask));
+        }
+    }
+
+    private void AddUse(int[] present, Span<int> used)
     {
         for (int kind = 0; kind < present.Length; kind++)
         {

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Nvml.Mig.Planning;
 
 /// <summary>
@@ -117,6 +119,10 @@ public sealed class GpuGeometry : IEquatable<GpuGeometry>
 
         return true;
     }
+
+    /// <summary>What an operator writes for a profile: its name, or its id where the name is not enough.</summary>
+    internal string NameOf(GpuInstanceProfile profile) =>
+        ProfileMatch.Find(Profiles.Select(p => p.Profile), profile.Name).Count == 1 ? profile.Name : profile.Id.ToString(CultureInfo.InvariantCulture);
 
     internal int IndexOf(string nameOrId)
     {

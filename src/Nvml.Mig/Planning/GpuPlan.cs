@@ -57,6 +57,13 @@ public sealed class GpuPlan
     /// <summary>Whether there is nothing to do: the GPU is as it was wished.</summary>
     public bool IsEmpty => Steps.Count == 0;
 
+    /// <summary>
+    /// Whether all of it is known to be possible. It is not where compute instances other than the one that takes the whole are to be
+    /// created in GPU instances of a profile that NVML has not shown the inside of yet (<see cref="ProfileGeometry.ComputeProfiles"/> is
+    /// null): then it is only known that there are enough compute slices.
+    /// </summary>
+    public bool IsVerified => !Steps.Any(s => s is { Action: PlanAction.CreateComputeInstance, ComputeProfile: null } && s.ComputeSliceCount != s.Profile.SliceCount);
+
     /// <summary>Why a step is part of the plan: <c>its place is wanted for 3g.20gb at 0:4</c>.</summary>
     /// <param name="step">A step of this plan.</param>
     public string GetReason(PlanStep step)

@@ -85,7 +85,7 @@ internal sealed class NearestWishes(GpuState state, Wish wish, uint allowed)
             foreach (GpuInstanceProfile smaller in Geometry.Profiles.Select(p => p.Profile))
             {
                 if (smaller.Id != profile.Id && smaller.MemoryMiB <= profile.MemoryMiB && smaller.SliceCount <= profile.SliceCount)
-                    yield return Merge([.. without, new WishItem(smaller.Name) { Kind = item.Kind }]);
+                    yield return Merge([.. without, new WishItem(Geometry.NameOf(smaller)) { Kind = item.Kind }]);
             }
         }
     }
@@ -118,7 +118,7 @@ internal sealed class NearestWishes(GpuState state, Wish wish, uint allowed)
     /// <summary>Equal items as one, under the names of profiles, large ones first as people write them.</summary>
     private WishItem[] Merge(IEnumerable<WishItem> items) =>
         [.. items
-            .Select(i => i.GpuInstanceId is null ? i with { Profile = Geometry.GetProfile(i.Profile).Profile.Name } : i)
+            .Select(i => i.GpuInstanceId is null ? i with { Profile = Geometry.NameOf(Geometry.GetProfile(i.Profile).Profile) } : i)
             .GroupBy(i => (Text: (i with { Count = 1 }).ToString(), i.Start))
             .SelectMany(same => same.Key.Start is null && same.First().GpuInstanceId is null ? [same.First() with { Count = same.Sum(i => i.Count) }] : same.AsEnumerable())
             .OrderByDescending(i => i.GpuInstanceId is null ? Geometry.IndexOf(i.Profile) : -1)

@@ -43,6 +43,16 @@ public readonly record struct PlanStep(PlanAction Action, GpuInstanceProfile Pro
     /// <summary>The compute slices of the compute instance; 0 if the step is not about one.</summary>
     public int ComputeSliceCount { get; init; }
 
+    /// <summary>
+    /// The name of the compute instance's profile (<c>1c.3g.20gb</c>), also where <see cref="ComputeProfile"/> is null because NVML has not
+    /// shown it yet; null if the step is not about one.
+    /// </summary>
+    public string? ComputeProfileName =>
+        ComputeProfile is not null ? ComputeProfile.Name
+        : ComputeSliceCount == 0 ? null
+        : ComputeSliceCount == Profile.SliceCount ? Profile.Name
+        : string.Create(CultureInfo.InvariantCulture, $"{ComputeSliceCount}c.{Profile.Name}");
+
     /// <summary>Whether it creates and does not destroy.</summary>
     public bool IsCreate => Action is PlanAction.CreateGpuInstance or PlanAction.CreateComputeInstance;
 
@@ -63,9 +73,7 @@ public readonly record struct PlanStep(PlanAction Action, GpuInstanceProfile Pro
 
     private string ComputeName()
     {
-        string name = ComputeProfile?.Name
-            ?? (ComputeSliceCount == Profile.SliceCount ? Profile.Name : string.Create(CultureInfo.InvariantCulture, $"{ComputeSliceCount}c.{Profile.Name}"));
-        string numbered = ComputeInstanceId is { } id ? string.Create(CultureInfo.InvariantCulture, $"{id} ({name})") : name;
+        string numbered = ComputeInstanceId is { } id ? string.Create(CultureInfo.InvariantCulture, $"{id} ({ComputeProfileName})") : ComputeProfileName!;
         // A place inside says something only where there is more than one.
         return ComputePlacement is { } at && at.Size < Profile.SliceCount ? $"{numbered} at {at}" : numbered;
     }

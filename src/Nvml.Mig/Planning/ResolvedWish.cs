@@ -160,22 +160,27 @@ internal sealed class ResolvedWish
 
         for (int kind = 0; kind < toRemove.Length; kind++)
         {
-            int there = 0;
+            int present = 0;
             for (int i = 0; i < MustGo.Length; i++)
-                there += state.Kinds[i] == kind && !MustGo[i] ? 1 : 0;
+                present += state.Kinds[i] == kind && !MustGo[i] ? 1 : 0;
             if (alsoRemoved != 0)
             {
-                toRemove[kind] = Math.Min(toRemove[kind], there);
+                toRemove[kind] = Math.Min(toRemove[kind], present);
             }
-            else if (toRemove[kind] > there)
+            else if (toRemove[kind] > present)
             {
                 string name = geometry.Profiles[kind].Profile.Name;
-                throw new PlanningException(PlanningError.UnknownInstance, name, $"{toRemove[kind]} instances of {name} are to be removed; there are {there}.");
+                throw new PlanningException(PlanningError.UnknownInstance, name, $"{toRemove[kind]} instances of {name} are to be removed; there are {present}.");
             }
         }
 
         // Which of a profile go is free: with different content, each choice leaves another demand.
-        Demands = [.. Remainders(state, toRemove.ToArray(), 0, []).Select(kept => new Demand(geometry, [.. kept, .. added])).DistinctBy(d => d.Key, StringComparer.Ordinal)];
+        WishedSlot[] there = [.. state.Kinds
+            .Select((kind, i) => (Slot: new WishedSlot(kind, state.Contents[i], 1, -1), Stays: !MustGo[i]))
+            .Where(i => i.Stays)
+            .GroupBy(i => i.Slot)
+            .Select(same => same.Key with { Count = same.Count() })];
+        Demands = [.. Remainders(there, toRemove.ToArray(), []).Select(kept => new Demand(geometry, [.. kept, .. added]))];
     }
 
     public GpuGeometry Geometry { get; }
@@ -237,18 +242,17 @@ internal sealed class ResolvedWish
         return ways;
     }
 
-    private IEnumerable<WishedSlot[]> Remainders(GpuState state, int[] toRemove, int index, WishedSlot[] kept)
+    /// <summary>What can be left of slots when a number of each profile goes. It does not matter which of those that are alike.</summary>
+    private static IEnumerable<WishedSlot[]> Remainders(ReadOnlyMemory<WishedSlot> there, int[] toRemove, WishedSlot[] kept)
     {
-        if (index == state.Instances.Count)
+        if (there.IsEmpty)
             return toRemove.All(n => n == 0) ? [kept] : [];
-        int kind = state.Kinds[index];
-        if (MustGo![index])
-            return Remainders(state, toRemove, index + 1, kept);
-        IEnumerable<WishedSlot[]> ways = Remainders(state, toRemove, index + 1, [.. kept, new WishedSlot(kind, state.Contents[index], 1, -1)]);
-        if (toRemove[kind] == 0)
-            return ways;
-        int[] fewer = [.. toRemove];
-        fewer[kind]--;
-        return ways.Concat(Remainders(state, fewer, index + 1, kept));
+        WishedSlot first = there.Span[0];
+        return Enumerable.Range(0, Math.Min(first.Count, toRemove[first.Kind]) + 1).SelectMany(removed =>
+        {
+            int[] left = [.. toRemove];
+            left[first.Kind] -= removed;
+            return Remainders(there[1..], left, removed == first.Count ? kept : [.. kept, first with { Count = first.Count - removed }]);
+        });
     }
 }

@@ -74,7 +74,7 @@ public sealed class Wish : IEquatable<Wish>
     public static Wish For(GpuState state)
     {
         ArgumentNullException.ThrowIfNull(state);
-        return new Wish(state.Instances.Select((instance, i) => new WishItem(instance.Profile.Name)
+        return new Wish(state.Instances.Select((instance, i) => new WishItem(state.Geometry.NameOf(instance.Profile))
         {
             Start = instance.Placement.Start,
             ComputeInstances = ContentOf(state.Geometry.Compute[state.Kinds[i]], instance),

@@ -30,7 +30,7 @@ public class ApplyCommandTests
         Nvmig.Answer answer = nvmig.Run("apply", "3g.20gb", "--dry-run");
 
         answer.ExitCode.Should().Be(0, answer.Error);
-        answer.Out.Should().Contain("MIG mode must be enabled before any of this.").And.Contain("create GPU instance 3g.20gb at 4:4");
+        answer.Out.Should().Contain("MIG mode is disabled, and enabled first.").And.Contain("create GPU instance 3g.20gb at 4:4");
         nvmig.Run("export").Out.Should().Be("GPU 0: MIG disabled\n");
     }
 

@@ -112,8 +112,36 @@ public class PlanCommandTests
         document.GetProperty("gpus").EnumerateArray().Select(g => (g.GetProperty("index").GetInt32(), g.GetProperty("wish").GetString()))
             .Should().Equal((0, "+7g.40gb:0"), (1, "+3g.20gb:4"));
         none.ExitCode.Should().Be(23);
-        none.Complaints.Should().ContainSingle().Which.Should().Be("nvmig: There is no room on 3 GPUs for 1 of 3 7g.40gb, beside what stands on them. Nothing was changed.");
+        none.Complaints.Should().ContainSingle().Which.Should().Be("nvmig: There is no room: 3 7g.40gb are wanted; 2 at most fit on 3 GPUs beside what stands there. Placed one after the other, 1 of 3 7g.40gb is left over. On the same GPUs without instances there is room for all. Nothing was changed.");
         nvmig.Run("plan", "3g.20gb", "--anywhere", "-i", "0,2", "--json").Json.GetProperty("gpus")[0].GetProperty("index").GetInt32().Should().Be(0);
+    }
+
+    [Fact]
+    public void A_model_that_cannot_be_divided_is_no_model_to_plan_for()
+    {
+        using Nvmig nvmig = new();
+
+        Nvmig.Answer answer = nvmig.RunBare("plan", "1g.5gb", "--for", "T4");
+
+        answer.ExitCode.Should().Be(64);
+        answer.Complaints.Should().ContainSingle().Which.Should().Contain("cannot be divided. 'simulate models' lists those that can.");
+    }
+
+    /// <summary>Before there is a 7g, NVML does not show what goes inside one.</summary>
+    [Fact]
+    public void Compute_instances_that_nvml_has_not_shown_are_part_of_the_document_and_said_to_be_uncertain()
+    {
+        using Nvmig nvmig = new();
+
+        JsonElement gpu = nvmig.Run("plan", "7g.40gb/4c/3c:4", "--json").Json.GetProperty("gpus")[0];
+
+        gpu.GetProperty("verified").GetBoolean().Should().BeFalse();
+        gpu.GetProperty("steps").EnumerateArray().Select(s => s.GetProperty("computeSlices").ToString()).Should().Equal("", "3", "4");
+        gpu.GetProperty("after")[0].GetProperty("computeInstances").EnumerateArray()
+            .Select(c => (c.GetProperty("profile").GetString(), c.GetProperty("placement").ValueKind == JsonValueKind.Null))
+            .Should().Equal(("3c.7g.40gb", false), ("4c.7g.40gb", true));
+        nvmig.Run("plan", "7g.40gb/4c/3c").Out.Should().Contain("Not certain: NVML shows only inside a GPU instance which compute instances it can have.");
+        nvmig.Run("plan", "7g.40gb", "--json").Json.GetProperty("gpus")[0].GetProperty("verified").GetBoolean().Should().BeTrue();
     }
 
     [Theory]
@@ -155,6 +183,6 @@ public class PlanCommandTests
     {
         using Nvmig nvmig = new();
 
-        nvmig.Run("plan", "9").Out.Should().Contain("MIG Disabled\nMIG mode must be enabled before any of this.\n").And.Contain("create GPU instance 3g.20gb at 4:4");
+        nvmig.Run("plan", "9").Out.Should().Contain("MIG Disabled\nMIG mode is disabled: 'nvmig enable -i 0' comes before these steps; 'nvmig apply' does both.\n").And.Contain("create GPU instance 3g.20gb at 4:4");
     }
 }

@@ -25,9 +25,9 @@ public class FleetTests
         Fleet fleet = FleetOf("", "", "", "");
         FleetRequest[] requests = [.. "1g.5gb*7,3g.20gb*2".Split(',').Select(WishItem.Parse).SelectMany(i => Enumerable.Repeat(new FleetRequest(i.Profile), i.Count))];
 
-        fleet.TryPlaceAll(requests, out IReadOnlyList<FleetPlacement>? places, out IReadOnlyList<FleetRequest> unplaced).Should().BeTrue();
+        fleet.TryPlaceAll(requests, out IReadOnlyList<FleetPlacement>? places, out FleetRefusal? refusal).Should().BeTrue();
 
-        unplaced.Should().BeEmpty();
+        refusal.Should().BeNull();
         fleet.OpenedCount.Should().Be(2);
         places!.Select((p, i) => p.Profile.Name == requests[i].Profile).Should().OnlyContain(same => same);
         CheckPlacements(fleet, places!);
@@ -38,9 +38,11 @@ public class FleetTests
     {
         Fleet fleet = FleetOf("1g.5gb:5", "3g.20gb:0");
 
-        fleet.TryPlaceAll([new("3g.20gb"), new("3g.20gb"), new("4g.20gb")], out _, out IReadOnlyList<FleetRequest> unplaced).Should().BeFalse();
+        fleet.TryPlaceAll([new("3g.20gb"), new("3g.20gb"), new("4g.20gb")], out _, out FleetRefusal? refusal).Should().BeFalse();
 
-        unplaced.Should().ContainSingle();
+        refusal!.Unplaced.Should().ContainSingle();
+        refusal.IsProved.Should().BeTrue();
+        refusal.Message.Should().Be("2 3g.20gb, 1 4g.20gb do not fit beside each other on 2 GPUs with what stands there.");
         fleet.TryPlaceAll([new("3g.20gb"), new("3g.20gb")], out _, out _).Should().BeTrue();
     }
 
@@ -63,6 +65,79 @@ public class FleetTests
             placed.Should().BeTrue($"seed {seed}: {string.Join(',', missing.AsEnumerable())} fit on {string.Join(" | ", fleet.Gpus.Select(g => g.State))}");
             CheckPlacements(fleet, places!);
         }
+    }
+
+    /// <summary>Against every way to deal the instances out: whether there is room, and how many empty GPUs it takes.</summary>
+    [Fact]
+    public void A_list_is_placed_on_the_fewest_gpus_or_there_is_no_room_for_it()
+    {
+        int refused = 0;
+        for (int seed = 0; seed < (LongTests.Wanted ? 5_000 : 150); seed++)
+        {
+            Random random = new(seed);
+            BruteForce force = Force.Value;
+            ulong[] there = [.. Enumerable.Range(0, 3).Select(_ => random.Next(2) == 0 ? 0 : force.Layouts[random.Next(force.Layouts.Count)] & (ulong)random.NextInt64())];
+            Fleet fleet = FleetOf([.. there.Select(layout => string.Join(',', force.SpotsOf(layout).Select(s => $"{s.Profile.Id}:{s.Place.Start}")))]);
+            string[] profiles = [.. Enumerable.Range(0, 3).Select(_ => force.Profiles[random.Next(force.Profiles.Count)].Name)];
+            string[] wanted = [.. Enumerable.Range(0, random.Next(2, 12)).Select(_ => profiles[random.Next(3)])];
+            int before = fleet.OpenedCount;
+
+            bool placed = fleet.TryPlaceAll([.. wanted.Select(w => new FleetRequest(w))], out IReadOnlyList<FleetPlacement>? places, out FleetRefusal? refusal);
+
+            int? fewest = FewestOpened(there, wanted);
+            string what = $"seed {seed}: {string.Join(',', wanted)} on {string.Join(" | ", fleet.Gpus.Select(g => g.State))}";
+            placed.Should().Be(fewest is not null, what);
+            if (placed)
+            {
+                (fleet.OpenedCount - before).Should().Be(fewest, what);
+                places!.Select(p => p.Profile.Name).Should().Equal(wanted);
+                CheckPlacements(fleet, places!);
+            }
+            else
+            {
+                refusal!.IsProved.Should().BeTrue(what);
+                refused++;
+            }
+        }
+
+        refused.Should().BeGreaterThan(15);
+    }
+
+    /// <summary>18 small ones and 3 that each GPU has once: the three must not come last.</summary>
+    [Fact]
+    public void Instances_that_a_gpu_has_only_once_are_not_squeezed_out()
+    {
+        Fleet fleet = FleetOf("", "", "");
+
+        fleet.TryPlaceAll([.. Enumerable.Repeat(new FleetRequest("1g.5gb"), 18), .. Enumerable.Repeat(new FleetRequest("1g.5gb+me"), 3)], out _, out _).Should().BeTrue();
+        FleetOf("", "", "").TryPlaceAll([.. Enumerable.Repeat(new FleetRequest("1g.5gb"), 22)], out _, out FleetRefusal? refusal).Should().BeFalse();
+        refusal!.Message.Should().Be("22 1g.5gb are wanted; 21 at most fit on 3 GPUs beside what stands there.");
+    }
+
+    [Fact]
+    public void A_search_that_was_not_finished_does_not_say_that_there_is_no_room()
+    {
+        Fleet fleet = FleetOf([.. Enumerable.Repeat("", 300)]);
+        FleetRequest[] requests = [.. Enumerable.Repeat(new FleetRequest("7g.40gb"), 150), .. Enumerable.Repeat(new FleetRequest("2g.10gb"), 451)];
+
+        fleet.TryPlaceAll(requests, out _, out FleetRefusal? refusal).Should().BeFalse();
+
+        refusal!.IsProved.Should().BeFalse();
+        refusal.Message.Should().StartWith("No arrangement of 451 2g.10gb, 150 7g.40gb on 300 GPUs was found. There may be one");
+    }
+
+    [Fact]
+    public void What_stood_there_before_can_be_given_back_too_and_nothing_else()
+    {
+        Fleet fleet = FleetOf("3g.20gb:0");
+        GpuInstanceProfile half = fleet.Gpus[0].State.Instances[0].Profile;
+
+        fleet.Invoking(f => f.Release(new FleetPlacement(0, half, new Placement(4, 4)))).Should().Throw<PlanningException>().Which.Error.Should().Be(PlanningError.UnknownInstance);
+        fleet.Invoking(f => f.Release(new FleetPlacement(1, half, new Placement(0, 4)))).Should().Throw<ArgumentOutOfRangeException>();
+        fleet.Release(new FleetPlacement(0, half, new Placement(0, 4)));
+
+        fleet.OpenedCount.Should().Be(0);
+        Place(fleet, "7g.40gb").Should().Be("0 at 0:8");
     }
 
     [Fact]
@@ -142,6 +217,31 @@ public class FleetTests
     }
 
     private static readonly Lazy<HashSet<ulong>> Known = new(() => [.. Force.Value.Layouts]);
+
+    /// <summary>Deals the instances out to the GPUs in every way, and looks up whether each can have its share.</summary>
+    private static int? FewestOpened(ulong[] there, string[] wanted)
+    {
+        string[] kinds = [.. wanted.Distinct()];
+        HashSet<string>[] takes = [.. there.Select(layout => Known.Value
+            .Where(full => (full & layout) == layout)
+            .Select(full => string.Join(',', kinds.Select(kind => Force.Value.SpotsOf(full & ~layout).Count(s => s.Profile.Name == kind))))
+            .ToHashSet())];
+        int? fewest = null;
+        Deal(0, [.. kinds.Select(kind => wanted.Count(w => w == kind))], 0);
+        return fewest;
+
+        void Deal(int gpu, int[] left, int opened)
+        {
+            if (gpu == there.Length)
+            {
+                fewest = left.All(n => n == 0) && (fewest is null || opened < fewest) ? opened : fewest;
+                return;
+            }
+
+            foreach (int[] share in takes[gpu].Select(text => text.Split(',').Select(int.Parse).ToArray()).Where(share => share.Zip(left, (a, b) => a <= b).All(fits => fits)))
+                Deal(gpu + 1, [.. left.Zip(share, (a, b) => a - b)], opened + (there[gpu] == 0 && share.Any(n => n > 0) ? 1 : 0));
+        }
+    }
 
     private static void CheckPlacements(Fleet fleet, IReadOnlyCollection<FleetPlacement> places)
     {

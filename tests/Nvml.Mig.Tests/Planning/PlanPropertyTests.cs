@@ -17,7 +17,12 @@ public class PlanPropertyTests
         from inUse in Gen.Choose(0, 255)
         from wished in Contents(model)
         from order in Gen.Choose(0, int.MaxValue)
-        select new Case(model, there, [.. Enumerable.Range(1, 8).Where(i => (inUse >> i & 1) != 0 && order % 3 == 0)], wished, order));
+        select new Case(
+            model,
+            there,
+            [.. Enumerable.Range(1, 8).Where(i => (inUse >> i & 1) != 0 && order % 3 == 0)],
+            order % 4 == 1 ? States.Of(model, wished).ToString() : wished, // every place named
+            order));
 
     [Fact]
     public void The_steps_lead_to_the_wish() => Check.One(Quick, Prop.ForAll(Cases, c =>
@@ -63,6 +68,29 @@ public class PlanPropertyTests
     [Fact]
     public void The_question_and_the_plan_agree() => Check.One(Quick, Prop.ForAll(Cases, c =>
         Planner.CanPlan(c.State, Wish.Parse(c.Wish)) == Plan(c) is not null));
+
+    /// <summary>One profile comes, one goes, and one instance goes by its id: the rest is what it was, wherever it stands now.</summary>
+    [Fact]
+    public void A_change_changes_what_it_names_and_nothing_else() => Check.One(Quick, Prop.ForAll(Cases, c =>
+    {
+        Random random = new(c.Order);
+        GpuInstanceState[] there = [.. c.State.Instances];
+        string added = c.WishedItems.Length == 0 ? "" : c.WishedItems[random.Next(c.WishedItems.Length)];
+        GpuInstanceState? byId = there.Length > 0 && random.Next(2) == 0 ? there[random.Next(there.Length)] : null;
+        GpuInstanceState? byProfile = there.Where(i => i != byId).OrderBy(_ => random.Next()).FirstOrDefault();
+        string[] items = [added.Length > 0 ? $"+{added}" : "", byId is null ? "" : $"-GI{byId.Id}", byProfile is null ? "" : $"-{byProfile.Profile.Id}"];
+        string wish = string.Join(',', items.Where(i => i.Length > 0));
+        if (wish.Length == 0 || Planner.Search(c.State, Planner.Resolve(c.State, Wish.Parse(wish)), 0) is not { } plan)
+            return true;
+
+        List<string> left = [.. plan.GetResult().Instances.Select(Case.Describe)];
+        List<string> before = [.. there.Where(i => i != byId).Select(Case.Describe)];
+        bool cameAndRest = added.Length == 0 || left.Remove(c.Describe(added));
+        bool restWasThere = left.TrueForAll(before.Remove);
+        return cameAndRest && restWasThere
+            && (byId is null || !plan.Kept.Contains(byId))
+            && before.Select(d => d.Split('/')[0]).SequenceEqual(byProfile is null ? [] : [$"{byProfile.Profile.Id}"]);
+    }));
 
     private static GpuPlan? Plan(Case c) =>
         Planner.Search(c.State, Planner.Resolve(c.State, Wish.Parse(c.Wish)), 0);
@@ -124,12 +152,29 @@ public class PlanPropertyTests
     {
         public GpuState State { get; } = States.Of(Model, There, InUse);
 
-        public IEnumerable<int> WishedProfiles => Nvml.Mig.Planning.Wish.Parse(Wish).Items.Select(i => int.Parse(i.Profile, CultureInfo.InvariantCulture));
+        public string[] WishedItems => Wish.Split(',', StringSplitOptions.RemoveEmptyEntries);
 
+        public IEnumerable<int> WishedProfiles => Nvml.Mig.Planning.Wish.Parse(Wish).Items.Select(i => State.Geometry.GetProfile(i.Profile).Profile.Id);
+
+        /// <summary>The same GPU instances with the same inside, and at its start what was wished with one.</summary>
         public bool IsFulfilledBy(GpuState state) =>
-            state.Instances.Select(i => i.Profile.Id).Order().SequenceEqual(WishedProfiles.Order())
-            && state.Instances.Sum(i => i.ComputeInstances.Count)
-                == Nvml.Mig.Planning.Wish.Parse(Wish).Items.Sum(i => i.ComputeInstances?.Count ?? 1);
+            state.Instances.Select(Describe).Order(StringComparer.Ordinal).SequenceEqual(WishedItems.Select(Describe).Order(StringComparer.Ordinal))
+            && Nvml.Mig.Planning.Wish.Parse(Wish).Items.Where(i => i.Start is not null).All(i => state.Instances.Any(there =>
+                there.Placement.Start == i.Start
+                && there.Profile == state.Geometry.GetProfile(i.Profile).Profile
+                && (i.ComputeInstances ?? []).All(c => c.Start is null || there.ComputeInstances.Any(inside => inside.Placement.Start == c.Start && $"{inside.Profile.SliceCount}c" == c.Profile))));
+
+        /// <summary><c>9/1/2</c>: a 3g.20gb with a compute instance of one slice and one of two.</summary>
+        public static string Describe(GpuInstanceState instance) =>
+            string.Join('/', [instance.Profile.Id, .. instance.ComputeInstances.Select(c => c.Profile.SliceCount).Order()]);
+
+        public string Describe(string wished)
+        {
+            WishItem item = WishItem.Parse(wished);
+            GpuInstanceProfile profile = State.Geometry.GetProfile(item.Profile).Profile;
+            IEnumerable<int> inside = item.ComputeInstances?.Select(c => int.Parse(c.Profile.TrimEnd('c'), CultureInfo.InvariantCulture)) ?? [profile.SliceCount];
+            return string.Join('/', [profile.Id, .. inside.Order()]);
+        }
 
         public override string ToString() => $"{Model}: {State}, in use {string.Join(',', InUse)} -> {Wish}";
     }

@@ -26,6 +26,68 @@ public class PlannerTests
         ]).And.HaveCount(8);
     }
 
+    /// <summary>Ids are unique, names need not be: a driver to come can have two profiles of one name.</summary>
+    [Fact]
+    public void Profiles_of_the_same_name_are_told_apart_by_id()
+    {
+        GpuGeometry geometry = new(Empty.Geometry.Profiles.Select(p => p.Profile.Name == "1g.5gb+me" ? p with { Profile = p.Profile with { Name = "1g.5gb" } } : p));
+        GpuState state = States.Plan(GpuState.Empty(geometry), "19,20,9").GetResult();
+
+        state.ToString().Should().Be("19:0,20:1,3g.20gb:4");
+        Defragmentation.GetScore(state).Should().Be(0);
+        States.Refuse(state, "9*2,20*2").Nearest.Should().NotBeEmpty().And.OnlyContain(wish => Planner.CanPlan(state, wish, null));
+        FluentActions.Invoking(() => Wish.Parse("1g.5gb")).Should().NotThrow();
+        FluentActions.Invoking(() => States.Plan(state, "1g.5gb")).Should().Throw<PlanningException>().Which.Error.Should().Be(PlanningError.AmbiguousProfile);
+    }
+
+    /// <summary>Where NVML has not shown yet what goes inside, only the sizes that NVML knows are taken, and a plan says what it assumes.</summary>
+    [Fact]
+    public void What_nvml_has_not_shown_is_planned_as_not_certain()
+    {
+        GpuState unseen = GpuState.Empty(new GpuGeometry(Empty.Geometry.Profiles.Select(p => p with { ComputeProfiles = null })));
+
+        States.Plan(unseen, "3g.20gb,1g.5gb").IsVerified.Should().BeTrue("the whole is always there");
+        GpuPlan plan = States.Plan(unseen, "7g.40gb/4c/3c");
+        plan.IsVerified.Should().BeFalse();
+        plan.Steps.Select(s => s.ComputeProfileName).Should().Equal(null, "4c.7g.40gb", "3c.7g.40gb");
+        FluentActions.Invoking(() => States.Plan(unseen, "7g.40gb/5c")).Should().Throw<PlanningException>()
+            .WithMessage("*'5c'*Write 1c, 2c, 3c, 4c, 6c, 7c.").Which.Error.Should().Be(PlanningError.UnknownProfile);
+        States.Plan(Empty, "7g.40gb/4c/3c").IsVerified.Should().BeTrue();
+    }
+
+    /// <summary>A third of 32 alike instances goes: which of them does not multiply the work.</summary>
+    [Fact]
+    public void Many_of_a_profile_are_removed_at_once()
+    {
+        GpuInstanceProfile profile = Empty.Geometry.Profiles[0].Profile with { SliceCount = 0, MaxInstances = 32 };
+        GpuGeometry geometry = new([new ProfileGeometry(profile, [.. Enumerable.Range(0, 32).Select(i => new Placement(i, 1))])]);
+        GpuState full = new(geometry, Enumerable.Range(0, 32).Select(i => new GpuInstanceState(profile, new Placement(i, 1)) { Id = i }));
+
+        GpuPlan plan = States.Plan(full, $"-{profile.Name}*11");
+
+        (plan.Kept.Count, plan.DestroyedCount).Should().Be((21, 11));
+    }
+
+    /// <summary>Schedulers ask all the time.</summary>
+    [Fact]
+    public void The_question_allocates_nothing_and_a_plan_little()
+    {
+        GpuState full = States.Of(States.A100, "1g.5gb:0,1g.5gb:1,2g.10gb:2,3g.20gb:4", inUse: 1);
+        Wish wish = Wish.Parse("3g.20gb,1g.5gb*4");
+
+        Allocated(() => Planner.CanPlan(full, wish)).Should().Be(0);
+        Allocated(() => Planner.TryPlan(full, wish, out _, out _)).Should().BeLessThan(2048);
+
+        static long Allocated(Func<bool> ask)
+        {
+            for (int i = 0; i < 100; i++)
+                ask().Should().BeTrue();
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            ask();
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+    }
+
     [Fact]
     public void What_fits_the_wish_stays_with_its_ids_and_uuids()
     {
