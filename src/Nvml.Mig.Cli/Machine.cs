@@ -25,6 +25,8 @@ internal sealed class Machine : IDisposable
 
     public bool Json { get; }
 
+    public bool IsSimulated => _simulator is not null;
+
     /// <summary>Whether GPUs were named.</summary>
     public bool NamesGpus => _names.Length > 0;
 

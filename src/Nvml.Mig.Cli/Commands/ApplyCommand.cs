@@ -22,6 +22,10 @@ internal static class ApplyCommand
             ApplyRunner.AllOrNothing,
             ForceInUse,
             ApplyRunner.RecordFolder,
+            ApplyRunner.Quiesce,
+            ApplyRunner.Services,
+            ApplyRunner.BeforeStop,
+            ApplyRunner.AfterStart,
         };
         Argument<string[]> wishes = LayoutSource.AddTo(
             command, "The layout that each GPU is to have, or a change to it, as for 'plan'. MIG mode is enabled where it is not.");

@@ -25,7 +25,7 @@ internal static class AssertCommand
         ApplyResult result = LayoutApplier.ApplyAsync(targets, new ApplyOptions { DryRun = true }).GetAwaiter().GetResult();
         AssertEntry[] gpus = [.. result.Gpus.Select(ToEntry)];
         // What a GPU cannot have, or what cannot be read, is another thing than what is missing.
-        Exception? error = result.Gpus.Select(g => g.Error).FirstOrDefault(e => e is not null and not OperationCanceledException);
+        Exception? error = result.Gpus.Select(UnreadableOrImpossible).FirstOrDefault(e => e is not null);
         foreach (AssertEntry gpu in gpus)
         {
             foreach (string difference in gpu.Differences)
@@ -51,12 +51,15 @@ internal static class AssertCommand
         new(
             gpu.Gpu.Index,
             gpu.Gpu.Uuid,
-            Holds: gpu.Outcome == ApplyOutcome.Unchanged,
+            Holds: gpu is { Goal: { } wanted, Before: { } there } && there.GetDifferencesFrom(wanted).Count == 0,
             gpu switch
             {
                 { Refusal: { } refusal } => [$"It is not as it should be, and cannot be made so as things stand: {refusal.Message}"],
                 { Goal: { } goal, Before: { } before } => before.GetDifferencesFrom(goal),
                 _ => [],
             },
-            ErrorEntry.FromOptional(gpu.Error));
+            ErrorEntry.FromOptional(UnreadableOrImpossible(gpu)));
+
+    /// <summary>Where there is a goal, the GPU can be compared with it: that something is in use does not matter for that.</summary>
+    private static Exception? UnreadableOrImpossible(GpuApplyResult gpu) => gpu.Goal is null && gpu.Error is not OperationCanceledException ? gpu.Error : null;
 }

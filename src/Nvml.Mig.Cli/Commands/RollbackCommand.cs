@@ -13,6 +13,10 @@ internal static class RollbackCommand
             ApplyRunner.DryRun,
             ApplyRunner.ResetGpu,
             ApplyRunner.RecordFolder,
+            ApplyRunner.Quiesce,
+            ApplyRunner.Services,
+            ApplyRunner.BeforeStop,
+            ApplyRunner.AfterStart,
         };
         command.SetAction(parsed => Machine.Run(parsed, machine => ApplyRunner.Run(
             parsed,

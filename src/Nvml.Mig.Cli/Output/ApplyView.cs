@@ -23,6 +23,8 @@ internal static class ApplyView
                 ? string.Create(CultureInfo.InvariantCulture, $"{done} in {gpu.Steps.Count(s => s.Outcome == ApplyStepOutcome.Done)} steps")
                 : Name(gpu.Outcome);
             console.WriteLine($"GPU {gpu.Gpu.Index}: {outcome}.");
+            foreach (string left in gpu.LeftAlone)
+                console.WriteLine($"GPU {gpu.Gpu.Index}: {left}");
             if (gpu.Outcome is ApplyOutcome.RolledBack or ApplyOutcome.NotRestored)
             {
                 ShowSteps(console, "Steps", gpu.Steps);
@@ -33,6 +35,16 @@ internal static class ApplyView
 
         if (result.Gpus.Any(g => g.Steps.Any(s => s.Attempts > 0)))
             LayoutView.ShowWhatCanBeRead(console, result.Gpus.Select(g => g.Gpu));
+    }
+
+    public static void ShowServices(IAnsiConsole console, ServiceReport services)
+    {
+        if (services.Stopped.Count > 0)
+            console.WriteLine($"Stopped: {string.Join(", ", services.Stopped)}.");
+        if (services.Started.Count > 0)
+            console.WriteLine($"Started again: {string.Join(", ", services.Started)}.");
+        if (services.StillStopped.Count > 0)
+            console.WriteLine($"Not running although they ran before: {string.Join(", ", services.StillStopped)}. The next apply or rollback tries again.");
     }
 
     public static string Name(ApplyOutcome outcome) => outcome switch
@@ -57,6 +69,7 @@ internal static class ApplyView
             [.. gpu.Steps.Select(ApplyStepEntry.From)],
             [.. gpu.RollbackSteps.Select(ApplyStepEntry.From)],
             gpu.Differences,
+            gpu.LeftAlone,
             gpu.Refusal is null ? null : Planned.ToEntry(gpu.Refusal),
             ErrorEntry.FromOptional(gpu.Error),
             ErrorEntry.FromOptional(gpu.RollbackError));

@@ -145,11 +145,11 @@ internal sealed record InTheWayEntry(int? GpuInstanceId, string Profile, Placeme
 internal sealed record UserEntry(int ProcessId, string? Name);
 
 /// <summary>What <c>apply</c> and <c>rollback</c> print.</summary>
-internal sealed record ApplyDocument(IReadOnlyList<ApplyEntry> Gpus, ErrorEntry? Error);
+internal sealed record ApplyDocument(IReadOnlyList<ApplyEntry> Gpus, ServiceReport? Services, ErrorEntry? Error);
 
 /// <summary>
 /// What came of an apply on a GPU. <c>after</c> is what was read after the last change, null if nothing was changed or it could not be
-/// read; <c>differences</c> is what remains where the GPU is neither as it was to be nor as it was.
+/// read; <c>differences</c> is what remains where the GPU is neither as it was to be nor as it was, <c>leftAlone</c> what others have made.
 /// </summary>
 internal sealed record ApplyEntry(
     int Index,
@@ -161,6 +161,7 @@ internal sealed record ApplyEntry(
     IReadOnlyList<ApplyStepEntry> Steps,
     IReadOnlyList<ApplyStepEntry> RollbackSteps,
     IReadOnlyList<string> Differences,
+    IReadOnlyList<string> LeftAlone,
     RefusalEntry? Refusal,
     ErrorEntry? Error,
     ErrorEntry? RollbackError);

@@ -194,7 +194,7 @@ public sealed class GpuServices
 
             started.Add(unit);
             remaining.Remove(unit);
-            WriteRecord(remaining);
+            Forget(() => WriteRecord(remaining));
         }
 
         foreach (ServiceHook hook in AfterStart)
@@ -204,8 +204,22 @@ public sealed class GpuServices
         }
 
         if (remaining.Count == 0)
-            File.Delete(RecordPath);
+            Forget(() => File.Delete(RecordPath));
         return before with { Started = started, StillStopped = remaining, Failures = failures };
+
+        // That a record cannot be changed keeps no service from being started: to start what runs does nothing.
+        void Forget(Action forget)
+        {
+            try
+            {
+                forget();
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                failures.RemoveAll(failure => failure is { Action: ServiceAction.Record });
+                failures.Add(new ServiceFailure(ServiceAction.Record, null, null, $"{RecordPath} still names services that run again: {e.Message} Delete it."));
+            }
+        }
     }
 
     /// <summary>The units that run, in the order to stop them, by the one name that each has.</summary>

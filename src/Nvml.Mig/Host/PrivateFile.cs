@@ -15,10 +15,10 @@ internal static class PrivateFile
         string full = Path.GetFullPath(path);
         string folder = Path.GetDirectoryName(full)!;
         Directory.CreateDirectory(folder, FileMode | UnixFileMode.UserExecute);
-        string unfinished = $"{full}.{Environment.ProcessId}.tmp";
+        string unfinished = full + ".tmp";
         try
         {
-            // One that a dead process of the same id left.
+            // One that a dead process left: who writes excludes others.
             File.Delete(unfinished);
             using (FileStream stream = new(unfinished, new FileStreamOptions { Mode = System.IO.FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = FileMode }))
             {

@@ -17,6 +17,9 @@ public enum ServiceAction
 
     /// <summary>Run a hook after services were started again.</summary>
     AfterStart,
+
+    /// <summary>Strike services that run again off the record.</summary>
+    Record,
 }
 
 /// <summary>Something that could not be done.</summary>

@@ -5,27 +5,64 @@ internal sealed class ApplyContext(ApplyOptions options, IProgress<ApplyProgress
 {
     private readonly Lock _quiescing = new();
     private readonly Dictionary<GpuInstanceProfile, IReadOnlyList<ComputeInstanceProfile>> _computeProfiles = [];
-    private Task<IAsyncDisposable>? _quiesced;
+    private ServiceReport? _stopped;
 
     public ApplyOptions Options { get; } = options;
 
-    /// <summary>Makes services let go of the GPUs, once for all of them. False if there is no way to.</summary>
+    public bool CanQuiesce => Options is { Quiesce: true, Services: not null };
+
+    /// <summary>
+    /// Stops the services that hold GPUs, once for all GPUs. False if that is not allowed or did not work: the report has why, and what was
+    /// stopped runs again.
+    /// </summary>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public bool Quiesce(CancellationToken cancellationToken)
     {
-        if (Options.Quiesce is not { } quiesce)
+        if (!CanQuiesce)
             return false;
         lock (_quiescing)
-            _quiesced ??= quiesce(cancellationToken);
-        _quiesced.GetAwaiter().GetResult();
-        return true;
+            _stopped ??= StopServices(cancellationToken);
+        return _stopped.Succeeded;
     }
 
-    /// <summary>Lets the services go on, if they were made to let go.</summary>
-    public async Task ResumeAsync()
+    /// <summary>Starts again what was stopped, now or by an apply that died. Null if there is nothing to tell.</summary>
+    public async Task<ServiceReport?> ResumeAsync()
     {
-        if (_quiesced is { IsCompletedSuccessfully: true } quiesced)
-            await (await quiesced.ConfigureAwait(false)).DisposeAsync().ConfigureAwait(false);
+        if (Options.Services is not { } services)
+            return null;
+        ServiceReport started;
+        try
+        {
+            started = await services.StartAgainAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+        {
+            started = Failed(ServiceAction.Start, e) with { StillStopped = _stopped?.StillStopped ?? [] };
+        }
+
+        ServiceReport all = started with
+        {
+            Stopped = _stopped?.Stopped ?? [],
+            Started = [.. _stopped?.Started ?? [], .. started.Started],
+            Failures = [.. _stopped?.Failures ?? [], .. started.Failures],
+        };
+        return all is { Stopped: [], Started: [], StillStopped: [], Failures: [] } ? null : all;
     }
+
+    private ServiceReport StopServices(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return Options.Services!.StopAsync(cancellationToken).GetAwaiter().GetResult();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+        {
+            return Failed(ServiceAction.Stop, e);
+        }
+    }
+
+    private static ServiceReport Failed(ServiceAction action, Exception e) =>
+        new() { Failures = [new ServiceFailure(action, null, null, $"The services that hold GPUs cannot be {(action == ServiceAction.Stop ? "stopped" : "started again")}: {e.Message}")] };
 
     public void Report(ApplyProgress happened)
     {

@@ -7,7 +7,9 @@ namespace Nvml.Mig.Layouts;
 internal sealed class ApplyFolder : IDisposable
 {
     private const string RecordName = "apply.json";
+    private const string LockName = "lock";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+    private const UnixFileMode OthersWrite = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
 
     private readonly string _folder;
     private readonly FileStream _lock;
@@ -17,8 +19,6 @@ internal sealed class ApplyFolder : IDisposable
         _folder = folder;
         _lock = @lock;
     }
-
-    private string RecordFile => Path.Combine(_folder, RecordName);
 
     /// <summary>
     /// Takes the folder. The lock is the kernel's (flock), not the file: it goes with the process, however that ends.
@@ -31,8 +31,9 @@ internal sealed class ApplyFolder : IDisposable
             if (OperatingSystem.IsWindows())
                 throw new PlatformNotSupportedException("MIG exists on Linux only.");
             Directory.CreateDirectory(folder, OwnerOnly | UnixFileMode.UserExecute);
+            CheckTrust(folder);
             FileStreamOptions held = new() { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None, UnixCreateMode = OwnerOnly };
-            return new ApplyFolder(folder, new FileStream(Path.Combine(folder, "lock"), held));
+            return new ApplyFolder(folder, new FileStream(Path.Combine(folder, LockName), held));
         }
         catch (IOException e) when (IsLocked(e))
         {
@@ -46,14 +47,39 @@ internal sealed class ApplyFolder : IDisposable
 
     /// <summary>The record; null if there is none.</summary>
     /// <exception cref="ApplyRecordException">It cannot be read.</exception>
-    public ApplyRecord? Load()
+    public ApplyRecord? Load() => Load(_folder);
+
+    /// <summary>The record of a folder that is not taken, for those who only look: null if there is none.</summary>
+    /// <exception cref="ApplyRecordException">It cannot be read.</exception>
+    public static ApplyRecord? Peek(string folder)
     {
         try
         {
-            ApplyRecord? record = JsonSerializer.Deserialize(File.ReadAllBytes(RecordFile), ApplyRecordJson.Default.ApplyRecord);
-            return record is { Version: ApplyRecord.CurrentVersion }
-                ? record
-                : throw new ApplyRecordException($"{RecordFile} is a record of version {record?.Version}; this program reads version {ApplyRecord.CurrentVersion}. Nothing was changed. Move the file away if what it recorded does not matter any more.");
+            CheckTrust(folder);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ApplyRecordException($"What is recorded in {folder} cannot be read: {e.Message}", e);
+        }
+
+        return Load(folder);
+    }
+
+    private static ApplyRecord? Load(string folder)
+    {
+        string file = Path.Combine(folder, RecordName);
+        const string WhatToDo = "Nothing was changed. Move the file away if what it recorded does not matter any more.";
+        try
+        {
+            ApplyRecord record = JsonSerializer.Deserialize(File.ReadAllBytes(file), ApplyRecordJson.Default.ApplyRecord) ?? throw new JsonException("It is empty.");
+            if (record.Version != ApplyRecord.CurrentVersion)
+                throw new ApplyRecordException($"{file} is a record of version {record.Version}; this program reads version {ApplyRecord.CurrentVersion}. {WhatToDo}");
+            record.Check();
+            return record;
         }
         catch (FileNotFoundException)
         {
@@ -61,7 +87,7 @@ internal sealed class ApplyFolder : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or NotSupportedException)
         {
-            throw new ApplyRecordException($"{RecordFile} cannot be read: {e.Message} Nothing was changed. Move the file away if what it recorded does not matter any more.", e);
+            throw new ApplyRecordException($"{file} cannot be read: {e.Message} {WhatToDo}", e);
         }
     }
 
@@ -69,17 +95,33 @@ internal sealed class ApplyFolder : IDisposable
     /// <exception cref="ApplyRecordException">It cannot be written.</exception>
     public void Save(ApplyRecord record)
     {
+        string file = Path.Combine(_folder, RecordName);
         try
         {
-            PrivateFile.Write(RecordFile, JsonSerializer.SerializeToUtf8Bytes(record, ApplyRecordJson.Default.ApplyRecord));
+            PrivateFile.Write(file, JsonSerializer.SerializeToUtf8Bytes(record, ApplyRecordJson.Default.ApplyRecord));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new ApplyRecordException($"The layout cannot be recorded in {RecordFile}: {e.Message}", e);
+            throw new ApplyRecordException($"The layout cannot be recorded in {file}: {e.Message}", e);
         }
     }
 
     public void Dispose() => _lock.Dispose();
+
+    /// <summary>What others could have written must not lead root: the record says what is to be destroyed.</summary>
+    private static void CheckTrust(string folder)
+    {
+        if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(folder) & OthersWrite) != UnixFileMode.None)
+            throw new UnauthorizedAccessException("Others can write to that folder. Choose one of your own, or take that right away (chmod go-w).");
+        uint owner = LibC.OwnerOf(folder);
+        if (owner != 0 && owner != LibC.EffectiveUser())
+            throw new UnauthorizedAccessException($"That folder belongs to the user {owner}. Choose one of your own.");
+        foreach (string name in (string[])[LockName, RecordName])
+        {
+            if (new FileInfo(Path.Combine(folder, name)).LinkTarget is { } target)
+                throw new UnauthorizedAccessException($"{name} in it is a link to {target}.");
+        }
+    }
 
     /// <summary>EWOULDBLOCK, which .NET has as the HResult of the exception where a file is locked.</summary>
     private static bool IsLocked(IOException e) => e.HResult == LibC.WouldBlock;

@@ -7,8 +7,9 @@ public sealed record ApplyOptions
     public const string DefaultRecordFolder = "/var/lib/nvml-mig";
 
     /// <summary>
-    /// The folder that the layout is recorded in before the first change (<c>apply.json</c>, for the owner only), and that excludes other
-    /// appliers while one works. It is created if it is not there.
+    /// The folder that the layout is recorded in before the first change (<c>apply.json</c>), and that excludes other appliers of this folder
+    /// while one works: whatever changes a machine must name the same. It is created, for the owner only, if it is not there; one that
+    /// others than root and this user can write to is refused.
     /// </summary>
     public string RecordFolder { get; init; } = DefaultRecordFolder;
 
@@ -37,9 +38,14 @@ public sealed record ApplyOptions
     public Func<GpuDevice, CancellationToken, Task>? ResetGpu { get; init; }
 
     /// <summary>
-    /// Makes services let go of the GPUs. Called at most once, and only if a GPU must be reset or a call fails with
-    /// <see cref="NvmlReturnCode.InUse"/> and NVML shows nobody who uses it; the call is then repeated. What it returns is disposed of
-    /// after the last change, however that went: there the services are started again.
+    /// The services that hold GPUs. Those that were stopped, by this apply or by one that died, are started again after the last change,
+    /// however that went. Null: services are not touched.
     /// </summary>
-    public Func<CancellationToken, Task<IAsyncDisposable>>? Quiesce { get; init; }
+    public GpuServices? Services { get; init; }
+
+    /// <summary>
+    /// Whether <see cref="Services"/> may be stopped. They are, once for all GPUs, only if a GPU must be reset, or if a call fails with
+    /// <see cref="NvmlReturnCode.InUse"/> and NVML shows nobody who uses it; the call is then repeated.
+    /// </summary>
+    public bool Quiesce { get; init; }
 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace Nvml.Mig.Layouts;
@@ -8,7 +9,7 @@ namespace Nvml.Mig.Layouts;
 /// </summary>
 /// <param name="Version">The version of the format: a file of another version is not touched.</param>
 /// <param name="Started">When the apply began.</param>
-/// <param name="Gpus">The GPUs that it changes, and those of applies before that were never finished.</param>
+/// <param name="Gpus">The GPUs that it changes, and those of applies before that were never finished; not those that were taken back.</param>
 internal sealed record ApplyRecord(int Version, DateTimeOffset Started, IReadOnlyList<RecordedGpu> Gpus)
 {
     public const int CurrentVersion = 1;
@@ -18,6 +19,21 @@ internal sealed record ApplyRecord(int Version, DateTimeOffset Started, IReadOnl
 
     /// <summary>The GPU's part, if the apply that wrote it died or could neither finish nor go back.</summary>
     public RecordedGpu? FindUnfinished(string uuid) => Find(uuid) is { IsFinished: false } gpu ? gpu : null;
+
+    /// <summary>What no apply has written is not acted upon.</summary>
+    /// <exception cref="JsonException">The record makes no sense.</exception>
+    public void Check()
+    {
+        if (Gpus.Contains(null!) || Gpus.DistinctBy(g => g.Uuid, StringComparer.Ordinal).Count() != Gpus.Count)
+            throw new JsonException("It names no GPU where it should, or one twice.");
+        foreach (GpuInstanceLayout instance in Gpus.SelectMany(g => g.Before.Instances.Concat(g.Goal.Instances).Concat(g.Own)))
+        {
+            if (instance is null || !IsPlace(instance.Placement) || instance.ComputeInstances.Any(c => c is null || (c.Placement is { } place && !IsPlace(place))))
+                throw new JsonException("An instance in it makes no sense.");
+        }
+
+        static bool IsPlace(Placement place) => place is { Start: >= 0, Size: > 0 };
+    }
 }
 
 /// <summary>A GPU in a record.</summary>

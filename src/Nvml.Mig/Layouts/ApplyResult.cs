@@ -100,6 +100,12 @@ public sealed record GpuApplyResult
     /// </summary>
     public IReadOnlyList<string> Differences { get; init; } = [];
 
+    /// <summary>
+    /// What others have made on the GPU since it was recorded, each as a sentence: a rollback, and a change that is finished after a death,
+    /// leave it alone.
+    /// </summary>
+    public IReadOnlyList<string> LeftAlone { get; init; } = [];
+
     /// <summary>Whether the GPU is as it was asked to be, or could be made so.</summary>
     public bool IsSuccess => Outcome is ApplyOutcome.Unchanged or ApplyOutcome.Applied or ApplyOutcome.Planned;
 
@@ -111,9 +117,9 @@ public sealed record GpuApplyResult
             string why = Refusal?.Message ?? (Error is null ? "" : Error.Message);
             return Outcome switch
             {
-                ApplyOutcome.Unchanged => "It is so already.",
-                ApplyOutcome.Applied => "Done.",
-                ApplyOutcome.Planned => "It can be done.",
+                ApplyOutcome.Unchanged => string.Join(" ", ["It is so already.", .. LeftAlone]),
+                ApplyOutcome.Applied => string.Join(" ", ["Done.", .. LeftAlone]),
+                ApplyOutcome.Planned => string.Join(" ", ["It can be done.", .. LeftAlone]),
                 ApplyOutcome.Refused => $"{why} Nothing was changed.",
                 ApplyOutcome.NotTried => $"{why} Nothing was changed.".TrimStart(),
                 ApplyOutcome.RolledBack => $"{why} The GPU is as it was before.".TrimStart(),
@@ -127,12 +133,18 @@ public sealed record GpuApplyResult
 /// <param name="Gpus">What came of it on each GPU, in the order they were given.</param>
 public sealed record ApplyResult(IReadOnlyList<GpuApplyResult> Gpus)
 {
-    /// <summary>Whether all GPUs are as they were asked to be, or could be made so.</summary>
-    public bool IsSuccess => Gpus.All(g => g.IsSuccess) && AfterwardsError is null;
+    /// <summary>Whether all GPUs are as they were asked to be, or could be made so, and all services run again.</summary>
+    public bool IsSuccess => Gpus.All(g => g.IsSuccess) && Error is null && Services is not { StillStopped.Count: > 0 };
 
     /// <summary>
-    /// What failed after the last change: the record could not be closed, or the services that were quiesced did not start again. What the
-    /// GPUs say of themselves is true all the same.
+    /// What failed beside the GPUs: the record could not be closed, or a recorded GPU cannot be reached and stays recorded. What the GPUs
+    /// say of themselves is true all the same.
     /// </summary>
-    public Exception? AfterwardsError { get; init; }
+    public Exception? Error { get; init; }
+
+    /// <summary>
+    /// What became of the services that hold GPUs: those that had to be stopped, and those that were started again, which can be those of
+    /// an apply before that died. Null if none had to be touched.
+    /// </summary>
+    public ServiceReport? Services { get; init; }
 }

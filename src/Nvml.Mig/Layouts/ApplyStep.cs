@@ -33,6 +33,9 @@ public sealed record ApplyStep(ApplyAction Action, GpuInstanceLayout? GpuInstanc
     /// <summary>The profile where the planner knew all of it: it need not be looked up again.</summary>
     internal ComputeInstanceProfile? ComputeProfile { get; init; }
 
+    /// <summary>The mode that a change of MIG mode leads to: it can be one that waits for a reset, where one was recorded.</summary>
+    internal MigMode? Mode { get; init; }
+
     internal bool IsAboutMode => Action is ApplyAction.EnableMig or ApplyAction.DisableMig;
 
     /// <summary><c>create GPU instance 3g.20gb at 4:4</c></summary>
@@ -46,7 +49,7 @@ public sealed record ApplyStep(ApplyAction Action, GpuInstanceLayout? GpuInstanc
         _ => $"create {ComputeInstance} in {GpuInstance}",
     };
 
-    internal static ApplyStep SetMode(bool enabled) => new(enabled ? ApplyAction.EnableMig : ApplyAction.DisableMig);
+    internal static ApplyStep SetMode(bool enabled, MigMode leadsTo) => new(enabled ? ApplyAction.EnableMig : ApplyAction.DisableMig) { Mode = leadsTo };
 
     internal static ApplyStep From(PlanStep step)
     {
@@ -54,7 +57,7 @@ public sealed record ApplyStep(ApplyAction Action, GpuInstanceLayout? GpuInstanc
         ComputeInstanceLayout computeInstance = new(
             step.ComputeInstanceId,
             step.ComputeProfile?.Id,
-            step.ComputeProfile?.Name ?? (step.ComputeSliceCount == step.Profile.SliceCount ? step.Profile.Name : $"{step.ComputeSliceCount}c.{step.Profile.Name}"),
+            step.ComputeProfileName ?? "",
             step.ComputeSliceCount,
             step.ComputePlacement,
             MigUuid: null);
@@ -75,8 +78,7 @@ public sealed record ApplyStep(ApplyAction Action, GpuInstanceLayout? GpuInstanc
         {
             ApplyAction.DestroyComputeInstance => there is null || !there.ComputeInstances.Any(c => c.Id == ComputeInstance!.Id && ComputeInstance.Describes(c)),
             ApplyAction.DestroyGpuInstance => there is null,
-            ApplyAction.DisableMig => layout.Mode == new MigMode(false, false),
-            ApplyAction.EnableMig => layout.Mode == new MigMode(true, true),
+            ApplyAction.DisableMig or ApplyAction.EnableMig => layout.Mode == Mode,
             ApplyAction.CreateGpuInstance => there is not null,
             _ => there is not null && there.ComputeInstances.Any(ComputeInstance!.Describes),
         };
@@ -90,8 +92,7 @@ public sealed record ApplyStep(ApplyAction Action, GpuInstanceLayout? GpuInstanc
         switch (Action)
         {
             case ApplyAction.EnableMig or ApplyAction.DisableMig:
-                bool enabled = Action == ApplyAction.EnableMig;
-                return layout with { Mode = new MigMode(enabled, enabled) };
+                return layout with { Mode = Mode!.Value };
             case ApplyAction.DestroyGpuInstance:
                 instances.RemoveAt(index);
                 break;

@@ -16,6 +16,9 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
 
     private readonly List<ApplyStepResult> _results = [];
     private readonly List<ApplyStepResult> _rollbackResults = [];
+
+    /// <summary>What this run has made, and nobody else: what the way back may destroy.</summary>
+    private readonly List<GpuInstanceLayout> _made = [];
     private GpuReading? _now;
     private GpuInstance? _justCreated;
     private bool _quiesced;
@@ -25,6 +28,10 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     private GpuLayout? _after;
     private Exception? _rollbackError;
     private IReadOnlyList<string> _differences = [];
+    private IReadOnlyList<string> _leftAlone = [];
+
+    /// <summary>The last step, if it failed and the GPU could not be read since; with what was known before it.</summary>
+    private (ApplyStep Step, GpuLayout Before, Exception Error)? _unknown;
 
     public GpuDevice Gpu => gpu;
 
@@ -72,7 +79,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
 
         MigMode mode = new(target.MigEnabled, target.MigEnabled);
         if (Before!.Mode != mode)
-            steps.Insert(steps.FindLastIndex(s => s.Action is ApplyAction.DestroyComputeInstance or ApplyAction.DestroyGpuInstance) + 1, ApplyStep.SetMode(target.MigEnabled));
+            steps.Insert(steps.FindLastIndex(s => s.Action is ApplyAction.DestroyComputeInstance or ApplyAction.DestroyGpuInstance) + 1, ApplyStep.SetMode(target.MigEnabled, mode));
         SetSteps(steps, steps.Aggregate(Before, (layout, step) => step.ApplyTo(layout)));
         ThrowIfUsedAsAWhole();
     });
@@ -80,14 +87,19 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     /// <summary>Plans the way to a layout in which every place is known, or refuses it.</summary>
     public void PlanExact(GpuLayout goal, IReadOnlyList<GpuInstanceLayout> own, IReadOnlyCollection<int> allowInUse) => Guard(() =>
     {
-        SetSteps(LayoutSteps.Between(Before!, goal, own, out IReadOnlyList<string> blocked), goal);
-        if (blocked.Count > 0)
+        LayoutWay way = LayoutSteps.Between(Before!, goal, own);
+        SetSteps(way.Steps, way.Result);
+        _leftAlone = way.LeftAlone;
+        if (way.Blocked.Count > 0)
         {
             throw new NvmlInsufficientResourcesException(
-                NvmlReturnCode.InsufficientResources, "nvmlDeviceCreateGpuInstanceWithPlacement", $"{gpu} cannot get back to its layout. {string.Join(" ", blocked)}");
+                NvmlReturnCode.InsufficientResources, "nvmlDeviceCreateGpuInstanceWithPlacement", $"{gpu} cannot get to its layout. {string.Join(" ", way.Blocked)}");
         }
 
-        foreach (ApplyStep step in Steps.Where(s => s.Action is ApplyAction.DestroyComputeInstance or ApplyAction.DestroyGpuInstance))
+        if (Steps.Count == 0 && Before!.GetDifferencesFrom(way.Result) is { Count: > 0 } odd)
+            throw new NvmlException(NvmlReturnCode.InvalidState, "nvmlDeviceGetGpuInstances", $"{gpu} cannot get to its layout. {string.Join(" ", odd)}");
+
+        foreach (ApplyStep step in Steps.Where(s => s.Action is ApplyAction.DestroyComputeInstance or ApplyAction.DestroyGpuInstance && Before!.Instances.Any(s.GpuInstance!.IsAt)))
         {
             GpuProcess[] users = [.. _now!.UsersOf(step.GpuInstance!.Id, step.ComputeInstance?.Id).DistinctBy(u => u.ProcessId)];
             if (users.Length > 0 && !allowInUse.Contains(step.GpuInstance.Id!.Value))
@@ -142,7 +154,8 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             for (int round = 0; round < 2; round++)
             {
                 _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withUse: true));
-                List<ApplyStep> steps = LayoutSteps.Between(_now.ToLayout(), Before!, Made(), out _);
+                LearnWhatBecameOfTheLast();
+                IReadOnlyList<ApplyStep> steps = LayoutSteps.Between(_now.ToLayout(), Before!, _made).Steps;
                 if (steps.Count == 0)
                     break;
                 _rollbackError = Run(steps, _rollbackResults, isRollback: true, CancellationToken.None);
@@ -166,7 +179,9 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
         ReportEnd();
     }
 
-    /// <summary>Where there is no way back, since this was the way back: says what is not as it was recorded.</summary>
+    /// <summary>
+    /// Where there is no way back, since this was the way back: says what is not as it was recorded. Nothing, if it only could not be read.
+    /// </summary>
     public void Leave()
     {
         try
@@ -183,7 +198,9 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             _differences = [$"What stands on {gpu} now cannot be read."];
         }
 
-        Outcome = ApplyOutcome.NotRestored;
+        Outcome = _differences.Count == 0 ? ApplyOutcome.Applied : ApplyOutcome.NotRestored;
+        if (Outcome == ApplyOutcome.Applied)
+            Error = null;
         ReportEnd();
     }
 
@@ -201,14 +218,44 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
         Error = Error,
         RollbackError = _rollbackError,
         Differences = _differences,
+        LeftAlone = _leftAlone,
     };
 
-    /// <summary>What this run has made, and nobody else: what the way back may destroy.</summary>
-    private List<GpuInstanceLayout> Made() =>
-        [.. _results.Select(r => r.Step)
-            .Take(_results.Count(r => r.Outcome == ApplyStepOutcome.Done))
-            .Where(s => s.Action is ApplyAction.CreateGpuInstance or ApplyAction.CreateComputeInstance)
-            .Select(s => s.GpuInstance! with { ComputeInstances = s.ComputeInstance is { } inside ? [inside] : [] })];
+    /// <summary>Keeps in mind what a step has made: the GPU instance, or the compute instance that was not there before.</summary>
+    private void RememberMade(ApplyStep step, GpuLayout before)
+    {
+        if (step.Action is not (ApplyAction.CreateGpuInstance or ApplyAction.CreateComputeInstance))
+            return;
+        int index = _made.FindIndex(step.GpuInstance!.IsAt);
+        if (step.ComputeInstance is null)
+        {
+            if (index < 0)
+                _made.Add(step.GpuInstance with { ComputeInstances = [] });
+            return;
+        }
+
+        HashSet<int?> known = [.. before.Instances.FirstOrDefault(step.GpuInstance.IsAt)?.ComputeInstances.Select(c => c.Id) ?? []];
+        ComputeInstanceLayout? made = _now!.ToLayout().Instances.FirstOrDefault(step.GpuInstance.IsAt)?.ComputeInstances
+            .FirstOrDefault(c => !known.Contains(c.Id) && step.ComputeInstance.Describes(c));
+        if (made is null)
+            return;
+        if (index < 0)
+            _made.Add(step.GpuInstance with { ComputeInstances = [made] });
+        else
+            _made[index] = _made[index] with { ComputeInstances = [.. _made[index].ComputeInstances, made] };
+    }
+
+    /// <summary>Now that the GPU can be read: a step that failed may have taken effect.</summary>
+    private void LearnWhatBecameOfTheLast()
+    {
+        if (_unknown is not { } last)
+            return;
+        _unknown = null;
+        if (!HasTakenEffect(last.Step, last.Before, _now!.ToLayout(), last.Error))
+            return;
+        RememberMade(last.Step, last.Before);
+        _results[^1] = _results[^1] with { Outcome = ApplyStepOutcome.Done };
+    }
 
     /// <summary>What became of a step that was done once it was to be undone.</summary>
     private ApplyStepResult Final(ApplyStepResult result) =>
@@ -216,7 +263,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             ? result with { Outcome = _after is null || result.Step.IsInEffect(_after) ? ApplyStepOutcome.Left : ApplyStepOutcome.Undone }
             : result;
 
-    private void SetSteps(List<ApplyStep> steps, GpuLayout goal)
+    private void SetSteps(IReadOnlyList<ApplyStep> steps, GpuLayout goal)
     {
         Steps = steps;
         Goal = goal;
@@ -240,10 +287,27 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             if (cancellationToken.IsCancellationRequested)
                 return new OperationCanceledException("It was cancelled.", cancellationToken);
             context.Report(new ApplyProgress(gpu, steps[i], i + 1, steps.Count, isRollback));
-            ApplyStepResult result = Try(steps[i], cancellationToken);
+            ApplyStepResult result;
+            GpuLayout before = _now!.ToLayout();
+            try
+            {
+                result = Try(steps[i], before, cancellationToken);
+            }
+#pragma warning disable CA1031 // As for what a step throws: what comes of it is in the result, and the way back is taken.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                result = new ApplyStepResult(steps[i], ApplyStepOutcome.Failed, 1, e);
+                _unknown = isRollback ? null : (steps[i], before, e);
+            }
+
             results.Add(result);
             if (result.Outcome == ApplyStepOutcome.Done)
+            {
+                RememberMade(steps[i], before);
                 continue;
+            }
+
             error ??= result.Error;
             if (!isRollback)
                 return error;
@@ -253,7 +317,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     }
 
     /// <summary>Does a step, more than once if it fails for a reason that may pass.</summary>
-    private ApplyStepResult Try(ApplyStep step, CancellationToken cancellationToken)
+    private ApplyStepResult Try(ApplyStep step, GpuLayout atFirst, CancellationToken cancellationToken)
     {
         Exception? error = null;
         long started = Stopwatch.GetTimestamp();
@@ -290,6 +354,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             catch (Exception)
 #pragma warning restore CA1031
             {
+                _unknown = (step, atFirst, error);
                 return new ApplyStepResult(step, ApplyStepOutcome.Failed, attempt, error);
             }
 
@@ -306,7 +371,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
         switch (step.Action)
         {
             case ApplyAction.EnableMig or ApplyAction.DisableMig:
-                SetMode(step.Action == ApplyAction.EnableMig, cancellationToken);
+                SetMode(step.Action == ApplyAction.EnableMig, step.Mode!.Value, cancellationToken);
                 break;
             case ApplyAction.DestroyComputeInstance:
                 ComputeInstance inside = now.Find(step.GpuInstance!, step.ComputeInstance!) ?? throw Gone(step);
@@ -345,25 +410,34 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             $"{parent} has no compute instance profile for {wanted.Profile}. It has: {string.Join(", ", profiles.Select(p => $"{p.Name} ({p.Id})"))}.");
     }
 
-    private void SetMode(bool enabled, CancellationToken cancellationToken)
+    private void SetMode(bool enabled, MigMode target, CancellationToken cancellationToken)
     {
         MigModeChange change = enabled ? gpu.EnableMig() : gpu.DisableMig();
         string act = enabled ? "enabled" : "disabled";
+        if (target.Current != target.Pending)
+        {
+            MigMode reached = gpu.GetMigMode();
+            if (reached != target)
+                throw new NvmlException(NvmlReturnCode.InvalidState, "nvmlDeviceSetMigMode", $"MIG mode of {gpu} is {reached} and not, as it was recorded, {target}.");
+            _now!.Set(reached);
+            return;
+        }
+
         if (change.Outcome == MigModeOutcome.Activated)
         {
-            _now!.Set(new MigMode(enabled, enabled));
+            _now!.Set(target);
             return;
         }
 
         bool isInUse = change.Reason == NvmlReturnCode.InUse;
-        bool canQuiesce = !_quiesced && context.Options.Quiesce is not null;
+        bool canQuiesce = !_quiesced && context.CanQuiesce;
         if (change.Outcome == MigModeOutcome.Pending && context.Options.ResetGpu is { } reset && !(isInUse && canQuiesce))
         {
             if (canQuiesce)
                 _quiesced = context.Quiesce(cancellationToken);
             reset(gpu, cancellationToken).GetAwaiter().GetResult();
             MigMode mode = gpu.GetMigMode();
-            if (mode == new MigMode(enabled, enabled))
+            if (mode == target)
             {
                 _now!.Set(mode);
                 return;

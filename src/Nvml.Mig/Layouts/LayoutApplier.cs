@@ -32,7 +32,7 @@ public static class LayoutApplier
     /// <param name="progress">Hears of each step before it is done, from the threads that do them.</param>
     /// <param name="cancellationToken">Ends it at the next safe point: see the remarks.</param>
     /// <returns>What came of it on each GPU. What goes wrong on a GPU is in the result and not thrown.</returns>
-    /// <exception cref="ArgumentException">A GPU is named twice, or is to have instances with MIG disabled.</exception>
+    /// <exception cref="ArgumentException">A GPU is named twice, or is to have instances with MIG disabled; or the options contradict themselves.</exception>
     /// <exception cref="ApplyRecordException">Another applier works, or the layout cannot be recorded. Nothing was changed.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled before the first change.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed before the first change.</exception>
@@ -42,16 +42,16 @@ public static class LayoutApplier
         ArgumentNullException.ThrowIfNull(targets);
         Check(targets);
         options ??= new ApplyOptions();
+        Check(options);
         ApplyContext context = new(options, progress);
         using ApplyFolder? folder = options.DryRun ? null : ApplyFolder.Take(options.RecordFolder);
-        ApplyRecord? record = folder?.Load();
+        ApplyRecord? record = folder is null ? ApplyFolder.Peek(options.RecordFolder) : folder.Load();
         GpuRun[] runs = [.. targets.Select(t => new GpuRun(t.Gpu, context))];
 
         await OnEach(runs, run => run.Read()).ConfigureAwait(false);
-        if (Array.TrueForAll(runs, r => r.Error is null))
-            Plan(targets, runs, record);
-        if (Array.Exists(runs, r => r.Outcome == ApplyOutcome.Refused) || options.DryRun)
-            return EndWithoutChange(runs, options);
+        Plan(targets, runs, record);
+        if (folder is null || Array.Exists(runs, r => r.Outcome == ApplyOutcome.Refused))
+            return await EndWithoutChangeAsync(runs, context).ConfigureAwait(false);
         cancellationToken.ThrowIfCancellationRequested();
 
         GpuRun[] changing = [.. runs.Where(r => r.Steps.Count > 0)];
@@ -60,14 +60,18 @@ public static class LayoutApplier
             .. (record?.Gpus ?? []).Where(g => !g.IsFinished && !Array.Exists(runs, r => r.Gpu.Uuid == g.Uuid)),
             .. recorded.Where(g => !g.IsFinished)]);
         if (changing.Length > 0)
-            folder!.Save(written);
+            folder.Save(written);
 
         await ChangeAsync(changing, options, cancellationToken).ConfigureAwait(false);
-        return await EndAsync(folder!, written, runs, context, IsSettled).ConfigureAwait(false);
+        return await EndAsync(folder, written, runs, context, Close).ConfigureAwait(false);
 
-        // Who was taken back only to what a dead apply had left is not done with.
-        bool IsSettled(GpuRun run) => run.Outcome is ApplyOutcome.Applied or ApplyOutcome.Unchanged
-            || (run.Outcome is ApplyOutcome.RolledBack or ApplyOutcome.NotTried && record?.FindUnfinished(run.Gpu.Uuid) is null);
+        // Who was taken back is as the apply before left it, and that can be taken back still. Only to what a dead apply had left: not done with.
+        IEnumerable<RecordedGpu> Close(GpuRun run, RecordedGpu was) => run.Outcome switch
+        {
+            ApplyOutcome.Applied or ApplyOutcome.Unchanged => [was with { IsFinished = true }],
+            ApplyOutcome.RolledBack or ApplyOutcome.NotTried when record?.Find(was.Uuid) is not { IsFinished: false } => record?.Find(was.Uuid) is { } before ? [before] : [],
+            _ => [was],
+        };
     }
 
     /// <summary>
@@ -81,9 +85,11 @@ public static class LayoutApplier
     /// <param name="cancellationToken">
     /// Ends it at the next safe point. What is not done then is in the result, and can be done by calling it again.
     /// </param>
-    /// <returns>What came of it on each GPU; none if nothing was recorded. A GPU that fails is left as it is, and said so.</returns>
+    /// <returns>
+    /// What came of it on each GPU; none if nothing is recorded that was not taken back already. A GPU that fails is left as it is, and said
+    /// so. One that cannot be reached keeps no other from being taken back: it stays recorded, and is the <see cref="ApplyResult.Error"/>.
+    /// </returns>
     /// <exception cref="ApplyRecordException">Another applier works, or the record cannot be read. Nothing was changed.</exception>
-    /// <exception cref="NvmlNotFoundException">A recorded GPU is not in this machine.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled before the first change.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public static async Task<ApplyResult> RollbackAsync(
@@ -95,34 +101,57 @@ public static class LayoutApplier
     {
         ArgumentNullException.ThrowIfNull(session);
         options ??= new ApplyOptions();
+        Check(options);
         ApplyContext context = new(options, progress);
-        using ApplyFolder folder = ApplyFolder.Take(options.RecordFolder);
-        if (folder.Load() is not { } record)
-            return new ApplyResult([]);
-        (GpuRun Run, RecordedGpu Recorded)[] all = [.. record.Gpus
-            .Select(recorded => (Run: new GpuRun(session.GetDevice(recorded.Uuid), context), Recorded: recorded))
-            .Where(r => gpus is null || gpus.Any(gpu => gpu.Uuid == r.Recorded.Uuid))];
-        GpuRun[] runs = [.. all.Select(r => r.Run)];
+        using ApplyFolder? folder = options.DryRun ? null : ApplyFolder.Take(options.RecordFolder);
+        ApplyRecord? record = folder is null ? ApplyFolder.Peek(options.RecordFolder) : folder.Load();
+        List<(GpuRun Run, RecordedGpu Recorded)> all = [];
+        NvmlException? unreachable = null;
+        foreach (RecordedGpu recorded in (record?.Gpus ?? []).Where(g => gpus is null || gpus.Any(gpu => gpu.Uuid == g.Uuid)))
+        {
+            try
+            {
+                all.Add((new GpuRun(session.GetDevice(recorded.Uuid), context), recorded));
+            }
+            catch (NvmlException e)
+            {
+                unreachable ??= new NvmlException(e.Code, e.Function, $"GPU {recorded.Uuid} is not taken back and stays recorded: {e.Message}", e);
+            }
+        }
 
+        GpuRun[] runs = [.. all.Select(r => r.Run)];
         await OnEach(runs, run => run.Read()).ConfigureAwait(false);
         foreach ((GpuRun run, RecordedGpu recorded) in all.Where(r => r.Run.Error is null))
             run.PlanExact(recorded.Before, recorded.Own, []);
-        if (Array.Exists(runs, r => r.Outcome == ApplyOutcome.Refused) || options.DryRun)
-            return EndWithoutChange(runs, options);
+        if (folder is null || Array.Exists(runs, r => r.Outcome == ApplyOutcome.Refused))
+            return await EndWithoutChangeAsync(runs, context).ConfigureAwait(false) with { Error = unreachable };
         cancellationToken.ThrowIfCancellationRequested();
 
         GpuRun[] changing = [.. runs.Where(r => r.Steps.Count > 0)];
-        // Until it is done, it is neither the one nor the other.
-        record = record with { Gpus = [.. record.Gpus.Select(g => Array.Exists(changing, r => r.Gpu.Uuid == g.Uuid) ? g with { IsFinished = false } : g)] };
-        if (changing.Length > 0)
+        if (record is not null && changing.Length > 0)
+        {
+            // Until it is done, it is neither the one nor the other.
+            record = record with { Gpus = [.. record.Gpus.Select(g => Array.Exists(changing, r => r.Gpu.Uuid == g.Uuid) ? g with { IsFinished = false } : g)] };
             folder.Save(record);
+        }
+
         await OnEach(changing, run =>
         {
             run.Execute(cancellationToken);
             if (run.Error is not null)
                 run.Leave();
         }).ConfigureAwait(false);
-        return await EndAsync(folder, record, runs, context, r => r.Outcome is ApplyOutcome.Applied or ApplyOutcome.Unchanged).ConfigureAwait(false);
+        // What is taken back is done with: what stands there from now on is not this apply's.
+        ApplyResult result = await EndAsync(folder, record, runs, context, (run, was) => run.Outcome is ApplyOutcome.Applied or ApplyOutcome.Unchanged ? [] : [was]).ConfigureAwait(false);
+        return result with { Error = result.Error ?? unreachable };
+    }
+
+    private static void Check(ApplyOptions options)
+    {
+        if (options.Patience < TimeSpan.Zero || options.Pause < TimeSpan.Zero)
+            throw new ArgumentException("Patience and Pause cannot be negative.", nameof(options));
+        if (options is { Quiesce: true, Services: null })
+            throw new ArgumentException("To quiesce is to stop services: name them in Services.", nameof(options));
     }
 
     private static void Check(IReadOnlyList<GpuTarget> targets)
@@ -135,9 +164,11 @@ public static class LayoutApplier
 
     private static void Plan(IReadOnlyList<GpuTarget> targets, GpuRun[] runs, ApplyRecord? record)
     {
-        GpuState[] states = GpuReader.ToStates([.. runs.Select(r => r.Reading!)]);
-        for (int i = 0; i < runs.Length; i++)
-            runs[i].Plan(states[i], targets[i], record?.FindUnfinished(runs[i].Gpu.Uuid));
+        // What cannot be read keeps all from being changed, but not the others from being told what would be.
+        (GpuRun Run, GpuTarget Target)[] readable = [.. runs.Zip(targets).Where(r => r.First.Error is null)];
+        GpuState[] states = GpuReader.ToStates([.. readable.Select(r => r.Run.Reading!)]);
+        for (int i = 0; i < readable.Length; i++)
+            readable[i].Run.Plan(states[i], readable[i].Target, record?.FindUnfinished(readable[i].Run.Gpu.Uuid));
     }
 
     private static RecordedGpu ToRecord(GpuTarget target, GpuRun run, ApplyRecord? record)
@@ -148,7 +179,7 @@ public static class LayoutApplier
             target.Layout?.ToString(),
             unfinished?.Before ?? run.Before!,
             run.Goal!,
-            [.. run.Goal!.Instances, .. unfinished?.Own ?? []],
+            LayoutSteps.Union(run.Goal!.Instances, unfinished?.Own ?? []),
             IsFinished: run.Steps.Count == 0 && unfinished is null);
     }
 
@@ -178,50 +209,38 @@ public static class LayoutApplier
         }
     }
 
-    private static ApplyResult EndWithoutChange(GpuRun[] runs, ApplyOptions options)
+    private static async Task<ApplyResult> EndWithoutChangeAsync(GpuRun[] runs, ApplyContext context)
     {
         GpuRun? refused = Array.Find(runs, r => r.Outcome == ApplyOutcome.Refused);
         foreach (GpuRun run in runs)
         {
             if (refused is not null)
                 run.GiveUp(new OperationCanceledException($"{refused.Gpu} was refused."));
-            else if (options.DryRun)
+            else
                 run.SetPlanned();
         }
 
-        return new ApplyResult([.. runs.Select(r => r.ToResult())]);
+        return new ApplyResult([.. runs.Select(r => r.ToResult())]) { Services = context.Options.DryRun ? null : await context.ResumeAsync().ConfigureAwait(false) };
     }
 
-    /// <summary>Lets services go on and closes the record. The result counts more than what fails here.</summary>
-    private static async Task<ApplyResult> EndAsync(ApplyFolder folder, ApplyRecord record, GpuRun[] runs, ApplyContext context, Func<GpuRun, bool> isSettled)
+    /// <summary>Starts services again and closes the record. The result counts more than what fails here.</summary>
+    private static async Task<ApplyResult> EndAsync(
+        ApplyFolder folder, ApplyRecord? record, GpuRun[] runs, ApplyContext context, Func<GpuRun, RecordedGpu, IEnumerable<RecordedGpu>> close)
     {
+        ServiceReport? services = await context.ResumeAsync().ConfigureAwait(false);
         Exception? error = null;
         try
         {
-            await context.ResumeAsync().ConfigureAwait(false);
+            RecordedGpu[] closed = [.. (record?.Gpus ?? []).SelectMany(g => Array.Find(runs, r => r.Gpu.Uuid == g.Uuid) is { } run ? close(run, g) : [g])];
+            if (record is not null && !closed.SequenceEqual(record.Gpus))
+                folder.Save(record with { Gpus = closed });
         }
-#pragma warning disable CA1031 // It is told in the result.
-        catch (Exception e)
-#pragma warning restore CA1031
+        catch (ApplyRecordException e)
         {
             error = e;
         }
 
-        try
-        {
-            ApplyRecord closed = record with
-            {
-                Gpus = [.. record.Gpus.Select(g => Array.Find(runs, r => r.Gpu.Uuid == g.Uuid) is { } run && isSettled(run) ? g with { IsFinished = true } : g)],
-            };
-            if (closed.Gpus.Where((g, i) => g.IsFinished != record.Gpus[i].IsFinished).Any())
-                folder.Save(closed);
-        }
-        catch (ApplyRecordException e)
-        {
-            error ??= e;
-        }
-
-        return new ApplyResult([.. runs.Select(r => r.ToResult())]) { AfterwardsError = error };
+        return new ApplyResult([.. runs.Select(r => r.ToResult())]) { Error = error, Services = services };
     }
 
     /// <summary>A thread for each GPU: native calls block for as long as the driver needs, which the thread pool is not made for.</summary>

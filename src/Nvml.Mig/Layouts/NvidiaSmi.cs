@@ -1,11 +1,10 @@
-using System.ComponentModel;
-using System.Diagnostics;
-
 namespace Nvml.Mig.Layouts;
 
 /// <summary>What only NVIDIA's own tool can do: NVML has no function to reset a GPU.</summary>
 public static class NvidiaSmi
 {
+    private static readonly TimeSpan LongestReset = TimeSpan.FromMinutes(10);
+
     /// <summary>
     /// Runs <c>nvidia-smi --gpu-reset -i UUID</c>. Needs root, and that nothing uses the GPU. Its instances go, a pending MIG mode comes.
     /// </summary>
@@ -17,33 +16,16 @@ public static class NvidiaSmi
     {
         ArgumentNullException.ThrowIfNull(gpu);
         cancellationToken.ThrowIfCancellationRequested();
-        using Process process = new()
-        {
-            StartInfo = new ProcessStartInfo("nvidia-smi", ["--gpu-reset", "-i", gpu.Uuid])
-            {
-                RedirectStandardOutput = true,
-                RedirectStandardError = true,
-                UseShellExecute = false,
-            },
-        };
         try
         {
-            process.Start();
+            // Looked for along PATH alone, and not killed when it is cancelled: a GPU half reset is of no use.
+            await HostCommand.RunAsync("nvidia-smi", ["--gpu-reset", "-i", gpu.Uuid], LongestReset, CancellationToken.None).ConfigureAwait(false);
         }
-        catch (Win32Exception e)
+        catch (HostCommandException e)
         {
-            throw new NvmlException(NvmlReturnCode.NotFound, "nvidia-smi --gpu-reset", $"Cannot reset {gpu}: nvidia-smi cannot be run: {e.Message}.", e);
-        }
-
-        Task<string> output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
-        string error = await process.StandardError.ReadToEndAsync(CancellationToken.None).ConfigureAwait(false);
-        string said = $"{await output.ConfigureAwait(false)} {error}".ReplaceLineEndings(" ").Trim();
-        await process.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
-        // It exits with the nvmlReturn_t of what failed.
-        if (process.ExitCode != 0)
-        {
+            // It exits with the nvmlReturn_t of what failed.
             throw new NvmlException(
-                (NvmlReturnCode)process.ExitCode, "nvidia-smi --gpu-reset", $"Cannot reset {gpu}: nvidia-smi exited with {process.ExitCode} and said: {said}");
+                e.ExitCode is { } code ? (NvmlReturnCode)code : NvmlReturnCode.NotFound, "nvidia-smi --gpu-reset", $"Cannot reset {gpu}: {e.Message}", e);
         }
     }
 }

@@ -96,7 +96,7 @@ public class ApplyCommandTests
     {
         using Nvmig nvmig = new();
 
-        nvmig.Run("rollback").Should().BeEquivalentTo(new { ExitCode = 6, Error = "nvmig: Nothing is recorded: there is nothing to take back.\n" });
+        nvmig.Run("rollback").Should().BeEquivalentTo(new { ExitCode = 6, Error = "nvmig: Nothing is recorded that was not taken back already.\n" });
     }
 
     [Fact]
@@ -141,6 +141,12 @@ public class ApplyCommandTests
         gpus.EnumerateArray().Select(g => g.GetProperty("holds").GetBoolean()).Should().Equal(true, false);
         gpus[1].GetProperty("differences")[0].GetString().Should().Be("GPU instance 1g.5gb at 0:1 is missing.");
         nvmig.Run("assert", "--", "+9").ExitCode.Should().Be(64);
+        using NvmlSimulator simulator = NvmlSimulator.Start(nvmig.Simulate, nvmig.StateFile);
+        nvmig.Run("disable", "-i", "1").ExitCode.Should().Be(19);
+        nvmig.Run("destroy", "--all", "-i", "1").ExitCode.Should().Be(0);
+        nvmig.Run("disable", "-i", "1").ExitCode.Should().Be(0);
+        using IDisposable job = simulator.StartProcess(1, 4711, "train");
+        nvmig.Run("assert", "9", "-i", "1").Should().Match<Nvmig.Answer>(a => a.ExitCode == 65, "who asks whether it is so need not be able to change it");
         nvmig.Run("assert", "3g.21gb").ExitCode.Should().Be(2);
     }
 
@@ -175,8 +181,26 @@ public class ApplyCommandTests
 
         Nvmig.Answer answer = nvmig.Run("apply", "9", "--reset-gpu");
         answer.ExitCode.Should().Be(3);
-        answer.Complaints.Should().ContainSingle().Which.Should().Match("*nvidia-smi exited with 3 and said: not in a virtual machine The GPU is as it was before.");
+        answer.Complaints.Should().ContainSingle().Which.Should().Match("*'nvidia-smi --gpu-reset -i GPU-* ended with exit code 3: not in a virtual machine The GPU is as it was before.");
         File.ReadAllText(folder.File("asked")).Should().MatchRegex("^--gpu-reset -i GPU-[0-9a-f-]{36}\n$");
+    }
+
+    /// <summary>It may run as root, and the current folder may be anybody's.</summary>
+    [Fact]
+    public void What_is_called_nvidia_smi_in_the_current_folder_is_not_run()
+    {
+        using TemporaryFolder folder = new();
+        File.WriteAllText(folder.File("nvidia-smi"), "#!/bin/sh\ntouch \"$(dirname \"$0\")/ran\"\n");
+        File.SetUnixFileMode(folder.File("nvidia-smi"), UnixFileMode.UserRead | UnixFileMode.UserExecute);
+
+        Nvmig.Answer answer = Nvmig.Start(
+            Path.Combine(AppContext.BaseDirectory, "nvmig"),
+            ["--simulate", "A100-SXM4-40GB+vm", "apply", "9", "--reset-gpu"],
+            new Dictionary<string, string?> { ["NVML_STUB_STATE"] = folder.File("machine"), ["PATH"] = "/usr/bin:/bin" },
+            folder.Path);
+
+        answer.ExitCode.Should().Be(6, answer.Error);
+        File.Exists(folder.File("ran")).Should().BeFalse();
     }
 
     [Fact]

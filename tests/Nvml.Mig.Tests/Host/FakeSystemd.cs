@@ -1,8 +1,13 @@
 namespace Nvml.Mig.Tests.Host;
 
-/// <summary>A <c>systemctl</c> on PATH that has its services in files, writes down what it is called for, and fails on command.</summary>
+/// <summary>
+/// A <c>systemctl</c> on PATH that has its services in files, writes down what it is called for, and fails on command. PATH is the
+/// process's: test classes that use it are of one collection, so that there is one at a time.
+/// </summary>
 internal sealed class FakeSystemd : IDisposable
 {
+    public const string Collection = "systemctl on PATH";
+
     private const string Script = """
         #!/bin/sh
         dir=$(dirname "$0")

@@ -1,6 +1,7 @@
 namespace Nvml.Mig.Tests.Host;
 
 /// <summary>Services that hold GPUs are stopped, and exactly those that ran are started again, whatever fails.</summary>
+[Collection(FakeSystemd.Collection)]
 public class GpuServicesTests
 {
     private const string Exporter = "dcgm-exporter.service";

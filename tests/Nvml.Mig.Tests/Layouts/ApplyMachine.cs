@@ -107,6 +107,8 @@ internal sealed class ApplyMachine : IDisposable
     public ApplyResult Rollback(params GpuDevice[] gpus) =>
         LayoutApplier.RollbackAsync(Session, gpus.Length == 0 ? null : gpus, Options).GetAwaiter().GetResult();
 
+    public ApplyResult Rollback(ApplyOptions options) => LayoutApplier.RollbackAsync(Session, null, options).GetAwaiter().GetResult();
+
     /// <summary>A new session, which knows nothing of the GPUs.</summary>
     public void Reopen()
     {

@@ -176,44 +176,17 @@ public class ApplyTests
     }
 
     [Fact]
-    public void A_client_that_nvml_does_not_show_is_said_to_be_one_and_quiesced_if_that_is_possible()
+    public void A_client_that_nvml_does_not_show_is_said_to_be_one()
     {
         using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9", [], ""));
         string[] start = machine.Describe();
-        IDisposable held = machine.Simulator.HoldGpu(0);
+        using IDisposable held = machine.Simulator.HoldGpu(0);
 
         GpuApplyResult refused = machine.Apply("19").Gpus[0];
+
         refused.Outcome.Should().Be(ApplyOutcome.RolledBack);
         refused.Error!.Message.Should().Contain("It is held by a client that NVML does not show.");
         machine.Describe().Should().Equal(start);
-
-        Services services = new(held);
-        machine.Apply("19", machine.Options with { Quiesce = services.StopAsync }).Gpus[0].Outcome.Should().Be(ApplyOutcome.Applied);
-        services.Log.Should().Equal("stopped", "started");
-    }
-
-    [Fact]
-    public void Nothing_is_quiesced_that_need_not_be()
-    {
-        using ApplyMachine machine = ApplyMachine.Start(new Scenario("H200", "9", [], ""));
-        using IDisposable held = machine.Simulator.HoldGpu(0);
-        Services services = new(held);
-
-        machine.Apply("9,19", machine.Options with { Quiesce = services.StopAsync }).IsSuccess.Should().BeTrue();
-
-        services.Log.Should().BeEmpty();
-    }
-
-    [Fact]
-    public void Services_go_on_after_a_failure_too()
-    {
-        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9", [], ""));
-        Services services = new(machine.Simulator.HoldGpu(0));
-        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceCreateGpuInstanceWithPlacement", NvmlReturnCode.Unknown));
-
-        machine.Apply("19", machine.Options with { Quiesce = services.StopAsync }).Gpus[0].Outcome.Should().Be(ApplyOutcome.RolledBack);
-
-        services.Log.Should().Equal("stopped", "started");
     }
 
     [Fact]
@@ -349,22 +322,56 @@ public class ApplyTests
         machine.Invoking(m => m.ApplyTo([new GpuTarget(m.Gpu, Wish.Parse("9"), MigEnabled: false)])).Should().Throw<ArgumentException>();
     }
 
-    /// <summary>Services that hold a GPU until they are stopped.</summary>
-    private sealed class Services(IDisposable held) : IAsyncDisposable
+    /// <summary>The call took effect, failed, and then the GPU could not be read: what it made is ours all the same.</summary>
+    [Fact]
+    public void What_came_of_a_call_is_found_out_as_soon_as_the_gpu_can_be_read_again()
     {
-        public List<string> Log { get; } = [];
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "", [], ""));
+        string[] start = machine.Describe();
+        machine.Simulator.SetFaults(
+            NvmlFault.Return("nvmlDeviceCreateGpuInstanceWithPlacement", NvmlReturnCode.Unknown) with { AfterEffect = true },
+            NvmlFault.Return("nvmlDeviceGetMigMode", NvmlReturnCode.Unknown) with { Nth = 2 },
+            NvmlFault.Return("nvmlDeviceGetMigMode", NvmlReturnCode.Unknown) with { Nth = 3 });
 
-        public Task<IAsyncDisposable> StopAsync(CancellationToken cancellationToken)
-        {
-            Log.Add("stopped");
-            held.Dispose();
-            return Task.FromResult<IAsyncDisposable>(this);
-        }
+        GpuApplyResult gpu = machine.Apply("9").Gpus[0];
 
-        public ValueTask DisposeAsync()
-        {
-            Log.Add("started");
-            return ValueTask.CompletedTask;
-        }
+        gpu.Outcome.Should().Be(ApplyOutcome.RolledBack, gpu.Message);
+        gpu.Steps[0].Outcome.Should().Be(ApplyStepOutcome.Undone);
+        machine.Describe().Should().Equal(start);
+    }
+
+    [Fact]
+    public void Options_that_contradict_themselves_are_refused_before_anything_else()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(A100);
+
+        foreach (ApplyOptions odd in (ApplyOptions[])[machine.Options with { Pause = TimeSpan.FromMilliseconds(-5) }, machine.Options with { Patience = -TimeSpan.FromDays(1) }, machine.Options with { Quiesce = true }])
+            machine.Invoking(m => m.Apply("9", odd)).Should().Throw<ArgumentException>();
+
+        machine.MutatingCalls().Should().Be(0);
+    }
+
+    [Fact]
+    public void A_dry_run_knows_what_a_dead_apply_has_begun()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9:4", [], ""));
+        LeaveUnfinished(machine, "+19:0", "{ \"id\": null, \"profileId\": 19, \"profile\": \"1g.5gb\", \"placement\": { \"start\": 0, \"size\": 1 }, \"computeInstances\": [] }");
+        machine.Gpu.CreateGpuInstance(machine.Gpu.GetGpuInstanceProfile("1g.5gb"), new Placement(0, 1));
+
+        machine.Apply("+19:0", machine.Options with { DryRun = true }).Gpus[0].Outcome.Should().Be(ApplyOutcome.Unchanged);
+    }
+
+    /// <summary>As an apply leaves the record that dies before its end: the goal is what stands there, and one instance more.</summary>
+    private static void LeaveUnfinished(ApplyMachine machine, string wish, string added)
+    {
+        machine.Apply("9:4,19:3").IsSuccess.Should().BeTrue();
+        machine.Apply("9:4").IsSuccess.Should().BeTrue();
+        string file = Path.Combine(machine.RecordFolder, "apply.json");
+        System.Text.Json.Nodes.JsonNode record = System.Text.Json.Nodes.JsonNode.Parse(File.ReadAllText(file))!;
+        System.Text.Json.Nodes.JsonNode gpu = record["gpus"]![0]!;
+        gpu["isFinished"] = false;
+        gpu["wish"] = wish;
+        gpu["goal"]!["instances"]!.AsArray().Insert(0, System.Text.Json.Nodes.JsonNode.Parse(added));
+        File.WriteAllText(file, record.ToJsonString());
     }
 }
