@@ -1,28 +1,57 @@
 using System.CommandLine;
 using Nvml.Mig.Cli.Output;
+using Nvml.Mig.Configuration;
 using Nvml.Mig.Layouts;
 using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli.Commands;
 
-/// <summary><c>nvmig export</c>: the layout of each GPU as text that <c>apply</c> takes.</summary>
+/// <summary><c>nvmig export</c>: the layout of each GPU as text or as a file that <c>apply</c> takes.</summary>
 internal static class ExportCommand
 {
+    private const string Ours = "nvmig";
+    private const string MigParted = "mig-parted";
+
+    private static readonly Option<string?> Format = new("--format")
+    {
+        Description = $"Print a layout file: {Ours} for our own format, with placements, or {MigParted} for mig-parted's, which has none. 'apply -f' takes both.",
+        HelpName = "FORMAT",
+    };
+
+    private static readonly Option<string?> Label = new("--label")
+    {
+        Description = "With --format: the label of the layout in the file; by default current.",
+        HelpName = "LABEL",
+    };
+
     public static Command Build()
     {
-        Command command = new("export", "Print how each GPU is divided, placements included, in the words that 'apply' takes.");
-        command.SetAction(parsed => Machine.Run(parsed, Run));
+        Command command = new("export", "Print how each GPU is divided, placements included, in the words that 'apply' takes, or with --format as a file.") { Format, Label };
+        Format.AcceptOnlyFromAmong(Ours, MigParted);
+        command.SetAction(parsed => Machine.Run(parsed, machine => Run(parsed, machine)));
         return command;
     }
 
-    private static int Run(Machine machine)
+    private static int Run(ParseResult parsed, Machine machine)
     {
+        string? format = parsed.GetValue(Format);
+        if (format is not null && machine.Json)
+            throw new UsageException("--format prints a layout file, which is YAML: it does not go with --json.");
+        if (format is null && parsed.GetValue(Label) is not null)
+            throw new UsageException("--label is the name of a layout in a file: it goes with --format.");
         IReadOnlyList<GpuDevice> gpus = machine.GpusToChange();
-        ExportEntry[] layouts = [.. GpuReader.ReadStates(gpus).Select((state, i) =>
+        (GpuDevice Gpu, MigMode Mode, Wish Layout)[] read = [.. GpuReader.ReadStates(gpus).Zip(gpus, (state, gpu) => (gpu, gpu.GetMigMode(), Wish.For(state)))];
+        if (format is not null)
         {
-            MigMode mode = gpus[i].GetMigMode();
-            return new ExportEntry(gpus[i].Index, gpus[i].Uuid, gpus[i].Name, MigModeEntry.From(mode), mode.Current ? Wish.For(state).ToString() : null);
-        })];
+            Console.Out.Write(LayoutFile.For(
+                parsed.GetValue(Label) ?? "current",
+                read.Select(r => new ResolvedGpu(GpuIdentity.From(r.Gpu), r.Mode.Current, r.Mode.Current ? r.Layout : null)),
+                format == Ours ? LayoutFileFormat.Nvmig : LayoutFileFormat.MigParted));
+            return ExitCodes.Success;
+        }
+
+        ExportEntry[] layouts = [.. read.Select(r =>
+            new ExportEntry(r.Gpu.Index, r.Gpu.Uuid, r.Gpu.Name, MigModeEntry.From(r.Mode), r.Mode.Current ? r.Layout.ToString() : null))];
         if (machine.Json)
         {
             Documents.Print(new ExportDocument(layouts));

@@ -90,6 +90,39 @@ public class LayoutFileCommandTests
         nvmig.Run("apply", "3g.20gb", "-c", "mixed").ExitCode.Should().Be(64);
     }
 
+    [Fact]
+    public void What_is_exported_as_a_file_makes_the_same_layout_on_an_empty_machine()
+    {
+        using Nvmig nvmig = new("A100-SXM4-40GB*3");
+        nvmig.Run("apply", "9:0/2c:0/1c:2,19:4,19:6", "-i", "0,1").ExitCode.Should().Be(0);
+        string before = nvmig.Run("export").Out;
+        string list = nvmig.Run("list").Out;
+        string file = Write(nvmig, nvmig.Run("export", "--format", "nvmig", "--label", "night").Out);
+        nvmig.Run("destroy", "--all").ExitCode.Should().Be(0);
+        nvmig.Run("disable").ExitCode.Should().Be(0);
+
+        nvmig.Run("apply", "-f", file, "-c", "night").ExitCode.Should().Be(0);
+
+        nvmig.Run("export").Out.Should().Be(before);
+        nvmig.Run("list").Out.Should().Be(list, "the UUIDs follow from the places");
+    }
+
+    [Fact]
+    public void What_is_exported_for_mig_parted_has_its_devices_and_no_places()
+    {
+        using Nvmig nvmig = new("A100-SXM4-40GB*2");
+        nvmig.Run("apply", "9:0,19:4,19:6", "-i", "1").ExitCode.Should().Be(0);
+        string yaml = nvmig.Run("export", "--format", "mig-parted").Out;
+
+        yaml.Should().StartWith("version: v1\nmig-configs:\n  current:\n").And.Contain("1g.5gb: 2").And.NotContain(":4");
+        nvmig.Run("assert", "-f", Write(nvmig, yaml)).ExitCode.Should().Be(0);
+        nvmig.Run("apply", "9/none", "-i", "1").ExitCode.Should().Be(0);
+        nvmig.Run("export", "--format", "mig-parted").Complaints.Should().ContainSingle().Which.Should().Contain("mig-parted's format cannot express what is on GPU 1");
+        nvmig.Run("export", "--format", "nvmig", "--json").ExitCode.Should().Be(64);
+        nvmig.Run("export", "--label", "x").ExitCode.Should().Be(64);
+        nvmig.Run("export", "--format", "xml").ExitCode.Should().Be(64);
+    }
+
     private static string Write(Nvmig nvmig, string text)
     {
         string file = Path.Combine(nvmig.Folder, "layouts.yaml");
