@@ -13,10 +13,17 @@ internal static unsafe partial class StubControls
 
     static StubControls() => NativeLibrary.SetDllImportResolver(typeof(StubControls).Assembly, Resolve);
 
-    /// <summary>
-    /// The stub beside this program: in a folder of its own, where nobody who looks for the driver's library finds it by accident.
-    /// </summary>
-    public static string LibraryPath { get; } = Path.Combine(AppContext.BaseDirectory, "nvml-stub", "libnvidia-ml.so.1");
+    private static readonly string[] Folders =
+    [
+        // Where the host found the native libraries of packages: beside the program, or below it by runtime identifier.
+        .. (AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries),
+        AppContext.BaseDirectory,
+    ];
+
+    /// <summary>The stub, which has a name of its own: nobody who looks for the driver's library finds it by accident.</summary>
+    public static string LibraryPath { get; } =
+        Folders.Select(folder => Path.Combine(folder, "libnvml-stub.so")).FirstOrDefault(File.Exists)
+        ?? Path.Combine(AppContext.BaseDirectory, "libnvml-stub.so");
 
     [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int nvmlStubConfigure(string gpus, string? stateFile, byte* message, uint messageLength);
@@ -63,7 +70,10 @@ internal static unsafe partial class StubControls
     public static partial int nvmlStubReboot();
 
     private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? searchPath) =>
-        name == Name ? NativeLibrary.Load(LibraryPath) : 0;
+        name != Name ? 0 // not ours to find
+            : File.Exists(LibraryPath) ? NativeLibrary.Load(LibraryPath)
+            : throw new DllNotFoundException(
+                $"The simulated driver, {Path.GetFileName(LibraryPath)}, is in none of {string.Join(", ", Folders.Distinct(StringComparer.Ordinal))}. There is one for Linux on x86-64, and it must stay with the program.");
 }
 
 /// <summary>A GPU model, as nvmlStubGetModel describes it.</summary>

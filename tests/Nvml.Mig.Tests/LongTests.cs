@@ -8,3 +8,14 @@ internal static class LongTests
 
     public static bool Wanted { get; } = Environment.GetEnvironmentVariable(Variable) == "1";
 }
+
+/// <summary>A test that has a long form only.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class LongFactAttribute : FactAttribute
+{
+    public LongFactAttribute()
+    {
+        if (!LongTests.Wanted)
+            Skip = $"It takes long: set {LongTests.Variable}=1.";
+    }
+}

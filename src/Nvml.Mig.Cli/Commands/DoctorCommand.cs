@@ -80,7 +80,7 @@ internal static class DoctorCommand
             Try("nvmlVersion", session.GetNvmlVersion),
             Try("cudaVersion", () => session.GetCudaVersion().ToString()),
             session.LibraryPath,
-            LibraryFile(),
+            LibraryFile() ?? (Path.IsPathFullyQualified(session.LibraryPath) ? session.LibraryPath : null),
             session.GetFunctions(),
             unread);
 

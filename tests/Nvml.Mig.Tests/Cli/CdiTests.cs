@@ -74,7 +74,7 @@ public class CdiTests
     {
         using Nvmig nvmig = new();
         nvmig.Run("create", "3g.20gb", "--enable-mig").ExitCode.Should().Be(0);
-        nvmig.Environment["NVML_LIBRARY_PATH"] = Path.Combine(Nvmig.StubFolder, "libnvidia-ml.so.1");
+        nvmig.Environment["NVML_LIBRARY_PATH"] = Nvmig.Stub;
         nvmig.Environment["NVML_STUB_GPUS"] = nvmig.Simulate;
         using FakeHost host = new();
 

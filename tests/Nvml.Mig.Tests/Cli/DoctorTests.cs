@@ -65,7 +65,7 @@ public class DoctorTests
         report.GetProperty("time").GetDateTimeOffset().Should().BeOnOrAfter(before);
         report.GetProperty("system").GetProperty("simulated").GetString().Should().Be("A100-SXM4-40GB");
         report.GetProperty("host").ValueKind.Should().Be(JsonValueKind.Null, "a simulated machine has none");
-        report.GetProperty("driver").GetProperty("libraryFile").GetString().Should().EndWith("/nvml-stub/libnvidia-ml.so.1");
+        report.GetProperty("driver").GetProperty("libraryFile").GetString().Should().Be(Nvmig.Stub);
         report.GetProperty("driver").GetProperty("functions").EnumerateObject().Should().AllSatisfy(f => f.Value.GetBoolean().Should().BeTrue());
         JsonElement gpu = report.GetProperty("gpus")[0];
         gpu.GetProperty("architecture").GetString().Should().Be("Ampere");
@@ -315,7 +315,7 @@ public class DoctorTests
     public void On_an_old_driver_it_says_what_is_missing()
     {
         using Nvmig nvmig = new();
-        nvmig.Environment["NVML_LIBRARY_PATH"] = Path.Combine(Nvmig.StubFolder, "470/libnvidia-ml.so.1");
+        nvmig.Environment["NVML_LIBRARY_PATH"] = Nvmig.Stub470;
         nvmig.Environment["NVML_STUB_GPUS"] = "A100-SXM4-40GB";
 
         Nvmig.Answer answer = nvmig.RunBare("doctor", "--json");

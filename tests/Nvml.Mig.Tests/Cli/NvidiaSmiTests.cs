@@ -101,7 +101,7 @@ public class NvidiaSmiTests
     internal static Nvmig.Answer Smi(Nvmig nvmig, params string[] arguments) =>
         Nvmig.Start(NvidiaSmiFactAttribute.Path!, arguments, new Dictionary<string, string?>
         {
-            ["LD_LIBRARY_PATH"] = Nvmig.StubFolder,
+            ["LD_LIBRARY_PATH"] = Repository.File("artifacts/native-stubs"),
             ["NVML_STUB_GPUS"] = nvmig.Simulate,
             ["NVML_STUB_STATE"] = nvmig.StateFile,
             ["NVML_STUB_PRIVILEGES"] = nvmig.Environment.GetValueOrDefault("NVML_STUB_PRIVILEGES"),

@@ -23,7 +23,11 @@ internal sealed class Nvmig : IDisposable
     /// <summary>Set for each run; null takes a variable away.</summary>
     public Dictionary<string, string?> Environment { get; } = [];
 
-    public static string StubFolder => Path.Combine(AppContext.BaseDirectory, "nvml-stub");
+    /// <summary>The simulated driver.</summary>
+    public static string Stub => Path.Combine(AppContext.BaseDirectory, "libnvml-stub.so");
+
+    /// <summary>The simulated driver with R470's functions only.</summary>
+    public static string Stub470 => Path.Combine(AppContext.BaseDirectory, "libnvml-stub-470.so");
 
     /// <summary>Runs it on the simulated machine.</summary>
     public Answer Run(params string[] arguments) => RunBare(["--simulate", Simulate, .. arguments]);

@@ -10,7 +10,7 @@ public class OldDriverTests
     [Fact]
     public void On_r470_names_are_made_from_numbers_and_everything_else_is_the_same()
     {
-        using Nvmig nvmig = OnLibrary("470/libnvidia-ml.so.1", "A100-SXM4-40GB");
+        using Nvmig nvmig = OnLibrary(Nvmig.Stub470, "A100-SXM4-40GB");
 
         JsonElement profiles = nvmig.RunBare("profiles", "--json").Json.GetProperty("gpus")[0].GetProperty("profiles");
         Nvmig.Answer created = nvmig.RunBare("create", "3g.20gb,1g.5gb+me", "--enable-mig", "--json");
@@ -27,8 +27,8 @@ public class OldDriverTests
     [Fact]
     public void A_driver_that_knows_no_struct_version_of_ours_is_asked_without()
     {
-        using Nvmig versioned = OnLibrary("470/libnvidia-ml.so.1", "A100-SXM4-40GB");
-        using Nvmig nvmig = OnLibrary("libnvidia-ml.so.1", "A100-SXM4-40GB");
+        using Nvmig versioned = OnLibrary(Nvmig.Stub470, "A100-SXM4-40GB");
+        using Nvmig nvmig = OnLibrary(Nvmig.Stub, "A100-SXM4-40GB");
         nvmig.Environment["NVML_STUB_DRIVER"] = "470";
 
         nvmig.RunBare("profiles", "--json").Out.Should().Be(versioned.RunBare("profiles", "--json").Out);
@@ -42,7 +42,7 @@ public class OldDriverTests
     [Fact]
     public void Before_r510_no_3g_stands_beside_a_4g()
     {
-        using Nvmig nvmig = OnLibrary("470/libnvidia-ml.so.1", "A100-SXM4-40GB");
+        using Nvmig nvmig = OnLibrary(Nvmig.Stub470, "A100-SXM4-40GB");
         nvmig.RunBare("create", "4g.20gb,3g.20gb", "--enable-mig").ExitCode.Should().Be(23);
     }
 
@@ -54,7 +54,7 @@ public class OldDriverTests
     [InlineData("580", "580.159.04", 7)]
     public void Every_branch_is_enumerated_to_where_its_profiles_end(string branch, string version, int profiles)
     {
-        using Nvmig nvmig = OnLibrary(branch == "470" ? "470/libnvidia-ml.so.1" : "libnvidia-ml.so.1", "A100-SXM4-40GB");
+        using Nvmig nvmig = OnLibrary(branch == "470" ? Nvmig.Stub470 : Nvmig.Stub, "A100-SXM4-40GB");
         nvmig.Environment["NVML_STUB_DRIVER"] = branch;
 
         nvmig.RunBare("devices", "--json").Json.GetProperty("driverVersion").GetString().Should().Be(version);
@@ -76,7 +76,7 @@ public class OldDriverTests
     private static Nvmig OnLibrary(string library, string gpus)
     {
         Nvmig nvmig = new(gpus);
-        nvmig.Environment["NVML_LIBRARY_PATH"] = Path.Combine(Nvmig.StubFolder, library);
+        nvmig.Environment["NVML_LIBRARY_PATH"] = library;
         nvmig.Environment["NVML_STUB_GPUS"] = gpus;
         return nvmig;
     }

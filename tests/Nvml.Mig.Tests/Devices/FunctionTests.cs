@@ -269,7 +269,7 @@ public class FunctionTests
     {
         using Nvmig nvmig = new();
         string trace = Path.Combine(nvmig.Folder, "trace");
-        nvmig.Environment["NVML_LIBRARY_PATH"] = Path.Combine(Nvmig.StubFolder, "470/libnvidia-ml.so.1");
+        nvmig.Environment["NVML_LIBRARY_PATH"] = Nvmig.Stub470;
         nvmig.Environment["NVML_STUB_GPUS"] = "A100-SXM4-40GB";
         nvmig.Environment["NVML_STUB_TRACE"] = trace;
 

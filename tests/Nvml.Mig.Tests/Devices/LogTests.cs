@@ -23,7 +23,7 @@ public class LogTests
 
         string[] expected =
         [
-            "Debug 1: NVML session opened on *libnvidia-ml.so.1",
+            "Debug 1: NVML session opened on *libnvml-stub.so",
             "Information 10: Set MIG mode of GPU 0 (GPU-*) to True: Activated, in * ms",
             "Information 11: Created GPU instance 2 (3g.20gb at 4:4) on GPU 0 (GPU-*) in * ms",
             "Information 13: Created compute instance 0 (3g.20gb at 0:3) in GPU instance 2 of GPU 0 (GPU-*) in * ms",

@@ -194,7 +194,7 @@ public class SessionTests
         using SimulatedGpu machine = SimulatedGpu.Start(migEnabled: false);
 
         FluentActions.Invoking(() => NvmlSession.Open("/somewhere/else/libnvidia-ml.so.1"))
-            .Should().Throw<InvalidOperationException>().WithMessage("This process already uses the NVML library *nvml-stub*");
+            .Should().Throw<InvalidOperationException>().WithMessage("This process already uses the NVML library *libnvml-stub.so*");
         FluentActions.Invoking(() => NvmlSession.Open())
             .Should().Throw<InvalidOperationException>("a simulated machine must not pass for the real one");
     }

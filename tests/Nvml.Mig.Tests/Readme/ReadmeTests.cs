@@ -2,7 +2,7 @@ using Nvml.Mig.Tests.Cli;
 
 namespace Nvml.Mig.Tests.Readme;
 
-/// <summary>The README does what it says: its programs compile and run, its commands work on the simulated machine.</summary>
+/// <summary>The README files do what they say: their programs compile and run, their commands work on the simulated machine.</summary>
 public class ReadmeTests
 {
     private const string FromClone = "dotnet run --project src/Nvml.Mig.Cli -- ";
@@ -10,12 +10,20 @@ public class ReadmeTests
     /// <summary>Lines that a test does not run: they would run the tests in the tests, or install something.</summary>
     private static readonly string[] NotRun = ["dotnet test", "dotnet pack ", "dotnet tool install "];
 
+    public static TheoryData<string> WithCommands =>
+        new(ReadmeFile.All.Where(file => ReadmeFile.Blocks(file, "sh").Count > 0).Select(file => Path.GetRelativePath(Repository.File("."), file)));
+
     [Fact]
-    public void Its_shell_lines_work_and_print_what_it_shows()
+    public void The_first_command_needs_nothing_but_the_clone() =>
+        ReadmeFile.Blocks(ReadmeFile.Main, "sh")[0].Code.Should().StartWith(FromClone);
+
+    [Theory]
+    [MemberData(nameof(WithCommands))]
+    public void Shell_lines_work_and_print_what_is_shown(string file)
     {
         using Nvmig nvmig = new();
         List<string> run = [];
-        foreach ((string code, string? output) in Blocks("sh"))
+        foreach ((string code, string? output) in ReadmeFile.Blocks(Repository.File(file), "sh"))
         {
             string printed = "";
             foreach (string line in code.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
@@ -29,17 +37,16 @@ public class ReadmeTests
             }
 
             if (output is not null)
-                Lines(printed).Should().Equal(Lines(output), "that is what the README shows");
+                ReadmeFile.Lines(printed).Should().Equal(ReadmeFile.Lines(output), "that is what the README shows");
         }
 
         run.Should().HaveCountGreaterThan(5);
-        run[0].Should().StartWith(FromClone, "the first command needs nothing but the clone");
     }
 
     [Fact]
-    public void Its_programs_compile_and_print_what_it_shows()
+    public void Programs_compile_and_print_what_is_shown()
     {
-        List<(string Code, string? Output)> programs = Blocks("csharp");
+        List<(string Code, string? Output)> programs = [.. ReadmeFile.All.SelectMany(file => ReadmeFile.Blocks(file, "csharp")).Distinct()];
         programs.Should().NotBeEmpty();
         foreach ((string code, string? output) in programs)
         {
@@ -60,7 +67,7 @@ public class ReadmeTests
                     <Reference Include="{AppContext.BaseDirectory}Nvml.Mig.Simulator.dll" />
                     <Reference Include="{AppContext.BaseDirectory}YamlDotNet.dll" />
                     <Reference Include="{AppContext.BaseDirectory}Microsoft.Extensions.Logging.Abstractions.dll" />
-                    <None Include="{Nvmig.StubFolder}/libnvidia-ml.so.1" Link="nvml-stub/libnvidia-ml.so.1" CopyToOutputDirectory="PreserveNewest" />
+                    <None Include="{Nvmig.Stub}" CopyToOutputDirectory="PreserveNewest" />
                   </ItemGroup>
                 </Project>
                 """);
@@ -69,7 +76,7 @@ public class ReadmeTests
 
             answer.ExitCode.Should().Be(0, answer.Out + answer.Error);
             if (output is not null)
-                Lines(answer.Out).Should().Equal(Lines(output), "that is what the README shows");
+                ReadmeFile.Lines(answer.Out).Should().Equal(ReadmeFile.Lines(output), "that is what the README shows");
         }
     }
 
@@ -91,46 +98,9 @@ public class ReadmeTests
         {
             line.Should().MatchRegex("^(sudo )?nvmig ", "the test knows no other command");
             rest = line[(line.IndexOf("nvmig ", StringComparison.Ordinal) + "nvmig ".Length)..];
-            environment["NVML_LIBRARY_PATH"] = Path.Combine(Nvmig.StubFolder, "libnvidia-ml.so.1");
+            environment["NVML_LIBRARY_PATH"] = Nvmig.Stub;
         }
 
         return Nvmig.Start("/bin/sh", ["-c", $"'{Path.Combine(AppContext.BaseDirectory, "nvmig")}' {rest}"], environment);
     }
-
-    /// <summary>The blocks of a language, each with the text block that follows it at once, if one does.</summary>
-    private static List<(string Code, string? Output)> Blocks(string language)
-    {
-        List<(string Language, string Text, bool Adjacent)> all = [];
-        string? open = null;
-        List<string> text = [];
-        bool adjacent = false;
-        foreach (string line in File.ReadAllLines(Path.Combine(AppContext.BaseDirectory, "Readme", "README.md")))
-        {
-            if (open is null && line.StartsWith("```", StringComparison.Ordinal))
-            {
-                open = line[3..];
-                text.Clear();
-            }
-            else if (open is not null && line == "```")
-            {
-                all.Add((open, string.Join('\n', text), adjacent));
-                open = null;
-                adjacent = true;
-            }
-            else if (open is not null)
-            {
-                text.Add(line);
-            }
-            else if (line.Length > 0)
-            {
-                adjacent = false;
-            }
-        }
-
-        return [.. all.Select((block, i) => (block.Language, block.Text, Next: all.ElementAtOrDefault(i + 1)))
-            .Where(block => block.Language == language)
-            .Select(block => (block.Text, block.Next is { Language: "text", Adjacent: true } ? block.Next.Text : null))];
-    }
-
-    private static IEnumerable<string> Lines(string text) => text.TrimEnd().Split('\n').Select(line => line.TrimEnd());
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Nvml.Mig.Interop;
+using Nvml.Mig.Tests.Cli;
 
 namespace Nvml.Mig.Tests.Simulator;
 
@@ -320,7 +321,7 @@ public unsafe class TelemetryTests
     [Fact]
     public void An_older_driver_does_not_know_the_newer_field_values()
     {
-        nint library = NativeLibrary.Load(Path.Combine(Path.GetDirectoryName(StubControls.LibraryPath)!, "470", "libnvidia-ml.so.1"));
+        nint library = NativeLibrary.Load(Nvmig.Stub470);
         ((delegate* unmanaged<nvmlReturn_t>)NativeLibrary.GetExport(library, "nvmlInit_v2"))().Should().Be(nvmlReturn_t.NVML_SUCCESS);
         nint gpu;
         nvmlFieldValue_t* fields = stackalloc nvmlFieldValue_t[2];

@@ -1,0 +1,132 @@
+using System.IO.Compression;
+using System.Runtime.InteropServices;
+using System.Xml.Linq;
+using Nvml.Mig.Tests.Readme;
+
+namespace Nvml.Mig.Tests.Packages;
+
+/// <summary>The packages, as those use them who have nothing else of ours.</summary>
+public sealed class PackageTests(PackedPackages packages) : IClassFixture<PackedPackages>
+{
+    private static readonly string[] Native =
+        ["runtimes/linux-x64/native/libnvml-stub-470.so", "runtimes/linux-x64/native/libnvml-stub.so"];
+
+    /// <summary>
+    /// Opens NVML without a path where a simulated machine runs, and says what it got. On a machine with a driver that is the driver.
+    /// </summary>
+    private const string OpensTheDriver = """
+        using Nvml.Mig;
+        using Nvml.Mig.Simulator;
+
+        using NvmlSimulator simulator = NvmlSimulator.Start();
+        try
+        {
+            using NvmlSession session = NvmlSession.Open();
+            Console.WriteLine("a driver");
+        }
+        catch (NvmlException e)
+        {
+            Console.WriteLine(e.Code);
+        }
+
+        Console.WriteLine($"{simulator.GetCallCount()} calls of {Path.GetFileName(simulator.LibraryPath)}");
+        """;
+
+    [Theory]
+    [InlineData("Nvml.Mig", "lib/net10.0/Nvml.Mig.dll", "lib/net10.0/Nvml.Mig.xml")]
+    [InlineData("Nvml.Mig.Configuration", "lib/net10.0/Nvml.Mig.Configuration.dll", "lib/net10.0/Nvml.Mig.Configuration.xml")]
+    [InlineData("Nvml.Mig.Simulator", "lib/net10.0/Nvml.Mig.Simulator.dll", "lib/net10.0/Nvml.Mig.Simulator.xml")]
+    [InlineData("nvmig", "tools/net10.0/any/nvmig.dll", "tools/net10.0/any/libnvml-stub.so")]
+    public void A_package_has_what_its_page_shows_and_what_debuggers_ask_for(string id, params string[] files)
+    {
+        using ZipArchive package = ZipFile.OpenRead(Path.Combine(packages.Feed, $"{id}.{packages.Version}.nupkg"));
+        using ZipArchive symbols = ZipFile.OpenRead(Path.Combine(packages.Feed, $"{id}.{packages.Version}.snupkg"));
+
+        package.Entries.Select(e => e.FullName).Should().Contain([.. files, "README.md", "icon.png"]);
+        symbols.Entries.Select(e => e.FullName).Should().Contain(Path.ChangeExtension(files[0], "pdb"));
+        using Stream nuspec = package.GetEntry($"{id}.nuspec")!.Open();
+        XElement metadata = XDocument.Load(nuspec).Root!.Elements().First();
+        Dictionary<string, string> said = metadata.Elements().GroupBy(e => e.Name.LocalName, e => e.Value).ToDictionary(g => g.Key, g => g.First());
+        said.Should().Contain("license", "MIT").And.Contain("readme", "README.md").And.Contain("icon", "icon.png");
+        said["description"].Should().NotBeEmpty();
+        said["tags"].Should().Contain("mig");
+    }
+
+    [Fact]
+    public void Nothing_else_is_packed() =>
+        Directory.GetFiles(packages.Feed, "*.nupkg").Select(file => Path.GetFileName(file)[..^(packages.Version.Length + ".nupkg".Length + 1)])
+            .Should().BeEquivalentTo("Nvml.Mig", "Nvml.Mig.Configuration", "Nvml.Mig.Simulator", "nvmig");
+
+    [Fact]
+    public void No_package_has_a_file_with_the_drivers_name()
+    {
+        string[] all = [.. Directory.GetFiles(packages.Feed).SelectMany(Files)];
+
+        all.Should().Contain(Native).And.NotContain(file => file.Contains("nvidia-ml", StringComparison.OrdinalIgnoreCase));
+    }
+
+    [Fact]
+    public void The_readmes_first_program_runs_on_the_packages()
+    {
+        (string code, string? output) = ReadmeFile.Blocks(ReadmeFile.Main, "csharp")[0];
+
+        string printed = packages.Run("dotnet", ["run"], packages.Write("Sample", code));
+
+        ReadmeFile.Lines(printed).Should().Equal(ReadmeFile.Lines(output!));
+    }
+
+    [Theory]
+    [InlineData("Portable")]
+    [InlineData("Specific", "-r", "linux-x64", "--no-self-contained")]
+    public void A_program_with_the_simulator_does_not_take_it_for_the_driver(string name, params string[] options)
+    {
+        string folder = packages.Write(name, OpensTheDriver);
+        packages.Run("dotnet", ["publish", "-o", "out", .. options], folder);
+
+        string[] printed = packages.Run(Path.Combine(folder, "out", name), [], folder).Split('\n');
+
+        printed[0].Should().Be(NativeLibrary.TryLoad("libnvidia-ml.so.1", out _) ? "a driver" : "LibraryNotFound");
+        printed[1].Should().Be("0 calls of libnvml-stub.so");
+    }
+
+    [Fact]
+    public void The_tool_has_its_simulator_with_it()
+    {
+        packages.Run("dotnet", ["tool", "install", "nvmig", "--version", packages.Version, "--tool-path", packages.PathOf("tools")], null);
+
+        packages.Run(packages.PathOf("tools/nvmig"), ["simulate", "models"], null).Should().Contain("A100-SXM4-40GB");
+    }
+
+    /// <summary>
+    /// All of the packages is kept, so that the linker looks at all of it. Its warnings are errors, as those of the analyzers for
+    /// ahead-of-time compilation are where the packages are built.
+    /// </summary>
+    [LongFact]
+    public void The_readmes_first_program_runs_trimmed_in_a_single_file_without_a_warning()
+    {
+        (string code, string? output) = ReadmeFile.Blocks(ReadmeFile.Main, "csharp")[0];
+        string folder = packages.Write("Trimmed", code, """
+              <PropertyGroup>
+                <RuntimeIdentifier>linux-x64</RuntimeIdentifier>
+                <SelfContained>true</SelfContained>
+                <PublishSingleFile>true</PublishSingleFile>
+                <PublishTrimmed>true</PublishTrimmed>
+                <TrimmerSingleWarn>false</TrimmerSingleWarn>
+              </PropertyGroup>
+              <ItemGroup>
+                <TrimmerRootAssembly Include="Nvml.Mig;Nvml.Mig.Configuration;Nvml.Mig.Simulator" />
+              </ItemGroup>
+            """);
+        packages.Run("dotnet", ["publish", "-o", "out"], folder);
+
+        string printed = packages.Run(Path.Combine(folder, "out", "Trimmed"), [], folder);
+
+        ReadmeFile.Lines(printed).Should().Equal(ReadmeFile.Lines(output!));
+    }
+
+    private static IEnumerable<string> Files(string package)
+    {
+        using ZipArchive archive = ZipFile.OpenRead(package);
+        return [.. archive.Entries.Select(e => e.FullName)];
+    }
+}

@@ -1,0 +1,48 @@
+namespace Nvml.Mig.Tests.Readme;
+
+/// <summary>The README files, of the repository and of the packages.</summary>
+internal static class ReadmeFile
+{
+    public static string Main { get; } = Repository.File("README.md");
+
+    public static IReadOnlyList<string> All { get; } =
+        [Main, .. Directory.GetDirectories(Repository.File("src")).Select(project => Path.Combine(project, "README.md")).Where(File.Exists).Order(StringComparer.Ordinal)];
+
+    /// <summary>The blocks of a language, each with the text block that follows it at once, if one does.</summary>
+    public static List<(string Code, string? Output)> Blocks(string file, string language)
+    {
+        List<(string Language, string Text, bool Adjacent)> all = [];
+        string? open = null;
+        List<string> text = [];
+        bool adjacent = false;
+        foreach (string line in File.ReadAllLines(file))
+        {
+            if (open is null && line.StartsWith("```", StringComparison.Ordinal))
+            {
+                open = line[3..];
+                text.Clear();
+            }
+            else if (open is not null && line == "```")
+            {
+                all.Add((open, string.Join('\n', text), adjacent));
+                open = null;
+                adjacent = true;
+            }
+            else if (open is not null)
+            {
+                text.Add(line);
+            }
+            else if (line.Length > 0)
+            {
+                adjacent = false;
+            }
+        }
+
+        return [.. all.Select((block, i) => (block.Language, block.Text, Next: all.ElementAtOrDefault(i + 1)))
+            .Where(block => block.Language == language)
+            .Select(block => (block.Text, block.Next is { Language: "text", Adjacent: true } ? block.Next.Text : null))];
+    }
+
+    /// <summary>The lines of an output, without what cannot be seen of them.</summary>
+    public static IEnumerable<string> Lines(string text) => text.TrimEnd().Split('\n').Select(line => line.TrimEnd());
+}
