@@ -42,6 +42,13 @@ namespace Nvml.Mig.Configuration;
 /// <c>mig-enabled: false</c>.
 /// </para>
 /// </remarks>
+/// <example>
+/// <code>
+/// NamedLayout layout = LayoutFile.Read("/etc/nvidia-mig-manager/config.yaml").GetLayout("all-balanced");
+/// foreach (ResolvedGpu wanted in layout.Resolve([.. session.Devices.Select(GpuIdentity.From)]).Gpus)
+///     Console.WriteLine($"GPU {wanted.Gpu.Index}: {wanted.Wish?.ToString() ?? "without MIG"}");
+/// </code>
+/// </example>
 public sealed class LayoutFile
 {
     internal LayoutFile(LayoutFileFormat format, IReadOnlyList<NamedLayout> layouts, FileLocation? location = null)

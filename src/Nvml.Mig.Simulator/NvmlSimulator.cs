@@ -61,6 +61,7 @@ public sealed class NvmlSimulator : IDisposable
     public string? StateFile { get; }
 
     /// <summary>The GPU models that the simulator knows, those of which too little is known to simulate them last.</summary>
+    /// <exception cref="DllNotFoundException">The simulated driver, <c>libnvml-stub.so</c>, is not beside the program.</exception>
     public static unsafe IReadOnlyList<SimulatedModel> Models
     {
         get
@@ -99,6 +100,7 @@ public sealed class NvmlSimulator : IDisposable
     /// </exception>
     /// <exception cref="InvalidOperationException">A session on the machine before is still open.</exception>
     /// <exception cref="TimeoutException">The machine before was not disposed of within a minute.</exception>
+    /// <exception cref="DllNotFoundException">The simulated driver, <c>libnvml-stub.so</c>, is not beside the program.</exception>
     public static NvmlSimulator Start(string gpus = "A100-SXM4-40GB", string? stateFile = null)
     {
         ArgumentNullException.ThrowIfNull(gpus);
@@ -139,6 +141,7 @@ public sealed class NvmlSimulator : IDisposable
     /// How often this process has called a native function since the machine started: what costs time on real hardware.
     /// </summary>
     /// <param name="function">Its name, such as <c>nvmlDeviceGetMigMode</c>; null for all together.</param>
+    /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
     public long GetCallCount(string? function = null)
     {
         ThrowIfDisposed();
@@ -150,6 +153,7 @@ public sealed class NvmlSimulator : IDisposable
     /// </summary>
     /// <param name="faults">The faults, at most 32; none to be at peace again.</param>
     /// <exception cref="NvmlException">A function's name is not one of NVML's, or there are too many.</exception>
+    /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
     public unsafe void SetFaults(params IEnumerable<NvmlFault> faults)
     {
         ThrowIfDisposed();
@@ -159,6 +163,7 @@ public sealed class NvmlSimulator : IDisposable
 
     /// <summary>Sets how long native calls of this process take.</summary>
     /// <param name="latency">As long as the simulator needs, or as on hardware.</param>
+    /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
     public unsafe void SetLatency(SimulatedLatency latency)
     {
         ThrowIfDisposed();
@@ -168,6 +173,7 @@ public sealed class NvmlSimulator : IDisposable
 
     /// <summary>Sets what this process may do.</summary>
     /// <param name="privileges">Everything, only look, or look no further than GPU instances.</param>
+    /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
     public unsafe void SetPrivileges(SimulatedPrivileges privileges)
     {
         ThrowIfDisposed();
@@ -190,6 +196,7 @@ public sealed class NvmlSimulator : IDisposable
     /// <param name="kind">What it does there.</param>
     /// <returns>Ends the process when it is disposed of.</returns>
     /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
+    /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
     public IDisposable StartProcess(
         int gpu, int pid, string name, int memoryMiB = 0, SimulatedProcessKind kind = SimulatedProcessKind.Compute) =>
         BeginProcess(gpu, -1, -1, pid, name, memoryMiB, kind);
@@ -202,6 +209,7 @@ public sealed class NvmlSimulator : IDisposable
     /// <param name="kind">What it does there.</param>
     /// <returns>Ends the process when it is disposed of.</returns>
     /// <exception cref="NvmlNotFoundException">The MIG device is gone.</exception>
+    /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
     public IDisposable StartProcess(
         MigDevice device, int pid, string name, int memoryMiB = 0, SimulatedProcessKind kind = SimulatedProcessKind.Compute)
     {
@@ -215,6 +223,7 @@ public sealed class NvmlSimulator : IDisposable
     /// <param name="gpu">The index of the GPU.</param>
     /// <returns>Lets go when it is disposed of: of all GPUs, since nobody can tell such clients apart.</returns>
     /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
+    /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
     public IDisposable HoldGpu(int gpu) => BeginProcess(gpu, -1, -1, pid: 0, "", 0, SimulatedProcessKind.Compute);
 
     /// <summary>Lets a GPU report an Xid error, for those who wait for its events.</summary>
@@ -222,6 +231,7 @@ public sealed class NvmlSimulator : IDisposable
     /// <param name="xid">The number, such as 94 for a contained memory error.</param>
     /// <param name="device">The MIG device that it is about; null: the GPU as a whole.</param>
     /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
+    /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
     public void RaiseXid(int gpu, int xid, MigDevice? device = null)
     {
         ThrowIfDisposed();
@@ -236,6 +246,8 @@ public sealed class NvmlSimulator : IDisposable
     /// <param name="rowRemapFailed">Whether a bad row of memory could not be replaced.</param>
     /// <param name="uncorrectedEccErrors">The aggregate count of uncorrected memory errors.</param>
     /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The count is negative.</exception>
+    /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
     public void SetHealth(
         int gpu, bool persistenceMode = true, bool rowRemapPending = false, bool rowRemapFailed = false, int uncorrectedEccErrors = 0)
     {
@@ -255,6 +267,7 @@ public sealed class NvmlSimulator : IDisposable
     /// <exception cref="NvmlInUseException">Clients hold it.</exception>
     /// <exception cref="NvmlNotSupportedException">It is passed through to a virtual machine, which cannot reset it.</exception>
     /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
+    /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
     public void ResetGpu(int gpu)
     {
         ThrowIfDisposed();
@@ -264,6 +277,7 @@ public sealed class NvmlSimulator : IDisposable
     /// <summary>
     /// Reboots the machine: instances and processes go. MIG mode stays on Ampere, which keeps it in the GPU, and goes on newer GPUs.
     /// </summary>
+    /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
     public void Reboot()
     {
         ThrowIfDisposed();

@@ -230,6 +230,13 @@ public sealed partial class GpuDevice
     /// <exception cref="NvmlInUseException">A process uses the GPU as a whole.</exception>
     /// <exception cref="NvmlException">The instance cannot be created for another reason.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    /// <example>
+    /// <code>
+    /// GpuInstance half = gpu.CreateGpuInstance(gpu.GetGpuInstanceProfile("3g.20gb"), new Placement(4, 4));
+    /// ComputeInstance compute = half.CreateComputeInstance();
+    /// Console.WriteLine(compute.GetMigDevice().Uuid); // for CUDA_VISIBLE_DEVICES
+    /// </code>
+    /// </example>
     public GpuInstance CreateGpuInstance(GpuInstanceProfile profile, Placement? placement = null)
     {
         RequireOwn(profile);

@@ -24,6 +24,14 @@ namespace Nvml.Mig.Layouts;
 /// </para>
 /// <para>Creating and destroying takes root or the MIG config capability.</para>
 /// </remarks>
+/// <example>
+/// <code>
+/// Wish wish = Wish.Parse("3g.20gb,1g.5gb*3");
+/// ApplyResult result = await LayoutApplier.ApplyAsync([.. session.Devices.Select(gpu => new GpuTarget(gpu, wish))]);
+/// foreach (GpuApplyResult gpu in result.Gpus)
+///     Console.WriteLine(gpu.Outcome);
+/// </code>
+/// </example>
 public static class LayoutApplier
 {
     /// <summary>Applies layouts.</summary>

@@ -51,6 +51,13 @@ public sealed record FleetRefusal(IReadOnlyList<FleetRequest> Unplaced, bool IsP
 /// them. Whoever knows all of them asks <see cref="TryPlaceAll"/>.
 /// </para>
 /// </remarks>
+/// <example>
+/// <code>
+/// Fleet fleet = new(session.Devices.Select(gpu => new FleetGpu(gpu.Uuid, GpuReader.ReadState(gpu))));
+/// if (fleet.TryPlace(new FleetRequest("1g.5gb"), out FleetPlacement place))
+///     session.Devices[place.Gpu].CreateGpuInstance(place.Profile, place.Placement);
+/// </code>
+/// </example>
 public sealed class Fleet
 {
     private readonly FleetGpu[] _gpus;

@@ -7,6 +7,15 @@ namespace Nvml.Mig.Planning;
 /// Plans how to divide a GPU: exact, and without a GPU. There is a plan whenever one is possible, and it is the best one: see
 /// <see cref="GpuPlan"/>. All members can be called from any thread.
 /// </summary>
+/// <example>
+/// <code>
+/// GpuState state = GpuReader.ReadState(gpu);
+/// if (Planner.TryPlan(state, Wish.Parse("3g.20gb,1g.5gb*3"), out GpuPlan? plan, out PlanRefusal? refusal))
+///     Console.WriteLine(string.Join('\n', plan.Steps));
+/// else
+///     Console.WriteLine(refusal.Message);
+/// </code>
+/// </example>
 public static class Planner
 {
     /// <summary>Plans the way from a state to a wish.</summary>

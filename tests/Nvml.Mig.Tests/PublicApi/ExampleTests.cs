@@ -1,0 +1,71 @@
+using System.Xml.Linq;
+using Nvml.Mig.Tests.Cli;
+
+namespace Nvml.Mig.Tests.PublicApi;
+
+/// <summary>The examples in the documentation of the public API.</summary>
+public class ExampleTests
+{
+    /// <summary>What examples use that comes from elsewhere. They may declare it themselves all the same.</summary>
+    private const string Given = """
+        using System.Diagnostics;
+        using FluentAssertions;
+        using Nvml.Mig;
+        using Nvml.Mig.Configuration;
+        using Nvml.Mig.Layouts;
+        using Nvml.Mig.Planning;
+        using Nvml.Mig.Simulator;
+
+        internal abstract class Given
+        {
+            protected static NvmlSession session => null!;
+            protected static GpuDevice gpu => null!;
+            protected static GpuInstance instance => null!;
+            protected static NvmlSimulator simulator => null!;
+            protected static CancellationToken cancellationToken => default;
+        }
+
+        """;
+
+    [Fact]
+    public void They_compile()
+    {
+        (string Member, string Code)[] examples = [.. new[] { "Nvml.Mig", "Nvml.Mig.Configuration", "Nvml.Mig.Simulator" }
+            .SelectMany(library => XDocument.Load(Path.Combine(AppContext.BaseDirectory, $"{library}.xml")).Descendants("example"))
+            .Select(example => (example.Parent!.Attribute("name")!.Value, example.Element("code")!.Value))];
+        examples.Should().HaveCountGreaterThan(10);
+        using TemporaryFolder folder = new();
+        File.WriteAllText(folder.File("Examples.cs"), Given + string.Concat(examples.Select((example, i) => $$"""
+
+            // {{example.Member}}
+            internal sealed class Example{{i}} : Given
+            {
+                public static async Task Run()
+                {
+                    await Task.CompletedTask;
+            {{example.Code}}
+                }
+            }
+
+            """)));
+        File.WriteAllText(folder.File("Examples.csproj"), $"""
+            <Project Sdk="Microsoft.NET.Sdk">
+              <PropertyGroup>
+                <TargetFramework>net10.0</TargetFramework>
+                <Nullable>enable</Nullable>
+                <ImplicitUsings>enable</ImplicitUsings>
+                <TreatWarningsAsErrors>true</TreatWarningsAsErrors>
+              </PropertyGroup>
+              <ItemGroup>
+                <Reference Include="{AppContext.BaseDirectory}Nvml.Mig*.dll" Exclude="{AppContext.BaseDirectory}Nvml.Mig.Tests.dll" />
+                <Reference Include="{AppContext.BaseDirectory}Microsoft.Extensions.Logging.Abstractions.dll" />
+                <Reference Include="{AppContext.BaseDirectory}FluentAssertions.dll" />
+              </ItemGroup>
+            </Project>
+            """);
+
+        Nvmig.Answer answer = Nvmig.Start("dotnet", ["build"], new Dictionary<string, string?> { ["MSBUILDDISABLENODEREUSE"] = "1" }, folder.Path);
+
+        answer.ExitCode.Should().Be(0, answer.Out + answer.Error);
+    }
+}
