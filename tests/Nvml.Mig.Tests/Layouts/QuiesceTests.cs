@@ -180,7 +180,7 @@ public class QuiesceTests
 
     private static void UseAsRealMachine(Nvmig nvmig)
     {
-        nvmig.Environment["NVML_LIBRARY_PATH"] = Path.Combine(Nvmig.StubFolder, "libnvidia-ml.so.1");
+        nvmig.Environment["NVML_LIBRARY_PATH"] = Nvmig.Stub;
         nvmig.Environment["NVML_STUB_GPUS"] = nvmig.Simulate;
     }
 
