@@ -28,6 +28,7 @@ internal static class Program
             ExportCommand.Build(),
             RollbackCommand.Build(),
             DestroyCommand.Build(),
+            BenchCommand.Build(),
             CdiCommand.Build(),
             SimulateCommand.Build(),
         };

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
 using Nvml.Mig.Cli.Output;
 using Nvml.Mig.Layouts;
 
@@ -60,26 +59,18 @@ internal static class ApplyRunner
         {
             DryRun = parsed.GetValue(DryRun),
             AllOrNothing = parsed.GetResult(AllOrNothing) is not null && parsed.GetValue(AllOrNothing),
-            RecordFolder = parsed.GetValue(RecordFolder) is { } folder ? Path.GetFullPath(folder) : machine.RecordFolder,
+            RecordFolder = GetRecordFolder(parsed, machine),
             ResetGpu = parsed.GetValue(ResetGpu) ? NvidiaSmi.ResetGpuAsync : null,
             Services = ServicesOf(parsed, machine),
             Quiesce = parsed.GetValue(Quiesce),
         };
-        using CancellationTokenSource cancellation = new();
-        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Cancel);
-        using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Cancel);
-        using PosixSignalRegistration hangup = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Cancel);
-
-        ApplyResult result = ApplyProgressView.Run(machine, progress => apply(options, progress, cancellation.Token).GetAwaiter().GetResult());
+        using Interruption interruption = new();
+        ApplyResult result = ApplyProgressView.Run(machine, progress => apply(options, progress, interruption.Token).GetAwaiter().GetResult());
         return Report(machine, result, options.DryRun, done);
-
-        // The call under way ends, then what was begun is taken back: the process must live on until then.
-        void Cancel(PosixSignalContext signal)
-        {
-            signal.Cancel = true;
-            cancellation.Cancel();
-        }
     }
+
+    public static string GetRecordFolder(ParseResult parsed, Machine machine) =>
+        parsed.GetValue(RecordFolder) is { } folder ? Path.GetFullPath(folder) : machine.RecordFolder;
 
     /// <summary>Services are the real machine's. Without --quiesce none is stopped, but what an apply that died has stopped is started again.</summary>
     private static GpuServices? ServicesOf(ParseResult parsed, Machine machine)
@@ -106,13 +97,7 @@ internal static class ApplyRunner
     {
         if (result.Gpus.Count == 0)
             throw result.Error ?? new NvmlNotFoundException(NvmlReturnCode.NotFound, "", "Nothing is recorded that was not taken back already.");
-        foreach (GpuApplyResult gpu in result.Gpus.Where(g => !g.IsSuccess))
-            Failures.Say($"GPU {gpu.Gpu.Index}: {gpu.Message}");
-        if (result.Error is { } afterwards)
-            Failures.Say($"{afterwards.Message}");
-
-        foreach (ServiceFailure failure in result.Services?.Failures ?? [])
-            Failures.Say(failure.Message);
+        SayFailures(result);
         if (!machine.Json && result.Services is { } services)
             ApplyView.ShowServices(machine.Out, services);
 
@@ -124,8 +109,18 @@ internal static class ApplyRunner
         return exitCode;
     }
 
+    public static void SayFailures(ApplyResult result)
+    {
+        foreach (GpuApplyResult gpu in result.Gpus.Where(g => !g.IsSuccess))
+            Failures.Say($"GPU {gpu.Gpu.Index}: {gpu.Message}");
+        if (result.Error is { } beside)
+            Failures.Say(beside.Message);
+        foreach (ServiceFailure failure in result.Services?.Failures ?? [])
+            Failures.Say(failure.Message);
+    }
+
     /// <summary>What is worst counts: what could not be restored, then what is the cause of the rest.</summary>
-    private static (int ExitCode, ErrorEntry? Error) Judge(ApplyResult result)
+    public static (int ExitCode, ErrorEntry? Error) Judge(ApplyResult result)
     {
         GpuApplyResult? worst = result.Gpus.FirstOrDefault(g => g.Outcome == ApplyOutcome.NotRestored)
             ?? result.Gpus.FirstOrDefault(g => g.Refusal is not null || g.Error is not null and not OperationCanceledException)

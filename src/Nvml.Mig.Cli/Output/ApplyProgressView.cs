@@ -26,7 +26,7 @@ internal static class ApplyProgressView
                     lock (bars)
                     {
                         if (!bars.TryGetValue(p.Gpu.Index, out ProgressTask? bar))
-                            bars[p.Gpu.Index] = bar = view.AddTask("");
+                            bars[p.Gpu.Index] = bar = view.AddTask($"GPU {p.Gpu.Index}"); // An empty description is refused.
                         bar.Description = Markup.Escape($"GPU {p.Gpu.Index}: {Text(p)}{Count(p)}");
                         bar.MaxValue = Math.Max(1, p.Count);
                         bar.Value = p.Step is null ? p.Count : p.Number - 1;
@@ -37,7 +37,7 @@ internal static class ApplyProgressView
             });
     }
 
-    private static string Text(ApplyProgress progress) => progress switch
+    public static string Text(ApplyProgress progress) => progress switch
     {
         { Outcome: { } outcome } => ApplyView.Name(outcome),
         { Step: null } => "reading back",
@@ -48,7 +48,7 @@ internal static class ApplyProgressView
     private static string Count(ApplyProgress progress) => progress.Step is null ? "" : $" ({progress.Number} of {progress.Count})";
 
     /// <summary>Hears in the threads that do the work. <see cref="Progress{T}"/> would tell later, and out of order.</summary>
-    private sealed class Listener(Action<ApplyProgress> hear) : IProgress<ApplyProgress>
+    internal sealed class Listener(Action<ApplyProgress> hear) : IProgress<ApplyProgress>
     {
         public void Report(ApplyProgress value) => hear(value);
     }

@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Nvml.Mig.Cli.Bench;
 using Nvml.Mig.Cli.Doctor;
 using Nvml.Mig.Configuration;
 using Nvml.Mig.Layouts;
@@ -185,6 +186,37 @@ internal sealed record ApplyStepEntry(ApplyAction Action, string Step, ApplyStep
         new(result.Step.Action, result.Step.ToString(), result.Outcome, result.Attempts, ErrorEntry.FromOptional(result.Error));
 }
 
+/// <summary>What <c>bench</c> prints: what was measured until the end, or until it failed, and how it left the GPU.</summary>
+internal sealed record BenchDocument(
+    int Index,
+    string Uuid,
+    string Name,
+    string DriverVersion,
+    string Library,
+    int Repetitions,
+    int Warmup,
+    IReadOnlyList<MeasurementEntry> Measurements,
+    ApplyOutcome Outcome,
+    IReadOnlyList<string> Differences,
+    ErrorEntry? Error);
+
+/// <summary>
+/// How long an operation took, in milliseconds: the percentiles by nearest rank, and every repetition in its order. <c>calls</c> are the
+/// native functions that the time holds; for a layout those of one GPU instance with its compute instance.
+/// </summary>
+internal sealed record MeasurementEntry(
+    BenchOperation Operation,
+    string? Profile,
+    int? ProfileId,
+    PlacementEntry? Placement,
+    string? Layout,
+    IReadOnlyList<string> Calls,
+    double MinMilliseconds,
+    double P50Milliseconds,
+    double P95Milliseconds,
+    double MaxMilliseconds,
+    IReadOnlyList<double> Milliseconds);
+
 internal sealed record AssertDocument(IReadOnlyList<AssertEntry> Gpus, ErrorEntry? Error);
 
 /// <summary>Whether a GPU is as it should be, and if not, in what it differs.</summary>
@@ -234,6 +266,7 @@ internal sealed record ErrorEntry(int Code, string Name, string? Function, strin
 [JsonSerializable(typeof(ApplyDocument))]
 [JsonSerializable(typeof(AssertDocument))]
 [JsonSerializable(typeof(ExportDocument))]
+[JsonSerializable(typeof(BenchDocument))]
 [JsonSerializable(typeof(ErrorDocument))]
 [JsonSerializable(typeof(ResetDocument))]
 [JsonSerializable(typeof(ModelsDocument))]

@@ -82,6 +82,12 @@ internal sealed class GpuReading
             i.Instance.Placement,
             [.. i.Inside.OrderBy(c => c.Id).Select(c => new ComputeInstanceLayout(c.Id, c.Profile.Id, c.Profile.Name, c.Profile.SliceCount, c.Placement, UuidOf(c)))]))]);
 
+    /// <summary>Every instance that can stand on the GPU, alone or not: what whoever has it for himself can have made.</summary>
+    public IReadOnlyList<GpuInstanceLayout> Everything() =>
+        [.. _profiles.SelectMany(p => p.Placements.Select(place => new GpuInstanceLayout(null, p.Profile.Id, p.Profile.Name, place, [
+            .. Enumerable.Range(1, p.Profile.SliceCount).SelectMany(slices =>
+                Enumerable.Repeat(new ComputeInstanceLayout(null, null, $"{slices}c", slices, null, null), p.Profile.SliceCount / slices))])))];
+
     public GpuState ToState(GpuGeometry geometry)
     {
         ILookup<(int?, int?), GpuProcess> users = Processes.ToLookup(process => (process.GpuInstanceId, process.ComputeInstanceId));

@@ -148,6 +148,48 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
         if (_results.Count == 0)
             return; // Its first step was never tried.
         _wasRolledBack = true;
+        GoBack(_made);
+        ReportEnd();
+    }
+
+    /// <summary>Refuses a GPU that is not empty, or not as it is by its own choice: what stands there is not ours to disturb.</summary>
+    public void RequireEmpty(RecordedGpu? unfinished) => Guard(() =>
+    {
+        if (unfinished is not null)
+            throw new NvmlInUseException(NvmlReturnCode.InUse, "", $"{gpu} was left in the middle of a change that died or could not be taken back: roll that back first.");
+        if (Before!.Instances.Count > 0)
+            throw new NvmlInUseException(NvmlReturnCode.InUse, "nvmlDeviceGetGpuInstances", $"{gpu} is not empty: {string.Join(" and ", Before.Instances)} is there.");
+        if (_now!.Processes.Count > 0)
+            throw new NvmlInUseException(NvmlReturnCode.InUse, "nvmlDeviceGetComputeRunningProcesses", $"{gpu} is in use by {string.Join(" and ", _now.Processes.DistinctBy(p => p.ProcessId))}.");
+        if (Before.Mode.Current != Before.Mode.Pending)
+            throw new NvmlResetRequiredException(NvmlReturnCode.ResetRequired, "nvmlDeviceGetMigMode", $"The MIG mode of {gpu} is {Before.Mode}: reset the GPU or set the mode that it has.");
+    });
+
+    /// <summary>Lets somebody use the empty GPU, and takes it back to what it was.</summary>
+    /// <param name="use">The use. What it throws is the <see cref="Error"/>.</param>
+    /// <param name="own">What it may create.</param>
+    /// <param name="cancellationToken">For the use; the way back is not cancelled.</param>
+    public void Lend(Action<CancellationToken> use, IReadOnlyList<GpuInstanceLayout> own, CancellationToken cancellationToken)
+    {
+        try
+        {
+            use(cancellationToken);
+        }
+#pragma warning disable CA1031 // Whatever it threw, the GPU is taken back; it is told in the result.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Error = e;
+        }
+
+        GoBack(own);
+        if (Outcome == ApplyOutcome.RolledBack && Error is null)
+            Outcome = ApplyOutcome.Applied;
+        ReportEnd();
+    }
+
+    private void GoBack(IReadOnlyList<GpuInstanceLayout> own)
+    {
         try
         {
             // What a round could not do may be possible when the rest is done; a third would be a repetition.
@@ -155,7 +197,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             {
                 _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withUse: true));
                 LearnWhatBecameOfTheLast();
-                IReadOnlyList<ApplyStep> steps = LayoutSteps.Between(_now.ToLayout(), Before!, _made).Steps;
+                IReadOnlyList<ApplyStep> steps = LayoutSteps.Between(_now.ToLayout(), Before!, own).Steps;
                 if (steps.Count == 0)
                     break;
                 _rollbackError = Run(steps, _rollbackResults, isRollback: true, CancellationToken.None);
@@ -176,7 +218,6 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
         }
 
         Outcome = _differences.Count == 0 ? ApplyOutcome.RolledBack : ApplyOutcome.NotRestored;
-        ReportEnd();
     }
 
     /// <summary>

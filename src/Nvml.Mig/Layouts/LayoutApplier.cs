@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Layouts;
@@ -71,10 +72,10 @@ public static class LayoutApplier
             folder.Save(written);
 
         await ChangeAsync(changing, options, cancellationToken).ConfigureAwait(false);
-        return await EndAsync(folder, written, runs, context, Close).ConfigureAwait(false);
+        return await EndAsync(folder, written, Close(written, runs, CloseOne), runs, context).ConfigureAwait(false);
 
         // Who was taken back is as the apply before left it, and that can be taken back still. Only to what a dead apply had left: not done with.
-        IEnumerable<RecordedGpu> Close(GpuRun run, RecordedGpu was) => run.Outcome switch
+        IEnumerable<RecordedGpu> CloseOne(GpuRun run, RecordedGpu was) => run.Outcome switch
         {
             ApplyOutcome.Applied or ApplyOutcome.Unchanged => [was with { IsFinished = true }],
             ApplyOutcome.RolledBack or ApplyOutcome.NotTried when record?.Find(was.Uuid) is not { IsFinished: false } => record?.Find(was.Uuid) is { } before ? [before] : [],
@@ -150,8 +151,60 @@ public static class LayoutApplier
                 run.Leave();
         }).ConfigureAwait(false);
         // What is taken back is done with: what stands there from now on is not this apply's.
-        ApplyResult result = await EndAsync(folder, record, runs, context, (run, was) => run.Outcome is ApplyOutcome.Applied or ApplyOutcome.Unchanged ? [] : [was]).ConfigureAwait(false);
+        ApplyRecord? closed = Close(record, runs, (run, was) => run.Outcome is ApplyOutcome.Applied or ApplyOutcome.Unchanged ? [] : [was]);
+        ApplyResult result = await EndAsync(folder, record, closed, runs, context).ConfigureAwait(false);
         return result with { Error = result.Error ?? unreachable };
+    }
+
+    /// <summary>
+    /// Lends an empty GPU to code that creates and destroys instances on it, or switches its MIG mode, as it likes: to measure, or to try
+    /// something out. However that ends, the GPU is empty again afterwards and in the mode that it was in.
+    /// </summary>
+    /// <remarks>
+    /// A GPU with instances or processes is refused, and one that a change left in the middle. It is recorded as by <see cref="ApplyAsync"/>,
+    /// and other appliers are excluded: after a death <see cref="RollbackAsync"/> leads back. Until then whatever stands on the GPU counts
+    /// as made by this. Once the GPU is as it was, the record of the last apply is there again.
+    /// </remarks>
+    /// <param name="gpu">The GPU.</param>
+    /// <param name="use">What to do with it, on a thread of its own; the token is <paramref name="cancellationToken"/>.</param>
+    /// <param name="options">How; with <see cref="ApplyOptions.DryRun"/> it is only checked whether the GPU can be lent.</param>
+    /// <param name="progress">Hears of the steps of the way back.</param>
+    /// <param name="cancellationToken">For <paramref name="use"/>. The way back is not cancelled.</param>
+    /// <returns>
+    /// <see cref="ApplyOutcome.Applied"/> if it was used and is as it was, <see cref="ApplyOutcome.RolledBack"/> if it is so though the use
+    /// failed, with what it threw; else <see cref="ApplyOutcome.NotRestored"/> or <see cref="ApplyOutcome.Refused"/>, or
+    /// <see cref="ApplyOutcome.Unchanged"/> if it was only checked.
+    /// </returns>
+    /// <exception cref="ApplyRecordException">Another applier works, or the layout cannot be recorded. Nothing was changed.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled before the GPU was lent.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed before the GPU was lent.</exception>
+    public static async Task<ApplyResult> LendAsync(
+        GpuDevice gpu, Action<CancellationToken> use, ApplyOptions? options = null, IProgress<ApplyProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(gpu);
+        ArgumentNullException.ThrowIfNull(use);
+        options ??= new ApplyOptions();
+        Check(options);
+        ApplyContext context = new(options, progress);
+        using ApplyFolder? folder = options.DryRun ? null : ApplyFolder.Take(options.RecordFolder);
+        ApplyRecord last = (folder is null ? ApplyFolder.Peek(options.RecordFolder) : folder.Load()) ?? new ApplyRecord(ApplyRecord.CurrentVersion, DateTimeOffset.UtcNow, []);
+        GpuRun[] runs = [new GpuRun(gpu, context)];
+        GpuRun run = runs[0];
+
+        await OnEach(runs, _ => run.Read()).ConfigureAwait(false);
+        if (run.Error is null)
+            run.RequireEmpty(last.FindUnfinished(gpu.Uuid));
+        if (run.Outcome == ApplyOutcome.Refused || folder is null)
+            return await EndWithoutChangeAsync(runs, context).ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
+
+        IReadOnlyList<GpuInstanceLayout> own = run.Reading!.Everything();
+        ApplyRecord written = new(ApplyRecord.CurrentVersion, DateTimeOffset.UtcNow, [
+            .. last.Gpus.Where(g => !g.IsFinished), new RecordedGpu(gpu.Uuid, null, run.Before!, run.Before!, own, IsFinished: false)]);
+        folder.Save(written);
+
+        await OnEach(runs, _ => run.Lend(use, own, cancellationToken)).ConfigureAwait(false);
+        return await EndAsync(folder, written, run.Outcome == ApplyOutcome.NotRestored ? written : last, runs, context).ConfigureAwait(false);
     }
 
     private static void Check(ApplyOptions options)
@@ -231,17 +284,23 @@ public static class LayoutApplier
         return new ApplyResult([.. runs.Select(r => r.ToResult())]) { Services = context.Options.DryRun ? null : await context.ResumeAsync().ConfigureAwait(false) };
     }
 
+    /// <summary>The record with what remains of the GPUs that were changed; the same if all does.</summary>
+    [return: NotNullIfNotNull(nameof(record))]
+    private static ApplyRecord? Close(ApplyRecord? record, GpuRun[] runs, Func<GpuRun, RecordedGpu, IEnumerable<RecordedGpu>> close)
+    {
+        RecordedGpu[] closed = [.. (record?.Gpus ?? []).SelectMany(g => Array.Find(runs, r => r.Gpu.Uuid == g.Uuid) is { } run ? close(run, g) : [g])];
+        return record is null || closed.SequenceEqual(record.Gpus) ? record : record with { Gpus = closed };
+    }
+
     /// <summary>Starts services again and closes the record. The result counts more than what fails here.</summary>
-    private static async Task<ApplyResult> EndAsync(
-        ApplyFolder folder, ApplyRecord? record, GpuRun[] runs, ApplyContext context, Func<GpuRun, RecordedGpu, IEnumerable<RecordedGpu>> close)
+    private static async Task<ApplyResult> EndAsync(ApplyFolder folder, ApplyRecord? written, ApplyRecord? closed, GpuRun[] runs, ApplyContext context)
     {
         ServiceReport? services = await context.ResumeAsync().ConfigureAwait(false);
         Exception? error = null;
         try
         {
-            RecordedGpu[] closed = [.. (record?.Gpus ?? []).SelectMany(g => Array.Find(runs, r => r.Gpu.Uuid == g.Uuid) is { } run ? close(run, g) : [g])];
-            if (record is not null && !closed.SequenceEqual(record.Gpus))
-                folder.Save(record with { Gpus = closed });
+            if (closed is not null && closed != written)
+                folder.Save(closed);
         }
         catch (ApplyRecordException e)
         {

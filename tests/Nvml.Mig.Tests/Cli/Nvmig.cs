@@ -32,6 +32,13 @@ internal sealed class Nvmig : IDisposable
     /// <summary>Runs it on the simulated machine.</summary>
     public Answer Run(params string[] arguments) => RunBare(["--simulate", Simulate, .. arguments]);
 
+    /// <summary>From now on <see cref="RunBare"/> takes the simulated machine for a real one.</summary>
+    public void PassForReal()
+    {
+        Environment["NVML_LIBRARY_PATH"] = Stub;
+        Environment["NVML_STUB_GPUS"] = Simulate;
+    }
+
     /// <summary>Runs it with these arguments alone.</summary>
     public Answer RunBare(params string[] arguments) => Start(Path.Combine(AppContext.BaseDirectory, "nvmig"), arguments, Environment);
 

@@ -107,7 +107,7 @@ public class QuiesceTests
     {
         using FakeSystemd systemd = new(Exporter, Dcgm);
         using Nvmig nvmig = new();
-        UseAsRealMachine(nvmig);
+        nvmig.PassForReal();
         using NvmlSimulator simulator = Divided(nvmig);
         using IDisposable held = simulator.HoldGpu(0);
         string log = Path.Combine(nvmig.Folder, "hooks");
@@ -129,7 +129,7 @@ public class QuiesceTests
         {
             using FakeSystemd systemd = new(Exporter, Dcgm);
             using Nvmig nvmig = new();
-            UseAsRealMachine(nvmig);
+            nvmig.PassForReal();
             string[] records = ["--record-folder", Path.Combine(nvmig.Folder, "records")];
             using (NvmlSimulator simulator = Divided(nvmig))
             using (simulator.HoldGpu(0))
@@ -176,12 +176,6 @@ public class QuiesceTests
                 })],
             },
         };
-    }
-
-    private static void UseAsRealMachine(Nvmig nvmig)
-    {
-        nvmig.Environment["NVML_LIBRARY_PATH"] = Nvmig.Stub;
-        nvmig.Environment["NVML_STUB_GPUS"] = nvmig.Simulate;
     }
 
     private static NvmlSimulator Divided(Nvmig nvmig)
