@@ -8,20 +8,22 @@ internal static class ListCommand
 {
     public static Command Build()
     {
-        Command command = new("list", "List the GPU instances, compute instances and MIG devices, and draw where they stand.");
-        command.SetAction(parsed => Machine.Run(parsed, Run));
+        Command command = new("list", "List the GPU instances, compute instances and MIG devices, and draw where they stand.") { SvgOption.File };
+        command.SetAction(parsed => Machine.Run(parsed, machine => Run(machine, SvgOption.Get(parsed))));
         return command;
     }
 
-    private static int Run(Machine machine)
+    private static int Run(Machine machine, string? svg)
     {
         IReadOnlyList<Reading<Layout>> layouts = machine.ReadEach(Layout.Read);
+        if (svg is not null)
+            SvgPicture.Write(svg, layouts.Select(SvgPicture.ToSvg));
         if (machine.Json)
         {
             Documents.Print(new ListDocument([.. layouts.Select(layout => layout.Value?.ToEntry()
                 ?? new GpuLayoutEntry(layout.Gpu.Index, null, null, null, null, null, ErrorEntry.FromOptional(layout.Error)))]));
         }
-        else
+        else if (svg != "-")
         {
             LayoutView.Show(machine.Out, [.. layouts.Select(layout => layout.Value).OfType<Layout>()]);
         }

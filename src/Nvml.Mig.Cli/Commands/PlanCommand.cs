@@ -41,6 +41,7 @@ internal static class PlanCommand
             Anywhere,
             For,
             ForceInUse,
+            SvgOption.File,
         };
         command.SetAction(Run);
         return command;
@@ -49,6 +50,7 @@ internal static class PlanCommand
     private static int Run(ParseResult parsed)
     {
         Wish wish = Wish.Parse(string.Join(',', parsed.GetRequiredValue(Wishes)));
+        string? svg = SvgOption.Get(parsed);
         bool anywhere = parsed.GetValue(Anywhere);
         int[] forced = parsed.GetValue(ForceInUse) ?? [];
         if (parsed.GetValue(For) is { } model)
@@ -56,7 +58,7 @@ internal static class PlanCommand
             if (anywhere || forced.Length > 0 || parsed.GetResult(GlobalOptions.Gpu) is not null || parsed.GetValue(GlobalOptions.Simulate) is not null)
                 throw new UsageException("--for plans for a GPU that is not there: it goes with none of --gpu, --simulate, --anywhere and --force-in-use.");
             (string name, GpuState empty) = EmptyGpu(model);
-            return Finish([Planned.For(name, empty, wish)], parsed.GetValue(GlobalOptions.Json), Machine.CreateConsole());
+            return Finish([Planned.For(name, empty, wish)], parsed.GetValue(GlobalOptions.Json), svg, Machine.CreateConsole());
         }
 
         return Machine.Run(parsed, machine =>
@@ -68,11 +70,11 @@ internal static class PlanCommand
             Planned[] planned = anywhere
                 ? PlaceAnywhere(gpus, states, wish)
                 : [.. gpus.Select((gpu, i) => Planned.On(gpu, states[i], wish, forced))];
-            return Finish(planned, machine.Json, machine.Out);
+            return Finish(planned, machine.Json, svg, machine.Out);
         });
     }
 
-    private static int Finish(Planned[] planned, bool json, Spectre.Console.IAnsiConsole console)
+    private static int Finish(Planned[] planned, bool json, string? svg, Spectre.Console.IAnsiConsole console)
     {
         // Room counts more than use: who waits until nothing is in use does not get further where there is no room.
         Planned? refused = Array.Find(planned, p => p.Refusal?.Reason == PlanRefusalReason.NoRoom) ?? Array.Find(planned, p => p.Refusal is not null);
@@ -82,13 +84,15 @@ internal static class PlanCommand
             PlanRefusalReason.NoRoom => NvmlReturnCode.InsufficientResources,
             _ => NvmlReturnCode.InUse,
         };
+        if (svg is not null)
+            SvgPicture.Write(svg, planned.Select(SvgPicture.ToSvg));
         if (json)
         {
             Documents.Print(new PlanDocument(
                 [.. planned.Select(p => p.ToEntry())],
                 refused is null ? null : new ErrorEntry((int)code, code.ToString(), null, $"{refused.Title}: {refused.Refusal!.Message}")));
         }
-        else
+        else if (svg != "-")
         {
             foreach (Planned plan in planned)
                 PlanView.Show(console, plan);

@@ -1,3 +1,5 @@
+using Nvml.Mig.Planning;
+
 namespace Nvml.Mig.Cli.Output;
 
 /// <summary>What stands on a GPU, read from it once.</summary>
@@ -19,6 +21,8 @@ internal sealed class Layout
 
     /// <summary>The memory slices of the GPU: as far as any placement reaches.</summary>
     public int SliceCount { get; }
+
+    public string Heading => $"GPU {Gpu.Index}  {Gpu.Name}  {Gpu.PciBusId}  MIG {Mode}";
 
     public static Layout Read(GpuDevice gpu, MigMode mode)
     {
@@ -45,6 +49,10 @@ internal sealed class Layout
 
     public GpuLayoutEntry ToEntry() =>
         new(Gpu.Index, Gpu.Name, Gpu.Uuid, Gpu.PciBusId, MigModeEntry.From(Mode), GpuInstances, Error: null);
+
+    /// <summary>How the GPU can be divided, without what goes inside GPU instances: that much is known by now.</summary>
+    /// <exception cref="PlanningException">What it says of itself makes no sense.</exception>
+    public GpuGeometry ToGeometry() => new(Gpu.GetGpuInstanceProfiles().Select(p => new ProfileGeometry(p, Gpu.GetPossiblePlacements(p))));
 
     public static GpuInstanceEntry Entry(
         GpuInstance instance, IEnumerable<ComputeInstance> computeInstances, IReadOnlyList<MigDevice> devices) =>

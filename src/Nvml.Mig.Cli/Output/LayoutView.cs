@@ -13,7 +13,7 @@ internal static class LayoutView
         foreach (Layout layout in layouts)
         {
             console.WriteLine();
-            console.WriteLine($"GPU {layout.Gpu.Index}  {layout.Gpu.Name}  {layout.Gpu.PciBusId}  MIG {layout.Mode}");
+            console.WriteLine(layout.Heading);
             if (layout.Mode.Current)
                 console.Write(new Text(Picture.Draw(layout.SliceCount, layout.GpuInstances.Select(PictureBox.From), console.Profile.Width)));
         }

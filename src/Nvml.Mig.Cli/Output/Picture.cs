@@ -19,10 +19,7 @@ internal static class Picture
 {
     public static string Draw(int sliceCount, IEnumerable<PictureBox> instances, int width)
     {
-        ILookup<int, PictureBox> byStart = instances.ToLookup(box => box.Start);
-        List<PictureBox> boxes = [];
-        for (int slice = 0; slice < sliceCount; slice += boxes[^1].Size)
-            boxes.Add(byStart[slice].FirstOrDefault() ?? new PictureBox(slice, 1, "", "free"));
+        List<PictureBox> boxes = Divide(sliceCount, instances);
 
         // A box of n slices is n cells and the n - 1 borders between them wide. Cells are as wide as the longest text needs, as two
         // digits need, and as the terminal allows; what does not fit then is cut.
@@ -42,6 +39,16 @@ internal static class Picture
         picture.AppendLine(Line('│', '│', '│', (i, box) => Center(boxes[i].Bottom, box)));
         picture.AppendLine(Line('└', '┴', '┘', (_, box) => new string('─', box)));
         return picture.ToString();
+    }
+
+    /// <summary>The boxes from left to right: the instances, and each slice between them that is free.</summary>
+    public static List<PictureBox> Divide(int sliceCount, IEnumerable<PictureBox> instances)
+    {
+        ILookup<int, PictureBox> byStart = instances.ToLookup(box => box.Start);
+        List<PictureBox> boxes = [];
+        for (int slice = 0; slice < sliceCount; slice += boxes[^1].Size)
+            boxes.Add(byStart[slice].FirstOrDefault() ?? new PictureBox(slice, 1, "", "free"));
+        return boxes;
     }
 
     private static string Center(string text, int width)

@@ -9,7 +9,7 @@ internal static class PlanView
 {
     public static void Show(IAnsiConsole console, Planned planned, bool enablesMig = false)
     {
-        console.WriteLine(planned.Gpu is { } gpu ? $"GPU {gpu.Index}  {planned.Name}  {gpu.PciBusId}  MIG {planned.Mode}" : planned.Name);
+        console.WriteLine(planned.Heading);
         if (planned is { Mode.Current: false, Plan.IsEmpty: false })
         {
             console.WriteLine(enablesMig

@@ -5,6 +5,8 @@ namespace Nvml.Mig.Cli.Output;
 /// <summary>A GPU with its plan, or why it has none.</summary>
 internal sealed record Planned(string Title, GpuDevice? Gpu, string Name, MigMode? Mode, GpuState Before, Wish Wish, GpuPlan? Plan, PlanRefusal? Refusal)
 {
+    public string Heading => Gpu is { } gpu ? $"GPU {gpu.Index}  {Name}  {gpu.PciBusId}  MIG {Mode}" : Name;
+
     public static Planned On(GpuDevice gpu, GpuState state, Wish wish, int[] forced)
     {
         try

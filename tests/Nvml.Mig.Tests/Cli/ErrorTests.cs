@@ -15,6 +15,7 @@ public class ErrorTests
     [InlineData("list")]
     [InlineData("destroy", "--all")]
     [InlineData("cdi")]
+    [InlineData("bench")]
     public void A_mig_device_is_no_gpu_to_any_command(params string[] command)
     {
         using Nvmig nvmig = new();
