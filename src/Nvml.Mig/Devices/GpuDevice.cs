@@ -74,7 +74,7 @@ public sealed partial class GpuDevice
     /// The handle is asked for when it is first needed, so that one GPU that fell off the bus does not keep the others from being
     /// listed. Two threads may both ask; they get the same handle.
     /// </summary>
-    private NativeGpu Native => _native ??= _session.GetDeviceByIndex((uint)Index);
+    internal NativeGpu Native => _native ??= _session.GetDeviceByIndex((uint)Index);
 
     /// <summary>Whether the GPU can be divided. One native call (0.14 ms on an H200).</summary>
     /// <exception cref="NvmlException">The GPU does not answer.</exception>
