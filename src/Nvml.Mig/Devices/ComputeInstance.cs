@@ -77,7 +77,16 @@ public sealed class ComputeInstance
     {
         const string function = "nvmlComputeInstanceDestroy";
         ThrowIfGone(function);
-        GpuInstance.Act(function, ThrowIfGone, () => _native.Destroy(ToString(), () => GpuInstance.Device.WhoUses(GpuInstance.Id, Id)));
+        try
+        {
+            _native.Destroy(this, static instance => instance.GpuInstance.Device.WhoUses(instance.GpuInstance.Id, instance.Id));
+        }
+        catch (NvmlException e) when (e.Code == NvmlReturnCode.InvalidArgument)
+        {
+            ThrowIfGone(function); // it went between the question and the call
+            throw;
+        }
+
         _destroyed = true;
     }
 

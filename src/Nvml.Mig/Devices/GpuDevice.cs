@@ -198,7 +198,7 @@ public sealed partial class GpuDevice
     {
         RequireOwn(profile);
         if (!_placements.TryGetValue(profile.Id, out IReadOnlyList<Placement>? placements))
-            _placements[profile.Id] = placements = [.. Native.GetPossiblePlacements(profile).OrderBy(p => p.Start)];
+            _placements[profile.Id] = placements = Array.AsReadOnly(Native.GetPossiblePlacements(profile));
         return placements;
     }
 
@@ -241,7 +241,7 @@ public sealed partial class GpuDevice
     {
         RequireOwn(profile);
         NativeGpuInstance native = Native.CreateGpuInstance(
-            profile, placement, () => WhyNoRoom(profile, placement), () => WhoUses(null, null), out InstanceInfo created);
+            this, profile, placement, static (gpu, profile, at) => gpu.WhyNoRoom(profile, at), static gpu => gpu.WhoUses(null, null), out InstanceInfo created);
         return new GpuInstance(this, native, created, profile);
     }
 

@@ -262,7 +262,16 @@ public sealed class GpuInstance
     {
         const string function = "nvmlGpuInstanceDestroy";
         ThrowIfGone(function);
-        Act(function, ThrowIfGone, () => _native.Destroy(Id, WhyInUse));
+        try
+        {
+            _native.Destroy(this, static instance => instance.WhyInUse());
+        }
+        catch (NvmlException e) when (e.Code == NvmlReturnCode.InvalidArgument)
+        {
+            ThrowIfGone(function); // as in Ask
+            throw;
+        }
+
         _destroyed = true;
     }
 
@@ -288,24 +297,17 @@ public sealed class GpuInstance
     /// To a handle that leads nowhere, the driver says INVALID_ARGUMENT; callers hear what that means. An instance can go between the question
     /// whether it is there and the call.
     /// </summary>
-    internal static void Act(string function, Action<string> throwIfGone, Action call)
+    private T Ask<T>(string function, Func<T> call)
     {
         try
         {
-            call();
+            return call();
         }
         catch (NvmlException e) when (e.Code == NvmlReturnCode.InvalidArgument)
         {
-            throwIfGone(function);
+            ThrowIfGone(function);
             throw;
         }
-    }
-
-    private T Ask<T>(string function, Func<T> call)
-    {
-        T answer = default!;
-        Act(function, ThrowIfGone, () => answer = call());
-        return answer;
     }
 
     private void RequireOwn(ComputeInstanceProfile profile)

@@ -48,18 +48,19 @@ internal sealed unsafe class NativeComputeInstance(NativeGpuInstance gpuInstance
     }
 
     /// <summary><paramref name="whoUsesIt"/> is asked only if it is in use.</summary>
-    public void Destroy(string description, Func<string?> whoUsesIt)
+    public void Destroy(ComputeInstance instance, Func<ComputeInstance, string?> whoUsesIt)
     {
         using Lease lease = Session.Lease();
-        long started = Stopwatch.GetTimestamp();
+        bool logged = Session.LogsChanges;
+        long started = logged ? Stopwatch.GetTimestamp() : 0;
         nvmlReturn_t result = nvmlComputeInstanceDestroy(handle);
-        double milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
         if (result != NVML_SUCCESS)
         {
             throw Session.Error(
-                result, nameof(nvmlComputeInstanceDestroy), $"destroy {description}", result == NVML_ERROR_IN_USE ? whoUsesIt() : null);
+                result, nameof(nvmlComputeInstanceDestroy), $"destroy {instance}", result == NVML_ERROR_IN_USE ? whoUsesIt(instance) : null);
         }
 
-        Log.ComputeInstanceDestroyed(Session.Logger, description, milliseconds);
+        if (logged)
+            Log.ComputeInstanceDestroyed(Session.Logger, instance.ToString(), Stopwatch.GetElapsedTime(started).TotalMilliseconds);
     }
 }

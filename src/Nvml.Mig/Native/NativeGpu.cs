@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Nvml.Mig.Interop;
 using static Nvml.Mig.Interop.LibNvml;
 using static Nvml.Mig.Interop.nvmlReturn_t;
@@ -140,6 +141,8 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
         return ToProfile(GpuInstanceProfile.UnknownNumber, info, ProfileNames.WithoutMig(NativeText.Read(info.name, NVML_DEVICE_NAME_V2_BUFFER_SIZE)));
     }
 
+    /// <summary>By start.</summary>
+    [SkipLocalsInit] // the buffer is for any GPU; most use a fiftieth of it
     public Placement[] GetPossiblePlacements(GpuInstanceProfile profile)
     {
         using Lease lease = Session.Lease();
@@ -153,6 +156,7 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
         Placement[] placements = new Placement[count];
         for (int i = 0; i < placements.Length; i++)
             placements[i] = new Placement((int)buffer[i].start, (int)buffer[i].size);
+        Array.Sort(placements, static (a, b) => a.Start.CompareTo(b.Start));
         return placements;
     }
 
@@ -168,10 +172,16 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
 
     /// <summary>Creates an instance and reads what it became. The functions are asked only if there is no room, or the GPU is in use.</summary>
     public NativeGpuInstance CreateGpuInstance(
-        GpuInstanceProfile profile, Placement? placement, Func<string?> whyNoRoom, Func<string?> whoUsesIt, out InstanceInfo created)
+        GpuDevice device,
+        GpuInstanceProfile profile,
+        Placement? placement,
+        Func<GpuDevice, GpuInstanceProfile, Placement?, string?> whyNoRoom,
+        Func<GpuDevice, string?> whoUsesIt,
+        out InstanceInfo created)
     {
         using Lease lease = Session.Lease();
-        long started = Stopwatch.GetTimestamp();
+        bool logged = Session.LogsChanges;
+        long started = logged ? Stopwatch.GetTimestamp() : 0;
         nvmlGpuInstance_t handle;
         nvmlReturn_t result;
         string function;
@@ -187,7 +197,7 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
             result = nvmlDeviceCreateGpuInstance(Handle, (uint)profile.Id, &handle);
         }
 
-        double milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
+        TimeSpan took = logged ? Stopwatch.GetElapsedTime(started) : default;
         if (result != NVML_SUCCESS)
         {
             string where = placement is { } at ? $" at {at}" : "";
@@ -195,8 +205,8 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
             {
                 NVML_ERROR_NOT_SUPPORTED => "MIG mode must be enabled first.",
                 NVML_ERROR_INVALID_ARGUMENT => "The GPU has no such profile, or the profile cannot be placed there.",
-                NVML_ERROR_INSUFFICIENT_RESOURCES => whyNoRoom(),
-                NVML_ERROR_IN_USE => whoUsesIt(),
+                NVML_ERROR_INSUFFICIENT_RESOURCES => whyNoRoom(device, profile, placement),
+                NVML_ERROR_IN_USE => whoUsesIt(device),
                 _ => null,
             });
         }
@@ -213,7 +223,8 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
                 "The creation itself succeeded: list the GPU instances to find it.");
         }
 
-        Log.GpuInstanceCreated(Session.Logger, created.Id, profile.Name, created.Placement, Description, milliseconds);
+        if (logged)
+            Log.GpuInstanceCreated(Session.Logger, created.Id, profile.Name, created.Placement, Description, took.TotalMilliseconds);
         return instance;
     }
 

@@ -48,19 +48,20 @@ internal sealed unsafe class NativeGpuInstance(NativeGpu device, nvmlGpuInstance
     }
 
     /// <summary><paramref name="whyInUse"/> is asked only if it is in use.</summary>
-    public void Destroy(int id, Func<(string? Why, bool IsTransient)> whyInUse)
+    public void Destroy(GpuInstance instance, Func<GpuInstance, (string? Why, bool IsTransient)> whyInUse)
     {
         using Lease lease = Session.Lease();
-        long started = Stopwatch.GetTimestamp();
+        bool logged = Session.LogsChanges;
+        long started = logged ? Stopwatch.GetTimestamp() : 0;
         nvmlReturn_t result = nvmlGpuInstanceDestroy(handle);
-        double milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
         if (result != NVML_SUCCESS)
         {
-            (string? hint, bool? isTransient) = result == NVML_ERROR_IN_USE ? whyInUse() : ((string?)null, (bool?)null);
-            throw Session.Error(result, nameof(nvmlGpuInstanceDestroy), $"destroy {Describe(id)}", hint, isTransient);
+            (string? hint, bool? isTransient) = result == NVML_ERROR_IN_USE ? whyInUse(instance) : ((string?)null, (bool?)null);
+            throw Session.Error(result, nameof(nvmlGpuInstanceDestroy), $"destroy {Describe(instance.Id)}", hint, isTransient);
         }
 
-        Log.GpuInstanceDestroyed(Session.Logger, Describe(id), milliseconds);
+        if (logged)
+            Log.GpuInstanceDestroyed(Session.Logger, Describe(instance.Id), Stopwatch.GetElapsedTime(started).TotalMilliseconds);
     }
 
     /// <summary>
@@ -204,7 +205,8 @@ internal sealed unsafe class NativeGpuInstance(NativeGpu device, nvmlGpuInstance
     public NativeComputeInstance CreateComputeInstance(ComputeInstanceProfile profile, Placement? placement, int id, out InstanceInfo created)
     {
         using Lease lease = Session.Lease();
-        long started = Stopwatch.GetTimestamp();
+        bool logged = Session.LogsChanges;
+        long started = logged ? Stopwatch.GetTimestamp() : 0;
         nvmlComputeInstance_t computeInstance;
         nvmlReturn_t result;
         string function;
@@ -221,7 +223,7 @@ internal sealed unsafe class NativeGpuInstance(NativeGpu device, nvmlGpuInstance
             result = nvmlGpuInstanceCreateComputeInstance(handle, (uint)profile.Id, &computeInstance);
         }
 
-        double milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
+        TimeSpan took = logged ? Stopwatch.GetElapsedTime(started) : default;
         if (result != NVML_SUCCESS)
         {
             string where = placement is { } at ? $" at {at}" : "";
@@ -250,7 +252,8 @@ internal sealed unsafe class NativeGpuInstance(NativeGpu device, nvmlGpuInstance
                 "The creation itself succeeded: list the compute instances to find it.");
         }
 
-        Log.ComputeInstanceCreated(Session.Logger, created.Id, profile.Name, created.Placement, Describe(id), milliseconds);
+        if (logged)
+            Log.ComputeInstanceCreated(Session.Logger, created.Id, profile.Name, created.Placement, Describe(id), took.TotalMilliseconds);
         return instance;
     }
 

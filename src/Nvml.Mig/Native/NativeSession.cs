@@ -31,6 +31,12 @@ internal sealed unsafe class NativeSession : SafeHandle
 
     public ILogger Logger { get; }
 
+    /// <summary>
+    /// Whether changes are logged. If not, neither their time is taken nor a text put together: that would cost more than the calls of a
+    /// driver that answers at once.
+    /// </summary>
+    public bool LogsChanges => Logger.IsEnabled(LogLevel.Information);
+
     public override bool IsInvalid => handle == 0;
 
     /// <summary>Loads and initialises NVML.</summary>
