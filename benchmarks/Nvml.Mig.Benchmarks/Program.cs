@@ -18,8 +18,10 @@ ManualConfig config = ManualConfig.Create(DefaultConfig.Instance)
     .WithArtifactsPath(Path.Combine(Results.Repository, "artifacts", "benchmarks"));
 if (isQuick)
 {
-    config.AddJob(new Job().WithWarmupCount(5).WithIterationCount(15).WithIterationTime(TimeInterval.FromMilliseconds(100)).AsMutator());
-    args = [.. args.Where(arg => arg != quick), "--anyCategories", Categories.Quick];
+    config.AddJob(new Job().WithWarmupCount(5).WithIterationCount(11).WithIterationTime(TimeInterval.FromMilliseconds(100)).AsMutator());
+    args = [.. args.Where(arg => arg != quick)];
+    if (args.Length == 0)
+        args = ["--filter", "*.BindingBenchmarks.*", "*.EnumerationBenchmarks.*", "*.PlanBenchmarks.*"];
 }
 
 foreach (Summary summary in BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args, config))

@@ -15,6 +15,9 @@ namespace Nvml.Mig.Benchmarks.Binding;
 /// </summary>
 [GroupBenchmarksBy(BenchmarkLogicalGroupRule.ByCategory)]
 [CategoriesColumn]
+[WarmupCount(5)]
+[IterationCount(15)]
+[IterationTime(200)]
 public unsafe class BindingBenchmarks : ICountNativeCalls
 {
     private const string Mode = "Mode";
@@ -54,7 +57,7 @@ public unsafe class BindingBenchmarks : ICountNativeCalls
         Simulator.Dispose();
     }
 
-    [BenchmarkCategory(Mode, Categories.Quick)]
+    [BenchmarkCategory(Mode)]
     [Benchmark(Baseline = true, Description = "C")]
     public uint ModeInC()
     {
@@ -63,7 +66,7 @@ public unsafe class BindingBenchmarks : ICountNativeCalls
         return current;
     }
 
-    [BenchmarkCategory(Mode, Categories.Quick)]
+    [BenchmarkCategory(Mode)]
     [Benchmark(Description = "LibraryImport")]
     public uint ModeByLibraryImport()
     {
@@ -72,15 +75,15 @@ public unsafe class BindingBenchmarks : ICountNativeCalls
         return current;
     }
 
-    [BenchmarkCategory(Mode, Categories.Quick)]
+    [BenchmarkCategory(Mode)]
     [Benchmark(Description = "GpuDevice.GetMigMode")]
     public MigMode ModeByApi() => _gpu.GetMigMode();
 
-    [BenchmarkCategory(Name, Categories.Quick)]
+    [BenchmarkCategory(Name)]
     [Benchmark(Baseline = true, Description = "C with strdup")]
     public void NameInC() => PlainC.Check(_c.CopyName(_c.GetName, _handle));
 
-    [BenchmarkCategory(Name, Categories.Quick)]
+    [BenchmarkCategory(Name)]
     [Benchmark(Description = "LibraryImport, string")]
     public string NameByLibraryImport()
     {
@@ -90,7 +93,7 @@ public unsafe class BindingBenchmarks : ICountNativeCalls
     }
 
     /// <summary>What the property calls the first time.</summary>
-    [BenchmarkCategory(Name, Categories.Quick)]
+    [BenchmarkCategory(Name)]
     [Benchmark(Description = "GpuDevice.Name, first")]
     public string NameByApi() => _native.GetName();
 
@@ -127,11 +130,11 @@ public unsafe class BindingBenchmarks : ICountNativeCalls
     [Benchmark(Description = "GetGpuInstanceProfile(19), again")]
     public GpuInstanceProfile ProfileByApiAgain() => _gpu.GetGpuInstanceProfile(19);
 
-    [BenchmarkCategory(Placements, Categories.Quick)]
+    [BenchmarkCategory(Placements)]
     [Benchmark(Baseline = true, Description = "C with malloc")]
     public void PlacementsInC() => PlainC.Check(_c.CopyPlacements(_c.GetPlacements, _handle, (uint)_profile.Id));
 
-    [BenchmarkCategory(Placements, Categories.Quick)]
+    [BenchmarkCategory(Placements)]
     [Benchmark(Description = "LibraryImport, array")]
     public Placement[] PlacementsByLibraryImport()
     {
@@ -142,7 +145,7 @@ public unsafe class BindingBenchmarks : ICountNativeCalls
     }
 
     /// <summary>What the method calls the first time.</summary>
-    [BenchmarkCategory(Placements, Categories.Quick)]
+    [BenchmarkCategory(Placements)]
     [Benchmark(Description = "GpuDevice.GetPossiblePlacements, first")]
     public IReadOnlyList<Placement> PlacementsByApi() => _native.GetPossiblePlacements(_profile);
 
@@ -150,7 +153,7 @@ public unsafe class BindingBenchmarks : ICountNativeCalls
     [Benchmark(Description = "GpuDevice.GetPossiblePlacements, again")]
     public IReadOnlyList<Placement> PlacementsByApiAgain() => _gpu.GetPossiblePlacements(_profile);
 
-    [BenchmarkCategory(CreateAndDestroy, Categories.Quick)]
+    [BenchmarkCategory(CreateAndDestroy)]
     [Benchmark(Baseline = true, Description = "C")]
     public void CreateAndDestroyInC()
     {
@@ -163,7 +166,7 @@ public unsafe class BindingBenchmarks : ICountNativeCalls
     /// With the two questions that the public API asks: what the driver has made of the request, and before destroying whether it is still
     /// the same. NVML tells neither otherwise.
     /// </summary>
-    [BenchmarkCategory(CreateAndDestroy, Categories.Quick)]
+    [BenchmarkCategory(CreateAndDestroy)]
     [Benchmark(Description = "C, with the same questions")]
     public uint CreateAskAndDestroyInC()
     {
@@ -177,7 +180,7 @@ public unsafe class BindingBenchmarks : ICountNativeCalls
         return info.id - id;
     }
 
-    [BenchmarkCategory(CreateAndDestroy, Categories.Quick)]
+    [BenchmarkCategory(CreateAndDestroy)]
     [Benchmark(Description = "LibraryImport")]
     public void CreateAndDestroyByLibraryImport()
     {
@@ -186,7 +189,7 @@ public unsafe class BindingBenchmarks : ICountNativeCalls
         PlainC.Check(LibNvml.nvmlGpuInstanceDestroy(instance));
     }
 
-    [BenchmarkCategory(CreateAndDestroy, Categories.Quick)]
+    [BenchmarkCategory(CreateAndDestroy)]
     [Benchmark(Description = "CreateGpuInstance, Destroy")]
     public void CreateAndDestroyByApi() => _gpu.CreateGpuInstance(_profile).Destroy();
 }

@@ -4,8 +4,6 @@ using Nvml.Mig.Planning;
 namespace Nvml.Mig.Benchmarks.Planning;
 
 /// <summary>Requests over a fleet of A100s: linear in requests, nearly the same for any number of GPUs.</summary>
-[MemoryDiagnoser]
-[MedianColumn]
 public class FleetBenchmarks
 {
     private static readonly string[] Profiles = ["19", "19", "19", "19", "14", "14", "15", "9", "9", "5", "0"];

@@ -4,8 +4,6 @@ using Nvml.Mig.Planning;
 namespace Nvml.Mig.Benchmarks.Planning;
 
 /// <summary>Plans for a GPU of 32 units and 12 profiles, full of instances.</summary>
-[MemoryDiagnoser]
-[MedianColumn]
 public class LargeGpuBenchmarks
 {
     private readonly Wish _many = Wish.Parse("1g.4gb*5,1g.4gb+me*4,2g.8gb*3,2g.8gb+me*2,4g.16gb,4g.16gb+me");

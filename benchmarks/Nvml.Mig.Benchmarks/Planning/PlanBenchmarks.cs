@@ -4,8 +4,6 @@ using Nvml.Mig.Planning;
 namespace Nvml.Mig.Benchmarks.Planning;
 
 /// <summary>One plan for one GPU, and the question whether there is one.</summary>
-[MemoryDiagnoser]
-[MedianColumn]
 public class PlanBenchmarks
 {
     private readonly Wish _layout = Wish.Parse("9,14,19*2");

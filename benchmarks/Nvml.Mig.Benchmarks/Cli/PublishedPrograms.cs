@@ -1,0 +1,55 @@
+using System.Diagnostics;
+using Nvml.Mig.Benchmarks.Running;
+
+namespace Nvml.Mig.Benchmarks.Cli;
+
+/// <summary>Publishes the programs whose start is measured, as their users would: into artifacts/cold-start.</summary>
+internal static class PublishedPrograms
+{
+    private static readonly string[] SingleFile =
+        ["-r", "linux-x64", "--self-contained", "-p:PublishSingleFile=true", "-p:PublishTrimmed=true", "-p:PublishReadyToRun=true"];
+
+    private static string Folder { get; } = Path.Combine(Results.Repository, "artifacts", "cold-start");
+
+    /// <summary>nvmig as a single file with its runtime, trimmed, compiled ahead of time.</summary>
+    public static string Nvmig() => Publish(CliProject, "nvmig", "nvmig", SingleFile);
+
+    /// <summary>nvmig as <c>dotnet tool install</c> brings it: on the runtime that is installed, compiled when it runs.</summary>
+    public static string NvmigOnSharedRuntime() => Publish(CliProject, "nvmig-framework-dependent", "nvmig", []);
+
+    /// <summary>A program that does nothing, published like nvmig: what is left for us to make faster is above it.</summary>
+    public static string Empty()
+    {
+        string source = Path.Combine(Folder, "empty-source");
+        Directory.CreateDirectory(source);
+        File.WriteAllText(Path.Combine(source, "Program.cs"), "return 0;");
+        File.WriteAllText(Path.Combine(source, "empty.csproj"), """
+            <Project Sdk="Microsoft.NET.Sdk">
+              <PropertyGroup>
+                <OutputType>Exe</OutputType>
+              </PropertyGroup>
+              <ItemGroup>
+                <Compile Include="Program.cs" />
+              </ItemGroup>
+            </Project>
+            """);
+        return Publish(Path.Combine(source, "empty.csproj"), "empty", "empty", SingleFile);
+    }
+
+    private static string CliProject => Path.Combine(Results.Repository, "src", "Nvml.Mig.Cli", "Nvml.Mig.Cli.csproj");
+
+    private static string Publish(string project, string folder, string program, string[] options)
+    {
+        string output = Path.Combine(Folder, folder);
+        // No servers: one that is left behind would run beside what is measured.
+        ProcessStartInfo start = new("dotnet", ["publish", project, "-c", "Release", "-o", output, "--disable-build-servers", .. options])
+        {
+            RedirectStandardOutput = true,
+            UseShellExecute = false,
+        };
+        using Process process = Process.Start(start)!;
+        string said = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return process.ExitCode == 0 ? Path.Combine(output, program) : throw new InvalidOperationException(said);
+    }
+}
