@@ -42,6 +42,9 @@ internal sealed class Machine : IDisposable
         {
             Out = new AnsiConsoleOutput(Console.Out),
             Ansi = Console.IsOutputRedirected ? AnsiSupport.No : AnsiSupport.Detect,
+            // Otherwise it reads the whole environment for signs of build servers, on which it would colour what a pipe carries.
+            Enrichment = new ProfileEnrichment { UseDefaultEnrichers = false },
+            EnvironmentVariables = [],
         });
         // A terminal says how wide it is. What a pipe carries must not be folded at 80 columns.
         if (Console.IsOutputRedirected)

@@ -200,7 +200,8 @@ public sealed class GpuInstance
             }
         }
 
-        return [.. instances.OrderBy(i => i.Id)];
+        instances.Sort(static (a, b) => a.Id.CompareTo(b.Id));
+        return [.. instances];
     }
 
     /// <summary>The compute instance with an id. Two native calls, once the profiles are known.</summary>
