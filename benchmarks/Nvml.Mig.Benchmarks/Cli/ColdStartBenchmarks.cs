@@ -9,7 +9,7 @@ namespace Nvml.Mig.Benchmarks.Cli;
 /// <c>nvmig list</c> on a simulated A100 with four instances, from the start of the process to its end. The difference to a program that
 /// does nothing and is published in the same way is the part that is ours: the command line, NVML, tables.
 /// </summary>
-[SimpleJob(RunStrategy.Monitoring, warmupCount: 3, iterationCount: 30)]
+[SimpleJob(RunStrategy.Monitoring, warmupCount: 3, iterationCount: 20)]
 public class ColdStartBenchmarks
 {
     private readonly string _state = Path.Combine(Path.GetTempPath(), $"nvml-mig-benchmarks-{Environment.ProcessId}");
