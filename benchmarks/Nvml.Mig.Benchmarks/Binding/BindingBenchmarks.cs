@@ -15,9 +15,6 @@ namespace Nvml.Mig.Benchmarks.Binding;
 /// </summary>
 [GroupBenchmarksBy(BenchmarkLogicalGroupRule.ByCategory)]
 [CategoriesColumn]
-[WarmupCount(5)]
-[IterationCount(15)]
-[IterationTime(200)]
 public unsafe class BindingBenchmarks : ICountNativeCalls
 {
     private const string Mode = "Mode";
