@@ -18,6 +18,7 @@ ManualConfig config = ManualConfig.Create(DefaultConfig.Instance)
     .AddJob(job)
     .AddDiagnoser(MemoryDiagnoser.Default)
     .AddColumn(StatisticColumn.Median, new FastestRatioColumn(), new NativeCallsColumn())
+    .WithSummaryStyle(SummaryStyle.Default.WithMaxParameterColumnWidth(40))
     .WithArtifactsPath(Path.Combine(Results.Repository, "artifacts", "benchmarks"));
 if (isQuick)
 {

@@ -20,6 +20,9 @@ public interface ICountNativeCalls
 /// </summary>
 internal sealed class NativeCallsColumn : IColumn
 {
+    /// <summary>Each exporter asks anew, and an operation may take seconds.</summary>
+    private readonly Dictionary<BenchmarkCase, long> _counted = [];
+
     public string Id => nameof(NativeCallsColumn);
 
     public string ColumnName => "Native calls";
@@ -38,12 +41,18 @@ internal sealed class NativeCallsColumn : IColumn
 
     public bool IsDefault(Summary summary, BenchmarkCase benchmarkCase) => false;
 
-    public bool IsAvailable(Summary summary) => summary.BenchmarksCases.Any(b => Counts(b));
+    public bool IsAvailable(Summary summary) => summary.BenchmarksCases.Any(Counts);
 
     public string GetValue(Summary summary, BenchmarkCase benchmarkCase) => GetValue(summary, benchmarkCase, summary.Style);
 
-    public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style) =>
-        Counts(benchmarkCase) ? Count(benchmarkCase).ToString(CultureInfo.InvariantCulture) : "-";
+    public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style)
+    {
+        if (!Counts(benchmarkCase))
+            return "-";
+        if (!_counted.TryGetValue(benchmarkCase, out long calls))
+            _counted[benchmarkCase] = calls = Count(benchmarkCase);
+        return calls.ToString(CultureInfo.InvariantCulture);
+    }
 
     private static bool Counts(BenchmarkCase benchmarkCase) => benchmarkCase.Descriptor.Type.IsAssignableTo(typeof(ICountNativeCalls));
 
