@@ -339,9 +339,12 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
 #pragma warning restore CA1031
             {
                 result = new ApplyStepResult(steps[i], ApplyStepOutcome.Failed, 1, e);
-                _unknown = isRollback ? null : (steps[i], before, e);
+                _unknown = (steps[i], before, e);
             }
 
+            // The way back looks at the GPU itself, and not at what its steps say.
+            if (isRollback)
+                _unknown = null;
             results.Add(result);
             if (result.Outcome == ApplyStepOutcome.Done)
             {

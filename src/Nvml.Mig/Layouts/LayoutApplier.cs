@@ -54,7 +54,7 @@ public static class LayoutApplier
         Check(options);
         ApplyContext context = new(options, progress);
         using ApplyFolder? folder = options.DryRun ? null : ApplyFolder.Take(options.RecordFolder);
-        ApplyRecord? record = folder is null ? ApplyFolder.Peek(options.RecordFolder) : folder.Load();
+        ApplyRecord? record = folder is null ? PeekIfAllowed(options.RecordFolder) : folder.Load();
         GpuRun[] runs = [.. targets.Select(t => new GpuRun(t.Gpu, context))];
 
         await OnEach(runs, run => run.Read()).ConfigureAwait(false);
@@ -205,6 +205,19 @@ public static class LayoutApplier
 
         await OnEach(runs, _ => run.Lend(use, own, cancellationToken)).ConfigureAwait(false);
         return await EndAsync(folder, written, run.Outcome == ApplyOutcome.NotRestored ? written : last, runs, context).ConfigureAwait(false);
+    }
+
+    /// <summary>Who only looks need not be able to apply: without the right to read the record, what a dead apply has begun is not known.</summary>
+    private static ApplyRecord? PeekIfAllowed(string folder)
+    {
+        try
+        {
+            return ApplyFolder.Peek(folder);
+        }
+        catch (ApplyRecordException e) when (e.InnerException is UnauthorizedAccessException)
+        {
+            return null;
+        }
     }
 
     private static void Check(ApplyOptions options)

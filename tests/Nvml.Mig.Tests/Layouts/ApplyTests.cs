@@ -340,6 +340,26 @@ public class ApplyTests
         machine.Describe().Should().Equal(start);
     }
 
+    /// <summary>The first step back took effect, failed, and the GPU could not be read: the next round sees what is left to do.</summary>
+    [Fact]
+    public void A_way_back_whose_steps_are_unknown_goes_by_what_stands_there()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9", [], ""));
+        string[] start = machine.Describe();
+        machine.Simulator.SetFaults(
+            NvmlFault.Return("nvmlDeviceCreateGpuInstanceWithPlacement", NvmlReturnCode.Unknown) with { Nth = 2 },
+            NvmlFault.Return("nvmlGpuInstanceDestroy", NvmlReturnCode.Unknown) with { Nth = 2, AfterEffect = true },
+            NvmlFault.Return("nvmlDeviceGetMigMode", NvmlReturnCode.Unknown) with { Nth = 4 },
+            NvmlFault.Return("nvmlDeviceGetMigMode", NvmlReturnCode.Unknown) with { Nth = 5 });
+
+        GpuApplyResult gpu = machine.Apply("19:0,19:1").Gpus[0];
+
+        gpu.Outcome.Should().Be(ApplyOutcome.RolledBack, gpu.Message);
+        machine.Describe().Should().Equal(start);
+        gpu.RollbackSteps.Should().ContainSingle(s => s.Outcome == ApplyStepOutcome.Failed);
+        gpu.Steps.Single(s => s.Error is not null).Outcome.Should().Be(ApplyStepOutcome.Failed, "what became of a step back is not what became of this one");
+    }
+
     [Fact]
     public void Options_that_contradict_themselves_are_refused_before_anything_else()
     {
