@@ -85,18 +85,19 @@ internal sealed class FleetSearch
     /// <summary>What there is too little of.</summary>
     public string Explain()
     {
-        int gpus = _classes.Sum(c => c.Count);
+        int count = _classes.Sum(c => c.Count);
+        string gpus = count == 1 ? "1 GPU" : string.Create(CultureInfo.InvariantCulture, $"{count} GPUs");
         for (int kind = 0; kind < _kinds.Length; kind++)
         {
             long most = Enumerable.Range(0, _classes.Length).Sum(c => _mostOfClass[kind][c] * _classes[c].Count);
             if (IsComplete && most < _wanted[kind])
-                return string.Create(CultureInfo.InvariantCulture, $"{_wanted[kind]} {_kinds[kind]} are wanted; {most} at most fit on {gpus} GPUs beside what stands there.");
+                return string.Create(CultureInfo.InvariantCulture, $"{_wanted[kind]} {_kinds[kind]} are wanted; {most} at most fit on {gpus} beside what stands there.");
         }
 
         string all = string.Join(", ", _kinds.Select((kind, i) => string.Create(CultureInfo.InvariantCulture, $"{_wanted[i]} {kind}")));
         return IsComplete
-            ? $"{all} do not fit beside each other on {gpus} GPUs with what stands there."
-            : $"No arrangement of {all} on {gpus} GPUs was found. There may be one: not all could be looked at.";
+            ? $"{all} do not fit beside each other on {gpus} with what stands there."
+            : $"No arrangement of {all} on {gpus} was found. There may be one: not all could be looked at.";
     }
 
     private static long Weigh(long[] weight, int[] counts)
