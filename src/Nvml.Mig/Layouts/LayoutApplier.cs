@@ -253,7 +253,7 @@ public static class LayoutApplier
             target.Layout?.ToString(),
             unfinished?.Before ?? run.Before!,
             run.Goal!,
-            LayoutSteps.Union(run.Goal!.Instances, unfinished?.Own ?? []),
+            LayoutSteps.Union(LayoutSteps.CreatedBy(run.Steps), unfinished?.Own ?? []),
             IsFinished: run.Steps.Count == 0 && unfinished is null);
     }
 

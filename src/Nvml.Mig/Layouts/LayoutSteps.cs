@@ -74,6 +74,26 @@ internal static class LayoutSteps
             [.. leftAlone.Select(what => $"{what}, which this apply did not make: it is left alone.")]);
     }
 
+    /// <summary>What steps create; of a GPU instance that is there, what they create inside.</summary>
+    public static List<GpuInstanceLayout> CreatedBy(IEnumerable<ApplyStep> steps)
+    {
+        List<GpuInstanceLayout> created = [];
+        foreach (ApplyStep step in steps.Where(s => s.Action is ApplyAction.CreateGpuInstance or ApplyAction.CreateComputeInstance))
+        {
+            int same = created.FindIndex(step.GpuInstance!.IsAt);
+            if (same < 0)
+            {
+                same = created.Count;
+                created.Add(step.GpuInstance with { ComputeInstances = [] });
+            }
+
+            if (step.ComputeInstance is { } inside)
+                created[same] = created[same] with { ComputeInstances = [.. created[same].ComputeInstances, inside] };
+        }
+
+        return created;
+    }
+
     /// <summary>All of both, each once: two applies can have been to make the same.</summary>
     public static List<GpuInstanceLayout> Union(IReadOnlyList<GpuInstanceLayout> some, IReadOnlyList<GpuInstanceLayout> others)
     {

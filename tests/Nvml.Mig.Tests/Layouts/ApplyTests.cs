@@ -381,6 +381,21 @@ public class ApplyTests
         machine.Apply("+19:0", machine.Options with { DryRun = true }).Gpus[0].Outcome.Should().Be(ApplyOutcome.Unchanged);
     }
 
+    [Fact]
+    public void What_others_made_between_a_death_and_the_end_of_a_change_is_not_taken_back_with_it()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9:4", [], ""));
+        LeaveUnfinished(machine, "+19:0", "{ \"id\": null, \"profileId\": 19, \"profile\": \"1g.5gb\", \"placement\": { \"start\": 0, \"size\": 1 }, \"computeInstances\": [] }");
+        machine.Gpu.CreateGpuInstance(machine.Gpu.GetGpuInstanceProfile("1g.5gb"), new Placement(1, 1));
+
+        GpuApplyResult finished = machine.Apply("+19:0").Gpus[0];
+        GpuApplyResult back = machine.Rollback().Gpus[0];
+
+        (finished.Outcome, back.Outcome).Should().Be((ApplyOutcome.Applied, ApplyOutcome.Applied));
+        finished.LeftAlone.Should().Equal(back.LeftAlone).And.ContainSingle();
+        machine.Truth()[0].Instances.Select(i => i.Placement.ToString()).Should().Equal("1:1", "3:1", "4:4");
+    }
+
     /// <summary>As an apply leaves the record that dies before its end: the goal is what stands there, and one instance more.</summary>
     private static void LeaveUnfinished(ApplyMachine machine, string wish, string added)
     {
