@@ -1,12 +1,31 @@
 namespace Nvml.Mig.Tests.Readme;
 
-/// <summary>The README files, of the repository and of the packages.</summary>
+/// <summary>What explains the project: the README files, of the repository and of the packages, and the folder docs.</summary>
 internal static class ReadmeFile
 {
     public static string Main { get; } = Repository.File("README.md");
 
+    private static readonly string[] Docs = [.. Directory.GetFiles(Repository.File("docs"), "*.md").Order(StringComparer.Ordinal)];
+
+    /// <summary>The files whose programs and commands are run.</summary>
     public static IReadOnlyList<string> All { get; } =
-        [Main, .. Directory.GetDirectories(Repository.File("src")).Select(project => Path.Combine(project, "README.md")).Where(File.Exists).Order(StringComparer.Ordinal)];
+        [Main, .. Docs, .. Directory.GetDirectories(Repository.File("src")).Select(project => Path.Combine(project, "README.md")).Where(File.Exists).Order(StringComparer.Ordinal)];
+
+    /// <summary>The files that are read in the repository, and lead from one to the other.</summary>
+    public static IReadOnlyList<string> Linked { get; } = [Main, Repository.File("CONTRIBUTING.md"), .. Docs];
+
+    /// <summary>The lines outside of blocks.</summary>
+    public static IEnumerable<string> Prose(string file)
+    {
+        bool isBlock = false;
+        foreach (string line in File.ReadLines(file))
+        {
+            if (line.StartsWith("```", StringComparison.Ordinal))
+                isBlock = !isBlock;
+            else if (!isBlock)
+                yield return line;
+        }
+    }
 
     /// <summary>The blocks of a language, each with the text block that follows it at once, if one does.</summary>
     public static List<(string Code, string? Output)> Blocks(string file, string language)
