@@ -145,8 +145,10 @@ nvmlReturn_t call_end(call *made)
         char gpu[16] = "-";
         if (made->gpu >= 0)
             snprintf(gpu, sizeof(gpu), "%d", made->gpu);
+        /* The call that opened the trace had begun before: its time is not known. */
+        uint64_t took_ns = made->started_ns == 0 ? 0 : latency_now() - made->started_ns;
         dprintf(descriptor, "%s gpu=%s result=%d us=%.1f\n", made->site->function, gpu, (int)made->result,
-                (double)(latency_now() - made->started_ns) / 1000.0);
+                (double)took_ns / 1000.0);
     }
     return made->result;
 }

@@ -26,7 +26,7 @@ internal static class ExportCommand
 
     public static Command Build()
     {
-        Command command = new("export", "Print how each GPU is divided, placements included, in the words that 'apply' takes, or with --format as a file.") { Format, Label };
+        Command command = new("export", "Print how each GPU is divided, placements included, in the words of 'apply', or with --format as a file that it takes.") { Format, Label };
         Format.AcceptOnlyFromAmong(Ours, MigParted);
         command.SetAction(parsed => Machine.Run(parsed, machine => Run(parsed, machine)));
         return command;

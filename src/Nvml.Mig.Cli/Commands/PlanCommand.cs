@@ -49,7 +49,7 @@ internal static class PlanCommand
 
     private static int Run(ParseResult parsed)
     {
-        Wish wish = Wish.Parse(string.Join(',', parsed.GetRequiredValue(Wishes)));
+        Wish wish = LayoutSource.ParseWish(parsed.GetRequiredValue(Wishes));
         string? svg = SvgOption.Get(parsed);
         bool anywhere = parsed.GetValue(Anywhere);
         int[] forced = parsed.GetValue(ForceInUse) ?? [];

@@ -116,6 +116,19 @@ public class PlanCommandTests
         nvmig.Run("plan", "3g.20gb", "--anywhere", "-i", "0,2", "--json").Json.GetProperty("gpus")[0].GetProperty("index").GetInt32().Should().Be(0);
     }
 
+    [Theory]
+    [InlineData("plan", "+9", "--anywere")]
+    [InlineData("apply", "+9", "--dry-rnu")]
+    public void An_option_with_a_slip_is_no_wish(params string[] arguments)
+    {
+        using Nvmig nvmig = new();
+
+        Nvmig.Answer answer = nvmig.Run(arguments);
+
+        answer.ExitCode.Should().Be(64);
+        answer.Complaints.Should().Equal($"nvmig: There is no option '{arguments[^1]}'. Try --help.");
+    }
+
     [Fact]
     public void A_model_that_cannot_be_divided_is_no_model_to_plan_for()
     {
