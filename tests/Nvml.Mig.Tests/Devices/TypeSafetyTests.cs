@@ -24,7 +24,7 @@ public class TypeSafetyTests
     public void Programs_with_these_mistakes_do_not_compile()
     {
         using TemporaryFolder folder = new();
-        File.WriteAllText(folder.File("Mistakes.cs"), $$"""
+        Nvmig.Answer build = SampleProject.Make(folder, "build", $$"""
             using Nvml.Mig;
 
             public static class Mistakes
@@ -35,24 +35,9 @@ public class TypeSafetyTests
                 }
             }
             """);
-        File.WriteAllText(folder.File("Mistakes.csproj"), $"""
-            <Project Sdk="Microsoft.NET.Sdk">
-              <PropertyGroup>
-                <TargetFramework>net10.0</TargetFramework>
-                <Nullable>enable</Nullable>
-                <ImplicitUsings>enable</ImplicitUsings>
-                <TreatWarningsAsErrors>true</TreatWarningsAsErrors>
-              </PropertyGroup>
-              <ItemGroup>
-                <Reference Include="{AppContext.BaseDirectory}Nvml.Mig.dll" />
-              </ItemGroup>
-            </Project>
-            """);
-
-        Nvmig.Answer build = Nvmig.Start("dotnet", ["build", "-nodeReuse:false"], new Dictionary<string, string?>(), folder.Path);
 
         const int firstLine = 7;
         for (int i = 0; i < Mistakes.Length; i++)
-            build.Out.Should().MatchRegex($@"Mistakes\.cs\({firstLine + i},\d+\): error {Mistakes[i].Error}", "of {0}", Mistakes[i].Line);
+            build.Out.Should().MatchRegex($@"Program\.cs\({firstLine + i},\d+\): error {Mistakes[i].Error}", "of {0}", Mistakes[i].Line);
     }
 }

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Nvml.Mig.Layouts;
 using Nvml.Mig.Planning;
 
@@ -375,7 +376,7 @@ public class ApplyTests
     public void A_dry_run_knows_what_a_dead_apply_has_begun()
     {
         using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9:4", [], ""));
-        LeaveUnfinished(machine, "+19:0", "{ \"id\": null, \"profileId\": 19, \"profile\": \"1g.5gb\", \"placement\": { \"start\": 0, \"size\": 1 }, \"computeInstances\": [] }");
+        LeaveUnfinished(machine);
         machine.Gpu.CreateGpuInstance(machine.Gpu.GetGpuInstanceProfile("1g.5gb"), new Placement(0, 1));
 
         machine.Apply("+19:0", machine.Options with { DryRun = true }).Gpus[0].Outcome.Should().Be(ApplyOutcome.Unchanged);
@@ -385,7 +386,7 @@ public class ApplyTests
     public void What_others_made_between_a_death_and_the_end_of_a_change_is_not_taken_back_with_it()
     {
         using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9:4", [], ""));
-        LeaveUnfinished(machine, "+19:0", "{ \"id\": null, \"profileId\": 19, \"profile\": \"1g.5gb\", \"placement\": { \"start\": 0, \"size\": 1 }, \"computeInstances\": [] }");
+        LeaveUnfinished(machine);
         machine.Gpu.CreateGpuInstance(machine.Gpu.GetGpuInstanceProfile("1g.5gb"), new Placement(1, 1));
 
         GpuApplyResult finished = machine.Apply("+19:0").Gpus[0];
@@ -396,17 +397,19 @@ public class ApplyTests
         machine.Truth()[0].Instances.Select(i => i.Placement.ToString()).Should().Equal("1:1", "3:1", "4:4");
     }
 
-    /// <summary>As an apply leaves the record that dies before its end: the goal is what stands there, and one instance more.</summary>
-    private static void LeaveUnfinished(ApplyMachine machine, string wish, string added)
+    /// <summary>As <c>+19:0</c> leaves the record when it dies before its end: the goal is what stands there, and that instance.</summary>
+    private static void LeaveUnfinished(ApplyMachine machine)
     {
         machine.Apply("9:4,19:3").IsSuccess.Should().BeTrue();
         machine.Apply("9:4").IsSuccess.Should().BeTrue();
         string file = Path.Combine(machine.RecordFolder, "apply.json");
-        System.Text.Json.Nodes.JsonNode record = System.Text.Json.Nodes.JsonNode.Parse(File.ReadAllText(file))!;
-        System.Text.Json.Nodes.JsonNode gpu = record["gpus"]![0]!;
+        JsonNode record = JsonNode.Parse(File.ReadAllText(file))!;
+        JsonNode gpu = record["gpus"]![0]!;
         gpu["isFinished"] = false;
-        gpu["wish"] = wish;
-        gpu["goal"]!["instances"]!.AsArray().Insert(0, System.Text.Json.Nodes.JsonNode.Parse(added));
+        gpu["wish"] = "+19:0";
+        gpu["goal"]!["instances"]!.AsArray().Insert(0, JsonNode.Parse("""
+            { "id": null, "profileId": 19, "profile": "1g.5gb", "placement": { "start": 0, "size": 1 }, "computeInstances": [] }
+            """));
         File.WriteAllText(file, record.ToJsonString());
     }
 }

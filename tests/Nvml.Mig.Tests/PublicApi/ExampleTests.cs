@@ -35,7 +35,7 @@ public class ExampleTests
             .Select(example => (example.Parent!.Attribute("name")!.Value, example.Element("code")!.Value))];
         examples.Should().HaveCountGreaterThan(10);
         using TemporaryFolder folder = new();
-        File.WriteAllText(folder.File("Examples.cs"), Given + string.Concat(examples.Select((example, i) => $$"""
+        string code = Given + string.Concat(examples.Select((example, i) => $$"""
 
             // {{example.Member}}
             internal sealed class Example{{i}} : Given
@@ -47,24 +47,9 @@ public class ExampleTests
                 }
             }
 
-            """)));
-        File.WriteAllText(folder.File("Examples.csproj"), $"""
-            <Project Sdk="Microsoft.NET.Sdk">
-              <PropertyGroup>
-                <TargetFramework>net10.0</TargetFramework>
-                <Nullable>enable</Nullable>
-                <ImplicitUsings>enable</ImplicitUsings>
-                <TreatWarningsAsErrors>true</TreatWarningsAsErrors>
-              </PropertyGroup>
-              <ItemGroup>
-                <Reference Include="{AppContext.BaseDirectory}Nvml.Mig*.dll" Exclude="{AppContext.BaseDirectory}Nvml.Mig.Tests.dll" />
-                <Reference Include="{AppContext.BaseDirectory}Microsoft.Extensions.Logging.Abstractions.dll" />
-                <Reference Include="{AppContext.BaseDirectory}FluentAssertions.dll" />
-              </ItemGroup>
-            </Project>
-            """);
+            """));
 
-        Nvmig.Answer answer = Nvmig.Start("dotnet", ["build"], new Dictionary<string, string?> { ["MSBUILDDISABLENODEREUSE"] = "1" }, folder.Path);
+        Nvmig.Answer answer = SampleProject.Make(folder, "build", code, $"""<Reference Include="{AppContext.BaseDirectory}FluentAssertions.dll" />""");
 
         answer.ExitCode.Should().Be(0, answer.Out + answer.Error);
     }

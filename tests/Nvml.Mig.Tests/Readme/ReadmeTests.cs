@@ -73,28 +73,7 @@ public partial class ReadmeTests
         foreach ((string code, string? output) in programs)
         {
             using TemporaryFolder folder = new();
-            File.WriteAllText(folder.File("Program.cs"), code);
-            File.WriteAllText(folder.File("Sample.csproj"), $"""
-                <Project Sdk="Microsoft.NET.Sdk">
-                  <PropertyGroup>
-                    <OutputType>Exe</OutputType>
-                    <TargetFramework>net10.0</TargetFramework>
-                    <Nullable>enable</Nullable>
-                    <ImplicitUsings>enable</ImplicitUsings>
-                    <TreatWarningsAsErrors>true</TreatWarningsAsErrors>
-                  </PropertyGroup>
-                  <ItemGroup>
-                    <Reference Include="{AppContext.BaseDirectory}Nvml.Mig.dll" />
-                    <Reference Include="{AppContext.BaseDirectory}Nvml.Mig.Configuration.dll" />
-                    <Reference Include="{AppContext.BaseDirectory}Nvml.Mig.Simulator.dll" />
-                    <Reference Include="{AppContext.BaseDirectory}YamlDotNet.dll" />
-                    <Reference Include="{AppContext.BaseDirectory}Microsoft.Extensions.Logging.Abstractions.dll" />
-                    <None Include="{Nvmig.Stub}" CopyToOutputDirectory="PreserveNewest" />
-                  </ItemGroup>
-                </Project>
-                """);
-
-            Nvmig.Answer answer = Nvmig.Start("dotnet", ["run"], new Dictionary<string, string?> { ["MSBUILDDISABLENODEREUSE"] = "1" }, folder.Path);
+            Nvmig.Answer answer = SampleProject.Make(folder, "run", code, $"""<None Include="{Nvmig.Stub}" CopyToOutputDirectory="PreserveNewest" />""");
 
             answer.ExitCode.Should().Be(0, answer.Out + answer.Error);
             if (output is not null)
