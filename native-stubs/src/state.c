@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,8 +39,9 @@ static const char swapped_board[] = "+swapped";
 static const char virtual_machine[] = "+vm";
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static machine_state machine;                 /* as last read or committed */
-static machine_state change;                  /* the copy that a change is made in */
+static machine_state machines[2];
+static machine_state *machine = &machines[0]; /* as last read or committed */
+static machine_state *change = &machines[1];  /* the copy that a change is made in; a commit swaps the two */
 static const gpu_model *models[MAX_GPUS];     /* of `machine` */
 static int file = -1;                         /* -1: the machine is private to this process */
 static pid_t opened_by;                       /* the process that opened it */
@@ -308,7 +310,7 @@ static nvmlReturn_t read_file(int descriptor, const char *path, state_message *m
         pread(descriptor, &read, sizeof(read), machine_offset(found.active)) != (ssize_t)sizeof(read) ||
         checksum(&read) != found.checksum || !is_machine(&read, read_models))
         return fail(NVML_ERROR_INVALID_STATE, message, "the state file %s is damaged; it was left untouched (reset it, or name another file)", path);
-    machine = read;
+    *machine = read;
     memcpy(models, read_models, sizeof(models));
     header = found;
     return NVML_SUCCESS;
@@ -436,10 +438,10 @@ static nvmlReturn_t open_file(const machine_state *wanted, bool any_machine, con
 
     memset(&header, 0, sizeof(header));
     result = read_file(descriptor, path, message);
-    if (result == NVML_SUCCESS && !any_machine && !has_same_gpus(&machine, wanted)) {
+    if (result == NVML_SUCCESS && !any_machine && !has_same_gpus(machine, wanted)) {
         char held[256];
         char asked[256];
-        describe_machine(&machine, held, sizeof(held));
+        describe_machine(machine, held, sizeof(held));
         describe_machine(wanted, asked, sizeof(asked));
         result = fail(NVML_ERROR_INVALID_STATE, message,
                       "the state file %s holds the machine %s, not %s; name another file, or reset this one", path, held,
@@ -468,8 +470,8 @@ nvmlReturn_t state_open(const char *gpus, const char *path, state_message *messa
     if (path != NULL && path[0] != '\0') {
         result = open_file(&wanted, any_machine, path, message);
     } else {
-        machine = wanted;
-        is_machine(&machine, models); /* looks the models up; parse_machine has found each of them */
+        *machine = wanted;
+        is_machine(machine, models); /* looks the models up; parse_machine has found each of them */
     }
     pthread_mutex_unlock(&mutex);
     return result;
@@ -578,6 +580,13 @@ const gpu_model *state_model(unsigned int gpu)
     return models[gpu];
 }
 
+/* Most of a machine is room for GPUs that it does not have, and a change would take as long as the copy of that. */
+static void begin_change(void)
+{
+    memcpy(change, machine, offsetof(machine_state, gpus) + machine->gpu_count * sizeof(gpu_state));
+    change->gpu_count = machine->gpu_count;
+}
+
 nvmlReturn_t state_lock(state_access access, machine_state **locked)
 {
     pthread_mutex_lock(&mutex);
@@ -596,8 +605,8 @@ nvmlReturn_t state_lock(state_access access, machine_state **locked)
         }
     }
     if (access == STATE_CHANGE)
-        change = machine;
-    *locked = access == STATE_CHANGE ? &change : &machine;
+        begin_change();
+    *locked = access == STATE_CHANGE ? change : machine;
     return NVML_SUCCESS;
 }
 
@@ -605,10 +614,13 @@ nvmlReturn_t state_unlock(bool commit)
 {
     nvmlReturn_t result = NVML_SUCCESS;
     if (commit) {
-        if (file < 0 || write_change(file, &change, &header))
+        if (file < 0 || write_change(file, change, &header)) {
+            machine_state *before = machine;
             machine = change;
-        else
+            change = before;
+        } else {
             result = NVML_ERROR_OPERATING_SYSTEM;
+        }
     }
     if (file >= 0)
         lock_file(file, F_UNLCK);
@@ -619,7 +631,7 @@ nvmlReturn_t state_unlock(bool commit)
 void state_record_event(unsigned int gpu, uint64_t type, uint64_t data, uint32_t gpu_instance,
                         uint32_t compute_instance)
 {
-    change.events[change.event_count++ % MAX_EVENTS] = (event_state){
+    change->events[change->event_count++ % MAX_EVENTS] = (event_state){
         .type = type, .data = data, .gpu = gpu, .gpu_instance = gpu_instance, .compute_instance = compute_instance};
 }
 
