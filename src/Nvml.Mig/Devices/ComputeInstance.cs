@@ -76,10 +76,12 @@ public sealed class ComputeInstance
     public void Destroy()
     {
         const string function = "nvmlComputeInstanceDestroy";
-        ThrowIfGone(function);
+        if (_destroyed)
+            throw GpuDevice.Gone(function, ToString());
+        GpuInstance.ThrowIfDestroyed(function);
         try
         {
-            _native.Destroy(this, static instance => instance.GpuInstance.Device.WhoUses(instance.GpuInstance.Id, instance.Id));
+            _native.Destroy(this, _info, static instance => instance.GpuInstance.Device.WhoUses(instance.GpuInstance.Id, instance.Id));
         }
         catch (NvmlException e) when (e.Code == NvmlReturnCode.InvalidArgument)
         {

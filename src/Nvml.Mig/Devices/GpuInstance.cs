@@ -15,28 +15,30 @@ namespace Nvml.Mig;
 public sealed class GpuInstance
 {
     private readonly NativeGpuInstance _native;
-    private readonly InstanceInfo _info;
     private volatile bool _destroyed;
 
     internal GpuInstance(GpuDevice device, NativeGpuInstance native, InstanceInfo info, GpuInstanceProfile profile)
     {
         Device = device;
         _native = native;
-        _info = info;
+        Info = info;
         Profile = profile;
     }
+
+    /// <summary>What the driver said it is when it was found.</summary>
+    internal InstanceInfo Info { get; }
 
     /// <summary>The GPU that it is a part of.</summary>
     public GpuDevice Device { get; }
 
     /// <summary>The id, which follows from the placement: the same place always gives the same id.</summary>
-    public int Id => _info.Id;
+    public int Id => Info.Id;
 
     /// <summary>The profile that it was created from.</summary>
     public GpuInstanceProfile Profile { get; }
 
     /// <summary>The memory slices of the GPU that it has.</summary>
-    public Placement Placement => _info.Placement;
+    public Placement Placement => Info.Placement;
 
     /// <summary>
     /// The compute instance profiles that it offers, small ones first. Read once for each GPU instance profile of a GPU.
@@ -262,10 +264,10 @@ public sealed class GpuInstance
     public void Destroy()
     {
         const string function = "nvmlGpuInstanceDestroy";
-        ThrowIfGone(function);
+        ThrowIfDestroyed(function);
         try
         {
-            _native.Destroy(this, static instance => instance.WhyInUse());
+            _native.Destroy(this, Info, static instance => instance.WhyInUse());
         }
         catch (NvmlException e) when (e.Code == NvmlReturnCode.InvalidArgument)
         {
@@ -290,7 +292,7 @@ public sealed class GpuInstance
     internal void ThrowIfGone(string function)
     {
         ThrowIfDestroyed(function);
-        if (_native.TryGetInfo() != _info)
+        if (_native.TryGetInfo() != Info)
             throw GpuDevice.Gone(function, ToString());
     }
 

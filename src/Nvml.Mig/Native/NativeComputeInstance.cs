@@ -6,7 +6,7 @@ using static Nvml.Mig.Interop.nvmlReturn_t;
 namespace Nvml.Mig.Native;
 
 /// <summary>A compute instance: the checked calls on its handle.</summary>
-internal sealed unsafe class NativeComputeInstance(NativeGpuInstance gpuInstance, nvmlComputeInstance_t handle)
+internal readonly unsafe struct NativeComputeInstance(NativeGpuInstance gpuInstance, nvmlComputeInstance_t handle)
 {
     private NativeSession Session => gpuInstance.Session;
 
@@ -14,6 +14,11 @@ internal sealed unsafe class NativeComputeInstance(NativeGpuInstance gpuInstance
     public InstanceInfo? TryGetInfo()
     {
         using Lease lease = Session.Lease();
+        return TryGetInfoLeased();
+    }
+
+    private InstanceInfo? TryGetInfoLeased()
+    {
         nvmlReturn_t result = GetInfo(out InstanceInfo info);
         if (result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND)
             return null;
@@ -47,10 +52,17 @@ internal sealed unsafe class NativeComputeInstance(NativeGpuInstance gpuInstance
         return result;
     }
 
-    /// <summary><paramref name="whoUsesIt"/> is asked only if it is in use.</summary>
-    public void Destroy(ComputeInstance instance, Func<ComputeInstance, string?> whoUsesIt)
+    /// <summary>
+    /// Destroys what the handle leads to, if that is still what was <paramref name="expected"/>, and its GPU instance too.
+    /// <paramref name="whoUsesIt"/> is asked only if it is in use.
+    /// </summary>
+    public void Destroy(ComputeInstance instance, InstanceInfo expected, Func<ComputeInstance, string?> whoUsesIt)
     {
         using Lease lease = Session.Lease();
+        if (gpuInstance.TryGetInfoLeased() != instance.GpuInstance.Info)
+            throw GpuDevice.Gone(nameof(nvmlComputeInstanceDestroy), instance.GpuInstance.ToString());
+        if (TryGetInfoLeased() != expected)
+            throw GpuDevice.Gone(nameof(nvmlComputeInstanceDestroy), instance.ToString());
         bool logged = Session.LogsChanges;
         long started = logged ? Stopwatch.GetTimestamp() : 0;
         nvmlReturn_t result = nvmlComputeInstanceDestroy(handle);

@@ -18,8 +18,8 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
     /// <summary>Room for the instances of any profile, whatever the profile says of its own limit.</summary>
     private const int MaxInstances = 64;
 
-    /// <summary>Profiles are to be asked for without a struct version: the driver knows none of ours.</summary>
-    private bool _knowsNoVersion;
+    /// <summary>GPU instance profiles are to be asked for without a struct version: the driver knows none of ours.</summary>
+    private bool _knowsNoProfileVersion;
 
     public NativeGpu(NativeSession session, nvmlDevice_t handle, string provisionalName)
         : base(session, handle)
@@ -29,6 +29,9 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
     }
 
     public string Uuid { get; }
+
+    /// <summary>The same of compute instance profiles, whichever instance they were asked of.</summary>
+    public bool KnowsNoComputeProfileVersion { get; set; }
 
     public override string Description { get; }
 
@@ -83,7 +86,7 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
         nvmlGpuInstanceProfileInfo_v2_t info = default;
         nvmlReturn_t result = NVML_SUCCESS;
         string function = nameof(nvmlDeviceGetGpuInstanceProfileInfoV);
-        bool named = !_knowsNoVersion && Session.Library.Has(function);
+        bool named = !_knowsNoProfileVersion && Session.Library.Has(function);
         if (named)
         {
             info.version = nvmlGpuInstanceProfileInfo_v2_t.Version;
@@ -99,7 +102,7 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
             Require(function, "read the GPU instance profiles");
             nvmlGpuInstanceProfileInfo_t old;
             result = nvmlDeviceGetGpuInstanceProfileInfo(Handle, number, &old);
-            _knowsNoVersion = result != NVML_ERROR_INVALID_ARGUMENT;
+            _knowsNoProfileVersion = result != NVML_ERROR_INVALID_ARGUMENT;
             info = new nvmlGpuInstanceProfileInfo_v2_t
             {
                 id = old.id,

@@ -6,16 +6,13 @@ using static Nvml.Mig.Interop.nvmlReturn_t;
 namespace Nvml.Mig.Native;
 
 /// <summary>A GPU instance: the checked calls on its handle.</summary>
-internal sealed unsafe class NativeGpuInstance(NativeGpu device, nvmlGpuInstance_t handle)
+internal readonly unsafe struct NativeGpuInstance(NativeGpu device, nvmlGpuInstance_t handle)
 {
     /// <summary>Room for the compute instances of any profile; the driver has at most 8 in a GPU instance.</summary>
     private const int MaxInstances = 64;
 
     /// <summary>As for GPU instances: larger than any answer.</summary>
     private const int MaxPlacements = 256;
-
-    /// <summary>Profiles are to be asked for without a struct version: the driver knows none of ours.</summary>
-    private bool _knowsNoVersion;
 
     public NativeGpu Gpu => device;
 
@@ -30,6 +27,12 @@ internal sealed unsafe class NativeGpuInstance(NativeGpu device, nvmlGpuInstance
     public InstanceInfo? TryGetInfo()
     {
         using Lease lease = Session.Lease();
+        return TryGetInfoLeased();
+    }
+
+    /// <summary>The same, for callers that hold a lease.</summary>
+    public InstanceInfo? TryGetInfoLeased()
+    {
         nvmlReturn_t result = GetInfo(out InstanceInfo info);
         if (result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND)
             return null;
@@ -37,7 +40,7 @@ internal sealed unsafe class NativeGpuInstance(NativeGpu device, nvmlGpuInstance
         return info;
     }
 
-    /// <summary>The same, unchecked, for callers that hold a lease.</summary>
+    /// <summary>The same, unchecked.</summary>
     public nvmlReturn_t GetInfo(out InstanceInfo info)
     {
         nvmlGpuInstanceInfo_t native = default;
@@ -47,10 +50,15 @@ internal sealed unsafe class NativeGpuInstance(NativeGpu device, nvmlGpuInstance
         return result;
     }
 
-    /// <summary><paramref name="whyInUse"/> is asked only if it is in use.</summary>
-    public void Destroy(GpuInstance instance, Func<GpuInstance, (string? Why, bool IsTransient)> whyInUse)
+    /// <summary>
+    /// Destroys what the handle leads to, if that is still what was <paramref name="expected"/>. <paramref name="whyInUse"/> is asked only
+    /// if it is in use.
+    /// </summary>
+    public void Destroy(GpuInstance instance, InstanceInfo expected, Func<GpuInstance, (string? Why, bool IsTransient)> whyInUse)
     {
         using Lease lease = Session.Lease();
+        if (TryGetInfoLeased() != expected)
+            throw GpuDevice.Gone(nameof(nvmlGpuInstanceDestroy), instance.ToString());
         bool logged = Session.LogsChanges;
         long started = logged ? Stopwatch.GetTimestamp() : 0;
         nvmlReturn_t result = nvmlGpuInstanceDestroy(handle);
@@ -74,7 +82,7 @@ internal sealed unsafe class NativeGpuInstance(NativeGpu device, nvmlGpuInstance
         nvmlComputeInstanceProfileInfo_v2_t info = default;
         nvmlReturn_t result = NVML_SUCCESS;
         string function = nameof(nvmlGpuInstanceGetComputeInstanceProfileInfoV);
-        bool named = !_knowsNoVersion && Session.Library.Has(function);
+        bool named = !device.KnowsNoComputeProfileVersion && Session.Library.Has(function);
         if (named)
         {
             info.version = nvmlComputeInstanceProfileInfo_v2_t.Version;
@@ -89,7 +97,7 @@ internal sealed unsafe class NativeGpuInstance(NativeGpu device, nvmlGpuInstance
             Session.Require(function, "read the compute instance profiles of", device.Description);
             nvmlComputeInstanceProfileInfo_t old;
             result = nvmlGpuInstanceGetComputeInstanceProfileInfo(handle, number, NVML_COMPUTE_INSTANCE_ENGINE_PROFILE_SHARED, &old);
-            _knowsNoVersion = result != NVML_ERROR_INVALID_ARGUMENT;
+            device.KnowsNoComputeProfileVersion = result != NVML_ERROR_INVALID_ARGUMENT;
             info = new nvmlComputeInstanceProfileInfo_v2_t
             {
                 id = old.id,
