@@ -133,7 +133,8 @@ public sealed partial class GpuDevice
         }
 
         profiles.Sort(BySize);
-        return _profiles = [.. profiles];
+        // None may be for now only: a driver can refuse to tell while MIG mode is disabled, and another process can enable it.
+        return profiles.Count == 0 ? [] : _profiles = [.. profiles];
     }
 
     /// <summary>The GPU instance profile that an operator means.</summary>
@@ -150,12 +151,10 @@ public sealed partial class GpuDevice
     public GpuInstanceProfile GetGpuInstanceProfile(string nameOrId)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(nameOrId);
-        if (ProfileNames.TryReadId(nameOrId, out int id))
+        if (ProfileMatch.IsId(nameOrId, out int id))
             return GetGpuInstanceProfile(id);
         IReadOnlyList<GpuInstanceProfile> profiles = GetGpuInstanceProfiles();
-        IReadOnlyList<GpuInstanceProfile> found = ProfileName.TryParse(nameOrId, out ProfileName name)
-            ? name.FindIn(profiles, p => p.Name)
-            : [.. profiles.Where(p => p.Name.Equals(nameOrId.Trim(), StringComparison.OrdinalIgnoreCase))]; // of a form yet unknown
+        IReadOnlyList<GpuInstanceProfile> found = ProfileMatch.Find(profiles, nameOrId);
         return found.Count switch
         {
             1 => found[0],
@@ -274,17 +273,17 @@ public sealed partial class GpuDevice
     }
 
     /// <summary>
-    /// The GPU instances on this GPU, by id. Needs root or a MIG capability. One native call for each profile that there can
-    /// be instances of, and one for each instance.
+    /// The GPU instances on this GPU, by id. Known drivers show them to everybody. One native call for each profile that there can be
+    /// instances of, and one for each instance.
     /// </summary>
     /// <returns>The instances; none if MIG mode is disabled.</returns>
-    /// <exception cref="NvmlNoPermissionException">The caller may not see instances.</exception>
+    /// <exception cref="NvmlNoPermissionException">The driver does not show them to the caller.</exception>
     /// <exception cref="NvmlException">The instances cannot be read.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public IReadOnlyList<GpuInstance> GetGpuInstances()
     {
         List<GpuInstance> instances = [];
-        foreach (GpuInstanceProfile profile in GetGpuInstanceProfiles())
+        foreach (GpuInstanceProfile profile in GetGpuInstanceProfiles().Concat(_unlistedProfiles.Values))
         {
             // Where its places are known and all of them are taken by those found so far, there can be none of it.
             if (_placements.TryGetValue(profile.Id, out IReadOnlyList<Placement>? places)

@@ -57,18 +57,15 @@ public sealed class GpuInstance
     /// most slices, then the most multiprocessors, then the lowest number.
     /// </summary>
     /// <exception cref="NvmlNotFoundException">The instance is gone.</exception>
-    /// <exception cref="NvmlException">The profiles cannot be read, or there is none.</exception>
+    /// <exception cref="NvmlNotSupportedException">There is none.</exception>
+    /// <exception cref="NvmlException">The profiles cannot be read.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public ComputeInstanceProfile GetDefaultComputeInstanceProfile() =>
-        GetComputeInstanceProfiles()
-            .OrderByDescending(p => p.SliceCount)
-            .ThenByDescending(p => p.MultiprocessorCount)
-            .ThenBy(p => p.Number)
-            .FirstOrDefault()
-        ?? throw new NvmlException(
+        ProfileMatch.Whole(GetComputeInstanceProfiles()) ?? throw new NvmlNotSupportedException(
             NvmlReturnCode.NotSupported,
             "nvmlGpuInstanceGetComputeInstanceProfileInfoV",
-            $"The driver offers no compute instance profile in {this}.");
+            $"The driver offers no compute instance profile in {this}.",
+            null);
 
     /// <summary>The compute instance profile with an id.</summary>
     /// <param name="id">The id that nvidia-smi shows.</param>
@@ -102,19 +99,14 @@ public sealed class GpuInstance
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(nameOrId);
         IReadOnlyList<ComputeInstanceProfile> profiles = GetComputeInstanceProfiles();
-        ComputeInstanceProfile[] found =
-            ProfileNames.TryReadId(nameOrId, out int id) ? [.. profiles.Where(p => p.Id == id)]
-            : ProfileNames.TryReadSlices(nameOrId, out int slices) ? [.. profiles.Where(p => p.SliceCount == slices)]
-            : ProfileName.TryParse(nameOrId, out ProfileName name) && ProfileName.TryParse(Profile.Name, out ProfileName own)
-                ? [.. profiles.Where(p => name.IsIn(own) && p.SliceCount == name.ComputeSliceCount)]
-            : [.. profiles.Where(p => p.Name.Equals(nameOrId.Trim(), StringComparison.OrdinalIgnoreCase))]; // of a form yet unknown
-        if (found.Length == 1)
+        IReadOnlyList<ComputeInstanceProfile> found = ProfileMatch.FindInside(Profile, profiles, nameOrId);
+        if (found.Count == 1)
             return found[0];
         throw new NvmlException(
             NvmlReturnCode.InvalidArgument,
             "nvmlGpuInstanceGetComputeInstanceProfileInfoV",
-            found.Length > 1
-                ? $"{this} has {found.Length} compute instance profiles '{nameOrId}' (NVML_ERROR_INVALID_ARGUMENT, 2). Choose by id: {string.Join(", ", found.Select(p => $"{p.Id} ({p.Name}, {p.MultiprocessorCount} SM)"))}."
+            found.Count > 1
+                ? $"{this} has {found.Count} compute instance profiles '{nameOrId}' (NVML_ERROR_INVALID_ARGUMENT, 2). Choose by id: {string.Join(", ", found.Select(p => $"{p.Id} ({p.Name}, {p.MultiprocessorCount} SM)"))}."
                 : $"{this} has no compute instance profile '{nameOrId}' (NVML_ERROR_INVALID_ARGUMENT, 2). It has: {string.Join(", ", profiles.Select(p => $"{p.Name} ({p.Id})"))}.");
     }
 
@@ -184,8 +176,12 @@ public sealed class GpuInstance
         return new ComputeInstance(this, native, created, profile);
     }
 
-    /// <summary>The compute instances in this GPU instance, by id. One native call for each profile and one for each instance.</summary>
+    /// <summary>
+    /// The compute instances in this GPU instance, by id. Needs root or the MIG monitor or config capability. One native call for each profile
+    /// and one for each instance.
+    /// </summary>
     /// <exception cref="NvmlNotFoundException">The GPU instance is gone.</exception>
+    /// <exception cref="NvmlNoPermissionException">The caller may not see compute instances.</exception>
     /// <exception cref="NvmlException">The instances cannot be read.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public IReadOnlyList<ComputeInstance> GetComputeInstances()
@@ -206,10 +202,13 @@ public sealed class GpuInstance
         return [.. instances];
     }
 
-    /// <summary>The compute instance with an id. Two native calls, once the profiles are known.</summary>
+    /// <summary>
+    /// The compute instance with an id. Needs root or the MIG monitor or config capability. Two native calls, once the profiles are known.
+    /// </summary>
     /// <param name="id">The id within this GPU instance, from 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">The id is negative.</exception>
     /// <exception cref="NvmlNotFoundException">There is none, or the GPU instance is gone.</exception>
+    /// <exception cref="NvmlNoPermissionException">The caller may not see compute instances.</exception>
     /// <exception cref="NvmlException">The instance cannot be read.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public ComputeInstance GetComputeInstance(int id)

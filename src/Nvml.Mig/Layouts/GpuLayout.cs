@@ -38,6 +38,16 @@ public sealed record GpuInstanceLayout(
     public override string ToString() =>
         Id is { } id ? string.Create(CultureInfo.InvariantCulture, $"GPU instance {id} ({Profile} at {Placement})") : $"GPU instance {Profile} at {Placement}";
 
+    /// <summary>Whether the two say the same, of the compute instances too.</summary>
+    /// <param name="other">Another one.</param>
+    public bool Equals(GpuInstanceLayout? other) =>
+        other is not null
+        && Id == other.Id && ProfileId == other.ProfileId && Profile == other.Profile && Placement == other.Placement
+        && ComputeInstances.SequenceEqual(other.ComputeInstances);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Id, ProfileId, Placement, ComputeInstances.Count);
+
     internal bool IsAt(GpuInstanceLayout other) => ProfileId == other.ProfileId && Placement == other.Placement;
 }
 
@@ -46,6 +56,13 @@ public sealed record GpuInstanceLayout(
 /// <param name="Instances">Its GPU instances, by start.</param>
 public sealed record GpuLayout(MigMode Mode, IReadOnlyList<GpuInstanceLayout> Instances)
 {
+    /// <summary>Whether the two say the same of everything. For whether one is what the other wants, see <see cref="GetDifferencesFrom"/>.</summary>
+    /// <param name="other">Another one.</param>
+    public bool Equals(GpuLayout? other) => other is not null && Mode == other.Mode && Instances.SequenceEqual(other.Instances);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Mode, Instances.Count, Instances.Count > 0 ? Instances[0] : null);
+
     /// <summary>In what this layout differs from one that is wanted, each as a sentence; none if it does not.</summary>
     /// <param name="wanted">The wanted one. What it leaves open can be anything.</param>
     public IReadOnlyList<string> GetDifferencesFrom(GpuLayout wanted)

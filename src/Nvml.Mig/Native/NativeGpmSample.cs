@@ -29,6 +29,7 @@ internal sealed unsafe class NativeGpmSample : OwnedHandle
     public GpmMetricValue[] GetMetrics(NativeGpmSample earlier, ReadOnlySpan<GpmMetric> metrics, string of)
     {
         using Lease lease = _session.Lease();
+        _session.Require(nameof(nvmlGpmMetricsGet), "compute GPM metrics of", of);
         using Reference self = new(this);
         using Reference other = new(earlier);
         GpmMetricValue[] values = new GpmMetricValue[metrics.Length];

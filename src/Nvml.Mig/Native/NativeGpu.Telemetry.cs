@@ -151,6 +151,8 @@ internal sealed unsafe partial class NativeGpu
     {
         using Lease lease = Session.Lease();
         Require(nameof(nvmlGpmSampleAlloc), "take a GPM sample");
+        Require(nameof(nvmlGpmSampleFree), "take a GPM sample");
+        Require(gpuInstanceId is null ? nameof(nvmlGpmSampleGet) : nameof(nvmlGpmMigSampleGet), "take a GPM sample");
         NativeGpmSample sample = NativeGpmSample.Allocate(Session);
         bool isTaken = false;
         try

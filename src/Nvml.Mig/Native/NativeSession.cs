@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Nvml.Mig.Interop;
@@ -25,7 +26,7 @@ internal sealed unsafe class NativeSession : SafeHandle
     /// </summary>
     private volatile bool _closing;
 
-    private bool? _hasLongProcessInfo;
+    private StrongBox<bool>? _hasLongProcessInfo;
 
     public NvmlLibrary Library { get; }
 
@@ -45,7 +46,9 @@ internal sealed unsafe class NativeSession : SafeHandle
     {
         NativeSession session = new(NvmlLibrary.Load(libraryPath), logger);
         bool plain = options == NvmlInitOptions.None;
-        nvmlReturn_t result = plain ? nvmlInit_v2() : nvmlInitWithFlags((uint)options);
+        nvmlReturn_t result = plain ? nvmlInit_v2()
+            : session.Library.Has(nameof(nvmlInitWithFlags)) ? nvmlInitWithFlags((uint)options)
+            : nvmlReturn_t.NVML_ERROR_FUNCTION_NOT_FOUND;
         if (result != nvmlReturn_t.NVML_SUCCESS)
             throw session.Error(result, plain ? nameof(nvmlInit_v2) : nameof(nvmlInitWithFlags), $"initialise NVML ({session.Library.Path})");
         session.SetHandle(1);
@@ -81,7 +84,7 @@ internal sealed unsafe class NativeSession : SafeHandle
     /// Whether version 3 of the process lists has longer elements than every other driver's: those of R535 before 535.98 did, without saying
     /// so (NVIDIA/go-nvml#75, gpuopenanalytics/pynvml#48). Asked once.
     /// </summary>
-    public bool HasLongProcessInfo => _hasLongProcessInfo ??= IsLongProcessInfo(GetDriverVersion());
+    public bool HasLongProcessInfo => (_hasLongProcessInfo ??= new StrongBox<bool>(IsLongProcessInfo(GetDriverVersion()))).Value;
 
     public static bool IsLongProcessInfo(string driverVersion) =>
         Version.TryParse(driverVersion, out Version? version) && version.Major == 535 && version.Minor is >= 43 and < 98;

@@ -3,22 +3,9 @@ using Nvml.Mig.Interop;
 
 namespace Nvml.Mig.Native;
 
-/// <summary>Profile names as NVML gives them, as drivers that give none would, and what operators write in their place.</summary>
+/// <summary>Profile names as NVML gives them, and as drivers that give none would.</summary>
 internal static class ProfileNames
 {
-    /// <summary>An id in place of a name: a number alone.</summary>
-    public static bool TryReadId(string text, out int id) =>
-        int.TryParse(text.AsSpan().Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out id);
-
-    /// <summary>The slices of a compute instance in place of its name: 1c.</summary>
-    public static bool TryReadSlices(string text, out int slices)
-    {
-        slices = 0;
-        ReadOnlySpan<char> trimmed = text.AsSpan().Trim();
-        return trimmed is [.. ReadOnlySpan<char> number, 'c' or 'C']
-            && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out slices);
-    }
-
     public static string WithoutMig(string name) => name.StartsWith("MIG ", StringComparison.Ordinal) ? name[4..] : name;
 
     /// <summary>

@@ -14,15 +14,8 @@ internal sealed class ComputeGeometry
             .ThenBy(p => p.Profile.Number)
             .ThenBy(p => p.Profile.Id)];
         Row = new Row([.. Profiles.Select(p => p.Placements)], $"a GPU instance {_gpuInstance}");
-        // The same choice as GpuInstance.GetDefaultComputeInstanceProfile.
-        Default = -1;
-        for (int i = 0; i < Profiles.Length; i++)
-        {
-            ComputeInstanceProfile p = Profiles[i].Profile;
-            ComputeInstanceProfile? best = Default < 0 ? null : Profiles[Default].Profile;
-            if (best is null || p.SliceCount > best.SliceCount || (p.SliceCount == best.SliceCount && p.MultiprocessorCount > best.MultiprocessorCount))
-                Default = i;
-        }
+        ComputeInstanceProfile? whole = ProfileMatch.Whole(Profiles.Select(p => p.Profile));
+        Default = Array.FindIndex(Profiles, p => ReferenceEquals(p.Profile, whole));
     }
 
     public ComputeProfileGeometry[] Profiles { get; }

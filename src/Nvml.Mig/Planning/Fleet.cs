@@ -100,6 +100,7 @@ public sealed class Fleet
     /// <param name="request">What is wanted.</param>
     /// <param name="placement">Where it goes.</param>
     /// <returns>Whether there is a place.</returns>
+    /// <exception cref="PlanningException">A GPU has several profiles of the name that is asked for: ask for the id.</exception>
     public bool TryPlace(FleetRequest request, out FleetPlacement placement)
     {
         ArgumentNullException.ThrowIfNull(request);
@@ -122,6 +123,7 @@ public sealed class Fleet
     /// <param name="placements">Where each goes, in the order of the requests.</param>
     /// <param name="refusal">If there are no places for all, why.</param>
     /// <returns>Whether there are places for all.</returns>
+    /// <exception cref="PlanningException">A GPU has several profiles of a name that is asked for: ask for the id.</exception>
     public bool TryPlaceAll(
         IReadOnlyList<FleetRequest> requests,
         [NotNullWhen(true)] out IReadOnlyList<FleetPlacement>? placements,

@@ -12,10 +12,6 @@ public sealed record ComputeWish(string Profile, int? Start = null)
 {
     /// <summary>The text: <c>1c</c>, <c>1c:2</c>.</summary>
     public override string ToString() => Start is { } start ? string.Create(CultureInfo.InvariantCulture, $"{Profile}:{start}") : Profile;
-
-    /// <summary>The 2 of <c>2c</c>; 0 for any other text.</summary>
-    internal static int SlicesOf(ReadOnlySpan<char> text) =>
-        text is [.. var number, 'c' or 'C'] && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int slices) ? slices : 0;
 }
 
 /// <summary>One item of a <see cref="Wish"/>: GPU instances of one profile, or compute instances that share GPU instances of it.</summary>
@@ -148,7 +144,7 @@ public sealed record WishItem(string Profile)
             throw Unreadable(item);
 
         int dot = rest.IndexOf('.', StringComparison.Ordinal);
-        return dot > 0 && ComputeWish.SlicesOf(rest.AsSpan(0, dot)) > 0
+        return dot > 0 && ProfileMatch.SlicesOf(rest.AsSpan(0, dot)) > 0
             ? new WishItem(rest[(dot + 1)..]) { Count = count, Start = start, Shared = rest[..dot] }
             : new WishItem(rest) { Count = count, Start = start };
     }

@@ -83,6 +83,35 @@ public class LookupTests
     }
 
     [Fact]
+    public void A_driver_that_tells_no_profiles_is_asked_again()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start(migEnabled: false);
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceGetGpuInstanceProfileInfoV", NvmlReturnCode.NotSupported) with { Nth = null });
+        machine.Gpu.GetGpuInstanceProfiles().Should().BeEmpty();
+
+        machine.Simulator.SetFaults();
+        using (NvmlSession other = NvmlSession.Open(machine.Simulator.LibraryPath))
+        {
+            other.Devices[0].EnableMig();
+            other.Devices[0].CreateGpuInstance(other.Devices[0].GetGpuInstanceProfile("3g.20gb"));
+        }
+
+        machine.Gpu.GetGpuInstances().Should().ContainSingle().Which.Profile.Name.Should().Be("3g.20gb");
+    }
+
+    [Fact]
+    public void An_instance_of_a_profile_that_the_driver_knows_by_its_id_only_is_listed()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceGetGpuInstanceProfileInfoV", NvmlReturnCode.NotSupported) with { Nth = 3 });
+        machine.Gpu.GetGpuInstanceProfiles().Should().NotContain(profile => profile.Id == 9);
+
+        GpuInstance created = machine.Create("9");
+
+        machine.Gpu.GetGpuInstances().Should().ContainSingle().Which.ToString().Should().Be(created.ToString());
+    }
+
+    [Fact]
     public void Without_attaching_there_are_versions_and_no_gpus()
     {
         using NvmlSimulator simulator = NvmlSimulator.Start("H200");
