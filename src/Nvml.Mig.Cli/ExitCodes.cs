@@ -18,7 +18,7 @@ internal static class ExitCodes
     /// <summary>A change failed, and so did the way back: what remains is listed.</summary>
     public const int NotRestored = 66;
 
-    /// <summary>It was interrupted, as shells say it of SIGINT (128 + 2), and everything is as it was.</summary>
+    /// <summary>It was interrupted, as shells say it of SIGINT (128 + 2): everything is as it was, or what was done is listed.</summary>
     public const int Cancelled = 130;
 
     /// <summary>For codes that an exit status cannot hold, such as NVML_ERROR_UNKNOWN (999), and for errors of our own.</summary>

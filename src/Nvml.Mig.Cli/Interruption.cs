@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Nvml.Mig.Cli;
 
 /// <summary>
-/// Ctrl-C, SIGTERM and SIGHUP as a token, for as long as this lives: the call under way ends, then what was begun is taken back, and the
-/// process must live on until then.
+/// Ctrl-C, SIGTERM and SIGHUP as a token, for as long as this lives: the call under way ends, since nothing can interrupt it, and nothing
+/// further is begun. Then what was begun is taken back, or what was done is told, and the process must live on until then.
 /// </summary>
 internal sealed class Interruption : IDisposable
 {
@@ -15,6 +15,14 @@ internal sealed class Interruption : IDisposable
         _registrations = [.. ((PosixSignal[])[PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP]).Select(signal => PosixSignalRegistration.Create(signal, Cancel))];
 
     public CancellationToken Token => _cancellation.Token;
+
+    /// <summary>Comes before each thing that is begun.</summary>
+    /// <exception cref="OperationCanceledException">There was an interruption: nothing further is to be begun.</exception>
+    public void ThrowIfRequested(string message)
+    {
+        if (Token.IsCancellationRequested)
+            throw new OperationCanceledException(message, Token);
+    }
 
     public void Dispose()
     {

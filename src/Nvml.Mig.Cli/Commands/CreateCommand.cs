@@ -38,7 +38,7 @@ internal static class CreateCommand
     private static int Run(Machine machine, IReadOnlyList<InstanceRequest> requests, bool withCompute, bool enableMig)
     {
         // What is wrong with the request comes out before anything is changed anywhere.
-        List<Work> work = [.. machine.GpusToChange().Select(gpu => new Work(gpu, [.. requests.Select(r => Wanted.On(gpu, r))]))];
+        List<Work> work = [.. machine.GpusToChange().Select(gpu => new Work(gpu, [.. requests.Select(r => Wanted.On(gpu, r))], withCompute))];
         if (!enableMig && work.Find(w => !w.Gpu.GetMigMode().Current) is { } disabled)
         {
             throw new NvmlNotSupportedException(
@@ -47,19 +47,26 @@ internal static class CreateCommand
                 $"MIG mode is disabled on {disabled.Gpu}: add --enable-mig, or run 'nvmig enable' first. Nothing was changed.");
         }
 
-        NvmlException? failure = null;
+        Exception? failure = null;
+        using Interruption interruption = new();
         Progress.Run(machine, say =>
         {
             try
             {
                 foreach (Work on in work.Where(_ => enableMig))
-                    on.EnableMig(say);
+                    on.EnableMig(Begin);
                 foreach (Work on in work)
-                    on.Create(withCompute, say);
+                    on.Create(Begin);
             }
-            catch (NvmlException e)
+            catch (Exception e) when (e is NvmlException or OperationCanceledException)
             {
                 failure = e;
+            }
+
+            void Begin(string step)
+            {
+                interruption.ThrowIfRequested("Interrupted before all was created. What was created stays. To go on, 'nvmig create' what was not tried, or 'nvmig apply' the whole layout; to take it back, 'nvmig destroy'.");
+                say(step);
             }
         });
 
@@ -100,7 +107,7 @@ internal static class CreateCommand
     }
 
     /// <summary>What is to be created on one GPU, and what has been.</summary>
-    private sealed class Work(GpuDevice gpu, IReadOnlyList<Wanted> wanted)
+    private sealed class Work(GpuDevice gpu, IReadOnlyList<Wanted> wanted, bool withCompute)
     {
         private readonly List<(GpuInstance Instance, ComputeInstance? Compute)> _created = [];
         private int _tried;
@@ -109,38 +116,38 @@ internal static class CreateCommand
         /// <summary>What is being done; after a failure, what failed.</summary>
         private string? _doing;
 
+        /// <summary>Why it stopped here.</summary>
+        private Exception? _failure;
+
         public GpuDevice Gpu => gpu;
 
-        private IEnumerable<string> NotTried => wanted.Skip(_tried).Select(w => w.ToString());
+        /// <summary>An interruption can come between a GPU instance and what goes inside.</summary>
+        private IEnumerable<string> NotTried =>
+        [
+            .. withCompute && _doing is null ? _created.Where(c => c.Compute is null).Select(c => $"a compute instance in GPU instance {c.Instance.Id}") : [],
+            .. wanted.Skip(_tried).Select(w => w.ToString()),
+        ];
 
-        public void EnableMig(Action<string> say)
+        public void EnableMig(Action<string> begin)
         {
             if (gpu.GetMigMode().Current)
                 return;
-            Begin("enabling MIG mode", say);
-            MigModeChange change = gpu.EnableMig();
-            if (MigModeCommand.Explain(gpu, change, enable: true) is { } problem)
-                throw problem;
-            _migEnabled = true;
-            _doing = null;
+            Do("enabling MIG mode", "", begin, () => MigModeCommand.Explain(gpu, gpu.EnableMig(), enable: true) is { } problem ? throw problem : _migEnabled = true);
         }
 
-        public void Create(bool withCompute, Action<string> say)
+        public void Create(Action<string> begin)
         {
             foreach (Wanted next in wanted)
             {
-                _tried++;
-                string count = $"{_tried} of {wanted.Count}";
-                Begin($"creating GPU instance {next}", say, count);
-                GpuInstance instance = gpu.CreateGpuInstance(next.Profile, next.Placement);
+                string count = $" ({_tried + 1} of {wanted.Count})";
+                GpuInstance instance = Do($"creating GPU instance {next}", count, begin, () =>
+                {
+                    _tried++;
+                    return gpu.CreateGpuInstance(next.Profile, next.Placement);
+                });
                 _created.Add((instance, null));
                 if (withCompute)
-                {
-                    Begin($"creating a compute instance in GPU instance {instance.Id}", say, count);
-                    _created[^1] = (instance, instance.CreateComputeInstance());
-                }
-
-                _doing = null;
+                    _created[^1] = (instance, Do($"creating a compute instance in GPU instance {instance.Id}", count, begin, () => instance.CreateComputeInstance()));
             }
         }
 
@@ -154,10 +161,11 @@ internal static class CreateCommand
                 [.. _created.Select(c => Layout.Entry(c.Instance, c.Compute is null ? [] : [c.Compute], devices))],
                 _doing,
                 [.. NotTried],
-                failed ? TryRead(Room) : []);
+                failed ? TryRead(Room) : [],
+                ErrorEntry.FromOptional(_failure));
         }
 
-        /// <summary>After a failure: what was done, what failed, what was not tried, and what there is room for.</summary>
+        /// <summary>After a failure or an interruption: what was done, what failed, what was not tried, and what there is room for.</summary>
         public string Summary()
         {
             List<string> parts = [];
@@ -175,10 +183,21 @@ internal static class CreateCommand
             return $"GPU {gpu.Index}: {string.Join("; ", parts)}.";
         }
 
-        private void Begin(string step, Action<string> say, string? count = null)
+        private T Do<T>(string step, string count, Action<string> begin, Func<T> act)
         {
-            _doing = step;
-            say($"GPU {gpu.Index}: {step}{(count is null ? "" : $" ({count})")}");
+            try
+            {
+                begin($"GPU {gpu.Index}: {step}{count}");
+                _doing = step;
+                T result = act();
+                _doing = null;
+                return result;
+            }
+            catch (Exception e) when (e is NvmlException or OperationCanceledException)
+            {
+                _failure = e;
+                throw;
+            }
         }
 
         private IReadOnlyList<RoomEntry> Room() =>

@@ -44,17 +44,24 @@ internal static class DestroyCommand
 
         // A name that does not fit comes out before anything is destroyed anywhere.
         List<Work> work = [.. machine.GpusToChange().Select(gpu => Work.Find(gpu, names, recursive, all))];
-        NvmlException? failure = null;
+        Exception? failure = null;
+        using Interruption interruption = new();
         Progress.Run(machine, say =>
         {
             try
             {
                 foreach (Work on in work)
-                    on.Destroy(say);
+                    on.Destroy(Begin);
             }
-            catch (NvmlException e)
+            catch (Exception e) when (e is NvmlException or OperationCanceledException)
             {
                 failure = e;
+            }
+
+            void Begin(string step)
+            {
+                interruption.ThrowIfRequested("Interrupted before all was destroyed. What was not destroyed stands as before. To go on, 'nvmig destroy' it.");
+                say(step);
             }
         });
 
@@ -100,6 +107,9 @@ internal static class DestroyCommand
     {
         private int _done;
 
+        /// <summary>Why it stopped here.</summary>
+        private Exception? _failure;
+
         public GpuDevice Gpu => gpu;
 
         public bool HasDestroyed => _done > 0;
@@ -133,18 +143,26 @@ internal static class DestroyCommand
             return new Work(gpu, steps);
         }
 
-        public void Destroy(Action<string> say)
+        public void Destroy(Action<string> begin)
         {
-            foreach ((string name, Action destroy) in steps)
+            try
             {
-                say($"GPU {gpu.Index}: destroying {Describe(name)} ({_done + 1} of {steps.Count})");
-                destroy();
-                _done++;
+                foreach ((string name, Action destroy) in steps)
+                {
+                    begin($"GPU {gpu.Index}: destroying {Describe(name)} ({_done + 1} of {steps.Count})");
+                    destroy();
+                    _done++;
+                }
+            }
+            catch (Exception e) when (e is NvmlException or OperationCanceledException)
+            {
+                _failure = e;
+                throw;
             }
         }
 
         public DestroyedEntry ToEntry() =>
-            new(gpu.Index, gpu.Uuid, [.. steps.Take(_done).Select(s => s.Name)], [.. steps.Skip(_done).Select(s => s.Name)]);
+            new(gpu.Index, gpu.Uuid, [.. steps.Take(_done).Select(s => s.Name)], [.. steps.Skip(_done).Select(s => s.Name)], ErrorEntry.FromOptional(_failure));
 
         public string Summary()
         {

@@ -50,12 +50,15 @@ internal static class MigModeCommand
     private static int Run(Machine machine, bool enable)
     {
         string verb = enable ? "enabled" : "disabled";
+        IReadOnlyList<GpuDevice> chosen = machine.GpusToChange();
         List<ModeChangeEntry> gpus = [];
-        NvmlException? first = null;
-        foreach (GpuDevice gpu in machine.GpusToChange())
+        Exception? first = null;
+        using Interruption interruption = new();
+        foreach (GpuDevice gpu in chosen)
         {
             try
             {
+                interruption.ThrowIfRequested($"Interrupted before {gpu}: its MIG mode is as it was. To go on, 'nvmig {(enable ? "enable" : "disable")} -i {gpu.Index}'.");
                 // GPUs that are in the mode already are left alone: what a driver makes of the same mode again is not documented.
                 bool change = gpu.GetMigMode() != new MigMode(enable, enable);
                 MigModeChange outcome = !change ? new MigModeChange(MigModeOutcome.Activated, NvmlReturnCode.Success)
@@ -72,7 +75,7 @@ internal static class MigModeCommand
                 gpus.Add(new ModeChangeEntry(
                     gpu.Index, outcome.Outcome, outcome.Reason, change && problem is null, ErrorEntry.FromOptional(problem)));
             }
-            catch (NvmlException e)
+            catch (Exception e) when (e is NvmlException or OperationCanceledException)
             {
                 // The GPUs have nothing to do with each other: the next ones get their chance.
                 first ??= e;

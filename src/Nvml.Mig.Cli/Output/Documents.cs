@@ -75,8 +75,8 @@ internal sealed record ComputeInstanceEntry(int? Id, string Profile, int? Profil
 internal sealed record CreateDocument(IReadOnlyList<CreatedEntry> Gpus, ErrorEntry? Error);
 
 /// <summary>
-/// What was done on a GPU: whether MIG mode was enabled, what was created, what failed (null: nothing), what was not tried after it,
-/// and, after a failure, what there is room for (null: it cannot be read).
+/// What was done on a GPU: whether MIG mode was enabled, what was created, what failed (null: nothing), what was not tried after it or
+/// after an interruption, and, after either, what there is room for (null: it cannot be read).
 /// </summary>
 internal sealed record CreatedEntry(
     int Index,
@@ -85,7 +85,8 @@ internal sealed record CreatedEntry(
     IReadOnlyList<GpuInstanceEntry> Created,
     string? Failed,
     IReadOnlyList<string> NotTried,
-    IReadOnlyList<RoomEntry>? Room);
+    IReadOnlyList<RoomEntry>? Room,
+    ErrorEntry? Error);
 
 /// <summary>How many more instances of a profile a GPU has room for.</summary>
 internal sealed record RoomEntry(string Profile, int Free, int Total);
@@ -93,7 +94,7 @@ internal sealed record RoomEntry(string Profile, int Free, int Total);
 internal sealed record DestroyDocument(IReadOnlyList<DestroyedEntry> Gpus, ErrorEntry? Error);
 
 /// <summary>What was destroyed on a GPU: <c>2/0</c> is compute instance 0 of GPU instance 2, <c>2</c> the GPU instance.</summary>
-internal sealed record DestroyedEntry(int Index, string Uuid, IReadOnlyList<string> Destroyed, IReadOnlyList<string> NotDestroyed);
+internal sealed record DestroyedEntry(int Index, string Uuid, IReadOnlyList<string> Destroyed, IReadOnlyList<string> NotDestroyed, ErrorEntry? Error);
 
 /// <summary>What <c>plan</c> prints: for each GPU the plan or why there is none; with <c>--anywhere</c> GPUs that stay as they are have no entry.</summary>
 internal sealed record PlanDocument(IReadOnlyList<PlanEntry> Gpus, ErrorEntry? Error);

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 
 namespace Nvml.Mig.Tests.Cli;
@@ -105,22 +104,12 @@ public class ApplyCommandTests
         using Nvmig nvmig = new();
         nvmig.Run("apply", "9,9").ExitCode.Should().Be(0);
         string before = nvmig.Run("list").Out;
-        ProcessStartInfo start = new(Path.Combine(AppContext.BaseDirectory, "nvmig"), ["--simulate", nvmig.Simulate, "apply", "1g.5gb*7"])
-        {
-            RedirectStandardError = true,
-            RedirectStandardOutput = true,
-            UseShellExecute = false,
-            Environment = { ["NVML_STUB_STATE"] = nvmig.StateFile, ["NVML_STUB_LATENCY"] = "h200" },
-        };
+        nvmig.Environment["NVML_STUB_LATENCY"] = "h200";
 
-        using Process process = Process.Start(start)!;
-        process.StandardError.ReadLine().Should().Contain("(1 of ");
-        Nvmig.Start("/bin/sh", ["-c", $"kill -INT {process.Id}"], new Dictionary<string, string?>()).ExitCode.Should().Be(0);
-        string said = process.StandardError.ReadToEnd();
-        process.WaitForExit();
+        Nvmig.Answer answer = nvmig.Interrupt("INT", "(1 of ", "apply", "1g.5gb*7");
 
-        process.ExitCode.Should().Be(130, said);
-        said.Should().Contain("rolling back: create compute instance 0 (3g.20gb) in GPU instance").And.EndWith("nvmig: GPU 0: It was cancelled. The GPU is as it was before.\n");
+        answer.ExitCode.Should().Be(130, answer.Error);
+        answer.Error.Should().Contain("rolling back: create compute instance 0 (3g.20gb) in GPU instance").And.EndWith("nvmig: GPU 0: It was cancelled. The GPU is as it was before.\n");
         nvmig.Run("list").Out.Should().Be(before);
     }
 

@@ -262,7 +262,7 @@ public class BenchTests(ITestOutputHelper output)
             if (i >= 0)
             {
                 await Task.Delay(moment);
-                Nvmig.Start("/bin/sh", ["-c", string.Create(CultureInfo.InvariantCulture, $"kill -{signal} {process.Id}")], new Dictionary<string, string?>());
+                Nvmig.SendSignal(signal, process.Id);
             }
 
             await process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(30));
@@ -298,25 +298,13 @@ public class BenchTests(ITestOutputHelper output)
     public void An_interruption_says_so_and_shows_what_was_measured()
     {
         using Nvmig nvmig = Divisible();
-        using Process process = Process.Start(new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "nvmig"), ["--simulate", nvmig.Simulate, .. Quick])
-        {
-            RedirectStandardError = true,
-            RedirectStandardOutput = true,
-            UseShellExecute = false,
-            Environment = { ["NVML_STUB_STATE"] = nvmig.StateFile, ["NVML_STUB_FAULTS"] = (NvmlFault.Hang(CreateGpuInstance, TimeSpan.FromSeconds(1)) with { Nth = 4 }).ToString() },
-        })!;
-        while (process.StandardError.ReadLine() is { } line && !line.EndsWith("measuring 1g.18gb+me at 0:1", StringComparison.Ordinal))
-        {
-        }
+        nvmig.Environment["NVML_STUB_FAULTS"] = (NvmlFault.Hang(CreateGpuInstance, TimeSpan.FromSeconds(1)) with { Nth = 4 }).ToString();
 
-        Nvmig.Start("/bin/sh", ["-c", $"kill -TERM {process.Id}"], new Dictionary<string, string?>()).ExitCode.Should().Be(0);
-        string said = process.StandardError.ReadToEnd();
-        string shown = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
+        Nvmig.Answer answer = nvmig.Interrupt("TERM", "measuring 1g.18gb+me at 0:1", Quick);
 
-        process.ExitCode.Should().Be(130, said);
-        said.Should().Contain("GPU 0: rolling back: destroy GPU instance 7 (1g.18gb+me at 0:1)\n").And.EndWith("The GPU is as it was before.\n");
-        shown.Should().Contain("│ 1g.18gb    │ 6:1   │     1 │").And.NotContain("as it was before");
+        answer.ExitCode.Should().Be(130, answer.Error);
+        answer.Error.Should().Contain("GPU 0: rolling back: destroy GPU instance 7 (1g.18gb+me at 0:1)\n").And.EndWith("The GPU is as it was before.\n");
+        answer.Out.Should().Contain("│ 1g.18gb    │ 6:1   │     1 │").And.NotContain("as it was before");
     }
 
     [Fact]

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Globalization;
+using System.Text;
 using System.Text.Json;
 
 namespace Nvml.Mig.Tests.Cli;
@@ -42,18 +44,52 @@ internal sealed class Nvmig : IDisposable
     /// <summary>Runs it with these arguments alone.</summary>
     public Answer RunBare(params string[] arguments) => Start(Path.Combine(AppContext.BaseDirectory, "nvmig"), arguments, Environment);
 
+    /// <summary>Runs it on the simulated machine, and sends it signals once it has said something, on standard output or error.</summary>
+    public Answer Interrupt(string signals, string once, params string[] arguments) =>
+        Interrupt(signals, said => said.Contains(once, StringComparison.Ordinal), arguments);
+
+    /// <summary>Runs it on the simulated machine, and sends it signals at a moment that what it has said tells, or something else.</summary>
+    public Answer Interrupt(string signals, Func<string, bool> when, params string[] arguments)
+    {
+        using Process process = Process.Start(StartInfo(Path.Combine(AppContext.BaseDirectory, "nvmig"), ["--simulate", Simulate, .. arguments], Environment))!;
+        StringBuilder output = new();
+        StringBuilder error = new();
+        process.OutputDataReceived += (_, said) => Append(output, said.Data);
+        process.ErrorDataReceived += (_, said) => Append(error, said.Data);
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        Stopwatch watch = Stopwatch.StartNew();
+        while (!when(Said()))
+        {
+            watch.Elapsed.Should().BeLessThan(TimeSpan.FromMinutes(1), $"the moment must come; it said: {Said()}");
+            Thread.Sleep(5);
+        }
+
+        foreach (string signal in signals.Split(' '))
+            SendSignal(signal, process.Id);
+        process.WaitForExit(TimeSpan.FromMinutes(1)).Should().BeTrue("it must end");
+        process.WaitForExit(); // For the rest of what it says.
+        return new Answer(process.ExitCode, output.ToString(), error.ToString());
+
+        string Said()
+        {
+            lock (process)
+                return $"{output}{error}";
+        }
+
+        void Append(StringBuilder all, string? line)
+        {
+            lock (process)
+                all.Append(line is null ? "" : line + "\n");
+        }
+    }
+
+    public static void SendSignal(string signal, int process) =>
+        Start("/bin/sh", ["-c", string.Create(CultureInfo.InvariantCulture, $"kill -{signal} {process}")], new Dictionary<string, string?>());
+
     public static Answer Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?> environment, string? folder = null)
     {
-        ProcessStartInfo start = new(program, arguments)
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            UseShellExecute = false,
-            WorkingDirectory = folder ?? "",
-        };
-        foreach ((string name, string? value) in environment)
-            start.Environment[name] = value;
-        using Process process = Process.Start(start)!;
+        using Process process = Process.Start(StartInfo(program, arguments, environment, folder))!;
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> error = process.StandardError.ReadToEndAsync();
         if (!process.WaitForExit(TimeSpan.FromMinutes(2)))
@@ -67,6 +103,20 @@ internal sealed class Nvmig : IDisposable
     }
 
     public void Dispose() => _folder.Dispose();
+
+    private static ProcessStartInfo StartInfo(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?> environment, string? folder = null)
+    {
+        ProcessStartInfo start = new(program, arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+            WorkingDirectory = folder ?? "",
+        };
+        foreach ((string name, string? value) in environment)
+            start.Environment[name] = value;
+        return start;
+    }
 
     internal sealed record Answer(int ExitCode, string Out, string Error)
     {
