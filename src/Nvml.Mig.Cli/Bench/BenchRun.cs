@@ -3,11 +3,18 @@ using Nvml.Mig.Cli.Commands;
 
 namespace Nvml.Mig.Cli.Bench;
 
-/// <summary>Measures what a plan says on a GPU that is lent to it. It destroys what it creates, and leaves the rest of the way back to the lender.</summary>
-internal sealed class BenchRun(GpuDevice gpu, BenchPlan plan, int repetitions, int warmup, Action<string> say, CancellationToken cancellationToken)
+/// <summary>
+/// Measures what a plan says on a GPU that is lent to it. It destroys what it creates, and leaves the rest of the way back to the lender.
+/// Before each round it says what comes, and how long it all still takes, if that can be known.
+/// </summary>
+internal sealed class BenchRun(GpuDevice gpu, BenchPlan plan, int repetitions, int warmup, Action<string, TimeSpan?> say, CancellationToken cancellationToken)
 {
     private readonly List<Measurement> _measurements = [];
     private int _round;
+
+    /// <summary>The GPU instances that were created and destroyed, and what the rounds with them took.</summary>
+    private int _instances;
+    private TimeSpan _spent;
 
     /// <summary>What was measured so far.</summary>
     public IReadOnlyList<Measurement> Measurements => [.. _measurements.Where(m => m.Times.Count > 0).OrderBy(m => m.Operation)];
@@ -23,7 +30,7 @@ internal sealed class BenchRun(GpuDevice gpu, BenchPlan plan, int repetitions, i
         Measurement enable = Begin(new Measurement(BenchOperation.EnableMig));
         if (!gpu.GetMigMode().Current)
             Switch(enabled: true);
-        Repeat("MIG mode off and on", () =>
+        Repeat("MIG mode off and on", 0, () =>
         {
             Time(disable, () => Switch(enabled: false));
             Time(enable, () => Switch(enabled: true));
@@ -38,7 +45,7 @@ internal sealed class BenchRun(GpuDevice gpu, BenchPlan plan, int repetitions, i
             Measurement createInside = Begin(new Measurement(BenchOperation.CreateComputeInstance, profile, placement));
             Measurement destroyInside = Begin(new Measurement(BenchOperation.DestroyComputeInstance, profile, placement));
             Measurement destroy = Begin(new Measurement(BenchOperation.DestroyGpuInstance, profile, placement));
-            Repeat($"{profile.Name} at {placement}", () =>
+            Repeat($"{profile.Name} at {placement}", 1, () =>
             {
                 GpuInstance instance = Time(create, () => gpu.CreateGpuInstance(profile, placement));
                 instance.GetDefaultComputeInstanceProfile(); // Read once for each profile: not what is measured.
@@ -55,7 +62,7 @@ internal sealed class BenchRun(GpuDevice gpu, BenchPlan plan, int repetitions, i
         {
             Measurement create = Begin(new Measurement(BenchOperation.CreateLayout, layout: layout));
             Measurement destroy = Begin(new Measurement(BenchOperation.DestroyLayout, layout: layout));
-            Repeat(layout.Name, () =>
+            Repeat(layout.Name, layout.Places.Count, () =>
             {
                 List<ComputeInstance> made = [];
                 Time(create, () =>
@@ -85,14 +92,26 @@ internal sealed class BenchRun(GpuDevice gpu, BenchPlan plan, int repetitions, i
         return measurement;
     }
 
-    private void Repeat(string what, Action act)
+    private void Repeat(string what, int instances, Action act)
     {
         for (_round = 0; _round < warmup + repetitions; _round++)
         {
-            say(what);
+            say(what, EstimateRest());
+            long start = Stopwatch.GetTimestamp();
             act();
+            if (instances == 0)
+                continue;
+            _instances += instances;
+            _spent += Stopwatch.GetElapsedTime(start);
         }
     }
+
+    /// <summary>
+    /// As long as the GPU instances so far took, those of whole layouts included: it is the same calls. Null before the first, since
+    /// what switching MIG mode takes says nothing of them.
+    /// </summary>
+    private TimeSpan? EstimateRest() =>
+        _instances == 0 ? null : _spent / _instances * ((plan.InstanceCount * (warmup + repetitions)) - _instances);
 
     private void Time(Measurement measurement, Action act) => Time(measurement, () =>
     {

@@ -82,7 +82,7 @@ internal static class BenchCommand
             (say, progress) => LayoutApplier.LendAsync(gpu, use => Measure(use, say), options, progress, interruption.Token).GetAwaiter().GetResult());
         return Report(machine, result, measured, repetitions, warmup);
 
-        void Measure(CancellationToken cancellationToken, Action<string> say)
+        void Measure(CancellationToken cancellationToken, Action<string, TimeSpan?> say)
         {
             BenchRun run = new(gpu, plan, repetitions, warmup, say, cancellationToken);
             try

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using Nvml.Mig.Cli.Bench;
 using Nvml.Mig.Cli.Output;
 using Nvml.Mig.Tests.Host;
 using Nvml.Mig.Tests.Layouts;
@@ -305,6 +306,28 @@ public class BenchTests(ITestOutputHelper output)
         answer.ExitCode.Should().Be(130, answer.Error);
         answer.Error.Should().Contain("GPU 0: rolling back: destroy GPU instance 7 (1g.18gb+me at 0:1)\n").And.EndWith("The GPU is as it was before.\n");
         answer.Out.Should().Contain("│ 1g.18gb    │ 6:1   │     1 │").And.NotContain("as it was before");
+    }
+
+    [Fact]
+    public void How_long_it_still_takes_is_said_once_it_can_be_known_and_comes_true()
+    {
+        using NvmlSimulator simulator = NvmlSimulator.Start("A30");
+        using NvmlSession session = NvmlSession.Open(simulator.LibraryPath);
+        session.Devices[0].EnableMig();
+        BenchPlan plan = BenchPlan.For(session.Devices[0]);
+        simulator.SetLatency(SimulatedLatency.H200);
+        List<(string What, TimeSpan? Left, TimeSpan At)> said = [];
+        Stopwatch watch = Stopwatch.StartNew();
+
+        BenchRun run = new(session.Devices[0], plan, repetitions: 1, warmup: 0, (what, rest) => said.Add((what, rest, watch.Elapsed)), CancellationToken.None);
+        run.MeasureMode();
+        run.MeasurePlaces();
+        run.MeasureLayouts();
+
+        TimeSpan end = watch.Elapsed;
+        said.Take(2).Should().OnlyContain(s => s.Left == null, "a change of mode says nothing of an instance");
+        said.Skip(2).Should().OnlyContain(s => s.Left > 0.6 * (end - s.At) && s.Left < 1.6 * (end - s.At));
+        said[^2].What.Should().Be("1g.6gb*4", "rounds with several instances take longer, and are counted so");
     }
 
     [Fact]
