@@ -9,6 +9,7 @@ internal static class GlobalOptions
     {
         Description = "The GPUs: index, UUID or PCI bus id; several times, or separated by commas. Without it, every GPU that can be divided; for devices and doctor, every GPU.",
         HelpName = "GPU",
+        Validators = { Slips.RefuseOptions },
         Recursive = true,
     };
 

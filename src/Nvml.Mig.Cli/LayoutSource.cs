@@ -23,7 +23,7 @@ internal static class LayoutSource
     /// <summary>The argument for the wish, and the options for a file, added to a command.</summary>
     public static Argument<string[]> AddTo(Command command, string description)
     {
-        Argument<string[]> wishes = new("wish") { Description = description, Arity = ArgumentArity.ZeroOrMore };
+        Argument<string[]> wishes = new("wish") { Description = description, Arity = ArgumentArity.ZeroOrMore, Validators = { Slips.RefuseLongOptions } };
         command.Add(wishes);
         command.Add(LayoutFilePath);
         command.Add(Label);
@@ -43,16 +43,9 @@ internal static class LayoutSource
             return ReadFile(machine, path, parsed.GetValue(Label));
         if (parsed.GetValue(Label) is not null)
             throw new UsageException("--selected-config is the label of a layout in a file: name the file with --config-file.");
-        Wish wish = ParseWish(words);
+        Wish wish = Wish.Parse(string.Join(',', words));
         return ([.. machine.GpusToChange().Select(gpu => new GpuTarget(gpu, wish))], []);
     }
-
-    /// <summary>The wish that words are. What begins with two dashes is an option with a slip in it, not something to remove.</summary>
-    /// <exception cref="UsageException">It is no wish but an option that there is not.</exception>
-    public static Wish ParseWish(string[] words) =>
-        Array.Find(words, word => word.StartsWith("--", StringComparison.Ordinal)) is { } option
-            ? throw new UsageException($"There is no option '{option}'. Try --help.")
-            : Wish.Parse(string.Join(',', words));
 
     private static (IReadOnlyList<GpuTarget> Targets, IReadOnlyList<GpuDevice> LeftOut) ReadFile(Machine machine, string path, string? label)
     {

@@ -11,6 +11,7 @@ internal static class CdiCommand
         Description = "The MIG devices, by UUID. Without any, all of them.",
         HelpName = "MIG-UUID",
         Arity = ArgumentArity.ZeroOrMore,
+        Validators = { Slips.RefuseOptions },
     };
 
     private static readonly Option<string?> OutputFile = new("--output", "-o")

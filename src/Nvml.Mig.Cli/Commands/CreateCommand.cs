@@ -10,6 +10,7 @@ internal static class CreateCommand
     {
         Description = "Profiles by name or id, in order of creation: 3g.20gb,1g.5gb*3 or 9,19:0 (PROFILE[:START] or PROFILE*COUNT).",
         Arity = ArgumentArity.OneOrMore,
+        Validators = { Slips.RefuseOptions },
     };
 
     private static readonly Option<bool> NoComputeInstances = new("--no-compute-instances")

@@ -11,6 +11,7 @@ internal static class DestroyCommand
     {
         Description = "GPU instances by id (2), and compute instances as GPU instance/compute instance (2/0).",
         Arity = ArgumentArity.ZeroOrMore,
+        Validators = { Slips.RefuseOptions },
     };
 
     private static readonly Option<bool> Recursive = new("--recursive", "-r")

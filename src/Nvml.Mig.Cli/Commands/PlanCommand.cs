@@ -11,8 +11,9 @@ internal static class PlanCommand
 {
     private static readonly Argument<string[]> Wishes = new("wish")
     {
-        Description = "The layout: 3g.20gb,1g.5gb*3 or 9,19:0; 1c.3g.20gb*2 for compute instances that share GPU instances, 3g.20gb/2c/1c to say what is in one. Or a change to what is there: +1g.5gb,-GI7 (behind -- if it begins with -).",
+        Description = "The layout: 3g.20gb,1g.5gb*3 or 9,19:0; 1c.3g.20gb*2 for compute instances that share GPU instances, 3g.20gb/2c/1c to say what is in one. Or a change to what is there: +1g.5gb,-GI7.",
         Arity = ArgumentArity.OneOrMore,
+        Validators = { Slips.RefuseLongOptions },
     };
 
     private static readonly Option<bool> Anywhere = new("--anywhere")
@@ -49,7 +50,7 @@ internal static class PlanCommand
 
     private static int Run(ParseResult parsed)
     {
-        Wish wish = LayoutSource.ParseWish(parsed.GetRequiredValue(Wishes));
+        Wish wish = Wish.Parse(string.Join(',', parsed.GetRequiredValue(Wishes)));
         string? svg = SvgOption.Get(parsed);
         bool anywhere = parsed.GetValue(Anywhere);
         int[] forced = parsed.GetValue(ForceInUse) ?? [];

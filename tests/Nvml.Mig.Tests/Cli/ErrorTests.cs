@@ -146,6 +146,38 @@ public class ErrorTests
     }
 
     [Theory]
+    [InlineData("There is no option '--placment'. Try 'nvmig create --help'.", "create", "--placment", "0:4")]
+    [InlineData("There is no option '-x'. Try 'nvmig create --help'.", "create", "9", "-x")]
+    [InlineData("There is no option '--al': did you mean '--all'? Try 'nvmig destroy --help'.", "destroy", "--al")]
+    [InlineData("There is no option '--outptu': did you mean '--output'? Try 'nvmig cdi --help'.", "cdi", "--outptu", "a.json")]
+    [InlineData("There is no option '--anywere': did you mean '--anywhere'? Try 'nvmig plan --help'.", "plan", "+9", "--anywere")]
+    [InlineData("There is no option '--dry-rnu': did you mean '--dry-run'? Try 'nvmig apply --help'.", "apply", "+9", "--dry-rnu")]
+    [InlineData("There is no option '--jsn=true': did you mean '--json'? Try 'nvmig list --help'.", "list", "--jsn=true")]
+    [InlineData("There is no option '--jsn': did you mean '--json'? Try 'nvmig list --help'.", "list", "-i", "--jsn")]
+    [InlineData("There is no command 'desroy': did you mean 'destroy'? Try 'nvmig --help'.", "desroy")]
+    [InlineData("There is no option '--repetitons': did you mean '--repetitions'? Try 'nvmig bench --help'.", "bench", "--repetitons", "3")]
+    [InlineData("There is no command 'model': did you mean 'models'? Try 'nvmig simulate --help'.", "simulate", "model")]
+    [InlineData("'0' is one argument too many. Try 'nvmig enable --help'.", "enable", "0")]
+    [InlineData("Argument 'json' not recognized. Must be one of: 'nvmig' 'mig-parted' Try 'nvmig export --help'.", "export", "--format", "json")]
+    public void A_slip_is_named_with_what_was_meant(string line, params string[] arguments)
+    {
+        using Nvmig nvmig = new();
+
+        Fails(nvmig.Run(arguments), 64, $"nvmig: {line}");
+    }
+
+    [Theory]
+    [InlineData("nvmig [command] [options]")]
+    [InlineData("nvmig simulate [command] [options]", "simulate")]
+    public void Without_a_command_the_help_is_shown(string usage, params string[] arguments)
+    {
+        using Nvmig nvmig = new();
+
+        nvmig.RunBare(arguments).Should().Match<Nvmig.Answer>(a => a.ExitCode == 64 && a.Error == "" && a.Out.Contains($"Usage:\n  {usage}\n"));
+        nvmig.RunBare([.. arguments, "--json"]).Json.GetProperty("error").GetProperty("code").GetInt32().Should().Be(64);
+    }
+
+    [Theory]
     [InlineData("create")]
     [InlineData("create", "9,,19")]
     [InlineData("create", "9:x")]
