@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli;
 
@@ -11,8 +12,11 @@ internal sealed class Interruption : IDisposable
     private readonly CancellationTokenSource _cancellation = new();
     private readonly PosixSignalRegistration[] _registrations;
 
-    public Interruption() =>
+    public Interruption()
+    {
+        Console.SetError(new PatientWriter(Console.Error)); // Before SIGHUP the terminal is gone.
         _registrations = [.. ((PosixSignal[])[PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP]).Select(signal => PosixSignalRegistration.Create(signal, Cancel))];
+    }
 
     public CancellationToken Token => _cancellation.Token;
 

@@ -10,6 +10,13 @@ internal static class Failures
     /// <summary>One line on standard error; with <c>--json</c>, the same as a document on standard output. Returns the exit code.</summary>
     public static int Report(Exception failure, bool json)
     {
+        // Standard output above all: a full disk, a closed stream. Then the document cannot be written either.
+        if (failure is IOException or UnauthorizedAccessException)
+        {
+            Say($"Cannot write: {failure.GetBaseException().Message}");
+            return ExitCodes.For(NvmlReturnCode.OperatingSystem);
+        }
+
         Say(failure is NvmlException or UsageException or PlanningException or LayoutFileException or ApplyRecordException or OperationCanceledException ? failure.Message : $"unexpected, please report: {failure}");
         if (json)
             Documents.Print(new ErrorDocument(ErrorEntry.From(failure)));

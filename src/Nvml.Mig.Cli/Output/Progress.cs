@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Spectre.Console;
 
 namespace Nvml.Mig.Cli.Output;
@@ -21,6 +22,8 @@ internal static class Progress
         }
         else
         {
+            // A signal that ends the process must not leave the cursor hidden, which the live line does.
+            using PosixSignalRegistration interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, _ => Console.Error.Write("\u001b[?25h"));
             AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) })
                 .Status()
                 .Start("Starting", status => work(step => status.Status(Markup.Escape(step))));

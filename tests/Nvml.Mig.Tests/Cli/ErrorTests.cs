@@ -167,6 +167,20 @@ public class ErrorTests
     }
 
     [Theory]
+    [InlineData("list")]
+    [InlineData("list", "--json")]
+    [InlineData("profiles")]
+    public void Output_that_cannot_be_written(params string[] arguments)
+    {
+        using Nvmig nvmig = new();
+
+        Nvmig.Answer answer = Nvmig.Start(
+            "/bin/sh", ["-c", "exec \"$@\" > /dev/full", "sh", Nvmig.Program, "--simulate", nvmig.Simulate, .. arguments], nvmig.Environment);
+
+        Fails(answer, 17, "nvmig: Cannot write: No space left on device");
+    }
+
+    [Theory]
     [InlineData("nvmig [command] [options]")]
     [InlineData("nvmig simulate [command] [options]", "simulate")]
     public void Without_a_command_the_help_is_shown(string usage, params string[] arguments)

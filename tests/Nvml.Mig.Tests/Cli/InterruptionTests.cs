@@ -120,6 +120,23 @@ public class InterruptionTests
         disable.Json.GetProperty("gpus").EnumerateArray().Select(g => g.GetProperty("error").ValueKind).Should().Equal(JsonValueKind.Null, JsonValueKind.Object);
     }
 
+    [Fact]
+    public void When_the_terminal_goes_away_apply_goes_back()
+    {
+        using Nvmig nvmig = new();
+        nvmig.Run("apply", "9,19").ExitCode.Should().Be(0);
+        string before = nvmig.Run("list").Out;
+        Hang(nvmig, "nvmlDeviceCreateGpuInstanceWithPlacement", nth: 1);
+        using NvmlSimulator machine = NvmlSimulator.Start(nvmig.Simulate, nvmig.StateFile);
+        using NvmlSession session = NvmlSession.Open(machine.LibraryPath);
+        GpuDevice gpu = session.Devices[0];
+
+        // script gives it a terminal, which goes with script.
+        nvmig.InterruptIn("/usr/bin/script", "KILL", _ => gpu.GetGpuInstances().Any(i => i.Profile.Name == "7g.40gb"), "-qc", $"{Nvmig.Program} --simulate {nvmig.Simulate} apply 7g.40gb", "/dev/null");
+
+        SpinWait.SpinUntil(() => nvmig.Run("list").Out == before, TimeSpan.FromSeconds(30)).Should().BeTrue(nvmig.Run("list").Out);
+    }
+
     private static (int Code, string? Name) Code(JsonElement failed) =>
         (failed.GetProperty("error").GetProperty("code").GetInt32(), failed.GetProperty("error").GetProperty("name").GetString());
 

@@ -25,6 +25,8 @@ internal sealed class Nvmig : IDisposable
     /// <summary>Set for each run; null takes a variable away.</summary>
     public Dictionary<string, string?> Environment { get; } = [];
 
+    public static string Program => Path.Combine(AppContext.BaseDirectory, "nvmig");
+
     /// <summary>The simulated driver.</summary>
     public static string Stub => Path.Combine(AppContext.BaseDirectory, "libnvml-stub.so");
 
@@ -42,16 +44,20 @@ internal sealed class Nvmig : IDisposable
     }
 
     /// <summary>Runs it with these arguments alone.</summary>
-    public Answer RunBare(params string[] arguments) => Start(Path.Combine(AppContext.BaseDirectory, "nvmig"), arguments, Environment);
+    public Answer RunBare(params string[] arguments) => Start(Program, arguments, Environment);
 
     /// <summary>Runs it on the simulated machine, and sends it signals once it has said something, on standard output or error.</summary>
     public Answer Interrupt(string signals, string once, params string[] arguments) =>
         Interrupt(signals, said => said.Contains(once, StringComparison.Ordinal), arguments);
 
     /// <summary>Runs it on the simulated machine, and sends it signals at a moment that what it has said tells, or something else.</summary>
-    public Answer Interrupt(string signals, Func<string, bool> when, params string[] arguments)
+    public Answer Interrupt(string signals, Func<string, bool> when, params string[] arguments) =>
+        InterruptIn(Program, signals, when, ["--simulate", Simulate, .. arguments]);
+
+    /// <summary>Runs a program that runs it, and sends the signals to that.</summary>
+    public Answer InterruptIn(string program, string signals, Func<string, bool> when, params string[] arguments)
     {
-        using Process process = Process.Start(StartInfo(Path.Combine(AppContext.BaseDirectory, "nvmig"), ["--simulate", Simulate, .. arguments], Environment))!;
+        using Process process = Process.Start(StartInfo(program, arguments, Environment))!;
         StringBuilder output = new();
         StringBuilder error = new();
         process.OutputDataReceived += (_, said) => Append(output, said.Data);
