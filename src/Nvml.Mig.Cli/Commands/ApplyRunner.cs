@@ -138,8 +138,6 @@ internal static class ApplyRunner
         int code = worst.Outcome == ApplyOutcome.NotRestored ? ExitCodes.NotRestored
             : worst.Refusal is { } refusal ? ExitCodes.For(refusal)
             : ExitCodes.For(worst.Error!);
-        NvmlException? native = worst.Error as NvmlException;
-        return (code, new ErrorEntry(
-            native is null ? code : (int)native.Code, native?.Code.ToString() ?? worst.Outcome.ToString(), native?.Function, $"GPU {worst.Gpu.Index}: {worst.Message}"));
+        return (code, ApplyView.ErrorOf(worst)! with { Message = $"GPU {worst.Gpu.Index}: {worst.Message}" });
     }
 }

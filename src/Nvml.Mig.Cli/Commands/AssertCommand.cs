@@ -25,18 +25,22 @@ internal static class AssertCommand
         ApplyResult result = LayoutApplier.ApplyAsync(targets, new ApplyOptions { DryRun = true }).GetAwaiter().GetResult();
         AssertEntry[] gpus = [.. result.Gpus.Select(ToEntry)];
         // What a GPU cannot have, or what cannot be read, is another thing than what is missing.
-        Exception? error = result.Gpus.Select(UnreadableOrImpossible).FirstOrDefault(e => e is not null);
+        Exception? impossible = result.Gpus.Select(UnreadableOrImpossible).FirstOrDefault(e => e is not null);
+        AssertEntry? differs = Array.Find(gpus, g => !g.Holds);
         foreach (AssertEntry gpu in gpus)
         {
             foreach (string difference in gpu.Differences)
                 Failures.Say($"GPU {gpu.Index}: {difference}");
         }
 
-        if (error is not null)
-            Failures.Say(error.Message);
+        if (impossible is not null)
+            Failures.Say(impossible.Message);
         if (machine.Json)
         {
-            Documents.Print(new AssertDocument(gpus, ErrorEntry.FromOptional(error)));
+            ErrorEntry? error = impossible is not null ? ErrorEntry.From(impossible)
+                : differs is null ? null
+                : differs.Error! with { Message = $"GPU {differs.Index}: {differs.Error.Message}" };
+            Documents.Print(new AssertDocument(gpus, error));
         }
         else
         {
@@ -44,21 +48,23 @@ internal static class AssertCommand
                 Console.Out.WriteLine($"GPU {gpu.Index} is as it should be.");
         }
 
-        return error is not null ? ExitCodes.For(error) : Array.TrueForAll(gpus, g => g.Holds) ? ExitCodes.Success : ExitCodes.Differs;
+        return impossible is not null ? ExitCodes.For(impossible) : differs is null ? ExitCodes.Success : ExitCodes.Differs;
     }
 
-    private static AssertEntry ToEntry(GpuApplyResult gpu) =>
-        new(
-            gpu.Gpu.Index,
-            gpu.Gpu.Uuid,
-            Holds: gpu is { Goal: { } wanted, Before: { } there } && there.GetDifferencesFrom(wanted).Count == 0,
-            gpu switch
-            {
-                { Refusal: { } refusal } => [$"It is not as it should be, and cannot be made so as things stand: {refusal.Message}"],
-                { Goal: { } goal, Before: { } before } => before.GetDifferencesFrom(goal),
-                _ => [],
-            },
-            ErrorEntry.FromOptional(UnreadableOrImpossible(gpu)));
+    private static AssertEntry ToEntry(GpuApplyResult gpu)
+    {
+        bool holds = gpu is { Goal: { } wanted, Before: { } there } && there.GetDifferencesFrom(wanted).Count == 0;
+        IReadOnlyList<string> differences = gpu switch
+        {
+            { Refusal: { } refusal } => [$"It is not as it should be, and cannot be made so as things stand: {refusal.Message}"],
+            { Goal: { } goal, Before: { } before } => before.GetDifferencesFrom(goal),
+            _ => [],
+        };
+        ErrorEntry? error = UnreadableOrImpossible(gpu) is { } impossible ? ErrorEntry.From(impossible)
+            : holds ? null
+            : new ErrorEntry(ExitCodes.Differs, nameof(ExitCodes.Differs), null, string.Join(" ", differences));
+        return new AssertEntry(gpu.Gpu.Index, gpu.Gpu.Uuid, holds, differences, error);
+    }
 
     /// <summary>Where there is a goal, the GPU can be compared with it: that something is in use does not matter for that.</summary>
     private static Exception? UnreadableOrImpossible(GpuApplyResult gpu) => gpu.Goal is null && gpu.Error is not OperationCanceledException ? gpu.Error : null;

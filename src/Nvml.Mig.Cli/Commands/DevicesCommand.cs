@@ -25,7 +25,8 @@ internal static class DevicesCommand
                 machine.Session.GetNvmlVersion(),
                 machine.Session.LibraryPath,
                 [.. gpus.Select(gpu => gpu.Value
-                    ?? new DeviceEntry(gpu.Gpu.Index, null, null, null, null, null, ErrorEntry.FromOptional(gpu.Error)))]));
+                    ?? new DeviceEntry(gpu.Gpu.Index, null, null, null, null, null, ErrorEntry.FromOptional(gpu.Error)))],
+                ErrorEntry.FromOptional(Readings.FirstError(gpus))));
         }
         else
         {

@@ -62,13 +62,12 @@ internal static class DoctorCommand
             driver,
             gpus,
             Diagnosis.Of(host, driver, gpus, error),
-            error);
+            error ?? gpus.Select(gpu => gpu.Error).FirstOrDefault(e => e is not null));
         if (json)
             Documents.Print(document);
         else
             DoctorView.Show(document);
-        NvmlReturnCode? code = failure?.Code ?? gpus.Select(gpu => (NvmlReturnCode?)gpu.Error?.Code).FirstOrDefault(c => c is not null);
-        return code is { } failed ? ExitCodes.For(failed) : ExitCodes.Success;
+        return document.Error is { } failed ? ExitCodes.For((NvmlReturnCode)failed.Code) : ExitCodes.Success;
     }
 
     private static DriverReport ReadDriver(NvmlSession session)

@@ -51,10 +51,10 @@ internal static class ExportCommand
         }
 
         ExportEntry[] layouts = [.. read.Select(r =>
-            new ExportEntry(r.Gpu.Index, r.Gpu.Uuid, r.Gpu.Name, MigModeEntry.From(r.Mode), r.Mode.Current ? r.Layout.ToString() : null))];
+            new ExportEntry(r.Gpu.Index, r.Gpu.Uuid, r.Gpu.Name, MigModeEntry.From(r.Mode), r.Mode.Current ? r.Layout.ToString() : null, Error: null))];
         if (machine.Json)
         {
-            Documents.Print(new ExportDocument(layouts));
+            Documents.Print(new ExportDocument(layouts, Error: null));
         }
         else
         {

@@ -20,8 +20,10 @@ internal static class ListCommand
             SvgPicture.Write(svg, layouts.Select(SvgPicture.ToSvg));
         if (machine.Json)
         {
-            Documents.Print(new ListDocument([.. layouts.Select(layout => layout.Value?.ToEntry()
-                ?? new GpuLayoutEntry(layout.Gpu.Index, null, null, null, null, null, ErrorEntry.FromOptional(layout.Error)))]));
+            Documents.Print(new ListDocument(
+                [.. layouts.Select(layout => layout.Value?.ToEntry()
+                    ?? new GpuLayoutEntry(layout.Gpu.Index, null, null, null, null, null, ErrorEntry.FromOptional(layout.Error)))],
+                ErrorEntry.FromOptional(Readings.FirstError(layouts))));
         }
         else if (svg != "-")
         {

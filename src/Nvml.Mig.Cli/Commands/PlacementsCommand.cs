@@ -25,8 +25,10 @@ internal static class PlacementsCommand
             Error: null));
         if (machine.Json)
         {
-            Documents.Print(new PlacementsDocument([.. gpus.Select(gpu => gpu.Value
-                ?? new GpuPlacementsEntry(gpu.Gpu.Index, null, null, ErrorEntry.FromOptional(gpu.Error)))]));
+            Documents.Print(new PlacementsDocument(
+                [.. gpus.Select(gpu => gpu.Value
+                    ?? new GpuPlacementsEntry(gpu.Gpu.Index, null, null, ErrorEntry.FromOptional(gpu.Error)))],
+                ErrorEntry.FromOptional(Readings.FirstError(gpus))));
             return Readings.Finish(gpus);
         }
 

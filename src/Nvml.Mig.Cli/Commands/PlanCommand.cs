@@ -79,19 +79,15 @@ internal static class PlanCommand
     {
         // Room counts more than use: who waits until nothing is in use does not get further where there is no room.
         Planned? refused = Array.Find(planned, p => p.Refusal?.Reason == PlanRefusalReason.NoRoom) ?? Array.Find(planned, p => p.Refusal is not null);
-        NvmlReturnCode code = refused?.Refusal!.Reason switch
-        {
-            null => NvmlReturnCode.Success,
-            PlanRefusalReason.NoRoom => NvmlReturnCode.InsufficientResources,
-            _ => NvmlReturnCode.InUse,
-        };
+        foreach (Planned plan in planned.Where(p => p.Refusal is not null))
+            Failures.Say($"{plan.Title}: {plan.Refusal!.Message}");
         if (svg is not null)
             SvgPicture.Write(svg, planned.Select(SvgPicture.ToSvg));
         if (json)
         {
             Documents.Print(new PlanDocument(
                 [.. planned.Select(p => p.ToEntry())],
-                refused is null ? null : new ErrorEntry((int)code, code.ToString(), null, $"{refused.Title}: {refused.Refusal!.Message}")));
+                refused is null ? null : ErrorEntry.From(refused.Refusal!) with { Message = $"{refused.Title}: {refused.Refusal!.Message}" }));
         }
         else if (svg != "-")
         {
@@ -99,9 +95,7 @@ internal static class PlanCommand
                 PlanView.Show(console, plan);
         }
 
-        foreach (Planned plan in planned.Where(p => p.Refusal is not null))
-            Failures.Say($"{plan.Title}: {plan.Refusal!.Message}");
-        return refused is null ? ExitCodes.Success : ExitCodes.For(code);
+        return refused is null ? ExitCodes.Success : ExitCodes.For(refused.Refusal!);
     }
 
     /// <summary>A GPU of a private simulated machine; what goes inside its GPU instances is found out by creating one of each.</summary>

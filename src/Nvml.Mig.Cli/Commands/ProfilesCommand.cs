@@ -38,8 +38,10 @@ internal static class ProfilesCommand
             Error: null));
         if (machine.Json)
         {
-            Documents.Print(new ProfilesDocument([.. gpus.Select(gpu => gpu.Value
-                ?? new GpuProfilesEntry(gpu.Gpu.Index, null, null, ErrorEntry.FromOptional(gpu.Error)))]));
+            Documents.Print(new ProfilesDocument(
+                [.. gpus.Select(gpu => gpu.Value
+                    ?? new GpuProfilesEntry(gpu.Gpu.Index, null, null, ErrorEntry.FromOptional(gpu.Error)))],
+                ErrorEntry.FromOptional(Readings.FirstError(gpus))));
         }
         else
         {

@@ -25,7 +25,7 @@ internal static class SimulateCommand
         IReadOnlyList<SimulatedModel> models = NvmlSimulator.Models;
         if (json)
         {
-            Documents.Print(new ModelsDocument(models));
+            Documents.Print(new ModelsDocument(models, Error: null));
             return ExitCodes.Success;
         }
 
@@ -58,7 +58,7 @@ internal static class SimulateCommand
         }
 
         if (json)
-            Documents.Print(new ResetDocument(present));
+            Documents.Print(new ResetDocument(present, Error: null));
         else if (present.Length == 0)
             Console.Out.WriteLine("There is no simulated machine yet: nothing to reset.");
         return ExitCodes.Success;

@@ -13,7 +13,7 @@ namespace Nvml.Mig.Cli.Doctor;
 /// <param name="Driver">Null if NVML cannot be used: see <paramref name="Error"/>.</param>
 /// <param name="Gpus">The GPUs.</param>
 /// <param name="Findings">What is worth knowing, the worst first.</param>
-/// <param name="Error">Why NVML cannot be used.</param>
+/// <param name="Error">Why NVML cannot be used, or what the first GPU says that does not answer.</param>
 internal sealed record DoctorDocument(
     string Nvmig,
     DateTimeOffset Time,

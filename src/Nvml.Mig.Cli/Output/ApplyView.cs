@@ -71,8 +71,16 @@ internal static class ApplyView
             gpu.Differences,
             gpu.LeftAlone,
             gpu.Refusal is null ? null : Planned.ToEntry(gpu.Refusal),
-            ErrorEntry.FromOptional(gpu.Error),
+            ErrorOf(gpu),
             ErrorEntry.FromOptional(gpu.RollbackError));
+
+    /// <summary>Why it is not as it was asked to be; null if it is.</summary>
+    public static ErrorEntry? ErrorOf(GpuApplyResult gpu) => gpu switch
+    {
+        { Refusal: { } refusal } => ErrorEntry.From(refusal),
+        { Outcome: ApplyOutcome.NotRestored, Error: not NvmlException } => new ErrorEntry(ExitCodes.NotRestored, nameof(ApplyOutcome.NotRestored), null, gpu.Message),
+        _ => ErrorEntry.FromOptional(gpu.Error),
+    };
 
     private static void ShowPlan(IAnsiConsole console, GpuApplyResult gpu)
     {

@@ -10,8 +10,11 @@ using Nvml.Mig.Simulator;
 
 namespace Nvml.Mig.Cli.Output;
 
-/// <summary>What <c>--json</c> prints. Members are added, never renamed or removed.</summary>
-internal sealed record DevicesDocument(string DriverVersion, string NvmlVersion, string Library, IReadOnlyList<DeviceEntry> Gpus);
+/// <summary>
+/// What <c>--json</c> prints. Members are added, never renamed or removed. In each document <c>error</c> is null exactly if the exit code
+/// is 0; in each entry of <c>gpus</c> it is what failed on that GPU.
+/// </summary>
+internal sealed record DevicesDocument(string DriverVersion, string NvmlVersion, string Library, IReadOnlyList<DeviceEntry> Gpus, ErrorEntry? Error);
 
 /// <summary>What <c>devices</c> says of a GPU: all null but the error if it does not answer; <c>mig</c> null if it cannot be divided.</summary>
 internal sealed record DeviceEntry(
@@ -27,7 +30,7 @@ internal sealed record ModeChangeDocument(IReadOnlyList<ModeChangeEntry> Gpus, E
 /// <summary>How a GPU's change of mode ended; <c>changed</c> is false where it was in that mode before, or still is in the other.</summary>
 internal sealed record ModeChangeEntry(int Index, MigModeOutcome? Outcome, NvmlReturnCode? Reason, bool Changed, ErrorEntry? Error);
 
-internal sealed record ProfilesDocument(IReadOnlyList<GpuProfilesEntry> Gpus);
+internal sealed record ProfilesDocument(IReadOnlyList<GpuProfilesEntry> Gpus, ErrorEntry? Error);
 
 internal sealed record GpuProfilesEntry(int Index, string? Uuid, IReadOnlyList<ProfileEntry>? Profiles, ErrorEntry? Error);
 
@@ -47,7 +50,7 @@ internal sealed record ProfileEntry(
     int Ofas,
     bool P2P);
 
-internal sealed record PlacementsDocument(IReadOnlyList<GpuPlacementsEntry> Gpus);
+internal sealed record PlacementsDocument(IReadOnlyList<GpuPlacementsEntry> Gpus, ErrorEntry? Error);
 
 internal sealed record GpuPlacementsEntry(int Index, string? Uuid, IReadOnlyList<ProfilePlacementsEntry>? Profiles, ErrorEntry? Error);
 
@@ -60,7 +63,7 @@ internal sealed record PlacementEntry(int Start, int Size)
     public static PlacementEntry? FromOptional(Placement? placement) => placement is { } there ? From(there) : null;
 }
 
-internal sealed record ListDocument(IReadOnlyList<GpuLayoutEntry> Gpus);
+internal sealed record ListDocument(IReadOnlyList<GpuLayoutEntry> Gpus, ErrorEntry? Error);
 
 internal sealed record GpuLayoutEntry(
     int Index, string? Name, string? Uuid, string? PciBusId, MigModeEntry? Mig, IReadOnlyList<GpuInstanceEntry>? GpuInstances, ErrorEntry? Error);
@@ -117,7 +120,8 @@ internal sealed record PlanEntry(
     long? Room,
     double? Fragmentation,
     RefusalEntry? Refusal,
-    bool? Verified);
+    bool? Verified,
+    ErrorEntry? Error);
 
 /// <summary>A step of a plan. The GPU instance is the one at that placement; the id is null if the plan creates it.</summary>
 internal sealed record PlanStepEntry(
@@ -223,14 +227,14 @@ internal sealed record AssertDocument(IReadOnlyList<AssertEntry> Gpus, ErrorEntr
 /// <summary>Whether a GPU is as it should be, and if not, in what it differs.</summary>
 internal sealed record AssertEntry(int Index, string Uuid, bool Holds, IReadOnlyList<string> Differences, ErrorEntry? Error);
 
-internal sealed record ExportDocument(IReadOnlyList<ExportEntry> Gpus);
+internal sealed record ExportDocument(IReadOnlyList<ExportEntry> Gpus, ErrorEntry? Error);
 
 /// <summary>The layout of a GPU as <c>apply</c> takes it; null while MIG is disabled.</summary>
-internal sealed record ExportEntry(int Index, string Uuid, string Name, MigModeEntry Mig, string? Layout);
+internal sealed record ExportEntry(int Index, string Uuid, string Name, MigModeEntry Mig, string? Layout, ErrorEntry? Error);
 
-internal sealed record ResetDocument(IReadOnlyList<string> Reset);
+internal sealed record ResetDocument(IReadOnlyList<string> Reset, ErrorEntry? Error);
 
-internal sealed record ModelsDocument(IReadOnlyList<SimulatedModel> Models);
+internal sealed record ModelsDocument(IReadOnlyList<SimulatedModel> Models, ErrorEntry? Error);
 
 /// <summary>What a command prints that could not even begin.</summary>
 internal sealed record ErrorDocument(ErrorEntry Error);
@@ -239,7 +243,7 @@ internal sealed record ErrorDocument(ErrorEntry Error);
 internal sealed record ErrorEntry(int Code, string Name, string? Function, string Message)
 {
     public static ErrorEntry From(Exception failure) => failure is NvmlException e
-        ? new ErrorEntry((int)e.Code, e.Code.ToString(), e.Function, e.Message)
+        ? new ErrorEntry((int)e.Code, e.Code.ToString(), e.Function.Length > 0 ? e.Function : null, e.Message)
         : new ErrorEntry(ExitCodes.For(failure), failure switch
         {
             UsageException => "Usage",
@@ -249,6 +253,12 @@ internal sealed record ErrorEntry(int Code, string Name, string? Function, strin
             OperationCanceledException => "Cancelled",
             _ => "Unexpected",
         }, null, failure.Message);
+
+    public static ErrorEntry From(PlanRefusal refusal)
+    {
+        int code = ExitCodes.For(refusal);
+        return new ErrorEntry(code, ((NvmlReturnCode)code).ToString(), null, refusal.Message);
+    }
 
     public static ErrorEntry? FromOptional(Exception? failure) => failure is null ? null : From(failure);
 }

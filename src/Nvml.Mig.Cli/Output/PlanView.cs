@@ -44,9 +44,10 @@ internal static class PlanView
             console.WriteLine("Not certain: NVML shows only inside a GPU instance which compute instances it can have. That there are enough compute slices is certain.");
     }
 
+    /// <summary>What would help. Why there is no plan was said on standard error.</summary>
     private static void ShowHelp(IAnsiConsole console, PlanRefusal refusal)
     {
-        console.WriteLine($"No plan: {refusal.Message}");
+        console.WriteLine("There is no plan.");
         foreach (BlockedPlacement blocked in refusal.Blocked)
             console.WriteLine($"  {blocked.Profile} at {blocked.Placement} is blocked by {string.Join(" and ", blocked.By)}.");
         if (refusal.Removal is { } removal)

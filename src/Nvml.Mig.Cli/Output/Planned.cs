@@ -42,7 +42,8 @@ internal sealed record Planned(string Title, GpuDevice? Gpu, string Name, MigMod
             Plan?.Room,
             after is null ? null : Math.Round(Defragmentation.GetScore(after), 3),
             Refusal is null ? null : ToEntry(Refusal),
-            Plan?.IsVerified);
+            Plan?.IsVerified,
+            Refusal is null ? null : ErrorEntry.From(Refusal));
     }
 
     /// <summary>What stands, and what steps to it create inside that NVML has not shown yet: the state has no place for that.</summary>

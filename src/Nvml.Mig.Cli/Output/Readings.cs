@@ -6,9 +6,12 @@ internal static class Readings
     public static int Finish<T>(IReadOnlyList<Reading<T>> readings)
         where T : class
     {
-        List<NvmlException> errors = [.. readings.Select(reading => reading.Error).OfType<NvmlException>()];
-        foreach (NvmlException error in errors)
+        foreach (NvmlException error in readings.Select(reading => reading.Error).OfType<NvmlException>())
             Failures.Say(error.Message);
-        return errors.Count == 0 ? ExitCodes.Success : ExitCodes.For(errors[0]);
+        return FirstError(readings) is { } first ? ExitCodes.For(first) : ExitCodes.Success;
     }
+
+    /// <summary>The one that the document and the exit code name.</summary>
+    public static NvmlException? FirstError<T>(IReadOnlyList<Reading<T>> readings)
+        where T : class => readings.Select(reading => reading.Error).FirstOrDefault(error => error is not null);
 }

@@ -72,7 +72,7 @@ public class PlanCommandTests
 
         answer.ExitCode.Should().Be(23);
         answer.Complaints.Should().ContainSingle().Which.Should().StartWith("nvmig: GPU 0: 2 instances of 4g.20gb are wanted; a GPU has 1 at most.");
-        answer.Out.Should().Contain("Possible as things stand: 4g.20gb,3g.20gb");
+        answer.Out.Should().Contain("There is no plan.\nPossible as things stand: 4g.20gb,3g.20gb   or   ").And.NotContain("are wanted", "that was said on standard error");
         JsonElement document = nvmig.Run("plan", "+3g.20gb*2", "--json").Json;
         document.GetProperty("error").GetProperty("code").GetInt32().Should().Be(23);
         JsonElement refusal = document.GetProperty("gpus")[0].GetProperty("refusal");
