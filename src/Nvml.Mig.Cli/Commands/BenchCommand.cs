@@ -63,7 +63,7 @@ internal static class BenchCommand
 
         ApplyOptions options = new() { RecordFolder = ApplyRunner.GetRecordFolder(parsed, machine) };
         // Who is asked should know before what is in the way. When the GPU is lent, it is looked at again.
-        ApplyResult check = LayoutApplier.LendAsync(gpu, _ => { }, options with { DryRun = true }).GetAwaiter().GetResult();
+        ApplyResult check = LayoutApplier.LendAsync(gpu, _ => Task.CompletedTask, options with { DryRun = true }).GetAwaiter().GetResult();
         if (!check.IsSuccess)
             return Report(machine, check, [], repetitions, warmup);
 
@@ -82,7 +82,7 @@ internal static class BenchCommand
             (say, progress) => LayoutApplier.LendAsync(gpu, use => Measure(use, say), options, progress, interruption.Token).GetAwaiter().GetResult());
         return Report(machine, result, measured, repetitions, warmup);
 
-        void Measure(CancellationToken cancellationToken, Action<string, TimeSpan?> say)
+        Task Measure(CancellationToken cancellationToken, Action<string, TimeSpan?> say)
         {
             BenchRun run = new(gpu, plan, repetitions, warmup, say, cancellationToken);
             try
@@ -96,6 +96,8 @@ internal static class BenchCommand
             {
                 measured = run.Measurements;
             }
+
+            return Task.CompletedTask;
         }
     }
 

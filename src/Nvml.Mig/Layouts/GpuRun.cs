@@ -169,11 +169,11 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     /// <param name="use">The use. What it throws is the <see cref="Error"/>.</param>
     /// <param name="own">What it may create.</param>
     /// <param name="cancellationToken">For the use; the way back is not cancelled.</param>
-    public void Lend(Action<CancellationToken> use, IReadOnlyList<GpuInstanceLayout> own, CancellationToken cancellationToken)
+    public void Lend(Func<CancellationToken, Task> use, IReadOnlyList<GpuInstanceLayout> own, CancellationToken cancellationToken)
     {
         try
         {
-            use(cancellationToken);
+            use(cancellationToken).GetAwaiter().GetResult();
         }
 #pragma warning disable CA1031 // Whatever it threw, the GPU is taken back; it is told in the result.
         catch (Exception e)

@@ -166,7 +166,10 @@ public static class LayoutApplier
     /// as made by this. Once the GPU is as it was, the record of the last apply is there again.
     /// </remarks>
     /// <param name="gpu">The GPU.</param>
-    /// <param name="use">What to do with it, on a thread of its own; the token is <paramref name="cancellationToken"/>.</param>
+    /// <param name="use">
+    /// What to do with it, on a thread of its own; the token is <paramref name="cancellationToken"/>. When the task that it returns has
+    /// ended, the GPU is taken back.
+    /// </param>
     /// <param name="options">How; with <see cref="ApplyOptions.DryRun"/> it is only checked whether the GPU can be lent.</param>
     /// <param name="progress">Hears of the steps of the way back.</param>
     /// <param name="cancellationToken">For <paramref name="use"/>. The way back is not cancelled.</param>
@@ -179,7 +182,7 @@ public static class LayoutApplier
     /// <exception cref="OperationCanceledException">It was cancelled before the GPU was lent.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed before the GPU was lent.</exception>
     public static async Task<ApplyResult> LendAsync(
-        GpuDevice gpu, Action<CancellationToken> use, ApplyOptions? options = null, IProgress<ApplyProgress>? progress = null, CancellationToken cancellationToken = default)
+        GpuDevice gpu, Func<CancellationToken, Task> use, ApplyOptions? options = null, IProgress<ApplyProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(gpu);
         ArgumentNullException.ThrowIfNull(use);

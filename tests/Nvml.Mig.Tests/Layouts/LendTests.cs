@@ -46,6 +46,24 @@ public class LendTests
     }
 
     [Fact]
+    public async Task A_use_that_awaits_has_the_gpu_until_it_is_done()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "", [], null));
+        int instances = 0;
+
+        ApplyResult result = await LayoutApplier.LendAsync(machine.Gpu, async token =>
+        {
+            machine.Gpu.CreateGpuInstance(machine.Gpu.GetGpuInstanceProfile("3g.20gb")).CreateComputeInstance();
+            await Task.Delay(100, token);
+            instances = machine.Gpu.GetGpuInstances().Count;
+        }, machine.Options);
+
+        result.Gpus[0].Outcome.Should().Be(ApplyOutcome.Applied);
+        instances.Should().Be(1);
+        machine.Gpu.GetGpuInstances().Should().BeEmpty();
+    }
+
+    [Fact]
     public void What_cannot_be_taken_away_is_said_and_rollback_does_it_later()
     {
         using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "", [], null));
@@ -109,5 +127,9 @@ public class LendTests
     }
 
     private static ApplyResult Lend(ApplyMachine machine, Action use, int gpu = 0) =>
-        LayoutApplier.LendAsync(machine.Session.Devices[gpu], _ => use(), machine.Options).GetAwaiter().GetResult();
+        LayoutApplier.LendAsync(machine.Session.Devices[gpu], _ =>
+        {
+            use();
+            return Task.CompletedTask;
+        }, machine.Options).GetAwaiter().GetResult();
 }
