@@ -269,8 +269,9 @@ public static class LayoutApplier
             run.Execute(stop.Token);
             if (run.Error is null)
                 return;
+            // Callbacks of callers wait for it, as a reset's may: whatever they throw, or wait for, must not keep this GPU from its way back.
             if (options.AllOrNothing)
-                stop.Cancel();
+                _ = stop.CancelAsync();
             run.Rollback();
         }).ConfigureAwait(false);
 

@@ -149,6 +149,30 @@ public class ApplyTests
         result.Gpus.Where(g => g.Error is OperationCanceledException).Should().HaveCount(3).And.OnlyContain(g => g.Message.Contains("failed, and it was to be all or nothing."));
     }
 
+    /// <summary>The other GPU waits for its reset when it is told to stop, and what hears of that first throws.</summary>
+    [Fact]
+    public void A_callers_callback_that_throws_keeps_no_gpu_from_its_way_back()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(A100 + "+vm," + A100);
+        using ManualResetEventSlim resetting = new();
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlGpuInstanceCreateComputeInstance", NvmlReturnCode.Unknown));
+
+        ApplyResult result = machine.Apply("19", machine.Options with
+        {
+            AllOrNothing = true,
+            ResetGpu = async (_, token) =>
+            {
+                await using CancellationTokenRegistration heard = token.Register(() => throw new InvalidOperationException("not now"));
+                resetting.Set();
+                await Task.Delay(Timeout.Infinite, token);
+            },
+        }, p => (p is { Gpu.Index: 1, Step.Action: ApplyAction.CreateComputeInstance } ? resetting : null)?.Wait());
+
+        result.Gpus.Should().OnlyContain(g => g.Outcome == ApplyOutcome.RolledBack);
+        result.Gpus[0].Error.Should().BeOfType<OperationCanceledException>().Which.Message.Should().Contain("failed, and it was to be all or nothing.");
+        machine.Truth().Should().OnlyContain(l => l.Instances.Count == 0 && l.Mode == new MigMode(false, false));
+    }
+
     [Fact]
     public void What_passes_is_tried_again()
     {
