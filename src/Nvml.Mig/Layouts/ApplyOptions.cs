@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Nvml.Mig.Layouts;
 
 /// <summary>How layouts are applied.</summary>
@@ -23,12 +25,15 @@ public sealed record ApplyOptions
     public bool AllOrNothing { get; init; }
 
     /// <summary>
-    /// How long a step is tried again that failed for a reason that may pass (<see cref="NvmlException.IsTransient"/>); other failures are
-    /// final at once. By default 5 seconds.
+    /// How long a step is tried again that failed for a reason that may pass (<see cref="NvmlException.IsTransient"/>): the driver was not
+    /// ready or timed out, a client that NVML does not show holds the GPU, processes of <see cref="GpuTarget.AllowInUse"/> end. Other
+    /// failures are final at once, and so is it that an instance to be destroyed is used by somebody else: nobody's end is waited for to
+    /// take the instance then. By default 5 seconds. <see cref="Timeout.InfiniteTimeSpan"/>: until it has passed or is cancelled, and on a
+    /// GPU's way back, which is not cancelled, until it has passed.
     /// </summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>The pause before the first such attempt; it doubles with each, up to one second. By default 50 ms.</summary>
+    /// <summary>The pause before the first such attempt, one second at most; it doubles with each up to that. By default 50 ms.</summary>
     public TimeSpan Pause { get; init; } = TimeSpan.FromMilliseconds(50);
 
     /// <summary>
@@ -48,4 +53,8 @@ public sealed record ApplyOptions
     /// <see cref="NvmlReturnCode.InUse"/> and NVML shows nobody who uses it; the call is then repeated.
     /// </summary>
     public bool Quiesce { get; init; }
+
+    internal static TimeSpan LongestPause => TimeSpan.FromSeconds(1);
+
+    internal bool IsOver(long started) => Patience != Timeout.InfiniteTimeSpan && Stopwatch.GetElapsedTime(started) >= Patience;
 }

@@ -12,8 +12,6 @@ namespace Nvml.Mig.Layouts;
 /// </remarks>
 internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
 {
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
-
     private readonly List<ApplyStepResult> _results = [];
     private readonly List<ApplyStepResult> _rollbackResults = [];
 
@@ -48,9 +46,9 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
 
     public GpuReading? Reading => _now;
 
-    public void Read() => Guard(() =>
+    public void Read(CancellationToken cancellationToken) => Guard(() =>
     {
-        _now = ReadAgain(() => GpuReading.Read(gpu));
+        _now = ReadAgain(() => GpuReading.Read(gpu), cancellationToken);
         Before = _now.ToLayout();
     });
 
@@ -128,7 +126,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     /// <param name="cancellationToken">Taken notice of between steps and between attempts.</param>
     public void Execute(CancellationToken cancellationToken)
     {
-        Error = Run(Steps, _results, isRollback: false, cancellationToken) ?? Verify();
+        Error = Run(Steps, _results, isRollback: false, cancellationToken) ?? Verify(cancellationToken);
         if (Error is not null)
             return;
         Outcome = ApplyOutcome.Applied;
@@ -352,7 +350,10 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
                 continue;
             }
 
-            error ??= result.Error;
+            // What would have been tried again, had nobody cancelled it, has not failed yet.
+            error ??= result.Error is NvmlException { IsTransient: true } transient && cancellationToken.IsCancellationRequested
+                ? new OperationCanceledException($"It was cancelled. {transient.Message}", transient, cancellationToken)
+                : result.Error;
             if (!isRollback)
                 return error;
         }
@@ -383,7 +384,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             try
             {
                 GpuLayout before = _now!.ToLayout();
-                _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withUse: true));
+                _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withUse: true), cancellationToken);
                 _justCreated = null;
                 if (HasTakenEffect(step, before, _now.ToLayout(), error))
                     return new ApplyStepResult(step, ApplyStepOutcome.Done, attempt, error);
@@ -402,10 +403,9 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
                 return new ApplyStepResult(step, ApplyStepOutcome.Failed, attempt, error);
             }
 
-            if (error is not NvmlException { IsTransient: true } || Stopwatch.GetElapsedTime(started) >= context.Options.Patience || cancellationToken.IsCancellationRequested)
+            if (error is not NvmlException { IsTransient: true } || context.Options.IsOver(started) || cancellationToken.WaitHandle.WaitOne(pause))
                 return new ApplyStepResult(step, ApplyStepOutcome.Failed, attempt, IsHeldInvisibly(step, error) ? HeldInvisibly((NvmlException)error) : error);
-            cancellationToken.WaitHandle.WaitOne(pause);
-            pause = TimeSpan.FromTicks(Math.Min(2 * pause.Ticks, LongestPause.Ticks));
+            pause = TimeSpan.FromTicks(Math.Min(2 * pause.Ticks, ApplyOptions.LongestPause.Ticks));
         }
     }
 
@@ -537,12 +537,12 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
         return new NvmlInUseException(error.Code, error.Function, $"{error.Message} It is held by a client that NVML does not show.{who}") { IsTransient = true };
     }
 
-    private Exception? Verify()
+    private Exception? Verify(CancellationToken cancellationToken)
     {
         context.Report(new ApplyProgress(gpu, null, Steps.Count, Steps.Count, IsRollback: false));
         try
         {
-            _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withUse: false));
+            _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withUse: false), cancellationToken);
             _after = _now.ToLayout();
             IReadOnlyList<string> differences = _after.GetDifferencesFrom(Goal!);
             return differences.Count == 0
@@ -559,7 +559,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     }
 
     /// <summary>A reading that fails changes nothing: it is repeated once in any case, and as long as it may help.</summary>
-    private GpuReading ReadAgain(Func<GpuReading> read)
+    private GpuReading ReadAgain(Func<GpuReading> read, CancellationToken cancellationToken = default)
     {
         long started = Stopwatch.GetTimestamp();
         for (int attempt = 1; ; attempt++)
@@ -568,9 +568,10 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             {
                 return read();
             }
-            catch (NvmlException e) when (attempt == 1 || (e.IsTransient && Stopwatch.GetElapsedTime(started) < context.Options.Patience))
+            catch (NvmlException e) when (attempt == 1 || (e.IsTransient && !context.Options.IsOver(started)))
             {
-                Thread.Sleep(e.IsTransient ? context.Options.Pause : TimeSpan.Zero);
+                if (e.IsTransient && cancellationToken.WaitHandle.WaitOne(context.Options.Pause))
+                    throw;
             }
         }
     }

@@ -41,7 +41,7 @@ public static class LayoutApplier
     /// <param name="progress">Hears of each step before it is done, from the threads that do them.</param>
     /// <param name="cancellationToken">Ends it at the next safe point: see the remarks.</param>
     /// <returns>What came of it on each GPU. What goes wrong on a GPU is in the result and not thrown.</returns>
-    /// <exception cref="ArgumentException">A GPU is named twice, or is to have instances with MIG disabled; or the options contradict themselves.</exception>
+    /// <exception cref="ArgumentException">A GPU is named twice, or is to have instances with MIG disabled; or the options contradict themselves or are out of range.</exception>
     /// <exception cref="ApplyRecordException">Another applier works, or the layout cannot be recorded. Nothing was changed.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled before the first change.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed before the first change.</exception>
@@ -57,7 +57,7 @@ public static class LayoutApplier
         ApplyRecord? record = folder is null ? PeekIfAllowed(options.RecordFolder) : folder.Load();
         GpuRun[] runs = [.. targets.Select(t => new GpuRun(t.Gpu, context))];
 
-        await OnEach(runs, run => run.Read()).ConfigureAwait(false);
+        await OnEach(runs, run => run.Read(cancellationToken)).ConfigureAwait(false);
         Plan(targets, runs, record);
         if (folder is null || Array.Exists(runs, r => r.Outcome == ApplyOutcome.Refused))
             return await EndWithoutChangeAsync(runs, context).ConfigureAwait(false);
@@ -129,7 +129,7 @@ public static class LayoutApplier
         }
 
         GpuRun[] runs = [.. all.Select(r => r.Run)];
-        await OnEach(runs, run => run.Read()).ConfigureAwait(false);
+        await OnEach(runs, run => run.Read(cancellationToken)).ConfigureAwait(false);
         foreach ((GpuRun run, RecordedGpu recorded) in all.Where(r => r.Run.Error is null))
             run.PlanExact(recorded.Before, recorded.Own, []);
         if (folder is null || Array.Exists(runs, r => r.Outcome == ApplyOutcome.Refused))
@@ -194,7 +194,7 @@ public static class LayoutApplier
         GpuRun[] runs = [new GpuRun(gpu, context)];
         GpuRun run = runs[0];
 
-        await OnEach(runs, _ => run.Read()).ConfigureAwait(false);
+        await OnEach(runs, _ => run.Read(cancellationToken)).ConfigureAwait(false);
         if (run.Error is null)
             run.RequireEmpty(last.FindUnfinished(gpu.Uuid));
         if (run.Outcome == ApplyOutcome.Refused || folder is null)
@@ -225,8 +225,10 @@ public static class LayoutApplier
 
     private static void Check(ApplyOptions options)
     {
-        if (options.Patience < TimeSpan.Zero || options.Pause < TimeSpan.Zero)
-            throw new ArgumentException("Patience and Pause cannot be negative.", nameof(options));
+        if (options.Patience < TimeSpan.Zero && options.Patience != Timeout.InfiniteTimeSpan)
+            throw new ArgumentException("Patience is not negative, or Timeout.InfiniteTimeSpan.", nameof(options));
+        if (options.Pause < TimeSpan.Zero || options.Pause > ApplyOptions.LongestPause)
+            throw new ArgumentException($"Pause is {ApplyOptions.LongestPause.TotalSeconds} s at most, and not negative.", nameof(options));
         if (options is { Quiesce: true, Services: null })
             throw new ArgumentException("To quiesce is to stop services: name them in Services.", nameof(options));
     }

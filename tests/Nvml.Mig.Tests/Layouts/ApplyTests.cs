@@ -267,6 +267,29 @@ public class ApplyTests
     }
 
     [Fact]
+    public void A_cancellation_between_two_attempts_is_followed_by_none()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9", [], ""));
+        string[] start = machine.Describe();
+        using CancellationTokenSource cancellation = new();
+        using IDisposable held = machine.Simulator.HoldGpu(0);
+        const string Destroy = "nvmlComputeInstanceDestroy";
+
+        Task<ApplyResult> apply = Task.Run(() => machine.Apply(
+            "19", machine.Options with { Patience = Timeout.InfiniteTimeSpan, Pause = TimeSpan.FromMilliseconds(500) }, null, cancellation.Token));
+        SpinWait.SpinUntil(() => machine.Simulator.GetCallCount(Destroy) > 0);
+        Thread.Sleep(50);
+        held.Dispose(); // another attempt would destroy it
+        cancellation.Cancel();
+
+        GpuApplyResult gpu = apply.Result.Gpus[0];
+        gpu.Outcome.Should().Be(ApplyOutcome.RolledBack);
+        gpu.Error.Should().BeOfType<OperationCanceledException>().Which.InnerException.Should().BeOfType<NvmlInUseException>();
+        machine.Simulator.GetCallCount(Destroy).Should().Be(1);
+        machine.Describe().Should().Equal(start);
+    }
+
+    [Fact]
     public async Task A_cancellation_before_the_first_change_changes_nothing()
     {
         using ApplyMachine machine = ApplyMachine.Start(A100);
@@ -390,7 +413,7 @@ public class ApplyTests
     {
         using ApplyMachine machine = ApplyMachine.Start(A100);
 
-        foreach (ApplyOptions odd in (ApplyOptions[])[machine.Options with { Pause = TimeSpan.FromMilliseconds(-5) }, machine.Options with { Patience = -TimeSpan.FromDays(1) }, machine.Options with { Quiesce = true }])
+        foreach (ApplyOptions odd in (ApplyOptions[])[machine.Options with { Pause = TimeSpan.FromMilliseconds(-5) }, machine.Options with { Pause = TimeSpan.FromDays(30) }, machine.Options with { Patience = -TimeSpan.FromDays(1) }, machine.Options with { Quiesce = true }])
             machine.Invoking(m => m.Apply("9", odd)).Should().Throw<ArgumentException>();
 
         machine.MutatingCalls().Should().Be(0);
