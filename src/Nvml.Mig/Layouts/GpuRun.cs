@@ -18,6 +18,9 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     /// <summary>What this run has made, and nobody else: what the way back may destroy.</summary>
     private readonly List<GpuInstanceLayout> _made = [];
     private GpuReading? _now;
+
+    /// <summary>The GPU instances whose processes are waited for; null: all.</summary>
+    private IReadOnlyCollection<int>? _waitFor = [];
     private GpuInstance? _justCreated;
     private bool _quiesced;
     private bool _wasRolledBack;
@@ -57,6 +60,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     {
         Wish? wish = target.MigEnabled ? target.Layout : new Wish();
         List<ApplyStep> steps = [];
+        _waitFor = target.AllowInUse;
         if (wish is { IsChange: true } && unfinished?.Wish == wish.ToString())
         {
             // The same change again would be one change too many: the one that was begun is finished.
@@ -85,6 +89,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     /// <summary>Plans the way to a layout in which every place is known, or refuses it.</summary>
     public void PlanExact(GpuLayout goal, IReadOnlyList<GpuInstanceLayout> own, IReadOnlyCollection<int> allowInUse) => Guard(() =>
     {
+        _waitFor = allowInUse;
         LayoutWay way = LayoutSteps.Between(Before!, goal, own);
         SetSteps(way.Steps, way.Result);
         _leftAlone = way.LeftAlone;
@@ -97,14 +102,10 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
         if (Steps.Count == 0 && Before!.GetDifferencesFrom(way.Result) is { Count: > 0 } odd)
             throw new NvmlException(NvmlReturnCode.InvalidState, "nvmlDeviceGetGpuInstances", $"{gpu} cannot get to its layout. {string.Join(" ", odd)}");
 
-        foreach (ApplyStep step in Steps.Where(s => s.Action is ApplyAction.DestroyComputeInstance or ApplyAction.DestroyGpuInstance && Before!.Instances.Any(s.GpuInstance!.IsAt)))
+        foreach (ApplyStep step in Steps.Where(s => !s.IsAboutMode))
         {
-            GpuProcess[] users = [.. _now!.UsersOf(step.GpuInstance!.Id, step.ComputeInstance?.Id).DistinctBy(u => u.ProcessId)];
-            if (users.Length > 0 && !allowInUse.Contains(step.GpuInstance.Id!.Value))
-            {
-                throw new NvmlInUseException(
-                    NvmlReturnCode.InUse, FunctionOf(step), $"{step.GpuInstance} of {gpu} is in use by {string.Join(" and ", users)} and in the way.");
-            }
+            if (FindInTheWay(step, null) is { } inTheWay)
+                throw inTheWay;
         }
 
         ThrowIfUsedAsAWhole();
@@ -146,6 +147,8 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
         if (_results.Count == 0)
             return; // Its first step was never tried.
         _wasRolledBack = true;
+        // Who was let go is gone. On what this run has made nobody is, or a job that somebody has started there since: that is left alone.
+        _waitFor = [];
         GoBack(_made);
         ReportEnd();
     }
@@ -180,6 +183,8 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             Error = e;
         }
 
+        // What runs on the lent GPU is the use's own, and on its way out.
+        _waitFor = null;
         GoBack(own);
         if (Outcome == ApplyOutcome.RolledBack && Error is null)
             Outcome = ApplyOutcome.Applied;
@@ -317,6 +322,32 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             throw new NvmlInUseException(NvmlReturnCode.InUse, FunctionOf(step), $"{gpu} is in use as a whole by {string.Join(" and ", users)} and cannot be divided.");
     }
 
+    /// <summary>
+    /// What keeps a step from being done and is not waited for: who uses the instance that it destroys, or instances under the mode that it
+    /// ends. Null if there is nothing.
+    /// </summary>
+    private NvmlInUseException? FindInTheWay(ApplyStep step, Exception? failure)
+    {
+        if (step.Action == ApplyAction.DisableMig && _now!.ToLayout().Instances is { Count: > 0 } there)
+        {
+            return new NvmlInUseException(NvmlReturnCode.InUse, FunctionOf(step), $"MIG cannot be disabled on {gpu}: {string.Join(" and ", there)} is there.", failure)
+            {
+                IsTransient = false,
+            };
+        }
+
+        if (step.Action is not (ApplyAction.DestroyComputeInstance or ApplyAction.DestroyGpuInstance)
+            || _now!.Find(step.GpuInstance!) is not { } instance
+            || _waitFor is null || _waitFor.Contains(instance.Id))
+        {
+            return null;
+        }
+
+        GpuProcess[] users = [.. _now.UsersOf(instance.Id, step.ComputeInstance?.Id).DistinctBy(u => u.ProcessId)];
+        return users.Length == 0 ? null : new NvmlInUseException(
+            NvmlReturnCode.InUse, FunctionOf(step), $"{step.GpuInstance} of {gpu} is in use by {string.Join(" and ", users)} and in the way.", failure);
+    }
+
     /// <summary>Does the steps in order. Null if all were done; else the first failure. A way back goes on past it: each step counts.</summary>
     private Exception? Run(IReadOnlyList<ApplyStep> steps, List<ApplyStepResult> results, bool isRollback, CancellationToken cancellationToken)
     {
@@ -388,6 +419,9 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
                 _justCreated = null;
                 if (HasTakenEffect(step, before, _now.ToLayout(), error))
                     return new ApplyStepResult(step, ApplyStepOutcome.Done, attempt, error);
+                // Who came after the plan was made is not waited out to take the instance when he is done.
+                if (error is NvmlException { IsTransient: true } && FindInTheWay(step, error) is { } inTheWay)
+                    return new ApplyStepResult(step, ApplyStepOutcome.Failed, attempt, inTheWay);
                 if (!_quiesced && IsHeldInvisibly(step, error) && context.Quiesce(cancellationToken))
                 {
                     _quiesced = true;

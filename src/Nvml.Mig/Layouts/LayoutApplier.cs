@@ -17,7 +17,8 @@ namespace Nvml.Mig.Layouts;
 /// When a call fails, the GPU is read: if the call took effect all the same, its step is done. A failure that may pass
 /// (<see cref="NvmlException.IsTransient"/>) is tried again, see <see cref="ApplyOptions.Patience"/>. With any other the GPU goes back to
 /// what stood there: the same instances in the same places, with the same UUIDs. What the plan neither made nor named is left alone, and
-/// nothing in use is destroyed: the driver refuses that.
+/// nothing in use is destroyed: the driver refuses that. Nor is a job waited out that began after the plan was made: its instance stays,
+/// also on the way back, where <see cref="GpuApplyResult.Differences"/> then names it.
 /// </para>
 /// <para>
 /// A cancellation lets the call under way end. GPUs that are not done are taken back, with <see cref="ApplyOptions.AllOrNothing"/> those
@@ -158,7 +159,8 @@ public static class LayoutApplier
 
     /// <summary>
     /// Lends an empty GPU to code that creates and destroys instances on it, or switches its MIG mode, as it likes: to measure, or to try
-    /// something out. However that ends, the GPU is empty again afterwards and in the mode that it was in.
+    /// something out. However that ends, the GPU is empty again afterwards and in the mode that it was in. Processes that the use leaves
+    /// have <see cref="ApplyOptions.Patience"/> to end.
     /// </summary>
     /// <remarks>
     /// A GPU with instances or processes is refused, and one that a change left in the middle. It is recorded as by <see cref="ApplyAsync"/>,

@@ -250,6 +250,58 @@ public class ApplyTests
         gpu.Error.Should().BeOfType<InvalidOperationException>();
     }
 
+    /// <summary>A job that starts once the plan is made, and ends within the patience: its instance is not taken then.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_job_that_starts_meanwhile_is_waited_out_only_where_that_was_asked_for(bool allowed)
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9", [], ""));
+        string[] start = machine.Describe();
+        int id = machine.Gpu.GetGpuInstances()[0].Id;
+        Task? job = null;
+
+        GpuApplyResult gpu = machine.ApplyTo(
+            [new GpuTarget(machine.Gpu, Wish.Parse("19")) { AllowInUse = allowed ? [id] : [] }],
+            machine.Options with { Patience = TimeSpan.FromSeconds(30) },
+            _ => job ??= RunJob(machine)).Gpus[0];
+
+        job!.Wait();
+        gpu.Outcome.Should().Be(allowed ? ApplyOutcome.Applied : ApplyOutcome.RolledBack, gpu.Message);
+        if (allowed)
+            return;
+        gpu.Error.Should().BeOfType<NvmlInUseException>().Which.Message.Should().Contain("is in use by process 4711 (train) and in the way.");
+        machine.Describe().Should().Equal(start);
+    }
+
+    /// <summary>What this apply has made and somebody already works on: the way back does not wait for him to take it then.</summary>
+    [Fact]
+    public void The_way_back_waits_out_no_job_either()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "", [], ""));
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceCreateGpuInstanceWithPlacement", NvmlReturnCode.Unknown) with { Nth = 2 });
+        Task? job = null;
+
+        GpuApplyResult gpu = machine.Apply("9,9", machine.Options with { Patience = TimeSpan.FromSeconds(30) }, p =>
+        {
+            if (p is { Number: 3, IsRollback: false })
+                job = RunJob(machine);
+        }).Gpus[0];
+
+        job!.Wait();
+        gpu.Outcome.Should().Be(ApplyOutcome.NotRestored);
+        gpu.Differences.Should().ContainSingle().Which.Should().EndWith("is there and should not be.");
+        machine.Gpu.GetMigDevices().Should().ContainSingle();
+        machine.Rollback().IsSuccess.Should().BeTrue("the job is done, and now somebody asks for it");
+    }
+
+    /// <summary>A process on the first MIG device, which ends soon.</summary>
+    private static async Task RunJob(ApplyMachine machine)
+    {
+        using IDisposable job = machine.Simulator.StartProcess(machine.Gpu.GetMigDevices()[0], 4711, "train");
+        await Task.Delay(300);
+    }
+
     [Fact]
     public void A_cancellation_takes_back_what_is_not_done()
     {
@@ -342,7 +394,7 @@ public class ApplyTests
 
         gpu.Outcome.Should().Be(ApplyOutcome.NotRestored);
         gpu.Steps.Select(s => s.Outcome).Should().Equal(ApplyStepOutcome.Left, ApplyStepOutcome.Left, ApplyStepOutcome.Failed, ApplyStepOutcome.NotTried);
-        gpu.RollbackError!.Message.Should().Contain("It is used by process 4711 (train)");
+        gpu.RollbackError.Should().BeOfType<NvmlInUseException>().Which.Message.Should().Contain("is in use by process 4711 (train)");
         gpu.Differences.Should().Equal("GPU instance 1 (3g.20gb at 0:4) is there and should not be.");
     }
 
