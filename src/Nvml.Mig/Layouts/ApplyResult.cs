@@ -92,7 +92,7 @@ public sealed record GpuApplyResult
     /// </summary>
     public Exception? Error { get; init; }
 
-    /// <summary>Why the way back failed, if a call did.</summary>
+    /// <summary>Why the way back failed: what a call said, or what others have made and is in the way.</summary>
     public Exception? RollbackError { get; init; }
 
     /// <summary>

@@ -93,11 +93,8 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
         LayoutWay way = LayoutSteps.Between(Before!, goal, own);
         SetSteps(way.Steps, way.Result);
         _leftAlone = way.LeftAlone;
-        if (way.Blocked.Count > 0)
-        {
-            throw new NvmlInsufficientResourcesException(
-                NvmlReturnCode.InsufficientResources, "nvmlDeviceCreateGpuInstanceWithPlacement", $"{gpu} cannot get to its layout. {string.Join(" ", way.Blocked)}");
-        }
+        if (Blocked(way) is { } blocked)
+            throw blocked;
 
         if (Steps.Count == 0 && Before!.GetDifferencesFrom(way.Result) is { Count: > 0 } odd)
             throw new NvmlException(NvmlReturnCode.InvalidState, "nvmlDeviceGetGpuInstances", $"{gpu} cannot get to its layout. {string.Join(" ", odd)}");
@@ -200,10 +197,12 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             {
                 _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withUse: true));
                 LearnWhatBecameOfTheLast();
-                IReadOnlyList<ApplyStep> steps = LayoutSteps.Between(_now.ToLayout(), Before!, own).Steps;
-                if (steps.Count == 0)
+                LayoutWay way = LayoutSteps.Between(_now.ToLayout(), Before!, own);
+                if (way.Steps.Count > 0)
+                    _rollbackError = Run(way.Steps, _rollbackResults, isRollback: true, CancellationToken.None);
+                _rollbackError ??= Blocked(way);
+                if (way.Steps.Count == 0)
                     break;
-                _rollbackError = Run(steps, _rollbackResults, isRollback: true, CancellationToken.None);
             }
 
             if (_rollbackResults.Count > 0)
@@ -321,6 +320,10 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
         if (users.Length > 0 && Steps.FirstOrDefault(s => s.IsAboutMode || s.Action == ApplyAction.CreateGpuInstance) is { } step)
             throw new NvmlInUseException(NvmlReturnCode.InUse, FunctionOf(step), $"{gpu} is in use as a whole by {string.Join(" and ", users)} and cannot be divided.");
     }
+
+    private NvmlInsufficientResourcesException? Blocked(LayoutWay way) =>
+        way.Blocked.Count == 0 ? null : new NvmlInsufficientResourcesException(
+            NvmlReturnCode.InsufficientResources, "nvmlDeviceCreateGpuInstanceWithPlacement", $"{gpu} cannot get to its layout. {string.Join(" ", way.Blocked)}");
 
     /// <summary>
     /// What keeps a step from being done and is not waited for: who uses the instance that it destroys, or instances under the mode that it
@@ -513,6 +516,10 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
         {
             if (canQuiesce)
                 _quiesced = context.Quiesce(cancellationToken);
+            // A reset takes along what stands there by now.
+            _now = GpuReading.ReadAgain(gpu, withUse: true);
+            if (FindInTheWay(ApplyStep.SetMode(enabled, target), null) is { } inTheWay)
+                throw inTheWay;
             reset(gpu, cancellationToken).GetAwaiter().GetResult();
             MigMode mode = gpu.GetMigMode();
             if (mode == target)

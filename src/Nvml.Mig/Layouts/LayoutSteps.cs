@@ -67,8 +67,9 @@ internal static class LayoutSteps
 
         if (!goal.Mode.Current && result.Count > 0)
             blocked.Add($"MIG cannot be disabled: {string.Join(" and ", leftAlone)}, which this apply did not make.");
+        // Under what stays, the mode stays: the driver refuses the change, and a reset would take it along.
         return new LayoutWay(
-            [.. destroy, .. WithModes(now.Mode, goal.Mode, create)],
+            [.. destroy, .. goal.Mode.Current || result.Count == 0 ? WithModes(now.Mode, goal.Mode, create) : create],
             new GpuLayout(goal.Mode, [.. result.OrderBy(i => i.Placement.Start)]),
             blocked,
             [.. leftAlone.Select(what => $"{what}, which this apply did not make: it is left alone.")]);

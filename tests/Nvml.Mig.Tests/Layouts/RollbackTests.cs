@@ -95,6 +95,53 @@ public class RollbackTests
         machine.Describe().Should().Equal(now);
     }
 
+    /// <summary>Somebody makes an instance while an apply is under way, which fails then: what holds the GPU is no service, and is named.</summary>
+    [Fact]
+    public void Nor_is_it_on_the_way_back_of_an_apply_that_failed()
+    {
+        using ApplyMachine machine = ApplyMachine.Start("H200");
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlGpuInstanceCreateComputeInstance", NvmlReturnCode.Unknown));
+        int stops = 0;
+        GpuServices services = new()
+        {
+            Units = [],
+            RecordPath = Path.Combine(machine.RecordFolder, "stopped-services"),
+            BeforeStop = [new ServiceHook("count", _ =>
+            {
+                stops++;
+                return Task.CompletedTask;
+            })],
+        };
+
+        GpuApplyResult gpu = machine.Apply("1g.18gb:0", machine.Options with { Quiesce = true, Services = services }, p =>
+        {
+            if (p is { Step.Action: ApplyAction.CreateComputeInstance, IsRollback: false })
+                machine.Gpu.CreateGpuInstance(machine.Gpu.GetGpuInstanceProfile("2g.35gb"), new Placement(4, 2));
+        }).Gpus[0];
+
+        gpu.Outcome.Should().Be(ApplyOutcome.NotRestored);
+        gpu.RollbackSteps.Should().NotContain(s => s.Step.Action == ApplyAction.DisableMig);
+        gpu.RollbackError!.Message.Should().Contain("MIG cannot be disabled: GPU instance 5 (2g.35gb at 4:2) is there, which this apply did not make.");
+        machine.Gpu.GetGpuInstances().Should().ContainSingle();
+        stops.Should().Be(0, "no service is in the way");
+    }
+
+    [Fact]
+    public void Mig_is_not_disabled_under_what_others_make_at_the_last_moment()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario("H200", "9", [], null));
+
+        GpuApplyResult gpu = machine.Apply(null, machine.Options with { Patience = TimeSpan.FromMinutes(1) }, p =>
+        {
+            if (p is { Step.Action: ApplyAction.DisableMig, IsRollback: false })
+                machine.Gpu.CreateGpuInstance(machine.Gpu.GetGpuInstanceProfile("1g.18gb"), new Placement(0, 1));
+        }).Gpus[0];
+
+        gpu.Outcome.Should().Be(ApplyOutcome.NotRestored);
+        gpu.Error.Should().BeOfType<NvmlInUseException>().Which.Message.Should().Match("MIG cannot be disabled on GPU 0 (GPU-*): GPU instance * (1g.18gb at 0:1) is there.");
+        machine.Gpu.GetMigMode().Current.Should().BeTrue();
+    }
+
     /// <summary>Ours was one, with no place named; of three that look alike two are somebody else's.</summary>
     [Fact]
     public void Compute_instances_that_others_have_added_are_left_alone()
