@@ -12,7 +12,7 @@ internal static class HostCommand
     /// <summary>Runs a program to its end.</summary>
     /// <param name="program">Its name on PATH, or its path.</param>
     /// <param name="arguments">What it is given.</param>
-    /// <param name="timeout">How long it may take. It is then killed, with what it started.</param>
+    /// <param name="timeout">How long it may take; it is then killed, with what it started. <see cref="Timeout.InfiniteTimeSpan"/>: as long as it likes.</param>
     /// <param name="cancellationToken">Kills it too.</param>
     /// <exception cref="HostCommandException">It is not there, cannot be run, took too long, or ended with an exit code other than 0.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>

@@ -533,7 +533,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             ? new NvmlInUseException(
                 NvmlReturnCode.InUse, "nvmlDeviceSetMigMode", $"MIG cannot be {act} on {gpu} ({change}): something still uses it, a process or a monitoring service. End that first.")
             : new NvmlResetRequiredException(
-                change.Reason, "nvmlDeviceSetMigMode", $"MIG can be {act} on {gpu} only by a GPU reset or a reboot ({change}). Nothing is reset unless that is asked for.");
+                NvmlReturnCode.ResetRequired, "nvmlDeviceSetMigMode", $"MIG can be {act} on {gpu} only by a GPU reset or a reboot ({change}). Nothing is reset unless that is asked for.");
     }
 
     /// <summary>

@@ -1,12 +1,13 @@
+using Nvml.Mig.Native;
+
 namespace Nvml.Mig.Layouts;
 
 /// <summary>What only NVIDIA's own tool can do: NVML has no function to reset a GPU.</summary>
 public static class NvidiaSmi
 {
-    private static readonly TimeSpan LongestReset = TimeSpan.FromMinutes(10);
-
     /// <summary>
-    /// Runs <c>nvidia-smi --gpu-reset -i UUID</c>. Needs root, and that nothing uses the GPU. Its instances go, a pending MIG mode comes.
+    /// Runs <c>nvidia-smi --gpu-reset -i UUID</c>. Needs root, and that nothing uses the GPU. Its instances go, a pending MIG mode comes. It
+    /// takes as long as nvidia-smi takes.
     /// </summary>
     /// <param name="gpu">The GPU.</param>
     /// <param name="cancellationToken">Before it is started; a reset under way is not cut short.</param>
@@ -18,14 +19,14 @@ public static class NvidiaSmi
         cancellationToken.ThrowIfCancellationRequested();
         try
         {
-            // Looked for along PATH alone, and not killed when it is cancelled: a GPU half reset is of no use.
-            await HostCommand.RunAsync("nvidia-smi", ["--gpu-reset", "-i", gpu.Uuid], LongestReset, CancellationToken.None).ConfigureAwait(false);
+            // Looked for along PATH alone, and never killed, however long it takes: a GPU half reset is of no use.
+            await HostCommand.RunAsync("nvidia-smi", ["--gpu-reset", "-i", gpu.Uuid], Timeout.InfiniteTimeSpan, CancellationToken.None).ConfigureAwait(false);
         }
         catch (HostCommandException e)
         {
             // It exits with the nvmlReturn_t of what failed.
-            throw new NvmlException(
-                e.ExitCode is { } code ? (NvmlReturnCode)code : NvmlReturnCode.NotFound, "nvidia-smi --gpu-reset", $"Cannot reset {gpu}: {e.Message}", e);
+            throw NvmlErrors.Create(
+                e.ExitCode is { } code ? (NvmlReturnCode)code : NvmlReturnCode.NotFound, "nvidia-smi --gpu-reset", $"Cannot reset {gpu}: {e.Message}", null, e);
         }
     }
 }

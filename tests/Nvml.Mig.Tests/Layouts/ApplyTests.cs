@@ -220,7 +220,9 @@ public class ApplyTests
         using ApplyMachine machine = ApplyMachine.Start(A100 + "+vm");
         GpuApplyResult waiting = machine.Apply("7g.40gb").Gpus[0];
         waiting.Outcome.Should().Be(ApplyOutcome.RolledBack);
-        waiting.Error.Should().BeOfType<NvmlResetRequiredException>().Which.Message.Should().Contain("only by a GPU reset or a reboot (Pending (NotSupported))");
+        NvmlResetRequiredException required = waiting.Error.Should().BeOfType<NvmlResetRequiredException>().Which;
+        required.Message.Should().Contain("only by a GPU reset or a reboot (Pending (NotSupported))");
+        required.Code.Should().Be(NvmlReturnCode.ResetRequired);
         machine.Gpu.GetMigMode().Should().Be(new MigMode(false, false));
 
         // A virtual machine cannot reset it: a reboot stands in for what its host would do.
