@@ -517,7 +517,8 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             if (canQuiesce)
                 _quiesced = context.Quiesce(cancellationToken);
             // A reset takes along what stands there by now.
-            _now = GpuReading.ReadAgain(gpu, withUse: true);
+            if (!enabled)
+                _now = GpuReading.ReadAgain(gpu, withUse: true);
             if (FindInTheWay(ApplyStep.SetMode(enabled, target), null) is { } inTheWay)
                 throw inTheWay;
             reset(gpu, cancellationToken).GetAwaiter().GetResult();

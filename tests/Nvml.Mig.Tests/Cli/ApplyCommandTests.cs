@@ -165,7 +165,7 @@ public class ApplyCommandTests
         File.SetUnixFileMode(folder.File("nvidia-smi"), UnixFileMode.UserRead | UnixFileMode.UserExecute);
         nvmig.Environment["PATH"] = $"{folder.Path}:{Environment.GetEnvironmentVariable("PATH")}";
 
-        nvmig.Run("apply", "9").ExitCode.Should().Be(3);
+        nvmig.Run("apply", "9").ExitCode.Should().Be((int)NvmlReturnCode.ResetRequired);
         File.Exists(folder.File("asked")).Should().BeFalse();
 
         Nvmig.Answer answer = nvmig.Run("apply", "9", "--reset-gpu");

@@ -142,6 +142,40 @@ public class RollbackTests
         machine.Gpu.GetMigMode().Current.Should().BeTrue();
     }
 
+    [Fact]
+    public void A_gpu_is_not_reset_under_what_others_make_at_the_last_moment()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(A100 + "+vm");
+        machine.Gpu.EnableMig();
+        machine.Simulator.Reboot();
+        int resets = 0;
+        GpuServices services = new()
+        {
+            Units = [],
+            RecordPath = Path.Combine(machine.RecordFolder, "stopped-services"),
+            BeforeStop = [new ServiceHook("somebody else", _ =>
+            {
+                machine.Gpu.CreateGpuInstance(machine.Gpu.GetGpuInstanceProfile("3g.20gb"), new Placement(4, 4));
+                return Task.CompletedTask;
+            })],
+        };
+
+        GpuApplyResult gpu = machine.Apply(null, machine.Options with
+        {
+            Quiesce = true,
+            Services = services,
+            ResetGpu = (_, _) =>
+            {
+                resets++;
+                return Task.CompletedTask;
+            },
+        }).Gpus[0];
+
+        resets.Should().Be(0);
+        gpu.Error.Should().BeOfType<NvmlInUseException>().Which.Message.Should().EndWith(": GPU instance 2 (3g.20gb at 4:4) is there.");
+        machine.Gpu.GetGpuInstances().Should().ContainSingle();
+    }
+
     /// <summary>Ours was one, with no place named; of three that look alike two are somebody else's.</summary>
     [Fact]
     public void Compute_instances_that_others_have_added_are_left_alone()
