@@ -36,6 +36,9 @@ public sealed record ApplyStep(ApplyAction Action, GpuInstanceLayout? GpuInstanc
     /// <summary>The mode that a change of MIG mode leads to: it can be one that waits for a reset, where one was recorded.</summary>
     internal MigMode? Mode { get; init; }
 
+    /// <summary>Whether the compute instance is there only to hold an id while others are created.</summary>
+    internal bool HoldsId { get; init; }
+
     internal bool IsAboutMode => Action is ApplyAction.EnableMig or ApplyAction.DisableMig;
 
     /// <summary><c>create GPU instance 3g.20gb at 4:4</c></summary>

@@ -80,7 +80,7 @@ internal sealed class GpuReading
             i.Instance.Profile.Id,
             i.Instance.Profile.Name,
             i.Instance.Placement,
-            [.. i.Inside.OrderBy(c => c.Id).Select(c => new ComputeInstanceLayout(c.Id, c.Profile.Id, c.Profile.Name, c.Profile.SliceCount, c.Placement, UuidOf(c)))]))]);
+            [.. i.Inside.OrderBy(c => c.Id).Select(ToLayout)]))]);
 
     /// <summary>Every instance that can stand on the GPU, alone or not: what whoever has it for himself can have made.</summary>
     public IReadOnlyList<GpuInstanceLayout> Everything() =>
@@ -111,8 +111,9 @@ internal sealed class GpuReading
     public GpuInstance? Find(GpuInstanceLayout wanted) =>
         _instances.Find(i => i.Instance.Profile.Id == wanted.ProfileId && i.Instance.Placement == wanted.Placement).Instance;
 
+    /// <summary>By id, and only if it is what is described: ids are given anew.</summary>
     public ComputeInstance? Find(GpuInstanceLayout wanted, ComputeInstanceLayout inside) =>
-        Find(wanted) is { } there ? InsideOf(there).Find(c => c.Id == inside.Id) : null;
+        Find(wanted) is { } there ? InsideOf(there).Find(c => c.Id == inside.Id && inside.Describes(ToLayout(c))) : null;
 
     // What was changed through this reading's objects is kept up, so that it need not be read again before the next step.
     public void Set(MigMode mode) => Mode = mode;
@@ -126,6 +127,9 @@ internal sealed class GpuReading
     public void Remove(ComputeInstance destroyed) => InsideOf(destroyed.GpuInstance).Remove(destroyed);
 
     private List<ComputeInstance> InsideOf(GpuInstance instance) => _instances.Find(i => i.Instance == instance).Inside;
+
+    private ComputeInstanceLayout ToLayout(ComputeInstance instance) =>
+        new(instance.Id, instance.Profile.Id, instance.Profile.Name, instance.Profile.SliceCount, instance.Placement, UuidOf(instance));
 
     private string? UuidOf(ComputeInstance instance) =>
         _migDevices.FirstOrDefault(d => d.GpuInstanceId == instance.GpuInstance.Id && d.ComputeInstanceId == instance.Id)?.Uuid;

@@ -359,6 +359,13 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
         {
             if (cancellationToken.IsCancellationRequested)
                 return new OperationCanceledException("It was cancelled.", cancellationToken);
+            // What was to hold an id and was never made is not there to be destroyed: what has the id is something else.
+            if (steps[i] is { HoldsId: true, Action: ApplyAction.DestroyComputeInstance } && results.FindLast(r => IsMakingOf(r.Step, steps[i])) is { Outcome: not ApplyStepOutcome.Done })
+            {
+                results.Add(new ApplyStepResult(steps[i], ApplyStepOutcome.NotTried, 0, null));
+                continue;
+            }
+
             context.Report(new ApplyProgress(gpu, steps[i], i + 1, steps.Count, isRollback));
             ApplyStepResult result;
             GpuLayout before = _now!.ToLayout();
@@ -394,6 +401,9 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
 
         return error;
     }
+
+    private static bool IsMakingOf(ApplyStep step, ApplyStep end) =>
+        step is { HoldsId: true, Action: ApplyAction.CreateComputeInstance } && step.GpuInstance!.IsAt(end.GpuInstance!) && step.ComputeInstance!.Id == end.ComputeInstance!.Id;
 
     /// <summary>Does a step, more than once if it fails for a reason that may pass.</summary>
     private ApplyStepResult Try(ApplyStep step, GpuLayout atFirst, CancellationToken cancellationToken)

@@ -126,7 +126,8 @@ internal static class LayoutSteps
 
     /// <summary>
     /// What is missing inside a GPU instance, by id: the driver gives the lowest that is free, and the UUID of a MIG device follows from
-    /// it. An id that is to stay free is held by a compute instance of one slice meanwhile.
+    /// it. An id that is to stay free is held by a compute instance of one slice meanwhile, if a slice is free. If none is, what comes
+    /// after it gets another id, which comes out when all is compared.
     /// </summary>
     private static IEnumerable<ApplyStep> CreateInside(GpuInstanceLayout wanted, IReadOnlyList<ComputeInstanceLayout> there)
     {
@@ -134,23 +135,26 @@ internal static class LayoutSteps
         HashSet<int> taken = [.. there.Select(c => c.Id!.Value)];
         List<Placement> places = [.. there.Concat(missing).Where(c => c.Placement is not null).Select(c => c.Placement!.Value)];
         List<ComputeInstanceLayout> fillers = [];
+        int slices = ProfileName.TryParse(wanted.Profile, out ProfileName name) ? name.GpuSliceCount : 0;
         foreach (ComputeInstanceLayout one in missing)
         {
             while (one.Id is { } id && one.Placement is not null && Lowest(n => !taken.Contains(n)) is var free && free < id)
             {
                 Placement place = new(Lowest(n => !places.Exists(p => p.Overlaps(new Placement(n, 1)))), 1);
+                if (place.End > slices)
+                    break;
                 fillers.Add(new ComputeInstanceLayout(free, ProfileId: null, $"1c.{wanted.Profile}", SliceCount: 1, place, MigUuid: null));
                 places.Add(place);
                 taken.Add(free);
-                yield return new ApplyStep(ApplyAction.CreateComputeInstance, wanted, fillers[^1]);
+                yield return new ApplyStep(ApplyAction.CreateComputeInstance, wanted, fillers[^1]) { HoldsId = true };
             }
 
-            taken.Add(one.Id ?? Lowest(n => !taken.Contains(n)));
+            taken.Add(Lowest(n => !taken.Contains(n)));
             yield return new ApplyStep(ApplyAction.CreateComputeInstance, wanted, one);
         }
 
         foreach (ComputeInstanceLayout filler in fillers)
-            yield return new ApplyStep(ApplyAction.DestroyComputeInstance, wanted, filler);
+            yield return new ApplyStep(ApplyAction.DestroyComputeInstance, wanted, filler) { HoldsId = true };
 
         static int Lowest(Func<int, bool> isFree) => Enumerable.Range(0, int.MaxValue).First(isFree);
     }

@@ -241,6 +241,42 @@ public class RollbackTests
         machine.Describe().Should().Equal(start);
     }
 
+    /// <summary>Here no slice is free to hold the gap: the ids cannot come back, but all the instances can.</summary>
+    [Fact]
+    public void A_gap_between_the_ids_that_nothing_can_hold_costs_an_id_and_no_instance()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "5/1c:0/1c:1/1c:2/1c:3", [], ""));
+        GpuInstance half = machine.Gpu.GetGpuInstances()[0];
+        foreach (ComputeInstance first in half.GetComputeInstances().Take(2))
+            first.Destroy();
+        half.CreateComputeInstance(half.GetComputeInstanceProfile("2c"));
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceCreateGpuInstanceWithPlacement", NvmlReturnCode.Unknown));
+
+        GpuApplyResult gpu = machine.Apply("7g.40gb").Gpus[0];
+
+        gpu.Outcome.Should().Be(ApplyOutcome.NotRestored);
+        gpu.RollbackSteps.Should().OnlyContain(s => s.Outcome == ApplyStepOutcome.Done);
+        gpu.Differences.Should().NotBeEmpty().And.OnlyContain(d => d.Contains("should have the id ") || d.Contains(" is MIG device "));
+        machine.Truth()[0].Instances[0].ComputeInstances.Select(c => c.Placement).Should().BeEquivalentTo([new Placement(0, 2), new Placement(2, 1), new Placement(3, 1)]);
+    }
+
+    /// <summary>What was to hold the gap is not made: what gets its id instead is not destroyed for it.</summary>
+    [Fact]
+    public void What_was_to_hold_a_gap_and_could_not_be_made_costs_no_instance_either()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9:4/1c:0/1c:1/1c:2", [], ""));
+        machine.Gpu.GetGpuInstances()[0].GetComputeInstances().Single(c => c.Id == 1).Destroy();
+        machine.Simulator.SetFaults(
+            NvmlFault.Return("nvmlDeviceCreateGpuInstanceWithPlacement", NvmlReturnCode.Unknown),
+            NvmlFault.Return("nvmlGpuInstanceCreateComputeInstanceWithPlacement", NvmlReturnCode.Unknown) with { Nth = 2 });
+
+        GpuApplyResult gpu = machine.Apply("7g.40gb").Gpus[0];
+
+        gpu.Outcome.Should().Be(ApplyOutcome.NotRestored);
+        gpu.RollbackSteps.Should().Contain(s => s.Step.Action == ApplyAction.DestroyComputeInstance && s.Outcome == ApplyStepOutcome.NotTried);
+        machine.Truth()[0].Instances[0].ComputeInstances.Select(c => c.Placement).Should().BeEquivalentTo([new Placement(0, 1), new Placement(2, 1)]);
+    }
+
     [Fact]
     public void A_mode_that_waited_for_a_reset_waits_again()
     {
