@@ -374,6 +374,9 @@ public sealed partial class GpuDevice
     /// <summary><c>GPU 0 (GPU-...)</c>, or <c>GPU 0</c> as long as nothing was asked of it.</summary>
     public override string ToString() => _native is { } native ? native.Description : $"GPU {Index}";
 
+    /// <summary>Whether the driver has a function: a few came after R470.</summary>
+    internal bool Has(string function) => _session.Library.Has(function);
+
     /// <summary>
     /// The MIG devices as they are found. Their indices shift when another process creates or destroys instances meanwhile, so that a
     /// walk may come across one twice or miss one.

@@ -71,7 +71,7 @@ public sealed record GpuApplyResult
     /// <summary>What was to stand there; null if there was no plan.</summary>
     public GpuLayout? Goal { get; init; }
 
-    /// <summary>What stands there now, as read after the last change; null if nothing was changed, or it could not be read.</summary>
+    /// <summary>What stands there now, as read after the last change, with the UUIDs of the MIG devices; null if nothing was changed, or it could not be read.</summary>
     public GpuLayout? After { get; init; }
 
     /// <summary>The plan for the instances; null if there was none, or none was needed.</summary>

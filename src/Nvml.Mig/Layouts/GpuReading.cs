@@ -35,12 +35,12 @@ internal sealed class GpuReading
     public IReadOnlyList<ProfileGeometry> Profiles => _profiles;
 
     /// <summary>Reads what a plan needs: the profiles, what stands there with its UUIDs, and who uses it.</summary>
-    public static GpuReading Read(GpuDevice gpu) => Read(gpu, withProfiles: true, withUse: true);
+    public static GpuReading Read(GpuDevice gpu) => Read(gpu, withProfiles: true, withProcesses: true);
 
-    /// <summary>Reads what stands there, and who uses it with the UUIDs if asked: where a plan is there already.</summary>
-    public static GpuReading ReadAgain(GpuDevice gpu, bool withUse) => Read(gpu, withProfiles: false, withUse);
+    /// <summary>Reads what stands there with its UUIDs, and who uses it if asked: where a plan is there already.</summary>
+    public static GpuReading ReadAgain(GpuDevice gpu, bool withProcesses) => Read(gpu, withProfiles: false, withProcesses);
 
-    private static GpuReading Read(GpuDevice gpu, bool withProfiles, bool withUse)
+    private static GpuReading Read(GpuDevice gpu, bool withProfiles, bool withProcesses)
     {
         MigMode mode = gpu.GetMigMode();
         List<(GpuInstance Instance, List<ComputeInstance> Inside)> instances = [];
@@ -61,18 +61,26 @@ internal sealed class GpuReading
             mode,
             instances,
             withProfiles ? ReadProfiles(gpu, [.. instances.Select(i => i.Instance)]) : [],
-            withUse && instances.Exists(i => i.Inside.Count > 0) ? gpu.GetMigDevices() : [],
-            withUse ? gpu.GetProcesses() : []);
+            instances.Exists(i => i.Inside.Count > 0) ? gpu.GetMigDevices() : [],
+            withProcesses ? gpu.GetProcesses() : []);
     }
 
-    /// <summary>Profiles that the driver does not list, but that an instance has, count too.</summary>
+    /// <summary>
+    /// Profiles that the driver does not list, but that an instance has, count too. A driver that does not tell the places inside (R470) is
+    /// taken to have them wherever there is room: it cannot be told a place either, and what it makes of it is compared afterwards.
+    /// </summary>
     public static ProfileGeometry[] ReadProfiles(GpuDevice gpu, IReadOnlyList<GpuInstance> instances) =>
         [.. gpu.GetGpuInstanceProfiles().Union(instances.Select(i => i.Profile)).Select(profile => new ProfileGeometry(
             profile,
             gpu.GetPossiblePlacements(profile),
             instances.FirstOrDefault(i => i.Profile == profile) is { } example
-                ? [.. example.GetComputeInstanceProfiles().Select(c => new ComputeProfileGeometry(c, example.GetPossiblePlacements(c)))]
+                ? [.. example.GetComputeInstanceProfiles().Select(c => new ComputeProfileGeometry(c, PlacesInside(example, c)))]
                 : null))];
+
+    private static IReadOnlyList<Placement> PlacesInside(GpuInstance instance, ComputeInstanceProfile profile) =>
+        instance.Device.Has("nvmlGpuInstanceGetComputeInstancePossiblePlacements")
+            ? instance.GetPossiblePlacements(profile)
+            : [.. Enumerable.Range(0, instance.Profile.SliceCount - profile.SliceCount + 1).Select(start => new Placement(start, profile.SliceCount))];
 
     public GpuLayout ToLayout() =>
         new(Mode, [.. _instances.OrderBy(i => i.Instance.Placement.Start).Select(i => new GpuInstanceLayout(

@@ -49,9 +49,10 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
 
     public GpuReading? Reading => _now;
 
-    public void Read(CancellationToken cancellationToken) => Guard(() =>
+    /// <summary>Reads the GPU; with its profiles where a plan is to be made.</summary>
+    public void Read(bool withProfiles, CancellationToken cancellationToken) => Guard(() =>
     {
-        _now = ReadAgain(() => GpuReading.Read(gpu), cancellationToken);
+        _now = ReadAgain(() => withProfiles ? GpuReading.Read(gpu) : GpuReading.ReadAgain(gpu, withProcesses: true), cancellationToken);
         Before = _now.ToLayout();
     });
 
@@ -195,18 +196,18 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             // What a round could not do may be possible when the rest is done; a third would be a repetition.
             for (int round = 0; round < 2; round++)
             {
-                _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withUse: true));
+                _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withProcesses: true));
                 LearnWhatBecameOfTheLast();
                 LayoutWay way = LayoutSteps.Between(_now.ToLayout(), Before!, own);
                 if (way.Steps.Count > 0)
-                    _rollbackError = Run(way.Steps, _rollbackResults, isRollback: true, CancellationToken.None);
+                    _rollbackError = Run(ForDriver(way.Steps), _rollbackResults, isRollback: true, CancellationToken.None);
                 _rollbackError ??= Blocked(way);
                 if (way.Steps.Count == 0)
                     break;
             }
 
             if (_rollbackResults.Count > 0)
-                _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withUse: true));
+                _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withProcesses: true));
             _after = _now!.ToLayout();
             _differences = _after.GetDifferencesFrom(Before!);
         }
@@ -229,7 +230,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     {
         try
         {
-            _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withUse: true));
+            _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withProcesses: true));
             _after = _now.ToLayout();
             _differences = _after.GetDifferencesFrom(Goal!);
         }
@@ -306,9 +307,15 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             ? result with { Outcome = _after is null || result.Step.IsInEffect(_after) ? ApplyStepOutcome.Left : ApplyStepOutcome.Undone }
             : result;
 
+    /// <summary>Without the places of compute instances where the driver cannot be told them (R470): what it chose is compared in the end.</summary>
+    private IReadOnlyList<ApplyStep> ForDriver(IReadOnlyList<ApplyStep> steps) =>
+        gpu.Has("nvmlGpuInstanceCreateComputeInstanceWithPlacement") ? steps : [.. steps.Select(s => s.Action == ApplyAction.CreateComputeInstance
+            ? s with { ComputeInstance = s.ComputeInstance! with { Placement = null } }
+            : s)];
+
     private void SetSteps(IReadOnlyList<ApplyStep> steps, GpuLayout goal)
     {
-        Steps = steps;
+        Steps = ForDriver(steps);
         Goal = goal;
         Outcome = steps.Count == 0 ? ApplyOutcome.Unchanged : ApplyOutcome.NotTried;
     }
@@ -428,7 +435,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             try
             {
                 GpuLayout before = _now!.ToLayout();
-                _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withUse: true), cancellationToken);
+                _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withProcesses: true), cancellationToken);
                 _justCreated = null;
                 if (HasTakenEffect(step, before, _now.ToLayout(), error))
                     return new ApplyStepResult(step, ApplyStepOutcome.Done, attempt, error);
@@ -528,7 +535,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
                 _quiesced = context.Quiesce(cancellationToken);
             // A reset takes along what stands there by now.
             if (!enabled)
-                _now = GpuReading.ReadAgain(gpu, withUse: true);
+                _now = GpuReading.ReadAgain(gpu, withProcesses: true);
             if (FindInTheWay(ApplyStep.SetMode(enabled, target), null) is { } inTheWay)
                 throw inTheWay;
             reset(gpu, cancellationToken).GetAwaiter().GetResult();
@@ -594,13 +601,13 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
         context.Report(new ApplyProgress(gpu, null, Steps.Count, Steps.Count, IsRollback: false));
         try
         {
-            _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withUse: false), cancellationToken);
+            _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withProcesses: false), cancellationToken);
             _after = _now.ToLayout();
             IReadOnlyList<string> differences = _after.GetDifferencesFrom(Goal!);
             return differences.Count == 0
                 ? null
                 : new NvmlException(
-                    NvmlReturnCode.InvalidState, "nvmlDeviceGetGpuInstances", $"{gpu} was changed by somebody else meanwhile: {string.Join(" ", differences)}");
+                    NvmlReturnCode.InvalidState, "nvmlDeviceGetGpuInstances", $"No call failed, but {gpu} is not as it was to be, by somebody else's doing or the driver's: {string.Join(" ", differences)}");
         }
 #pragma warning disable CA1031 // What cannot be read back is no success, whatever the reason.
         catch (Exception e)

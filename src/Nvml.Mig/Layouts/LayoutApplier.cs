@@ -58,7 +58,7 @@ public static class LayoutApplier
         ApplyRecord? record = folder is null ? PeekIfAllowed(options.RecordFolder) : folder.Load();
         GpuRun[] runs = [.. targets.Select(t => new GpuRun(t.Gpu, context))];
 
-        await OnEach(runs, run => run.Read(cancellationToken)).ConfigureAwait(false);
+        await OnEach(runs, run => run.Read(withProfiles: true, cancellationToken)).ConfigureAwait(false);
         Plan(targets, runs, record);
         if (folder is null || Array.Exists(runs, r => r.Outcome == ApplyOutcome.Refused))
             return await EndWithoutChangeAsync(runs, context).ConfigureAwait(false);
@@ -130,7 +130,7 @@ public static class LayoutApplier
         }
 
         GpuRun[] runs = [.. all.Select(r => r.Run)];
-        await OnEach(runs, run => run.Read(cancellationToken)).ConfigureAwait(false);
+        await OnEach(runs, run => run.Read(withProfiles: false, cancellationToken)).ConfigureAwait(false);
         foreach ((GpuRun run, RecordedGpu recorded) in all.Where(r => r.Run.Error is null))
             run.PlanExact(recorded.Before, recorded.Own, []);
         if (folder is null || Array.Exists(runs, r => r.Outcome == ApplyOutcome.Refused))
@@ -196,7 +196,7 @@ public static class LayoutApplier
         GpuRun[] runs = [new GpuRun(gpu, context)];
         GpuRun run = runs[0];
 
-        await OnEach(runs, _ => run.Read(cancellationToken)).ConfigureAwait(false);
+        await OnEach(runs, _ => run.Read(withProfiles: true, cancellationToken)).ConfigureAwait(false);
         if (run.Error is null)
             run.RequireEmpty(last.FindUnfinished(gpu.Uuid));
         if (run.Outcome == ApplyOutcome.Refused || folder is null)

@@ -117,7 +117,7 @@ internal sealed class ApplyMachine : IDisposable
     }
 
     /// <summary>What stands on each GPU, read with everything.</summary>
-    public GpuLayout[] Truth() => [.. Session.Devices.Select(gpu => GpuReading.ReadAgain(gpu, withUse: true).ToLayout())];
+    public GpuLayout[] Truth() => [.. Session.Devices.Select(gpu => GpuReading.ReadAgain(gpu, withProcesses: true).ToLayout())];
 
     /// <summary>A layout as text that tells everything of it.</summary>
     public static string Describe(GpuLayout layout) =>

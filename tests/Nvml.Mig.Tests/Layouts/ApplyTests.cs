@@ -22,6 +22,8 @@ public class ApplyTests
         machine.Gpu.GetGpuInstances().Select(i => i.ToString().Split(" of ")[0]).Should().Equal(
             "GPU instance 2 (3g.20gb at 4:4)", "GPU instance 7 (1g.5gb at 0:1)", "GPU instance 8 (1g.5gb at 1:1)", "GPU instance 9 (1g.5gb at 2:1)");
 
+        gpu.After!.Instances.SelectMany(i => i.ComputeInstances).Select(c => c.MigUuid).Should().BeEquivalentTo(machine.Gpu.GetMigDevices().Select(d => d.Uuid));
+
         long before = machine.MutatingCalls();
         machine.Apply("3g.20gb,1g.5gb*3").Gpus[0].Outcome.Should().Be(ApplyOutcome.Unchanged);
         machine.MutatingCalls().Should().Be(before);
@@ -377,7 +379,7 @@ public class ApplyTests
         }).Gpus[0];
 
         gpu.Outcome.Should().Be(ApplyOutcome.NotRestored);
-        gpu.Error!.Message.Should().Contain("was changed by somebody else meanwhile: GPU instance 7 (1g.5gb at 0:1) is there and should not be.");
+        gpu.Error!.Message.Should().Contain("is not as it was to be, by somebody else's doing or the driver's: GPU instance 7 (1g.5gb at 0:1) is there and should not be.");
         gpu.Differences.Should().Equal("GPU instance 7 (1g.5gb at 0:1) is there and should not be.");
         machine.Gpu.GetGpuInstances().Select(i => i.Id).Should().Equal(7);
     }

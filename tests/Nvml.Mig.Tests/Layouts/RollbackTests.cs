@@ -28,6 +28,22 @@ public class RollbackTests
     }
 
     [Fact]
+    public void A_uuid_that_does_not_come_back_is_no_success()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9", [], ""));
+        string uuid = machine.Gpu.GetMigDevices()[0].Uuid;
+        machine.Apply("19").IsSuccess.Should().BeTrue();
+        string file = Path.Combine(machine.RecordFolder, "apply.json");
+        const string Other = "MIG-00000000-0000-0000-0000-000000000000";
+        File.WriteAllText(file, File.ReadAllText(file).Replace(uuid, Other));
+
+        GpuApplyResult gpu = machine.Rollback().Gpus[0];
+
+        gpu.Outcome.Should().Be(ApplyOutcome.NotRestored);
+        gpu.Differences.Should().ContainSingle().Which.Should().EndWith($" is MIG device {uuid}, not {Other}.");
+    }
+
+    [Fact]
     public void Without_a_record_there_is_nothing_to_take_back()
     {
         using ApplyMachine machine = ApplyMachine.Start(A100);
