@@ -14,6 +14,9 @@ internal sealed record ApplyRecord(int Version, DateTimeOffset Started, IReadOnl
 {
     public const int CurrentVersion = 1;
 
+    /// <summary>A record that begins now.</summary>
+    public static ApplyRecord Empty() => new(CurrentVersion, DateTimeOffset.UtcNow, []);
+
     /// <summary>The GPU's part, if it has one.</summary>
     public RecordedGpu? Find(string uuid) => Gpus.FirstOrDefault(g => g.Uuid == uuid);
 
@@ -41,7 +44,10 @@ internal sealed record ApplyRecord(int Version, DateTimeOffset Started, IReadOnl
 /// <param name="Wish">The wish as text; null if the instances were to stay.</param>
 /// <param name="Before">What stood there before the first change.</param>
 /// <param name="Goal">What was to stand there.</param>
-/// <param name="Own">What this apply, and applies before that were never finished, were to create: what the way back may destroy.</param>
+/// <param name="Own">
+/// What this apply is to create, and what there is of what applies before were to create that were never finished; where it is known, what
+/// of all that is there. It is what the way back may destroy.
+/// </param>
 /// <param name="IsFinished">Whether the GPU is as it was to be, or as it was.</param>
 internal sealed record RecordedGpu(string Uuid, string? Wish, GpuLayout Before, GpuLayout Goal, IReadOnlyList<GpuInstanceLayout> Own, bool IsFinished);
 

@@ -265,6 +265,13 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
         LeftAlone = _leftAlone,
     };
 
+    /// <summary>What is ours on the GPU now: what this run has made, and what was before, as far as it is there. All of it where that cannot be read.</summary>
+    public IReadOnlyList<GpuInstanceLayout> GetOwn(IReadOnlyList<GpuInstanceLayout> before)
+    {
+        List<GpuInstanceLayout> own = LayoutSteps.Union(LayoutSteps.Union(_made, before), _unknown is { } last ? LayoutSteps.CreatedBy([last.Step]) : []);
+        return _after is null ? own : LayoutSteps.Present(own, _after);
+    }
+
     /// <summary>Keeps in mind what a step has made: the GPU instance, or the compute instance that was not there before.</summary>
     private void RememberMade(ApplyStep step, GpuLayout before)
     {

@@ -55,32 +55,39 @@ public static class LayoutApplier
         Check(options);
         ApplyContext context = new(options, progress);
         using ApplyFolder? folder = options.DryRun ? null : ApplyFolder.Take(options.RecordFolder);
-        ApplyRecord? record = folder is null ? PeekIfAllowed(options.RecordFolder) : folder.Load();
+        ApplyRecord last = (folder is null ? PeekIfAllowed(options.RecordFolder) : folder.Load()) ?? ApplyRecord.Empty();
         GpuRun[] runs = [.. targets.Select(t => new GpuRun(t.Gpu, context))];
 
         await OnEach(runs, run => run.Read(withProfiles: true, cancellationToken)).ConfigureAwait(false);
-        Plan(targets, runs, record);
+        Plan(targets, runs, last);
         if (folder is null || Array.Exists(runs, r => r.Outcome == ApplyOutcome.Refused))
             return await EndWithoutChangeAsync(runs, context).ConfigureAwait(false);
         cancellationToken.ThrowIfCancellationRequested();
 
         GpuRun[] changing = [.. runs.Where(r => r.Steps.Count > 0)];
-        RecordedGpu[] recorded = [.. targets.Zip(runs, (target, run) => ToRecord(target, run, record))];
-        ApplyRecord written = new(ApplyRecord.CurrentVersion, DateTimeOffset.UtcNow, [
-            .. (record?.Gpus ?? []).Where(g => !g.IsFinished && !Array.Exists(runs, r => r.Gpu.Uuid == g.Uuid)),
-            .. recorded.Where(g => !g.IsFinished)]);
+        RecordedGpu[] recorded = [.. targets.Zip(runs, (target, run) => ToRecord(target, run, last))];
+        ApplyRecord written = ApplyRecord.Empty() with
+        {
+            Gpus = [
+                .. last.Gpus.Where(g => !g.IsFinished && !Array.Exists(runs, r => r.Gpu.Uuid == g.Uuid)),
+                .. recorded.Where(g => !g.IsFinished)],
+        };
         if (changing.Length > 0)
             folder.Save(written);
 
         await ChangeAsync(changing, options, cancellationToken).ConfigureAwait(false);
-        return await EndAsync(folder, written, Close(written, runs, CloseOne), runs, context).ConfigureAwait(false);
+        // If all is as it was, it is as if this apply had not been: the one before can be taken back still, on all its GPUs.
+        ApplyRecord closed = Array.Exists(runs, r => r.Outcome is ApplyOutcome.Applied or ApplyOutcome.NotRestored)
+            ? Close(written, runs, CloseOne)
+            : Close(last, runs, (run, was) => [run.Outcome == ApplyOutcome.Unchanged && !was.IsFinished ? was with { IsFinished = true, Own = OwnBefore(run, last) } : was]);
+        return await EndAsync(folder, changing.Length > 0 ? written : last, closed, runs, context).ConfigureAwait(false);
 
-        // Who was taken back is as the apply before left it, and that can be taken back still. Only to what a dead apply had left: not done with.
+        // Who was taken back is as it was before: finished, or as a dead apply had left it.
         IEnumerable<RecordedGpu> CloseOne(GpuRun run, RecordedGpu was) => run.Outcome switch
         {
             ApplyOutcome.Applied or ApplyOutcome.Unchanged => [was with { IsFinished = true }],
-            ApplyOutcome.RolledBack or ApplyOutcome.NotTried when record?.Find(was.Uuid) is not { IsFinished: false } => record?.Find(was.Uuid) is { } before ? [before] : [],
-            _ => [was],
+            ApplyOutcome.NotRestored => [was with { Own = run.GetOwn(OwnBefore(run, last)) }],
+            _ => last.Find(was.Uuid) is { } before ? [before] : [],
         };
     }
 
@@ -140,8 +147,8 @@ public static class LayoutApplier
         GpuRun[] changing = [.. runs.Where(r => r.Steps.Count > 0)];
         if (record is not null && changing.Length > 0)
         {
-            // Until it is done, it is neither the one nor the other.
-            record = record with { Gpus = [.. record.Gpus.Select(g => Array.Exists(changing, r => r.Gpu.Uuid == g.Uuid) ? g with { IsFinished = false } : g)] };
+            // Until it is done, it is neither the one nor the other. What only holds an id meanwhile is ours too.
+            record = Close(record, changing, (run, was) => [was with { IsFinished = false, Own = LayoutSteps.Union(was.Own, LayoutSteps.CreatedBy(run.Steps)) }]);
             folder.Save(record);
         }
 
@@ -152,7 +159,7 @@ public static class LayoutApplier
                 run.Leave();
         }).ConfigureAwait(false);
         // What is taken back is done with: what stands there from now on is not this apply's.
-        ApplyRecord? closed = Close(record, runs, (run, was) => run.Outcome is ApplyOutcome.Applied or ApplyOutcome.Unchanged ? [] : [was]);
+        ApplyRecord? closed = Close(record, runs, (run, was) => run.Outcome is ApplyOutcome.Applied or ApplyOutcome.Unchanged ? [] : [was with { Own = run.GetOwn(was.Own) }]);
         ApplyResult result = await EndAsync(folder, record, closed, runs, context).ConfigureAwait(false);
         return result with { Error = result.Error ?? unreachable };
     }
@@ -165,7 +172,7 @@ public static class LayoutApplier
     /// <remarks>
     /// A GPU with instances or processes is refused, and one that a change left in the middle. It is recorded as by <see cref="ApplyAsync"/>,
     /// and other appliers are excluded: after a death <see cref="RollbackAsync"/> leads back. Until then whatever stands on the GPU counts
-    /// as made by this. Once the GPU is as it was, the record of the last apply is there again.
+    /// as made by this, and after <see cref="ApplyOutcome.NotRestored"/> what is left. Once the GPU is as it was, the record of the last apply is there again.
     /// </remarks>
     /// <param name="gpu">The GPU.</param>
     /// <param name="use">
@@ -192,7 +199,7 @@ public static class LayoutApplier
         Check(options);
         ApplyContext context = new(options, progress);
         using ApplyFolder? folder = options.DryRun ? null : ApplyFolder.Take(options.RecordFolder);
-        ApplyRecord last = (folder is null ? ApplyFolder.Peek(options.RecordFolder) : folder.Load()) ?? new ApplyRecord(ApplyRecord.CurrentVersion, DateTimeOffset.UtcNow, []);
+        ApplyRecord last = (folder is null ? ApplyFolder.Peek(options.RecordFolder) : folder.Load()) ?? ApplyRecord.Empty();
         GpuRun[] runs = [new GpuRun(gpu, context)];
         GpuRun run = runs[0];
 
@@ -204,12 +211,15 @@ public static class LayoutApplier
         cancellationToken.ThrowIfCancellationRequested();
 
         IReadOnlyList<GpuInstanceLayout> own = run.Reading!.Everything();
-        ApplyRecord written = new(ApplyRecord.CurrentVersion, DateTimeOffset.UtcNow, [
-            .. last.Gpus.Where(g => !g.IsFinished), new RecordedGpu(gpu.Uuid, null, run.Before!, run.Before!, own, IsFinished: false)]);
+        ApplyRecord written = ApplyRecord.Empty() with
+        {
+            Gpus = [.. last.Gpus.Where(g => !g.IsFinished), new RecordedGpu(gpu.Uuid, null, run.Before!, run.Before!, own, IsFinished: false)],
+        };
         folder.Save(written);
 
         await OnEach(runs, _ => run.Lend(use, own, cancellationToken)).ConfigureAwait(false);
-        return await EndAsync(folder, written, run.Outcome == ApplyOutcome.NotRestored ? written : last, runs, context).ConfigureAwait(false);
+        ApplyRecord closed = run.Outcome == ApplyOutcome.NotRestored ? Close(written, runs, (_, was) => [was with { Own = run.GetOwn(was.Own) }]) : last;
+        return await EndAsync(folder, written, closed, runs, context).ConfigureAwait(false);
     }
 
     /// <summary>Who only looks need not be able to apply: without the right to read the record, what a dead apply has begun is not known.</summary>
@@ -243,24 +253,31 @@ public static class LayoutApplier
             throw new ArgumentException($"{odd.Gpu} is to have {odd.Layout} with MIG disabled: instances need it enabled.", nameof(targets));
     }
 
-    private static void Plan(IReadOnlyList<GpuTarget> targets, GpuRun[] runs, ApplyRecord? record)
+    private static void Plan(IReadOnlyList<GpuTarget> targets, GpuRun[] runs, ApplyRecord last)
     {
         // What cannot be read keeps all from being changed, but not the others from being told what would be.
         (GpuRun Run, GpuTarget Target)[] readable = [.. runs.Zip(targets).Where(r => r.First.Error is null)];
         GpuState[] states = GpuReader.ToStates([.. readable.Select(r => r.Run.Reading!)]);
         for (int i = 0; i < readable.Length; i++)
-            readable[i].Run.Plan(states[i], readable[i].Target, record?.FindUnfinished(readable[i].Run.Gpu.Uuid));
+            readable[i].Run.Plan(states[i], readable[i].Target, last.FindUnfinished(readable[i].Run.Gpu.Uuid));
     }
 
-    private static RecordedGpu ToRecord(GpuTarget target, GpuRun run, ApplyRecord? record)
+    /// <summary>
+    /// What there is of what an apply was to make that was never finished. What was not there when it was looked at was not made by it: who
+    /// makes the like later is somebody else.
+    /// </summary>
+    private static List<GpuInstanceLayout> OwnBefore(GpuRun run, ApplyRecord last) =>
+        LayoutSteps.Present(last.FindUnfinished(run.Gpu.Uuid)?.Own ?? [], run.Before!);
+
+    private static RecordedGpu ToRecord(GpuTarget target, GpuRun run, ApplyRecord last)
     {
-        RecordedGpu? unfinished = record?.FindUnfinished(run.Gpu.Uuid);
+        RecordedGpu? unfinished = last.FindUnfinished(run.Gpu.Uuid);
         return new RecordedGpu(
             run.Gpu.Uuid,
             target.Layout?.ToString(),
             unfinished?.Before ?? run.Before!,
             run.Goal!,
-            LayoutSteps.Union(LayoutSteps.CreatedBy(run.Steps), unfinished?.Own ?? []),
+            LayoutSteps.Union(LayoutSteps.CreatedBy(run.Steps), OwnBefore(run, last)),
             IsFinished: run.Steps.Count == 0 && unfinished is null);
     }
 
@@ -305,7 +322,7 @@ public static class LayoutApplier
         return new ApplyResult([.. runs.Select(r => r.ToResult())]) { Services = context.Options.DryRun ? null : await context.ResumeAsync().ConfigureAwait(false) };
     }
 
-    /// <summary>The record with what remains of the GPUs that were changed; the same if all does.</summary>
+    /// <summary>The record with what becomes of the GPUs that were changed; the same if nothing does.</summary>
     [return: NotNullIfNotNull(nameof(record))]
     private static ApplyRecord? Close(ApplyRecord? record, GpuRun[] runs, Func<GpuRun, RecordedGpu, IEnumerable<RecordedGpu>> close)
     {

@@ -95,6 +95,11 @@ internal static class LayoutSteps
         return created;
     }
 
+    /// <summary>What of some instances stands in a layout, with the compute instances of theirs that do.</summary>
+    public static List<GpuInstanceLayout> Present(IReadOnlyList<GpuInstanceLayout> some, GpuLayout layout) =>
+        [.. layout.Instances.Where(there => some.Any(there.IsAt)).Select(there =>
+            there with { ComputeInstances = [.. OursAmong(there.ComputeInstances, some.First(there.IsAt))] })];
+
     /// <summary>All of both, each once: two applies can have been to make the same.</summary>
     public static List<GpuInstanceLayout> Union(IReadOnlyList<GpuInstanceLayout> some, IReadOnlyList<GpuInstanceLayout> others)
     {

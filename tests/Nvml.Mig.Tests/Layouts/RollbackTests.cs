@@ -242,6 +242,68 @@ public class RollbackTests
         machine.Describe().Should().Equal(start);
     }
 
+    [Fact]
+    public void An_apply_that_was_taken_back_leaves_the_gpus_of_the_one_before_that_it_did_not_name_too()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100 + "*2", "", [], ""));
+        string[] start = machine.Describe();
+        machine.Apply("19:0").IsSuccess.Should().BeTrue();
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceCreateGpuInstanceWithPlacement", NvmlReturnCode.Unknown));
+        machine.ApplyTo([new GpuTarget(machine.Gpu, Wish.Parse("19:0,9"))]).Gpus[0].Outcome.Should().Be(ApplyOutcome.RolledBack);
+
+        machine.Rollback().Gpus.Should().HaveCount(2).And.OnlyContain(g => g.Outcome == ApplyOutcome.Applied);
+
+        machine.Describe().Should().Equal(start);
+    }
+
+    /// <summary>A dead apply has made its 1g; the next one fails before it makes a 3g, which an operator then makes himself.</summary>
+    [Fact]
+    public void What_an_apply_was_to_make_and_never_did_is_not_taken_for_its_own()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "", [], ""));
+        machine.Apply("+19:6").IsSuccess.Should().BeTrue();
+        LeaveUnfinished(machine);
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceCreateGpuInstanceWithPlacement", NvmlReturnCode.Unknown));
+        machine.Apply("+9:0").Gpus[0].Outcome.Should().Be(ApplyOutcome.RolledBack);
+        machine.Simulator.SetFaults();
+        machine.Gpu.CreateGpuInstance(machine.Gpu.GetGpuInstanceProfile("3g.20gb"), new Placement(0, 4)).CreateComputeInstance();
+
+        // What died is remembered as it was: the same again makes no second one, and the way back takes what it has made and nothing else.
+        machine.Apply("+19:6", machine.Options with { DryRun = true }).Gpus[0].Outcome.Should().Be(ApplyOutcome.Unchanged);
+        GpuApplyResult gpu = machine.Rollback().Gpus[0];
+
+        gpu.LeftAlone.Should().ContainSingle().Which.Should().StartWith("GPU instance 1 (3g.20gb at 0:4) is there");
+        machine.Gpu.GetGpuInstances().Select(i => i.Placement.ToString()).Should().Equal("0:4");
+    }
+
+    /// <summary>The first of two is made and cannot be taken back, since it is used by then; the second an operator makes himself.</summary>
+    [Fact]
+    public void Of_an_apply_that_could_not_be_taken_back_only_what_is_left_is_taken_back_later()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "", [], ""));
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceCreateGpuInstanceWithPlacement", NvmlReturnCode.Unknown) with { Nth = 2 });
+        IDisposable? job = null;
+        machine.Apply("19:0,9:4", null, p =>
+        {
+            if (p is { Number: 3, IsRollback: false })
+                job = machine.Simulator.StartProcess(machine.Gpu.GetMigDevices()[0], 4711, "train");
+        }).Gpus[0].Outcome.Should().Be(ApplyOutcome.NotRestored);
+        job!.Dispose();
+        machine.Gpu.CreateGpuInstance(machine.Gpu.GetGpuInstanceProfile("3g.20gb"), new Placement(4, 4)).CreateComputeInstance();
+
+        GpuApplyResult gpu = machine.Rollback().Gpus[0];
+
+        gpu.Outcome.Should().Be(ApplyOutcome.Applied, gpu.Message);
+        machine.Gpu.GetGpuInstances().Select(i => i.Placement.ToString()).Should().Equal("4:4");
+    }
+
+    /// <summary>As a death before its end leaves the record of an apply.</summary>
+    private static void LeaveUnfinished(ApplyMachine machine)
+    {
+        string file = Path.Combine(machine.RecordFolder, "apply.json");
+        File.WriteAllText(file, File.ReadAllText(file).Replace("\"isFinished\": true", "\"isFinished\": false"));
+    }
+
     /// <summary>The driver gives the lowest free id, and UUIDs follow from it: the gap has to be held while the second one is made.</summary>
     [Fact]
     public void A_gap_between_the_ids_of_compute_instances_comes_back_too()
