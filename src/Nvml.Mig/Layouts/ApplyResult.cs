@@ -137,8 +137,9 @@ public sealed record ApplyResult(IReadOnlyList<GpuApplyResult> Gpus)
     public bool IsSuccess => Gpus.All(g => g.IsSuccess) && Error is null && Services is not { StillStopped.Count: > 0 };
 
     /// <summary>
-    /// What failed beside the GPUs: the record could not be closed, or a recorded GPU cannot be reached and stays recorded. What the GPUs
-    /// say of themselves is true all the same.
+    /// What failed beside the GPUs: the record could not be closed, or recorded GPUs cannot be reached and stay recorded. If it is more than
+    /// one thing, the message has all of them, and the inner exception is an <see cref="AggregateException"/>. What the GPUs say of
+    /// themselves is true all the same.
     /// </summary>
     public Exception? Error { get; init; }
 

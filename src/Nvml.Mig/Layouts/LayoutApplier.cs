@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Nvml.Mig.Native;
 using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Layouts;
@@ -123,8 +124,17 @@ public static class LayoutApplier
         using ApplyFolder? folder = options.DryRun ? null : ApplyFolder.Take(options.RecordFolder);
         ApplyRecord? record = folder is null ? ApplyFolder.Peek(options.RecordFolder) : folder.Load();
         List<(GpuRun Run, RecordedGpu Recorded)> all = [];
-        NvmlException? unreachable = null;
-        foreach (RecordedGpu recorded in (record?.Gpus ?? []).Where(g => gpus is null || gpus.Any(gpu => gpu.Uuid == g.Uuid)))
+        List<Exception> beside = [];
+        HashSet<string>? named = gpus is null ? null : [];
+        foreach (GpuDevice gpu in gpus ?? [])
+        {
+            if (GetUuid(gpu, out NvmlException? failure) is { } uuid)
+                named!.Add(uuid);
+            else
+                beside.Add(NotTakenBack($"{gpu}", failure!));
+        }
+
+        foreach (RecordedGpu recorded in (record?.Gpus ?? []).Where(g => named?.Contains(g.Uuid) != false))
         {
             try
             {
@@ -132,16 +142,18 @@ public static class LayoutApplier
             }
             catch (NvmlException e)
             {
-                unreachable ??= new NvmlException(e.Code, e.Function, $"GPU {recorded.Uuid} is not taken back and stays recorded: {e.Message}", e);
+                beside.Add(NotTakenBack($"GPU {recorded.Uuid}", e));
             }
         }
 
+        await OnEach(all.Select(r => r.Run), run => run.Read(withProfiles: false, cancellationToken)).ConfigureAwait(false);
+        beside.AddRange(all.Where(r => r.Run.Error is not null).Select(r => NotTakenBack($"GPU {r.Recorded.Uuid}", (NvmlException)r.Run.Error!)));
+        all.RemoveAll(r => r.Run.Error is not null);
         GpuRun[] runs = [.. all.Select(r => r.Run)];
-        await OnEach(runs, run => run.Read(withProfiles: false, cancellationToken)).ConfigureAwait(false);
-        foreach ((GpuRun run, RecordedGpu recorded) in all.Where(r => r.Run.Error is null))
+        foreach ((GpuRun run, RecordedGpu recorded) in all)
             run.PlanExact(recorded.Before, recorded.Own, []);
         if (folder is null || Array.Exists(runs, r => r.Outcome == ApplyOutcome.Refused))
-            return await EndWithoutChangeAsync(runs, context).ConfigureAwait(false) with { Error = unreachable };
+            return await EndWithoutChangeAsync(runs, context).ConfigureAwait(false) with { Error = AsOne(beside) };
         cancellationToken.ThrowIfCancellationRequested();
 
         GpuRun[] changing = [.. runs.Where(r => r.Steps.Count > 0)];
@@ -161,7 +173,7 @@ public static class LayoutApplier
         // What is taken back is done with: what stands there from now on is not this apply's.
         ApplyRecord? closed = Close(record, runs, (run, was) => run.Outcome is ApplyOutcome.Applied or ApplyOutcome.Unchanged ? [] : [was with { Own = run.GetOwn(was.Own) }]);
         ApplyResult result = await EndAsync(folder, record, closed, runs, context).ConfigureAwait(false);
-        return result with { Error = result.Error ?? unreachable };
+        return result with { Error = AsOne([.. result.Error is { } open ? [open] : Array.Empty<Exception>(), .. beside]) };
     }
 
     /// <summary>
@@ -247,10 +259,45 @@ public static class LayoutApplier
 
     private static void Check(IReadOnlyList<GpuTarget> targets)
     {
-        if (targets.GroupBy(t => t.Gpu.Uuid, StringComparer.Ordinal).FirstOrDefault(same => same.Count() > 1) is { } twice)
-            throw new ArgumentException($"{twice.First().Gpu} is to become two things at once.", nameof(targets));
+        HashSet<string> named = [];
+        foreach (GpuTarget target in targets)
+        {
+            if (GetUuid(target.Gpu, out _) is { } uuid && !named.Add(uuid))
+                throw new ArgumentException($"{target.Gpu} is to become two things at once.", nameof(targets));
+        }
+
         if (targets.FirstOrDefault(t => !t.MigEnabled && t.Layout is { Items.Count: > 0 }) is { } odd)
             throw new ArgumentException($"{odd.Gpu} is to have {odd.Layout} with MIG disabled: instances need it enabled.", nameof(targets));
+    }
+
+    private static NvmlException NotTakenBack(string gpu, NvmlException why) =>
+        NvmlErrors.Create(why.Code, why.Function, $"{gpu} is not taken back and stays recorded: {why.Message}", why.IsTransient, why);
+
+    /// <summary>One failure that tells of all; null if there is none. Each is in its inner exception.</summary>
+    private static Exception? AsOne(IReadOnlyList<Exception> failures)
+    {
+        if (failures.Count <= 1)
+            return failures.FirstOrDefault();
+        string all = string.Join(" ", failures.Select(f => f.Message));
+        AggregateException each = new(failures);
+        return failures[0] is NvmlException first
+            ? NvmlErrors.Create(first.Code, first.Function, all, first.IsTransient, each)
+            : new ApplyRecordException(all, each);
+    }
+
+    /// <summary>Null for a GPU that does not answer. That is a matter of this GPU and not of the call.</summary>
+    private static string? GetUuid(GpuDevice gpu, out NvmlException? failure)
+    {
+        failure = null;
+        try
+        {
+            return gpu.Uuid;
+        }
+        catch (NvmlException e)
+        {
+            failure = e;
+            return null;
+        }
     }
 
     private static void Plan(IReadOnlyList<GpuTarget> targets, GpuRun[] runs, ApplyRecord last)

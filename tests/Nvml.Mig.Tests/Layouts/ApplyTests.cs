@@ -418,6 +418,20 @@ public class ApplyTests
     }
 
     [Fact]
+    public void A_gpu_that_does_not_answer_is_refused_like_any_other()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100 + "*2", "", [], ""));
+        machine.Simulator.SetFaults(NvmlFault.LoseGpu("nvmlDeviceGetMemoryInfo_v2"));
+        machine.Session.Devices[1].Invoking(g => g.GetMemory()).Should().Throw<NvmlException>();
+        machine.Reopen();
+
+        ApplyResult result = machine.Apply("9");
+
+        result.Gpus.Select(g => g.Outcome).Should().Equal(ApplyOutcome.NotTried, ApplyOutcome.Refused);
+        result.Gpus[1].Error.Should().BeOfType<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.GpuIsLost);
+    }
+
+    [Fact]
     public void A_gpu_cannot_become_two_things()
     {
         using ApplyMachine machine = ApplyMachine.Start(A100);

@@ -397,6 +397,39 @@ public class RollbackTests
         File.ReadAllText(file).Should().Contain("GPU-00000000").And.NotContain(machine.Session.Devices[1].Uuid);
     }
 
+    [Fact]
+    public void All_gpus_that_do_not_answer_are_named_and_naming_them_is_no_mistake()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100 + "*3", "", [], ""));
+        string[] start = machine.Describe();
+        machine.Apply("19:0").IsSuccess.Should().BeTrue();
+        string[] uuids = [.. machine.Session.Devices.Select(g => g.Uuid)];
+        Lose(machine, 0);
+        Lose(machine, 1);
+
+        foreach (bool named in (bool[])[true, false])
+        {
+            machine.Reopen();
+            ApplyResult result = named ? machine.Rollback(machine.Session.Devices[0], machine.Session.Devices[1], machine.Session.Devices[2]) : machine.Rollback();
+
+            result.Gpus.Select(g => g.Gpu.Index).Should().Equal(named ? [2] : []);
+            NvmlException error = result.Error.Should().BeOfType<NvmlException>().Which;
+            error.Code.Should().Be(NvmlReturnCode.GpuIsLost);
+            foreach (string gpu in named ? ["GPU 0", "GPU 1"] : (string[])[uuids[0], uuids[1]])
+                error.Message.Should().Contain($"{gpu} is not taken back and stays recorded: ");
+        }
+
+        machine.Session.Devices[2].GetGpuInstances().Should().BeEmpty();
+        start.Should().HaveCount(3);
+    }
+
+    private static void Lose(ApplyMachine machine, int gpu)
+    {
+        machine.Simulator.SetFaults(NvmlFault.LoseGpu("nvmlDeviceGetMemoryInfo_v2"));
+        machine.Session.Devices[gpu].Invoking(g => g.GetMemory()).Should().Throw<NvmlException>();
+        machine.Simulator.SetFaults();
+    }
+
     /// <summary>All steps are done, and only reading back fails: what was asked for is there.</summary>
     [Fact]
     public void A_reading_that_fails_at_the_end_does_not_make_a_failure_of_a_way_back()
