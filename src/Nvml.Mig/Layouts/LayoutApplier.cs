@@ -173,7 +173,9 @@ public static class LayoutApplier
         // What is taken back is done with: what stands there from now on is not this apply's.
         ApplyRecord? closed = Close(record, runs, (run, was) => run.Outcome is ApplyOutcome.Applied or ApplyOutcome.Unchanged ? [] : [was with { Own = run.GetOwn(was.Own) }]);
         ApplyResult result = await EndAsync(folder, record, closed, runs, context).ConfigureAwait(false);
-        return result with { Error = AsOne([.. result.Error is { } open ? [open] : Array.Empty<Exception>(), .. beside]) };
+        if (result.Error is { } open)
+            beside.Insert(0, open);
+        return result with { Error = AsOne(beside) };
     }
 
     /// <summary>
@@ -274,10 +276,10 @@ public static class LayoutApplier
         NvmlErrors.Create(why.Code, why.Function, $"{gpu} is not taken back and stays recorded: {why.Message}", why.IsTransient, why);
 
     /// <summary>One failure that tells of all; null if there is none. Each is in its inner exception.</summary>
-    private static Exception? AsOne(IReadOnlyList<Exception> failures)
+    private static Exception? AsOne(List<Exception> failures)
     {
         if (failures.Count <= 1)
-            return failures.FirstOrDefault();
+            return failures.Count == 0 ? null : failures[0];
         string all = string.Join(" ", failures.Select(f => f.Message));
         AggregateException each = new(failures);
         return failures[0] is NvmlException first

@@ -258,7 +258,7 @@ public class ApplyTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void A_job_that_starts_meanwhile_is_waited_out_only_where_that_was_asked_for(bool allowed)
+    public async Task A_job_that_starts_meanwhile_is_waited_out_only_where_that_was_asked_for(bool allowed)
     {
         using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9", [], ""));
         string[] start = machine.Describe();
@@ -270,7 +270,7 @@ public class ApplyTests
             machine.Options with { Patience = TimeSpan.FromSeconds(30) },
             _ => job ??= RunJob(machine)).Gpus[0];
 
-        job!.Wait();
+        await job!;
         gpu.Outcome.Should().Be(allowed ? ApplyOutcome.Applied : ApplyOutcome.RolledBack, gpu.Message);
         if (allowed)
             return;
@@ -280,7 +280,7 @@ public class ApplyTests
 
     /// <summary>What this apply has made and somebody already works on: the way back does not wait for him to take it then.</summary>
     [Fact]
-    public void The_way_back_waits_out_no_job_either()
+    public async Task The_way_back_waits_out_no_job_either()
     {
         using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "", [], ""));
         machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceCreateGpuInstanceWithPlacement", NvmlReturnCode.Unknown) with { Nth = 2 });
@@ -292,7 +292,7 @@ public class ApplyTests
                 job = RunJob(machine);
         }).Gpus[0];
 
-        job!.Wait();
+        await job!;
         gpu.Outcome.Should().Be(ApplyOutcome.NotRestored);
         gpu.Differences.Should().ContainSingle().Which.Should().EndWith("is there and should not be.");
         machine.Gpu.GetMigDevices().Should().ContainSingle();
@@ -323,7 +323,7 @@ public class ApplyTests
     }
 
     [Fact]
-    public void A_cancellation_between_two_attempts_is_followed_by_none()
+    public async Task A_cancellation_between_two_attempts_is_followed_by_none()
     {
         using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9", [], ""));
         string[] start = machine.Describe();
@@ -334,11 +334,11 @@ public class ApplyTests
         Task<ApplyResult> apply = Task.Run(() => machine.Apply(
             "19", machine.Options with { Patience = Timeout.InfiniteTimeSpan, Pause = TimeSpan.FromMilliseconds(500) }, null, cancellation.Token));
         SpinWait.SpinUntil(() => machine.Simulator.GetCallCount(Destroy) > 0);
-        Thread.Sleep(50);
+        await Task.Delay(50);
         held.Dispose(); // another attempt would destroy it
-        cancellation.Cancel();
+        await cancellation.CancelAsync();
 
-        GpuApplyResult gpu = apply.Result.Gpus[0];
+        GpuApplyResult gpu = (await apply).Gpus[0];
         gpu.Outcome.Should().Be(ApplyOutcome.RolledBack);
         gpu.Error.Should().BeOfType<OperationCanceledException>().Which.InnerException.Should().BeOfType<NvmlInUseException>();
         machine.Simulator.GetCallCount(Destroy).Should().Be(1);

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Nvml.Mig.Tests.Cli;
 
 namespace Nvml.Mig.Tests.Layouts;
@@ -17,16 +16,16 @@ public class OldDriverTests
         nvmig.Environment["NVML_STUB_GPUS"] = nvmig.Simulate;
         string[] records = ["--record-folder", Path.Combine(nvmig.Folder, "records")];
 
-        Ok("apply", first, .. records);
+        Ok(["apply", first, .. records]);
         string[] before = Devices();
-        Ok("apply", second, .. records);
-        Ok("assert", second);
-        Ok("apply", second, .. records);
-        Ok("rollback", .. records);
+        Ok(["apply", second, .. records]);
+        Ok(["assert", second]);
+        Ok(["apply", second, .. records]);
+        Ok(["rollback", .. records]);
 
         Devices().Should().Equal(before);
 
-        void Ok(params string[] arguments)
+        void Ok(string[] arguments)
         {
             Nvmig.Answer answer = nvmig.RunBare(arguments);
             answer.ExitCode.Should().Be(0, answer.Error);

@@ -393,7 +393,7 @@ public class RollbackTests
 
         result.Gpus.Should().ContainSingle().Which.Outcome.Should().Be(ApplyOutcome.Applied);
         machine.Describe()[1].Should().Be(start[1]);
-        result.Error.Should().BeOfType<NvmlException>().Which.Message.Should().StartWith("GPU GPU-00000000-0000-0000-0000-000000000000 is not taken back and stays recorded: ");
+        result.Error.Should().BeOfType<NvmlNotFoundException>().Which.Message.Should().StartWith("GPU GPU-00000000-0000-0000-0000-000000000000 is not taken back and stays recorded: ");
         File.ReadAllText(file).Should().Contain("GPU-00000000").And.NotContain(machine.Session.Devices[1].Uuid);
     }
 
@@ -401,7 +401,6 @@ public class RollbackTests
     public void All_gpus_that_do_not_answer_are_named_and_naming_them_is_no_mistake()
     {
         using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100 + "*3", "", [], ""));
-        string[] start = machine.Describe();
         machine.Apply("19:0").IsSuccess.Should().BeTrue();
         string[] uuids = [.. machine.Session.Devices.Select(g => g.Uuid)];
         Lose(machine, 0);
@@ -420,7 +419,6 @@ public class RollbackTests
         }
 
         machine.Session.Devices[2].GetGpuInstances().Should().BeEmpty();
-        start.Should().HaveCount(3);
     }
 
     private static void Lose(ApplyMachine machine, int gpu)
