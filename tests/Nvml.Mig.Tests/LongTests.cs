@@ -6,6 +6,9 @@ internal static class LongTests
     /// <summary>The environment variable that asks for the long form: 1.</summary>
     public const string Variable = "NVMIG_LONG_TESTS";
 
+    /// <summary>What a test that has a long form only is skipped for; null if it is not.</summary>
+    public static string? WhyNot => Wanted ? null : $"It takes long: set {Variable}=1.";
+
     public static bool Wanted { get; } = Environment.GetEnvironmentVariable(Variable) == "1";
 }
 
@@ -13,9 +16,12 @@ internal static class LongTests
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class LongFactAttribute : FactAttribute
 {
-    public LongFactAttribute()
-    {
-        if (!LongTests.Wanted)
-            Skip = $"It takes long: set {LongTests.Variable}=1.";
-    }
+    public LongFactAttribute() => Skip = LongTests.WhyNot;
+}
+
+/// <summary>The same with several cases.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class LongTheoryAttribute : TheoryAttribute
+{
+    public LongTheoryAttribute() => Skip = LongTests.WhyNot;
 }

@@ -21,8 +21,14 @@ public class ColdStartBenchmarks
     [GlobalSetup(Target = nameof(SingleFile))]
     public void PublishSingleFile() => Prepare(PublishedPrograms.Nvmig(), "list");
 
+    [GlobalSetup(Target = nameof(AheadOfTime))]
+    public void PublishAheadOfTime() => Prepare(PublishedPrograms.NvmigAheadOfTime(), "list");
+
     [GlobalSetup(Target = nameof(Empty))]
     public void PublishEmpty() => Prepare(PublishedPrograms.Empty());
+
+    [GlobalSetup(Target = nameof(EmptyAheadOfTime))]
+    public void PublishEmptyAheadOfTime() => Prepare(PublishedPrograms.EmptyAheadOfTime());
 
     [GlobalCleanup]
     public void Forget() => File.Delete(_state);
@@ -35,6 +41,12 @@ public class ColdStartBenchmarks
 
     [Benchmark(Description = "a program that does nothing, published likewise")]
     public void Empty() => Run();
+
+    [Benchmark(Description = "nvmig list, compiled ahead of time (NativeAOT)")]
+    public void AheadOfTime() => Run();
+
+    [Benchmark(Description = "a program that does nothing, compiled ahead of time")]
+    public void EmptyAheadOfTime() => Run();
 
     private void Prepare(string program, params string[] arguments)
     {

@@ -9,16 +9,26 @@ internal static class PublishedPrograms
     private static readonly string[] SingleFile =
         ["-r", "linux-x64", "--self-contained", "-p:PublishSingleFile=true", "-p:PublishTrimmed=true", "-p:PublishReadyToRun=true"];
 
+    private static readonly string[] AheadOfTime = ["-r", "linux-x64", "-p:PublishAot=true"];
+
     private static string Folder { get; } = Path.Combine(Results.Repository, "artifacts", "cold-start");
 
-    /// <summary>nvmig as a single file with its runtime, trimmed, compiled ahead of time.</summary>
+    /// <summary>nvmig as a single file with its runtime, trimmed, with ReadyToRun.</summary>
     public static string Nvmig() => Publish(CliProject, "nvmig", "nvmig", SingleFile);
 
     /// <summary>nvmig as <c>dotnet tool install</c> brings it: on the runtime that is installed, compiled when it runs.</summary>
     public static string NvmigOnSharedRuntime() => Publish(CliProject, "nvmig-framework-dependent", "nvmig", []);
 
-    /// <summary>A program that does nothing, published like nvmig: what is left for us to make faster is above it.</summary>
-    public static string Empty()
+    /// <summary>nvmig as one native program.</summary>
+    public static string NvmigAheadOfTime() => Publish(CliProject, "nvmig-ahead-of-time", "nvmig", AheadOfTime);
+
+    /// <summary>A program that does nothing, published like the single file of nvmig: what is left for us to make faster is above it.</summary>
+    public static string Empty() => Empty("empty", SingleFile);
+
+    /// <summary>A program that does nothing, as one native program.</summary>
+    public static string EmptyAheadOfTime() => Empty("empty-ahead-of-time", AheadOfTime);
+
+    private static string Empty(string folder, string[] options)
     {
         string source = Path.Combine(Folder, "empty-source");
         Directory.CreateDirectory(source);
@@ -33,7 +43,7 @@ internal static class PublishedPrograms
               </ItemGroup>
             </Project>
             """);
-        return Publish(Path.Combine(source, "empty.csproj"), "empty", "empty", SingleFile);
+        return Publish(Path.Combine(source, "empty.csproj"), folder, "empty", options);
     }
 
     private static string CliProject => Path.Combine(Results.Repository, "src", "Nvml.Mig.Cli", "Nvml.Mig.Cli.csproj");

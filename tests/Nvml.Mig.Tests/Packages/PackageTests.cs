@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Runtime.InteropServices;
 using System.Xml.Linq;
+using Nvml.Mig.Tests.Cli;
 using Nvml.Mig.Tests.Readme;
 
 namespace Nvml.Mig.Tests.Packages;
@@ -98,19 +99,19 @@ public sealed class PackageTests(PackedPackages packages) : IClassFixture<Packed
     }
 
     /// <summary>
-    /// All of the packages is kept, so that the linker looks at all of it. Its warnings are errors, as those of the analyzers for
-    /// ahead-of-time compilation are where the packages are built.
+    /// As a single file with its runtime, and compiled ahead of time. All of the packages is kept, so that the linker and the compiler look at
+    /// all of it. Their warnings are errors.
     /// </summary>
-    [LongFact]
-    public void The_readmes_first_program_runs_trimmed_in_a_single_file_without_a_warning()
+    [LongTheory]
+    [InlineData("Trimmed", "<PublishSingleFile>true</PublishSingleFile><SelfContained>true</SelfContained><PublishTrimmed>true</PublishTrimmed>")]
+    [InlineData("AheadOfTime", "<PublishAot>true</PublishAot>")]
+    public void The_readmes_first_program_runs_published_for_machines_without_dotnet(string name, string properties)
     {
         (string code, string? output) = ReadmeFile.Blocks(ReadmeFile.Main, "csharp")[0];
-        string folder = packages.Write("Trimmed", code, """
+        string folder = packages.Write(name, code, $"""
               <PropertyGroup>
                 <RuntimeIdentifier>linux-x64</RuntimeIdentifier>
-                <SelfContained>true</SelfContained>
-                <PublishSingleFile>true</PublishSingleFile>
-                <PublishTrimmed>true</PublishTrimmed>
+                {properties}
                 <TrimmerSingleWarn>false</TrimmerSingleWarn>
               </PropertyGroup>
               <ItemGroup>
@@ -119,9 +120,39 @@ public sealed class PackageTests(PackedPackages packages) : IClassFixture<Packed
             """);
         packages.Run("dotnet", ["publish", "-o", "out"], folder);
 
-        string printed = packages.Run(Path.Combine(folder, "out", "Trimmed"), [], folder);
+        string printed = packages.Run(Path.Combine(folder, "out", name), [], folder);
 
         ReadmeFile.Lines(printed).Should().Equal(ReadmeFile.Lines(output!));
+    }
+
+    /// <summary>As docs/nvmig.md publishes it. Warnings are errors here too.</summary>
+    [LongFact]
+    public void The_tool_compiled_ahead_of_time_divides_a_gpu_by_a_layout_file()
+    {
+        using TemporaryFolder built = new(); // not where the tests were built
+        string folder = built.File("out");
+        Nvmig.Start(
+            "dotnet",
+            ["publish", Repository.File("src/Nvml.Mig.Cli"), "-r", "linux-x64", "-p:PublishAot=true", "-o", folder, "--artifacts-path", built.File("artifacts")],
+            new Dictionary<string, string?> { ["MSBUILDDISABLENODEREUSE"] = "1" }).ExitCode.Should().Be(0);
+        string[] onMachine = ["--simulate", "A100-SXM4-40GB"];
+        string nvmig = Path.Combine(folder, "nvmig");
+        File.WriteAllText(Path.Combine(folder, "layouts.yaml"), """
+            version: v1
+            mig-configs:
+              halves:
+              - devices: all
+                mig-enabled: true
+                mig-devices: { 3g.20gb: 2 }
+            """);
+
+        Run("apply", "-f", "layouts.yaml", "-c", "halves").ExitCode.Should().Be(0);
+
+        Run("export").Out.Trim().Should().Be("0 3g.20gb:0,3g.20gb:4");
+        Run("list", "--json").Out.Should().Contain("MIG-");
+
+        Nvmig.Answer Run(params string[] arguments) =>
+            Nvmig.Start(nvmig, [.. onMachine, .. arguments], new Dictionary<string, string?> { ["NVML_STUB_STATE"] = built.File("machine") }, folder);
     }
 
     private static IEnumerable<string> Files(string package)
