@@ -11,35 +11,36 @@
 #include <string.h>
 #include <unistd.h>
 
-static _Atomic(call_site *) sites; /* every function that was ever called */
-static atomic_bool slow;           /* NVML_STUB_LATENCY */
-static atomic_int trace = -1;      /* NVML_STUB_TRACE */
+static atomic_bool slow;      /* NVML_STUB_LATENCY */
+static atomic_int trace = -1; /* NVML_STUB_TRACE */
 
-/* ---- counting ---------------------------------------------------------------------------------------------------- */
+/* ---- all functions ----------------------------------------------------------------------------------------------- */
 
-static void count(call_site *site)
+/* The section that NVML_FUNCTION fills: the linker makes these two, from its name. */
+extern call_site *__start_call_sites[] __attribute__((visibility("hidden")));
+extern call_site *__stop_call_sites[] __attribute__((visibility("hidden")));
+
+bool call_exists(const char *function)
 {
-    atomic_fetch_add_explicit(&site->calls, 1, memory_order_relaxed);
-    if (atomic_load_explicit(&site->listed, memory_order_relaxed) || atomic_exchange(&site->listed, true))
-        return;
-    site->next = atomic_load(&sites);
-    while (!atomic_compare_exchange_weak(&sites, &site->next, site)) {
-    }
+    for (call_site **site = __start_call_sites; site < __stop_call_sites; site++)
+        if (strcmp((*site)->function, function) == 0)
+            return true;
+    return false;
 }
 
 unsigned long long call_get_count(const char *function)
 {
     unsigned long long calls = 0;
-    for (call_site *site = atomic_load(&sites); site != NULL; site = site->next)
-        if (function == NULL || strcmp(site->function, function) == 0)
-            calls += atomic_load(&site->calls);
+    for (call_site **site = __start_call_sites; site < __stop_call_sites; site++)
+        if (function == NULL || strcmp((*site)->function, function) == 0)
+            calls += atomic_load(&(*site)->calls);
     return calls;
 }
 
 void call_reset_counts(void)
 {
-    for (call_site *site = atomic_load(&sites); site != NULL; site = site->next)
-        atomic_store(&site->calls, 0);
+    for (call_site **site = __start_call_sites; site < __stop_call_sites; site++)
+        atomic_store(&(*site)->calls, 0);
 }
 
 /* ---- settings ---------------------------------------------------------------------------------------------------- */
@@ -53,11 +54,6 @@ nvmlReturn_t calls_set_latency(const char *latency, state_message *message)
     }
     atomic_store(&slow, !none);
     return NVML_SUCCESS;
-}
-
-nvmlReturn_t calls_set_faults(const char *faults, state_message *message)
-{
-    return faults_set(faults, message);
 }
 
 nvmlReturn_t calls_set_trace(const char *path, state_message *message)
@@ -104,7 +100,9 @@ static bool strike(call *made, const fault *by)
 
 bool call_begin(call *made, call_site *site, int gpu)
 {
-    count(site);
+    atomic_fetch_add_explicit(&site->calls, 1, memory_order_relaxed);
+    if (gpu == NEEDS_NO_INIT) /* all other functions are refused until one of these has succeeded */
+        session_read_environment();
     bool is_slow = atomic_load_explicit(&slow, memory_order_relaxed);
     made->site = site; /* member by member: struck_by is large, and means nothing yet */
     made->gpu = gpu;
@@ -145,7 +143,7 @@ nvmlReturn_t call_end(call *made)
         char gpu[16] = "-";
         if (made->gpu >= 0)
             snprintf(gpu, sizeof(gpu), "%d", made->gpu);
-        /* The call that opened the trace had begun before: its time is not known. */
+        /* Of a call that had begun when the trace was opened, the time is not known. */
         uint64_t took_ns = made->started_ns == 0 ? 0 : latency_now() - made->started_ns;
         dprintf(descriptor, "%s gpu=%s result=%d us=%.1f\n", made->site->function, gpu, (int)made->result,
                 (double)took_ns / 1000.0);

@@ -13,12 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One for each function; it joins the list of all at its first call. */
+/* One for each function. */
 typedef struct call_site {
     const char *function;
     atomic_ullong calls;
-    atomic_bool listed;
-    struct call_site *next;
 } call_site;
 
 typedef struct call {
@@ -43,22 +41,27 @@ void call_take(uint64_t nanoseconds);
 unsigned long long call_get_count(const char *function);
 void call_reset_counts(void);
 
-/* What NVML_STUB_LATENCY, NVML_STUB_FAULTS and NVML_STUB_TRACE say; NULL or empty: nothing of it. */
+/* Whether NVML_FUNCTION defines a function of that name. */
+bool call_exists(const char *function);
+
+/* What NVML_STUB_LATENCY and NVML_STUB_TRACE say; NULL or empty: nothing of it. */
 nvmlReturn_t calls_set_latency(const char *latency, state_message *message);
-nvmlReturn_t calls_set_faults(const char *faults, state_message *message);
 nvmlReturn_t calls_set_trace(const char *path, state_message *message);
 
 /*
  * Defines an exported function: NVML_FUNCTION(name, (parameters), (arguments), gpu) { body }
- * `gpu` says which GPU it is about, in terms of the parameters: see handles.h.
+ * `gpu` says which GPU it is about, in terms of the parameters: see handles.h. The linker collects the sites of all of them
+ * in a section, so that a function is known by name before it was ever called. It has pointers to them, since the compiler
+ * may put space between larger things.
  */
 #define NVML_FUNCTION(name, parameters, arguments, gpu)                                                                \
     static nvmlReturn_t name##_body parameters;                                                                        \
+    static call_site name##_site = {.function = #name};                                                                \
+    __attribute__((used, section("call_sites"))) static call_site *name##_listed = &name##_site;                       \
     nvmlReturn_t name parameters                                                                                       \
     {                                                                                                                  \
-        static call_site site = {.function = #name};                                                                   \
         call made;                                                                                                     \
-        if (call_begin(&made, &site, gpu))                                                                             \
+        if (call_begin(&made, &name##_site, gpu))                                                                      \
             made.result = name##_body arguments;                                                                       \
         return call_end(&made);                                                                                        \
     }                                                                                                                  \

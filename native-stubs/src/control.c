@@ -48,18 +48,21 @@ nvmlReturn_t nvmlStubGetModel(unsigned int index, nvmlStubModel_t *model)
 
 nvmlReturn_t nvmlStubSetLatency(const char *latency, char *message, unsigned int messageLength)
 {
+    session_read_environment();
     state_message said = {""};
     return say(calls_set_latency(latency, &said), &said, message, messageLength);
 }
 
 nvmlReturn_t nvmlStubSetFaults(const char *faults, char *message, unsigned int messageLength)
 {
+    session_read_environment();
     state_message said = {""};
-    return say(calls_set_faults(faults, &said), &said, message, messageLength);
+    return say(faults_set(faults, &said), &said, message, messageLength);
 }
 
 nvmlReturn_t nvmlStubSetPrivileges(const char *may, char *message, unsigned int messageLength)
 {
+    session_read_environment();
     state_message said = {""};
     return say(state_set_privileges(may, &said), &said, message, messageLength);
 }

@@ -1,6 +1,9 @@
 #include "faults.h"
 
+#include "calls.h"
+
 #include <ctype.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -36,6 +39,21 @@ static bool parse_code(const char *text, int *code)
     return isdigit((unsigned char)text[0]) && *end == '\0' && value <= 9999;
 }
 
+/* Steps over a word and the number behind it, digits only, if they stand there. */
+static bool take_number(const char **text, const char *word, unsigned int most, unsigned int *number)
+{
+    size_t length = strlen(word);
+    if (strncmp(*text, word, length) != 0 || !isdigit((unsigned char)(*text)[length]))
+        return false;
+    char *end;
+    unsigned long long value = strtoull(*text + length, &end, 10); /* ULLONG_MAX if it is more than that */
+    if (value > most)
+        return false;
+    *number = (unsigned int)value;
+    *text = end;
+    return true;
+}
+
 /* FUNCTION[#N][:after]=CODE | kill | hang:MS | lose | destroy:GPU/GI[/CI] */
 static bool parse_fault(char *text, fault *into)
 {
@@ -57,30 +75,34 @@ static bool parse_fault(char *text, fault *into)
         if (!isdigit((unsigned char)nth[0]) || *end != '\0' || into->nth == 0)
             return false;
     }
-    if (strcmp(text, "*") != 0 && strncmp(text, "nvml", 4) != 0)
-        return false;
     if ((size_t)snprintf(into->function, sizeof(into->function), "%s", text) >= sizeof(into->function))
         return false;
 
-    int end = 0;
     into->compute_instance = -1;
+    const char *rest = action;
     if (strcmp(action, "kill") == 0) {
         into->action = FAULT_KILL;
-    } else if (strcmp(action, "lose") == 0) {
-        into->action = FAULT_LOSE;
-    } else if (sscanf(action, "hang:%u%n", &into->milliseconds, &end) == 1 && action[end] == '\0') {
-        into->action = FAULT_HANG;
-    } else if (sscanf(action, "destroy:%u/%u%n", &into->gpu, &into->gpu_instance, &end) == 2) {
-        into->action = FAULT_DESTROY;
-        if (action[end] == '\0')
-            return true;
-        int last = 0;
-        return sscanf(action + end, "/%d%n", &into->compute_instance, &last) == 1 && action[end + last] == '\0';
-    } else {
-        into->action = FAULT_RETURN;
-        return parse_code(action, &into->code);
+        return true;
     }
-    return true;
+    if (strcmp(action, "lose") == 0) {
+        into->action = FAULT_LOSE;
+        return true;
+    }
+    if (take_number(&rest, "hang:", UINT_MAX, &into->milliseconds)) {
+        into->action = FAULT_HANG;
+        return *rest == '\0';
+    }
+    if (take_number(&rest, "destroy:", UINT_MAX, &into->gpu)) {
+        into->action = FAULT_DESTROY;
+        if (!take_number(&rest, "/", UINT_MAX, &into->gpu_instance))
+            return false;
+        unsigned int compute_instance;
+        if (take_number(&rest, "/", INT_MAX, &compute_instance))
+            into->compute_instance = (int)compute_instance;
+        return *rest == '\0';
+    }
+    into->action = FAULT_RETURN;
+    return parse_code(action, &into->code);
 }
 
 nvmlReturn_t faults_set(const char *text, state_message *message)
@@ -100,6 +122,12 @@ nvmlReturn_t faults_set(const char *text, state_message *message)
                      "'%s' is not a fault: write FUNCTION[#N][:after]=ACTION, at most %d of them separated by ';', where "
                      "ACTION is a return code, kill, hang:MS, lose or destroy:GPU/GI[/CI]",
                      shown, MAX_FAULTS);
+            result = NVML_ERROR_INVALID_ARGUMENT;
+            break;
+        }
+        if (strcmp(parsed[number].function, "*") != 0 && !call_exists(parsed[number].function)) {
+            snprintf(message->text, sizeof(message->text), "'%s' would never strike: NVML has no function %.71s", shown,
+                     parsed[number].function);
             result = NVML_ERROR_INVALID_ARGUMENT;
             break;
         }

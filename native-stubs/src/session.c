@@ -13,6 +13,10 @@ static atomic_bool attached;        /* to the machine's GPUs */
 static bool configured;
 static bool by_control; /* configured, well or not, through nvmlStubConfigure: then the environment has no say */
 
+static pthread_once_t environment_once = PTHREAD_ONCE_INIT;
+static nvmlReturn_t environment_result;
+static state_message environment_message;
+
 bool session_is_open(void)
 {
     return atomic_load_explicit(&initialisations, memory_order_acquire) > 0;
@@ -23,12 +27,12 @@ unsigned int session_gpu_count(const machine_state *machine)
     return atomic_load_explicit(&attached, memory_order_relaxed) ? machine->gpu_count : 0;
 }
 
-/* What the environment says of latency, faults and tracing, whoever says what machine it is. */
+/* What the environment says of latency, faults, tracing, driver and privileges, whoever says what machine it is. */
 static nvmlReturn_t apply_environment(state_message *message)
 {
     nvmlReturn_t result = calls_set_latency(getenv("NVML_STUB_LATENCY"), message);
     if (result == NVML_SUCCESS)
-        result = calls_set_faults(getenv("NVML_STUB_FAULTS"), message);
+        result = faults_set(getenv("NVML_STUB_FAULTS"), message);
     if (result == NVML_SUCCESS)
         result = calls_set_trace(getenv("NVML_STUB_TRACE"), message);
     if (result == NVML_SUCCESS)
@@ -38,8 +42,19 @@ static nvmlReturn_t apply_environment(state_message *message)
     return result;
 }
 
+static void read_environment(void)
+{
+    environment_result = apply_environment(&environment_message);
+}
+
+void session_read_environment(void)
+{
+    pthread_once(&environment_once, read_environment);
+}
+
 nvmlReturn_t session_configure(const char *gpus, const char *path, state_message *message)
 {
+    session_read_environment(); /* so that the first call of NVML does not do it later, over what was set meanwhile */
     pthread_mutex_lock(&mutex);
     nvmlReturn_t result = NVML_ERROR_IN_USE;
     if (session_is_open()) {
@@ -67,8 +82,8 @@ static nvmlReturn_t initialise(unsigned int flags)
     if (!configured && by_control) {
         result = NVML_ERROR_INVALID_STATE;
     } else if (!configured) {
-        state_message message = {""};
-        result = apply_environment(&message);
+        state_message message = environment_message;
+        result = environment_result;
         if (result == NVML_SUCCESS)
             result = state_open(getenv("NVML_STUB_GPUS"), getenv("NVML_STUB_STATE"), &message);
         configured = result == NVML_SUCCESS;

@@ -45,9 +45,14 @@ public sealed record NvmlFault
 
     /// <summary>The call takes longer.</summary>
     /// <param name="function">The native function; <c>*</c> for any.</param>
-    /// <param name="time">How much longer, in whole milliseconds.</param>
-    public static NvmlFault Hang(string function, TimeSpan time) =>
-        new(function, string.Create(CultureInfo.InvariantCulture, $"hang:{(long)time.TotalMilliseconds}"));
+    /// <param name="time">How much longer, in whole milliseconds: up to 49 days.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The time is negative, or longer.</exception>
+    public static NvmlFault Hang(string function, TimeSpan time)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(time, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(time, TimeSpan.FromMilliseconds(uint.MaxValue));
+        return new NvmlFault(function, string.Create(CultureInfo.InvariantCulture, $"hang:{(long)time.TotalMilliseconds}"));
+    }
 
     /// <summary>The GPU that the call is about is lost, until <see cref="NvmlSimulator.ResetGpu"/> or a reboot.</summary>
     /// <param name="function">The native function; <c>*</c> for any.</param>

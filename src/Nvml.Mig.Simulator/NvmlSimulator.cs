@@ -152,7 +152,9 @@ public sealed class NvmlSimulator : IDisposable
     /// Sets the trouble that strikes the native calls of this process from now on, in place of what was set before.
     /// </summary>
     /// <param name="faults">The faults, at most 32; none to be at peace again.</param>
-    /// <exception cref="NvmlException">A function's name is not one of NVML's, or there are too many.</exception>
+    /// <exception cref="NvmlException">
+    /// NVML has no function of that name that could be struck (<c>nvmlErrorString</c> returns no code), or there are too many.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
     public unsafe void SetFaults(params IEnumerable<NvmlFault> faults)
     {

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Nvml.Mig.Tests.Cli;
 
 namespace Nvml.Mig.Tests.Simulator;
 
@@ -116,12 +117,48 @@ public class FaultTests
     }
 
     [Theory]
-    [InlineData("cudaMalloc")]
-    [InlineData("nvmlInit_v2=23;x")]
-    public void A_fault_that_makes_no_sense_is_explained(string function)
+    [InlineData("nvmlDeviceGetMigMod", "*'nvmlDeviceGetMigMod#1=kill' would never strike: NVML has no function nvmlDeviceGetMigMod.")]
+    [InlineData("nvmlErrorString", "*NVML has no function nvmlErrorString.")]
+    [InlineData("nvmlInit_v2=kill;x", "*NVML has no function x.")]
+    [InlineData("nvmlInit_v2#0", "*'nvmlInit_v2#0#1=kill' is not a fault: write FUNCTION*")]
+    [InlineData("nvmlInit_v2=hang:-1;nvmlInit_v2", "*'nvmlInit_v2=hang:-1' is not a fault: *")]
+    [InlineData("nvmlInit_v2=hang:4294967296;nvmlInit_v2", "*'nvmlInit_v2=hang:4294967296' is not a fault: *")]
+    [InlineData("nvmlInit_v2=destroy:0/-1;nvmlInit_v2", "*'nvmlInit_v2=destroy:0/-1' is not a fault: *")]
+    public void A_fault_that_makes_no_sense_is_explained(string function, string message)
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
 
-        machine.Simulator.Invoking(s => s.SetFaults(NvmlFault.Kill(function))).Should().Throw<NvmlException>().WithMessage("*is not a fault: write FUNCTION*");
+        machine.Simulator.Invoking(s => s.SetFaults(NvmlFault.Kill(function))).Should().Throw<NvmlException>().WithMessage(message);
+    }
+
+    [Fact]
+    public void All_functions_of_the_header_can_be_struck_though_they_were_never_called()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+
+        foreach (string function in new[] { "*", "nvmlInit", "nvmlDeviceGetFanSpeed", "nvmlVgpuTypeGetName", "nvmlGpmMetricsGet" })
+            machine.Simulator.SetFaults(NvmlFault.Kill(function));
+        machine.Simulator.SetFaults();
+    }
+
+    [Fact]
+    public void A_hang_lasts_from_nothing_to_49_days()
+    {
+        FluentActions.Invoking(() => NvmlFault.Hang("nvmlInit_v2", TimeSpan.FromMilliseconds(-1))).Should().Throw<ArgumentOutOfRangeException>();
+        FluentActions.Invoking(() => NvmlFault.Hang("nvmlInit_v2", TimeSpan.FromMilliseconds(4294967296))).Should().Throw<ArgumentOutOfRangeException>();
+        NvmlFault.Hang("nvmlInit_v2", TimeSpan.FromMilliseconds(4294967295)).ToString().Should().Be("nvmlInit_v2#1=hang:4294967295");
+        NvmlFault.Hang("nvmlInit_v2", TimeSpan.Zero).ToString().Should().Be("nvmlInit_v2#1=hang:0");
+    }
+
+    [Theory]
+    [InlineData("nvmlInit_v2=NVML_ERROR_DRIVER_NOT_LOADED")]
+    [InlineData("*#1=NVML_ERROR_DRIVER_NOT_LOADED")]
+    public void In_a_programs_environment_the_first_call_of_all_can_be_struck(string faults)
+    {
+        using Nvmig nvmig = new();
+        nvmig.PassForReal();
+        nvmig.Environment["NVML_STUB_FAULTS"] = faults;
+
+        nvmig.RunBare("devices").Complaints.Should().ContainSingle().Which.Should().Contain("NVML_ERROR_DRIVER_NOT_LOADED, 9, from nvmlInit_v2");
     }
 }
