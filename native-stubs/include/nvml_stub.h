@@ -13,8 +13,8 @@
  *                     functions that came later.
  *   NVML_STUB_PRIVILEGES  what the calling process may do: "all" (default, as root), "monitor" (see instances, change
  *                     nothing), "none" (see GPU instances, but not what is in them and on them).
- *   NVML_STUB_LATENCY "none" (default), or "h200": calls take as long as on an H200 (changes: our assumption, see
- *                     latency.c). A GPU does one thing at a time then, different GPUs work side by side.
+ *   NVML_STUB_LATENCY "none" (default), or "h200": calls take as long as on an H200, as far as they were measured there
+ *                     (changes: our assumption, see latency.c). A GPU does one thing at a time then, different GPUs work side by side.
  *   NVML_STUB_FAULTS  trouble, as FUNCTION[#N][:after]=ACTION; several separated by ";". The Nth call of the function in
  *                     this process ("*": of any; without #N: every call) is struck before it does its work, or after:
  *                       CODE         it returns this nvmlReturn_t, by name or number

@@ -7,8 +7,9 @@ public enum SimulatedLatency
     None,
 
     /// <summary>
-    /// As long as on an H200: reads as measured, changes by assumption (0.1 s for a GPU instance, 30 ms for a compute instance, 1 s for
-    /// MIG mode). A GPU does one thing at a time, different GPUs work side by side.
+    /// As long as on an H200: initialising, shutting down and the reads that were measured there as measured, reads that were not like
+    /// the measured ones that they resemble, changes by assumption (0.1 s for a GPU instance, 30 ms for a compute instance, 1 s for MIG
+    /// mode). A GPU does one thing at a time, different GPUs work side by side.
     /// </summary>
     H200,
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Nvml.Mig.Interop;
 using Nvml.Mig.Tests.Cli;
 
 namespace Nvml.Mig.Tests.Simulator;
@@ -160,5 +161,60 @@ public class FaultTests
         nvmig.Environment["NVML_STUB_FAULTS"] = faults;
 
         nvmig.RunBare("devices").Complaints.Should().ContainSingle().Which.Should().Contain("NVML_ERROR_DRIVER_NOT_LOADED, 9, from nvmlInit_v2");
+    }
+
+    [Fact]
+    public void Initialising_takes_as_long_as_on_an_h200()
+    {
+        using NvmlSimulator simulator = NvmlSimulator.Start("H200");
+        simulator.SetLatency(SimulatedLatency.H200);
+        List<double> nested = [], shutdown = [], again = [];
+
+        Stopwatch first = Stopwatch.StartNew();
+        using (NvmlSession.Open(simulator.LibraryPath))
+        {
+            first.Stop();
+            for (int i = 0; i < 10; i++)
+            {
+                nested.Add(Time(LibNvml.nvmlInit_v2));
+                LibNvml.nvmlShutdown();
+            }
+        }
+
+        for (int i = 0; i < 10; i++)
+        {
+            again.Add(Time(LibNvml.nvmlInit_v2));
+            shutdown.Add(Time(LibNvml.nvmlShutdown));
+        }
+
+        first.Elapsed.TotalMilliseconds.Should().BeGreaterThanOrEqualTo(9.6);
+        // The shortest of each, since the machine may be busy with something else.
+        nested.Min().Should().BeInRange(0.002, 1.5);
+        shutdown.Min().Should().BeInRange(2.7, 5);
+        again.Min().Should().BeInRange(1.8, 5);
+
+        static double Time(Func<nvmlReturn_t> call)
+        {
+            long start = Stopwatch.GetTimestamp();
+            call().Should().Be(nvmlReturn_t.NVML_SUCCESS);
+            return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+        }
+    }
+
+    [Fact]
+    public void Memory_and_processes_take_4_microseconds()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200", migEnabled: false);
+        machine.Simulator.SetLatency(SimulatedLatency.H200);
+
+        Shortest(() => machine.Gpu.GetMemory()).Should().BeGreaterThanOrEqualTo(TimeSpan.FromMicroseconds(4));
+        Shortest(() => machine.Gpu.GetProcesses()).Should().BeGreaterThanOrEqualTo(TimeSpan.FromMicroseconds(12), "it asks for three lists");
+
+        static TimeSpan Shortest(Action read) => Enumerable.Range(0, 1000).Min(_ =>
+        {
+            long start = Stopwatch.GetTimestamp();
+            read();
+            return Stopwatch.GetElapsedTime(start);
+        });
     }
 }
