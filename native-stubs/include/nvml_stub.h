@@ -8,9 +8,9 @@
  *                     GPU instance ids, as some real boards do; "+vm" one that is passed through to a virtual machine and
  *                     cannot be reset from there. Default: one A100-SXM4-40GB.
  *   NVML_STUB_STATE   the file in which the machine lives on between processes. Without it, it is private to the process.
- *   NVML_STUB_DRIVER  the driver's branch: 470, 525, 535, 550 or 580 (default). It decides which profiles and struct
- *                     versions there are. The library in the folder 470 beside this one is that branch, and lacks the
- *                     functions that came later.
+ *   NVML_STUB_DRIVER  the driver's branch: 470, 525, 535, 550 or 580 (default), or "future", one to come. It decides which
+ *                     profiles and struct versions there are. The library in the folder 470 beside this one is that
+ *                     branch, and lacks the functions that came later.
  *   NVML_STUB_PRIVILEGES  what the calling process may do: "all" (default, as root), "monitor" (see instances, change
  *                     nothing), "none" (see GPU instances, but not what is in them and on them).
  *   NVML_STUB_LATENCY "none" (default), or "h200": calls take as long as on an H200, as far as they were measured there

@@ -22,7 +22,7 @@ namespace Nvml.Mig.Simulator;
 /// <code>
 /// using NvmlSimulator simulator = NvmlSimulator.Start("A100-SXM4-40GB*8");
 /// using NvmlSession session = NvmlSession.Open(simulator.LibraryPath);
-/// session.Devices.Count.Should().Be(8);
+/// Console.WriteLine(session.Devices.Count); // 8
 /// </code>
 /// </example>
 public sealed class NvmlSimulator : IDisposable
@@ -87,7 +87,8 @@ public sealed class NvmlSimulator : IDisposable
     /// <param name="gpus">
     /// Keys of <see cref="Models"/>, each with an optional count, separated by commas: <c>A100-SXM4-40GB</c>,
     /// <c>A100-SXM4-40GB*8</c>, <c>A100-SXM4-40GB,H200</c>. An unambiguous beginning of a key will do, in any case.
-    /// <c>A100-SXM4-40GB+swapped</c> is a board whose halves have each other's GPU instance ids, as some real boards do.
+    /// <c>A100-SXM4-40GB+swapped</c> is a board whose halves have each other's GPU instance ids, as some real boards do,
+    /// <c>A100-SXM4-40GB+vm</c> one that is passed through to a virtual machine and cannot be reset from there.
     /// </param>
     /// <param name="stateFile">
     /// A file for the machine to live in, created if there is none; it must be on a local file system. Without it the machine is
