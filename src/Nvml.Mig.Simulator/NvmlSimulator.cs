@@ -37,6 +37,8 @@ public sealed class NvmlSimulator : IDisposable
 
     private static readonly SemaphoreSlim Turn = new(1, 1);
 
+    private readonly Lock _processesLock = new();
+    private readonly List<int> _processes = [];
     private int _disposed;
 
     private NvmlSimulator(string gpus, string? stateFile)
@@ -193,30 +195,42 @@ public sealed class NvmlSimulator : IDisposable
     /// Starts a process that uses a GPU as a whole: while it runs, the GPU gets no first instance, and on Ampere no other MIG mode.
     /// </summary>
     /// <param name="gpu">The index of the GPU.</param>
-    /// <param name="pid">The process id.</param>
-    /// <param name="name">The process's name.</param>
+    /// <param name="pid">The process id, from 1.</param>
+    /// <param name="name">The process's name, of which the first 23 bytes are kept.</param>
     /// <param name="memoryMiB">The GPU memory that it uses, in MiB.</param>
     /// <param name="kind">What it does there.</param>
-    /// <returns>Ends the process when it is disposed of.</returns>
+    /// <returns>Ends the process, on all GPUs, when it is disposed of, or the machine is.</returns>
     /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
+    /// <exception cref="NvmlException">
+    /// 8 processes and holders use the GPU already (<see cref="NvmlReturnCode.InsufficientSize"/>): the simulator has no room for more.
+    /// </exception>
+    /// <exception cref="ArgumentOutOfRangeException">The process id is not positive, or the memory is negative.</exception>
     /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
     public IDisposable StartProcess(
-        int gpu, int pid, string name, int memoryMiB = 0, SimulatedProcessKind kind = SimulatedProcessKind.Compute) =>
-        BeginProcess(gpu, -1, -1, pid, name, memoryMiB, kind);
+        int gpu, int pid, string name, int memoryMiB = 0, SimulatedProcessKind kind = SimulatedProcessKind.Compute)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(pid);
+        return BeginProcess(gpu, -1, -1, pid, name, memoryMiB, kind);
+    }
 
     /// <summary>Starts a process that uses a MIG device: while it runs, its compute instance and GPU instance cannot be destroyed.</summary>
     /// <param name="device">The MIG device.</param>
-    /// <param name="pid">The process id.</param>
-    /// <param name="name">The process's name.</param>
+    /// <param name="pid">The process id, from 1.</param>
+    /// <param name="name">The process's name, of which the first 23 bytes are kept.</param>
     /// <param name="memoryMiB">The GPU memory that it uses, in MiB.</param>
     /// <param name="kind">What it does there.</param>
-    /// <returns>Ends the process when it is disposed of.</returns>
+    /// <returns>Ends the process, on all GPUs, when it is disposed of, or the machine is.</returns>
     /// <exception cref="NvmlNotFoundException">The MIG device is gone.</exception>
+    /// <exception cref="NvmlException">
+    /// 8 processes and holders use the GPU already (<see cref="NvmlReturnCode.InsufficientSize"/>): the simulator has no room for more.
+    /// </exception>
+    /// <exception cref="ArgumentOutOfRangeException">The process id is not positive, or the memory is negative.</exception>
     /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
     public IDisposable StartProcess(
         MigDevice device, int pid, string name, int memoryMiB = 0, SimulatedProcessKind kind = SimulatedProcessKind.Compute)
     {
         ArgumentNullException.ThrowIfNull(device);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(pid);
         return BeginProcess(device.Device.Index, device.GpuInstanceId, device.ComputeInstanceId, pid, name, memoryMiB, kind);
     }
 
@@ -224,8 +238,13 @@ public sealed class NvmlSimulator : IDisposable
     /// Lets a client hold a GPU that NVML shows nowhere, as DCGM does: nothing on the GPU can be destroyed, and MIG cannot be disabled.
     /// </summary>
     /// <param name="gpu">The index of the GPU.</param>
-    /// <returns>Lets go when it is disposed of: of all GPUs, since nobody can tell such clients apart.</returns>
+    /// <returns>
+    /// Lets go when it is disposed of, or the machine is: of all GPUs, since nobody can tell such clients apart.
+    /// </returns>
     /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
+    /// <exception cref="NvmlException">
+    /// 8 processes and holders use the GPU already (<see cref="NvmlReturnCode.InsufficientSize"/>): the simulator has no room for more.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
     public IDisposable HoldGpu(int gpu) => BeginProcess(gpu, -1, -1, pid: 0, "", 0, SimulatedProcessKind.Compute);
 
@@ -288,24 +307,47 @@ public sealed class NvmlSimulator : IDisposable
     }
 
     /// <summary>
-    /// Ends the machine. Dispose of its sessions before: the next <see cref="Start"/> refuses to change the machine under an open
-    /// one.
+    /// Ends the machine, and the processes that were started on it and go on: in a file they would hold GPUs that nobody could take
+    /// from them. Dispose of its sessions before: the next <see cref="Start"/> refuses to change the machine under an open one.
     /// </summary>
     public void Dispose()
     {
-        if (Interlocked.Exchange(ref _disposed, 1) == 0)
-            Turn.Release();
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+            return;
+        lock (_processesLock)
+        {
+            foreach (int pid in _processes)
+                _ = StubControls.nvmlStubEndProcess((uint)pid);
+        }
+
+        Turn.Release();
     }
 
     private ProcessEnd BeginProcess(
         int gpu, int gpuInstance, int computeInstance, int pid, string name, int memoryMiB, SimulatedProcessKind kind)
     {
-        ThrowIfDisposed();
-        Happen(
-            "nvmlStubStartProcess",
-            $"start a process on GPU {gpu}",
-            StubControls.nvmlStubStartProcess((uint)gpu, gpuInstance, computeInstance, (uint)pid, name, (uint)memoryMiB, (uint)kind));
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentOutOfRangeException.ThrowIfNegative(memoryMiB);
+        lock (_processesLock)
+        {
+            ThrowIfDisposed();
+            Happen(
+                "nvmlStubStartProcess",
+                $"start a process on GPU {gpu}",
+                StubControls.nvmlStubStartProcess((uint)gpu, gpuInstance, computeInstance, (uint)pid, name, (uint)memoryMiB, (uint)kind));
+            _processes.Add(pid);
+        }
+
         return new ProcessEnd(this, pid);
+    }
+
+    private void EndProcess(int pid)
+    {
+        lock (_processesLock)
+        {
+            if (_processes.Remove(pid) && _disposed == 0)
+                _ = StubControls.nvmlStubEndProcess((uint)pid); // it may have ended with a reboot
+        }
     }
 
     private static unsafe void Configure(string gpus, string? stateFile)
@@ -369,8 +411,8 @@ public sealed class NvmlSimulator : IDisposable
 
         public void Dispose()
         {
-            if (Interlocked.Exchange(ref _ended, 1) == 0 && simulator._disposed == 0)
-                _ = StubControls.nvmlStubEndProcess((uint)pid); // it may have ended with a reboot
+            if (Interlocked.Exchange(ref _ended, 1) == 0)
+                simulator.EndProcess(pid);
         }
     }
 }

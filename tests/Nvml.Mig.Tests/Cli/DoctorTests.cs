@@ -83,10 +83,11 @@ public class DoctorTests
         nvmig.Run("create", "3g.20gb", "--enable-mig").ExitCode.Should().Be(0);
         using (NvmlSimulator simulator = NvmlSimulator.Start(nvmig.Simulate, nvmig.StateFile))
         using (NvmlSession session = NvmlSession.Open(simulator.LibraryPath))
-            simulator.StartProcess(session.Devices[0].GetMigDevices()[0], 4711, "train");
-
-        nvmig.Run("doctor").Out.Should().Contain("Instances   2 (3g.20gb, 1 compute)").And.Contain("Processes   4711 (train) on GPU instance 2")
-            .And.Contain("destroying:       no: GPU instance 2 is used by process 4711 (train)");
+        using (simulator.StartProcess(session.Devices[0].GetMigDevices()[0], 4711, "train"))
+        {
+            nvmig.Run("doctor").Out.Should().Contain("Instances   2 (3g.20gb, 1 compute)").And.Contain("Processes   4711 (train) on GPU instance 2")
+                .And.Contain("destroying:       no: GPU instance 2 is used by process 4711 (train)");
+        }
 
         using (NvmlSimulator simulator = NvmlSimulator.Start(nvmig.Simulate, nvmig.StateFile))
             simulator.SetHealth(0, persistenceMode: false);
@@ -132,12 +133,12 @@ public class DoctorTests
         using Nvmig nvmig = new("A100-SXM4-40GB");
         nvmig.Run("devices");
         using (NvmlSimulator simulator = NvmlSimulator.Start(nvmig.Simulate, nvmig.StateFile))
-            simulator.StartProcess(0, 4711, "train");
+        using (simulator.StartProcess(0, 4711, "train"))
+        {
+            nvmig.Run("enable").Complaints.Should().ContainSingle().Which.Should().EndWith("Stop what uses it and ask for the mode again, or reset it with nvidia-smi --gpu-reset, or reboot.");
+            nvmig.Run("doctor").Out.Should().Contain("a change of mode: no: it takes a reset of the GPU, which is used by process 4711 (train)");
+        }
 
-        nvmig.Run("enable").Complaints.Should().ContainSingle().Which.Should().EndWith("Stop what uses it and ask for the mode again, or reset it with nvidia-smi --gpu-reset, or reboot.");
-        nvmig.Run("doctor").Out.Should().Contain("a change of mode: no: it takes a reset of the GPU, which is used by process 4711 (train)");
-        using (NvmlSimulator simulator = NvmlSimulator.Start(nvmig.Simulate, nvmig.StateFile))
-            simulator.StartProcess(0, 4711, "train").Dispose();
         nvmig.Run("doctor").Out.Should().Contain("a change of mode: yes");
         nvmig.Run("enable").Out.Should().StartWith("MIG enabled on GPU 0", "it is asked for again, and nothing uses the GPU");
     }

@@ -117,4 +117,52 @@ public class ModeAndClientsTests
         instance.Invoking(i => i.GetComputeInstances()).Should().Throw<NvmlNoPermissionException>();
         machine.Gpu.GetMigMode().Current.Should().BeTrue();
     }
+
+    [Fact]
+    public void A_process_ends_with_the_simulator_that_started_it()
+    {
+        using TemporaryFolder folder = new();
+        string file = folder.File("machine");
+        using (NvmlSimulator simulator = NvmlSimulator.Start("A100-SXM4-40GB", file))
+        {
+            simulator.StartProcess(0, 4711, "train");
+            simulator.HoldGpu(0);
+        }
+
+        using NvmlSimulator next = NvmlSimulator.Start("A100-SXM4-40GB", file);
+        next.ResetGpu(0); // refused while somebody uses it
+        using NvmlSession session = NvmlSession.Open(next.LibraryPath);
+        session.Devices[0].GetProcesses().Should().BeEmpty();
+    }
+
+    [Fact]
+    public void A_process_has_a_number_and_no_less_memory_than_none()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        MigDevice device = machine.Create("1g.5gb").CreateComputeInstance().GetMigDevice();
+
+        foreach (Action start in (Action[])
+        [
+            () => machine.Simulator.StartProcess(0, 0, "train"),
+            () => machine.Simulator.StartProcess(0, -1, "train"),
+            () => machine.Simulator.StartProcess(device, 0, "train"),
+            () => machine.Simulator.StartProcess(0, 1, "train", memoryMiB: -1),
+            () => machine.Simulator.StartProcess(device, 1, "train", memoryMiB: -1),
+        ])
+        {
+            start.Should().Throw<ArgumentOutOfRangeException>();
+        }
+    }
+
+    [Fact]
+    public void A_gpu_has_8_processes_at_most_with_names_of_23_bytes()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start(migEnabled: false);
+        for (int pid = 1; pid <= 8; pid++)
+            machine.Simulator.StartProcess(0, pid, "a-process-with-a-long-name");
+
+        machine.Simulator.Invoking(s => s.StartProcess(0, 9, "train")).Should().Throw<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.InsufficientSize);
+        machine.Simulator.Invoking(s => s.HoldGpu(0)).Should().Throw<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.InsufficientSize);
+        machine.Gpu.GetProcesses()[0].Name.Should().Be("a-process-with-a-long-n");
+    }
 }
