@@ -32,11 +32,12 @@
 
 /*
  * Sets up this process's machine, in place of the environment variables: `gpus` as NVML_STUB_GPUS, `stateFile` as
- * NVML_STUB_STATE or NULL. A private machine starts new; a machine in a file is found as it was left.
+ * NVML_STUB_STATE or NULL, `driver` as NVML_STUB_DRIVER; NULL: what that says. A private machine starts new; a machine in
+ * a file is found as it was left. Everything else is as the environment says, until it is set below.
  * On failure, `message` (if not NULL) receives one line that says what is wrong.
  * IN_USE while NVML is initialised in this process: the machine under a running session never changes.
  */
-NVML_EXPORT nvmlReturn_t nvmlStubConfigure(const char *gpus, const char *stateFile, char *message,
+NVML_EXPORT nvmlReturn_t nvmlStubConfigure(const char *gpus, const char *stateFile, const char *driver, char *message,
                                            unsigned int messageLength);
 
 /*

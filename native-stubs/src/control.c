@@ -15,10 +15,11 @@ static nvmlReturn_t say(nvmlReturn_t result, const state_message *message, char 
     return result;
 }
 
-nvmlReturn_t nvmlStubConfigure(const char *gpus, const char *stateFile, char *message, unsigned int messageLength)
+nvmlReturn_t nvmlStubConfigure(const char *gpus, const char *stateFile, const char *driver, char *message,
+                               unsigned int messageLength)
 {
     state_message said = {""};
-    return say(session_configure(gpus, stateFile, &said), &said, message, messageLength);
+    return say(session_configure(gpus, stateFile, driver, &said), &said, message, messageLength);
 }
 
 nvmlReturn_t nvmlStubReset(const char *gpus, const char *stateFile, char *message, unsigned int messageLength)

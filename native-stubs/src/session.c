@@ -53,7 +53,7 @@ void session_read_environment(void)
     pthread_once(&environment_once, read_environment);
 }
 
-nvmlReturn_t session_configure(const char *gpus, const char *path, state_message *message)
+nvmlReturn_t session_configure(const char *gpus, const char *path, const char *branch, state_message *message)
 {
     session_read_environment(); /* so that the first call of NVML does not do it later, over what was set meanwhile */
     pthread_mutex_lock(&mutex);
@@ -62,6 +62,8 @@ nvmlReturn_t session_configure(const char *gpus, const char *path, state_message
         snprintf(message->text, sizeof(message->text), "NVML is initialised in this process; shut it down first");
     } else {
         result = apply_environment(message);
+        if (result == NVML_SUCCESS && branch != NULL)
+            result = driver_set(branch, message);
         if (result == NVML_SUCCESS)
             result = state_open(gpus, path, message);
         configured = result == NVML_SUCCESS;

@@ -18,7 +18,7 @@ unsigned int session_gpu_count(const machine_state *machine);
  */
 void session_read_environment(void);
 
-/* Sets the machine up, unless NVML is initialised: then IN_USE. */
-nvmlReturn_t session_configure(const char *gpus, const char *path, state_message *message);
+/* Sets the machine up, unless NVML is initialised: then IN_USE. Without a driver's branch, that of the environment. */
+nvmlReturn_t session_configure(const char *gpus, const char *path, const char *branch, state_message *message);
 
 #endif

@@ -687,7 +687,8 @@ enum { PROCESSES = 16 }; /* more than a GPU can have, whatever count comes with 
       (a->device, OUT(0, unsigned int), block(a, 1, PROCESSES * sizeof(nvmlProcessInfo_t))))                           \
     X(nvmlDeviceGetSupportedEventTypes, READS, DEVICE, (a->device, OUT(0, unsigned long long)))                        \
     X(nvmlGpmQueryDeviceSupport, READS, DEVICE, (a->device, VERSION_ONE(0, nvmlGpmSupport_t)))                         \
-    X(nvmlStubConfigure, CONFIGURES, NO_HANDLE, (a->gpus, a->path, text_out(a, 0), a->length))   \
+    X(nvmlStubConfigure, CONFIGURES, NO_HANDLE,                                                                        \
+      (a->gpus, a->path, a->index == 0 ? "999" : a->index == 1 ? "580" : NULL, text_out(a, 0), a->length))             \
     X(nvmlStubReset, CONFIGURES, NO_HANDLE, (a->gpus, a->path, text_out(a, 0), a->length))
 
 #define DEFINE_CALL(name, effect, subject, list)                                                                       \
@@ -1350,7 +1351,7 @@ static void check_round(fuzzer *f)
     nvmlReturn_t result = nvmlInit_v2();
     if (result == NVML_ERROR_INVALID_STATE) { /* the last configuration was one to refuse: the file is what remains */
         char message[512];
-        if (nvmlStubConfigure(NULL, f->machine->path, message, sizeof(message)) != NVML_SUCCESS)
+        if (nvmlStubConfigure(NULL, f->machine->path, NULL, message, sizeof(message)) != NVML_SUCCESS)
             fail(f, NULL, NULL, "%s", message);
         result = nvmlInit_v2();
     }
@@ -1385,8 +1386,8 @@ static void run_round(fuzzer *fuzzers, unsigned long long round, const char *gpu
     fuzzer *first = &fuzzers[0];
     first->machine = &m;
     char message[512];
-    if (nvmlStubConfigure(gpus, path, message, sizeof(message)) != NVML_SUCCESS ||
-        (!m.in_file && nvmlStubConfigure(gpus, NULL, message, sizeof(message)) != NVML_SUCCESS))
+    if (nvmlStubConfigure(gpus, path, NULL, message, sizeof(message)) != NVML_SUCCESS ||
+        (!m.in_file && nvmlStubConfigure(gpus, NULL, NULL, message, sizeof(message)) != NVML_SUCCESS))
         fail(first, NULL, NULL, "%s", message);
     EXPECT_SUCCESS(first, nvmlInit_v2());
     read_machine(first, &m);

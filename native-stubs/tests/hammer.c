@@ -913,7 +913,7 @@ int main(int argc, char **argv)
     run(seed, seconds, &kills);
 
     char message[512];
-    if (nvmlStubConfigure(NULL, state_path, message, sizeof(message)) != NVML_SUCCESS)
+    if (nvmlStubConfigure(NULL, state_path, NULL, message, sizeof(message)) != NVML_SUCCESS)
         fail("the state file does not open: %s", message);
     MUST(nvmlInit_v2());
     read_offers();

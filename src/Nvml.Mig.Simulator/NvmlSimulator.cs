@@ -96,6 +96,7 @@ public sealed class NvmlSimulator : IDisposable
     /// A file for the machine to live in, created if there is none; it must be on a local file system. Without it the machine is
     /// private to this process.
     /// </param>
+    /// <param name="driver">The driver; without it what the environment variable <c>NVML_STUB_DRIVER</c> says, else R580.</param>
     /// <exception cref="NvmlException">
     /// A model is unknown (<see cref="NvmlReturnCode.InvalidArgument"/>), the file holds another machine or is no state file
     /// (<see cref="NvmlReturnCode.InvalidState"/>; it is left untouched), or it cannot be written
@@ -104,7 +105,7 @@ public sealed class NvmlSimulator : IDisposable
     /// <exception cref="InvalidOperationException">A session on the machine before is still open.</exception>
     /// <exception cref="TimeoutException">The machine before was not disposed of within a minute.</exception>
     /// <exception cref="DllNotFoundException">The simulated driver, <c>libnvml-stub.so</c>, is not beside the program.</exception>
-    public static NvmlSimulator Start(string gpus = "A100-SXM4-40GB", string? stateFile = null)
+    public static NvmlSimulator Start(string gpus = "A100-SXM4-40GB", string? stateFile = null, SimulatedDriver? driver = null)
     {
         ArgumentNullException.ThrowIfNull(gpus);
         if (!Turn.Wait(Patience))
@@ -115,7 +116,7 @@ public sealed class NvmlSimulator : IDisposable
 
         try
         {
-            Configure(gpus, stateFile);
+            Configure(gpus, stateFile, driver);
             return new NvmlSimulator(gpus, stateFile);
         }
         catch
@@ -350,14 +351,24 @@ public sealed class NvmlSimulator : IDisposable
         }
     }
 
-    private static unsafe void Configure(string gpus, string? stateFile)
+    private static unsafe void Configure(string gpus, string? stateFile, SimulatedDriver? driver)
     {
+        string? branch = driver switch
+        {
+            null => null,
+            SimulatedDriver.R470 => "470",
+            SimulatedDriver.R525 => "525",
+            SimulatedDriver.R535 => "535",
+            SimulatedDriver.R550 => "550",
+            SimulatedDriver.Future => "future",
+            _ => "580",
+        };
         long started = Stopwatch.GetTimestamp();
         while (true)
         {
             try
             {
-                Control("nvmlStubConfigure", (message, size) => StubControls.nvmlStubConfigure(gpus, stateFile, (byte*)message, size));
+                Control("nvmlStubConfigure", (message, size) => StubControls.nvmlStubConfigure(gpus, stateFile, branch, (byte*)message, size));
                 return;
             }
             catch (InvalidOperationException) when (Stopwatch.GetElapsedTime(started) < ShutdownPatience)

@@ -26,7 +26,7 @@ internal static unsafe partial class StubControls
         ?? Path.Combine(AppContext.BaseDirectory, "libnvml-stub.so");
 
     [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
-    public static partial int nvmlStubConfigure(string gpus, string? stateFile, byte* message, uint messageLength);
+    public static partial int nvmlStubConfigure(string gpus, string? stateFile, string? driver, byte* message, uint messageLength);
 
     [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int nvmlStubReset(string gpus, string stateFile, byte* message, uint messageLength);

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Nvml.Mig.Tests.Cli;
 
 /// <summary>
-/// Older drivers: fewer functions, profiles and struct versions. In processes of their own, since a process has one NVML.
+/// Older drivers: fewer functions, profiles and struct versions. R470's library in processes of their own, since a process has one NVML.
 /// </summary>
 public class OldDriverTests
 {
@@ -47,18 +47,27 @@ public class OldDriverTests
     }
 
     [Theory]
-    [InlineData("470", "470.256.02", 6)]
-    [InlineData("525", "525.147.05", 7)]
-    [InlineData("535", "535.216.03", 7)]
-    [InlineData("550", "550.163.01", 7)]
-    [InlineData("580", "580.159.04", 7)]
-    public void Every_branch_is_enumerated_to_where_its_profiles_end(string branch, string version, int profiles)
+    [InlineData(SimulatedDriver.R470, "470.256.02", 6)]
+    [InlineData(SimulatedDriver.R525, "525.147.05", 7)]
+    [InlineData(SimulatedDriver.R535, "535.216.03", 7)]
+    [InlineData(SimulatedDriver.R550, "550.163.01", 7)]
+    [InlineData(SimulatedDriver.R580, "580.159.04", 7)]
+    public void Every_branch_is_enumerated_to_where_its_profiles_end(SimulatedDriver branch, string version, int profiles)
     {
-        using Nvmig nvmig = OnLibrary(branch == "470" ? Nvmig.Stub470 : Nvmig.Stub, "A100-SXM4-40GB");
-        nvmig.Environment["NVML_STUB_DRIVER"] = branch;
+        using NvmlSimulator simulator = NvmlSimulator.Start("A100-SXM4-40GB", driver: branch);
+        using NvmlSession session = NvmlSession.Open(simulator.LibraryPath);
 
-        nvmig.RunBare("devices", "--json").Json.GetProperty("driverVersion").GetString().Should().Be(version);
-        nvmig.RunBare("profiles", "--json").Json.GetProperty("gpus")[0].GetProperty("profiles").GetArrayLength().Should().Be(profiles);
+        session.GetDriverVersion().Should().Be(version);
+        session.Devices[0].GetGpuInstanceProfiles().Should().HaveCount(profiles);
+    }
+
+    [Fact]
+    public void The_next_machine_has_the_usual_driver_again()
+    {
+        NvmlSimulator.Start("FUTURE", driver: SimulatedDriver.Future).Dispose();
+
+        using SimulatedGpu machine = SimulatedGpu.Start(migEnabled: false);
+        machine.Session.GetDriverVersion().Should().Be("580.159.04");
     }
 
     [Fact]
