@@ -646,23 +646,39 @@ static void make_gpu_mutexes(void)
         pthread_mutex_init(&gpu_mutexes[gpu], NULL);
 }
 
+/* What each GPU is locked through, under its mutex; -1: the machine is private to this process. */
+static int gpu_files[MAX_GPUS];
+
 /* One byte for each GPU, behind the end of the file: locks may lie there. */
-static void lock_gpu_in_file(short type, unsigned int gpu)
+static off_t gpu_offset(unsigned int gpu)
 {
-    if (file >= 0)
-        lock_range(file, type, machine_offset(2) + (off_t)gpu, 1);
+    return machine_offset(2) + (off_t)gpu;
+}
+
+/* A descriptor of its own, since the lock may be waited for and held while another thread closes the machine's. */
+static int duplicate_file(void)
+{
+    pthread_mutex_lock(&mutex);
+    int own = file >= 0 && reopen_after_fork() == NVML_SUCCESS ? fcntl(file, F_DUPFD_CLOEXEC, 0) : -1;
+    pthread_mutex_unlock(&mutex);
+    return own;
 }
 
 void state_lock_gpu(unsigned int gpu)
 {
     pthread_once(&gpu_mutexes_once, make_gpu_mutexes);
     pthread_mutex_lock(&gpu_mutexes[gpu]);
-    lock_gpu_in_file(F_WRLCK, gpu);
+    gpu_files[gpu] = duplicate_file();
+    if (gpu_files[gpu] >= 0)
+        lock_range(gpu_files[gpu], F_WRLCK, gpu_offset(gpu), 1);
 }
 
 void state_unlock_gpu(unsigned int gpu)
 {
-    lock_gpu_in_file(F_UNLCK, gpu);
+    if (gpu_files[gpu] >= 0) {
+        lock_range(gpu_files[gpu], F_UNLCK, gpu_offset(gpu), 1);
+        close(gpu_files[gpu]);
+    }
     pthread_mutex_unlock(&gpu_mutexes[gpu]);
 }
 
