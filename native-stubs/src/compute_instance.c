@@ -185,7 +185,7 @@ static nvmlReturn_t create(nvmlGpuInstance_t gpu_instance, unsigned int profile_
 
     at.gpu_instance->compute[id] =
         (compute_instance_state){.exists = 1, .profile_id = profile->id, .start = (uint8_t)start};
-    record_mig_change(&at);
+    state_record_mig_change(at.gpu_index);
     result = state_unlock(true);
     if (result == NVML_SUCCESS)
         *created = handle_of_compute_instance(at.gpu_index, at.gpu_instance_id, id);
@@ -228,7 +228,7 @@ NVML_FUNCTION(nvmlComputeInstanceDestroy,
         return result;
     }
     *at.compute_instance = (compute_instance_state){0};
-    record_mig_change(&at);
+    state_record_mig_change(at.gpu_index);
     return state_unlock(true);
 }
 

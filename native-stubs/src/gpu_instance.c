@@ -244,7 +244,7 @@ static nvmlReturn_t create(nvmlDevice_t device, unsigned int profile_id, const n
     unsigned int id = gpu_instance_id(at.model, at.gpu, (unsigned int)start, profile->span);
     at.gpu->instances[id] =
         (gpu_instance_state){.exists = 1, .profile_id = profile->id, .start = (uint8_t)start};
-    record_mig_change(&at);
+    state_record_mig_change(at.gpu_index);
     result = state_unlock(true);
     if (result == NVML_SUCCESS)
         *created = handle_of_gpu_instance(at.gpu_index, id);
@@ -286,7 +286,7 @@ NVML_FUNCTION(nvmlGpuInstanceDestroy, (nvmlGpuInstance_t gpuInstance), (gpuInsta
         return result;
     }
     *at.gpu_instance = (gpu_instance_state){0};
-    record_mig_change(&at);
+    state_record_mig_change(at.gpu_index);
     return state_unlock(true);
 }
 

@@ -160,9 +160,3 @@ nvmlReturn_t lock_compute_instance(nvmlComputeInstance_t instance, state_access 
     long token = token_index(instance, compute_instance_tokens, sizeof(compute_instance_tokens));
     return keep_if(target_from_compute_token(found, machine, token), found);
 }
-
-void record_mig_change(const target *of)
-{
-    /* What the driver puts beside the type is not known: no data, no instance in particular. */
-    state_record_event(of->gpu_index, nvmlEventMigConfigChange, 0, UINT32_MAX, UINT32_MAX);
-}

@@ -45,9 +45,6 @@ nvmlReturn_t lock_gpu_without_mig_device(nvmlDevice_t device, target *found);
 nvmlReturn_t lock_gpu_instance(nvmlGpuInstance_t instance, state_access access, target *found);
 nvmlReturn_t lock_compute_instance(nvmlComputeInstance_t instance, state_access access, target *found);
 
-/* Tells those who wait for it that the MIG layout of a locked target's GPU is changing. */
-void record_mig_change(const target *of);
-
 /* Completes a target whose GPU is known. False if there is no such instance. */
 bool target_gpu_instance(target *of, unsigned int id);
 bool target_compute_instance(target *of, unsigned int id);

@@ -45,7 +45,7 @@ NVML_FUNCTION(nvmlDeviceSetMigMode, (nvmlDevice_t device, unsigned int mode, nvm
     *activationStatus = why_pending(&at);
     if (*activationStatus == NVML_SUCCESS && at.gpu->mig_enabled != at.gpu->mig_pending) {
         at.gpu->mig_enabled = at.gpu->mig_pending;
-        record_mig_change(&at);
+        state_record_mig_change(at.gpu_index);
     }
     return state_unlock(true);
 }

@@ -485,17 +485,22 @@ __attribute__((destructor)) static void state_close(void)
     file = -1;
 }
 
-/* The same GPUs as a file's active machine has, as new. */
-static bool renew_machine(int descriptor, const file_header *found, machine_state *renewed)
+/*
+ * Makes a new machine the successor of a file's active one: with its GPUs if they shall be the same, and with its count of
+ * events, so that whoever waits for events goes on waiting for later ones. False if the file holds no machine.
+ */
+static bool succeed_machine(int descriptor, const file_header *found, bool same_gpus, machine_state *renewed)
 {
     machine_state held;
     const gpu_model *models_of[MAX_GPUS] = {NULL};
     if (pread(descriptor, &held, sizeof(held), machine_offset(found->active)) != (ssize_t)sizeof(held) ||
         !is_machine(&held, models_of))
         return false;
-    memset(renewed, 0, sizeof(*renewed));
+    renewed->event_count = held.event_count;
+    if (!same_gpus)
+        return true;
+    memset(renewed->gpus, 0, sizeof(renewed->gpus));
     renewed->gpu_count = held.gpu_count;
-    renewed->event_count = held.event_count; /* who waits for events goes on waiting for later ones */
     for (unsigned int g = 0; g < held.gpu_count; g++) {
         memcpy(renewed->gpus[g].model, held.gpus[g].model, MODEL_KEY_SIZE);
         renewed->gpus[g].swapped = held.gpus[g].swapped;
@@ -538,7 +543,7 @@ nvmlReturn_t state_reset(const char *gpus, const char *path, state_message *mess
         result = fail_errno(message, path, "read", errno);
     } else if (found.format == FILE_FORMAT && found.machine_size == sizeof(machine_state) && found.active <= 1 &&
                status.st_size == machine_offset(2)) {
-        if (same_gpus && !renew_machine(descriptor, &found, &initial))
+        if (!succeed_machine(descriptor, &found, same_gpus, &initial) && same_gpus)
             result = fail(NVML_ERROR_INVALID_STATE, message,
                           "the state file %s is damaged; say which GPUs the new machine shall have", path);
         else if (!write_change(descriptor, &initial, &found)) /* in place: those who use the file see the new machine */
@@ -635,6 +640,12 @@ void state_record_event(unsigned int gpu, uint64_t type, uint64_t data, uint32_t
         .type = type, .data = data, .gpu = gpu, .gpu_instance = gpu_instance, .compute_instance = compute_instance};
 }
 
+void state_record_mig_change(unsigned int gpu)
+{
+    /* What the driver puts beside the type is not known: no data, no instance in particular. */
+    state_record_event(gpu, nvmlEventMigConfigChange, 0, UINT32_MAX, UINT32_MAX);
+}
+
 /* ---- one GPU's hardware ------------------------------------------------------------------------------------------ */
 
 static pthread_mutex_t gpu_mutexes[MAX_GPUS];
@@ -717,6 +728,15 @@ void state_lose_gpu(unsigned int gpu)
     state_unlock(exists);
 }
 
+/* As a caller's destroying does, each tells of itself. */
+static void destroy_compute_instance(unsigned int gpu, compute_instance_state *instance)
+{
+    if (!instance->exists)
+        return;
+    *instance = (compute_instance_state){0};
+    state_record_mig_change(gpu);
+}
+
 void state_destroy_instance(unsigned int gpu, unsigned int gpu_instance, int compute_instance)
 {
     machine_state *changed;
@@ -726,10 +746,14 @@ void state_destroy_instance(unsigned int gpu, unsigned int gpu_instance, int com
     bool exists = gpu < changed->gpu_count && changed->gpus[gpu].instances[gpu_instance].exists;
     if (exists) {
         gpu_instance_state *instance = &changed->gpus[gpu].instances[gpu_instance];
-        if (compute_instance >= 0)
-            instance->compute[compute_instance] = (compute_instance_state){0};
-        else
+        if (compute_instance >= 0) {
+            destroy_compute_instance(gpu, &instance->compute[compute_instance]);
+        } else {
+            for (unsigned int id = 0; id < MAX_COMPUTE_INSTANCES; id++)
+                destroy_compute_instance(gpu, &instance->compute[id]);
             *instance = (gpu_instance_state){0};
+            state_record_mig_change(gpu);
+        }
     }
     state_unlock(exists);
 }

@@ -136,6 +136,9 @@ void state_destroy_instance(unsigned int gpu, unsigned int gpu_instance, int com
 void state_record_event(unsigned int gpu, uint64_t type, uint64_t data, uint32_t gpu_instance,
                         uint32_t compute_instance);
 
+/* The same, of a change to the MIG layout of a GPU. */
+void state_record_mig_change(unsigned int gpu);
+
 /* Ends the lock. Returns SUCCESS unless the commit could not be written, in which case nothing has changed. */
 nvmlReturn_t state_unlock(bool commit);
 

@@ -301,6 +301,55 @@ public unsafe class TelemetryTests
         LibNvml.nvmlEventSetFree(other);
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData("A100-SXM4-40GB*2")]
+    public void Who_waits_for_events_hears_those_of_the_machine_that_comes_with_a_reset(string? gpus)
+    {
+        using TemporaryFolder folder = new();
+        using NvmlSimulator simulator = NvmlSimulator.Start("A100-SXM4-40GB", folder.File("machine"));
+        using NvmlSession session = NvmlSession.Open(simulator.LibraryPath);
+        simulator.RaiseXid(0, 31);
+        simulator.RaiseXid(0, 43);
+        nvmlEventSet_t set = Watch(8);
+
+        NvmlSimulator.Reset(folder.File("machine"), gpus);
+        simulator.RaiseXid(0, 79);
+
+        Wait(set.Value).Data.Should().Be(79);
+        LibNvml.nvmlEventSetFree(set);
+    }
+
+    [Fact]
+    public void Instances_that_somebody_else_destroys_are_events_each()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        GpuInstance half = machine.Create("3g.20gb");
+        half.CreateComputeInstance(half.GetComputeInstanceProfile("1c"));
+        half.CreateComputeInstance(half.GetComputeInstanceProfile("1c"));
+        nvmlEventSet_t set = Watch(0x100);
+        machine.Simulator.SetFaults(
+            NvmlFault.DestroyComputeInstance("nvmlDeviceGetMigMode", 0, half.Id, 0),
+            NvmlFault.DestroyComputeInstance("nvmlDeviceGetMigMode", 0, half.Id, 0) with { Nth = 2 },
+            NvmlFault.DestroyGpuInstance("nvmlDeviceGetMigMode", 0, half.Id) with { Nth = 3 });
+
+        machine.Gpu.GetMigMode();
+        Changes().Should().Be(1);
+        machine.Gpu.GetMigMode();
+        Changes().Should().Be(0, "it was gone already");
+        machine.Gpu.GetMigMode();
+        Changes().Should().Be(2, "a compute instance goes before its GPU instance");
+        LibNvml.nvmlEventSetFree(set);
+
+        int Changes()
+        {
+            int changes = 0;
+            while (Wait(set.Value).Result == nvmlReturn_t.NVML_SUCCESS)
+                changes++;
+            return changes;
+        }
+    }
+
     [Fact]
     public void Without_the_monitor_capability_events_of_instances_are_kept_back()
     {
@@ -361,6 +410,15 @@ public unsafe class TelemetryTests
         using SimulatedGpu machine = SimulatedGpu.Start();
         ((delegate* unmanaged<nint, uint*, nvmlReturn_t>)Export("nvmlDeviceGetFanSpeed"))(Gpu(0), null).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED);
         ((delegate* unmanaged<nint, uint*, nvmlReturn_t>)Export("nvmlDeviceGetFanSpeed"))(42, null).Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT);
+    }
+
+    /// <summary>A set for events of the first GPU.</summary>
+    private static nvmlEventSet_t Watch(ulong types)
+    {
+        nvmlEventSet_t set;
+        LibNvml.nvmlEventSetCreate(&set).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        LibNvml.nvmlDeviceRegisterEvents(Device(0), types, set).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        return set;
     }
 
     private static nint Export(string function) => NativeLibrary.GetExport(NativeLibrary.Load(StubControls.LibraryPath), function);
