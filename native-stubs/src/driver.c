@@ -61,5 +61,5 @@ bool driver_has_profile(const gpu_profile *profile)
 {
     bool since_525 = profile->number == NVML_GPU_INSTANCE_PROFILE_2_SLICE_REV1 ||
                      profile->number == NVML_GPU_INSTANCE_PROFILE_1_SLICE_REV2;
-    return !since_525 || driver()->branch >= 525;
+    return profile->number < driver()->profile_numbers && (!since_525 || driver()->branch >= 525);
 }

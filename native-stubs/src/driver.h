@@ -26,7 +26,7 @@ nvmlReturn_t driver_set(const char *branch, state_message *message);
 
 const driver_branch *driver(void);
 
-/* Whether the driver offers a profile: the double-memory 1g and the A30's 2g+me came with R525. */
+/* Whether the driver offers a profile: it knows its number, and the double-memory 1g and the A30's 2g+me came with R525. */
 bool driver_has_profile(const gpu_profile *profile);
 
 #endif

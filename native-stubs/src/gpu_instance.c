@@ -16,7 +16,7 @@ static nvmlReturn_t lock_profile_by_number(nvmlDevice_t device, unsigned int num
     if (result != NVML_SUCCESS)
         return result;
     *profile = model_profile_by_number(at->model, number);
-    if (*profile != NULL && driver_has_profile(*profile) && number < driver()->profile_numbers)
+    if (*profile != NULL && driver_has_profile(*profile))
         return NVML_SUCCESS;
     state_unlock(false);
     /* A driver knows more numbers than a GPU has profiles. */

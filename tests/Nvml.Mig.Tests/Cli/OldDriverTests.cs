@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Nvml.Mig.Interop;
 
 namespace Nvml.Mig.Tests.Cli;
 
@@ -68,6 +69,24 @@ public class OldDriverTests
 
         using SimulatedGpu machine = SimulatedGpu.Start(migEnabled: false);
         machine.Session.GetDriverVersion().Should().Be("580.159.04");
+    }
+
+    /// <summary>By its id it cannot be had either: R550 knows no profile number of the RTX PRO's graphics profiles.</summary>
+    [Fact]
+    public unsafe void An_older_driver_does_not_know_the_ids_of_newer_profiles()
+    {
+        using NvmlSimulator simulator = NvmlSimulator.Start("RTX-PRO-6000-Server", driver: SimulatedDriver.R550);
+        using NvmlSession session = NvmlSession.Open(simulator.LibraryPath);
+        session.Devices[0].EnableMig();
+        const uint graphics = 47;
+        nvmlDevice_t gpu;
+        nvmlGpuInstance_t instance;
+        uint count;
+        LibNvml.nvmlDeviceGetHandleByIndex_v2(0, &gpu).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+
+        LibNvml.nvmlDeviceGetGpuInstancePossiblePlacements_v2(gpu, graphics, null, &count).Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT);
+        LibNvml.nvmlDeviceGetGpuInstanceRemainingCapacity(gpu, graphics, &count).Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT);
+        LibNvml.nvmlDeviceCreateGpuInstance(gpu, graphics, &instance).Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT);
     }
 
     [Fact]
