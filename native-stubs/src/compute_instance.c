@@ -274,6 +274,8 @@ NVML_FUNCTION(nvmlGpuInstanceGetComputeInstanceById,
         return result;
     bool exists = target_compute_instance(&at, id);
     state_unlock(false);
+    if (state_privileges() < PRIVILEGES_MONITOR) /* as for the list: inferred, no session shows it */
+        return NVML_ERROR_NO_PERMISSION;
     if (!exists)
         return NVML_ERROR_NOT_FOUND;
     *computeInstance = handle_of_compute_instance(at.gpu_index, at.gpu_instance_id, id);

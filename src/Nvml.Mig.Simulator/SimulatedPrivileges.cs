@@ -9,6 +9,8 @@ public enum SimulatedPrivileges
     /// <summary>See instances, change nothing: the MIG monitor capability.</summary>
     Monitor,
 
-    /// <summary>See GPU instances, but not the compute instances in them, nor memory and processes of a GPU in MIG mode.</summary>
+    /// <summary>
+    /// See GPU instances and MIG devices, but neither ask for compute instances, nor for memory and processes of a GPU in MIG mode.
+    /// </summary>
     None,
 }

@@ -351,6 +351,21 @@ public unsafe class TelemetryTests
     }
 
     [Fact]
+    public void Without_the_monitor_capability_no_compute_instance_is_told()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        machine.Create("3g.20gb").CreateComputeInstance();
+        machine.Simulator.SetPrivileges(SimulatedPrivileges.None);
+        nvmlGpuInstance_t instance;
+        nvmlComputeInstance_t compute;
+        uint count;
+        LibNvml.nvmlDeviceGetGpuInstanceById(Device(0), 2, &instance).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+
+        LibNvml.nvmlGpuInstanceGetComputeInstances(instance, 2, &compute, &count).Should().Be(nvmlReturn_t.NVML_ERROR_NO_PERMISSION);
+        LibNvml.nvmlGpuInstanceGetComputeInstanceById(instance, 0, &compute).Should().Be(nvmlReturn_t.NVML_ERROR_NO_PERMISSION);
+    }
+
+    [Fact]
     public void Without_the_monitor_capability_events_of_instances_are_kept_back()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
