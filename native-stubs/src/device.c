@@ -4,6 +4,7 @@
 #include "text.h"
 #include "uuid.h"
 
+#include <stddef.h>
 #include <stdio.h>
 
 /* GPU n sits at PCI bus FIRST_BUS + n. */
@@ -208,7 +209,11 @@ NVML_FUNCTION(nvmlDeviceGetIndex, (nvmlDevice_t device, unsigned int *index), (d
     return state_unlock(false);
 }
 
-NVML_FUNCTION(nvmlDeviceGetPciInfo_v3, (nvmlDevice_t device, nvmlPciInfo_t *pci), (device, pci), gpu_of_device(device))
+/*
+ * Up to `size`. Today's header gives all versions the same struct; the one that they had before was shorter, as pynvml still
+ * declares it. So the older ones fill what both have, and a caller with the short one loses nothing that lies behind it.
+ */
+static nvmlReturn_t get_pci_info(nvmlDevice_t device, nvmlPciInfo_t *pci, size_t size)
 {
     if (pci == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
@@ -216,13 +221,32 @@ NVML_FUNCTION(nvmlDeviceGetPciInfo_v3, (nvmlDevice_t device, nvmlPciInfo_t *pci)
     nvmlReturn_t result = lock_gpu(device, STATE_READ, &at);
     if (result != NVML_SUCCESS)
         return result;
-    memset(pci, 0, sizeof(*pci));
-    pci->bus = FIRST_BUS + at.gpu_index;
-    pci->pciDeviceId = at.model->pci_device_id;
-    pci->pciSubSystemId = at.model->pci_subsystem_id;
-    snprintf(pci->busId, sizeof(pci->busId), "%08X:%02X:%02X.0", pci->domain, pci->bus & 0xFF, 0u);
-    snprintf(pci->busIdLegacy, sizeof(pci->busIdLegacy), "%04X:%02X:%02X.0", pci->domain & 0xFFFF, pci->bus & 0xFF, 0u);
+    nvmlPciInfo_t filled = {
+        .bus = FIRST_BUS + at.gpu_index,
+        .pciDeviceId = at.model->pci_device_id,
+        .pciSubSystemId = at.model->pci_subsystem_id,
+    };
+    snprintf(filled.busId, sizeof(filled.busId), "%08X:%02X:%02X.0", filled.domain, filled.bus & 0xFF, 0u);
+    snprintf(filled.busIdLegacy, sizeof(filled.busIdLegacy), "%04X:%02X:%02X.0", filled.domain & 0xFFFF, filled.bus & 0xFF,
+             0u);
+    memcpy(pci, &filled, size);
     return state_unlock(false);
+}
+
+NVML_FUNCTION(nvmlDeviceGetPciInfo_v3, (nvmlDevice_t device, nvmlPciInfo_t *pci), (device, pci), gpu_of_device(device))
+{
+    return get_pci_info(device, pci, sizeof(*pci));
+}
+
+NVML_FUNCTION(nvmlDeviceGetPciInfo_v2, (nvmlDevice_t device, nvmlPciInfo_t *pci), (device, pci), gpu_of_device(device))
+{
+    return get_pci_info(device, pci, offsetof(nvmlPciInfo_t, busId));
+}
+
+/* Its struct had no subsystem at first. */
+NVML_FUNCTION(nvmlDeviceGetPciInfo, (nvmlDevice_t device, nvmlPciInfo_t *pci), (device, pci), gpu_of_device(device))
+{
+    return get_pci_info(device, pci, offsetof(nvmlPciInfo_t, pciSubSystemId));
 }
 
 NVML_FUNCTION(nvmlDeviceGetSerial, (nvmlDevice_t device, char *serial, unsigned int length), (device, serial, length),

@@ -4,7 +4,9 @@
 #include "nvml_stub.h"
 
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static const uint32_t NO_INSTANCE = 0xFFFFFFFF;
@@ -156,24 +158,40 @@ static nvmlReturn_t take_event(nvmlEventSet_t set, nvmlEventData_t *data)
     return result;
 }
 
-NVML_FUNCTION(nvmlEventSetWait_v2, (nvmlEventSet_t set, nvmlEventData_t *data, unsigned int timeoutms),
-              (set, data, timeoutms), NO_GPU)
+/* Fills an event up to `size`. */
+static nvmlReturn_t wait_for_event(nvmlEventSet_t set, nvmlEventData_t *data, size_t size, unsigned int timeout_ms)
 {
     if (data == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    long long end = now.tv_sec * 1000LL + now.tv_nsec / 1000000 + timeoutms;
+    long long end = now.tv_sec * 1000LL + now.tv_nsec / 1000000 + timeout_ms;
     for (;;) {
-        nvmlReturn_t result = take_event(set, data);
+        nvmlEventData_t taken;
+        nvmlReturn_t result = take_event(set, &taken);
         clock_gettime(CLOCK_MONOTONIC, &now);
         bool over = now.tv_sec * 1000LL + now.tv_nsec / 1000000 >= end;
+        if (result == NVML_SUCCESS)
+            memcpy(data, &taken, size);
         if (result == NVML_ERROR_TIMEOUT && over)
             data->eventData = 0; /* measured: that and no more */
         if (result != NVML_ERROR_TIMEOUT || over)
             return result;
         nanosleep(&(struct timespec){.tv_nsec = POLL_MILLISECONDS * 1000000L}, NULL);
     }
+}
+
+NVML_FUNCTION(nvmlEventSetWait_v2, (nvmlEventSet_t set, nvmlEventData_t *data, unsigned int timeoutms),
+              (set, data, timeoutms), NO_GPU)
+{
+    return wait_for_event(set, data, sizeof(*data), timeoutms);
+}
+
+/* Older than MIG: its struct had no instances, and a caller with that one loses nothing that lies behind it. */
+NVML_FUNCTION(nvmlEventSetWait, (nvmlEventSet_t set, nvmlEventData_t *data, unsigned int timeoutms),
+              (set, data, timeoutms), NO_GPU)
+{
+    return wait_for_event(set, data, offsetof(nvmlEventData_t, gpuInstanceId), timeoutms);
 }
 
 nvmlReturn_t nvmlStubRaiseXid(unsigned int gpu, int gpuInstance, int computeInstance, unsigned int xid)

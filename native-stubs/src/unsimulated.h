@@ -111,9 +111,7 @@
     X(nvmlDeviceGetNvlinkSupportedBwModes) \
     X(nvmlDeviceGetOfaUtilization) \
     X(nvmlDeviceGetP2PStatus) \
-    X(nvmlDeviceGetPciInfo) \
     X(nvmlDeviceGetPciInfoExt) \
-    X(nvmlDeviceGetPciInfo_v2) \
     X(nvmlDeviceGetPcieLinkMaxSpeed) \
     X(nvmlDeviceGetPcieReplayCounter) \
     X(nvmlDeviceGetPcieSpeed) \
@@ -236,7 +234,6 @@
 /* Their first argument is no handle of a GPU. */
 #define UNSIMULATED_OTHERS(X) \
     X(nvmlDeviceGetHandleByUUIDV) \
-    X(nvmlEventSetWait) \
     X(nvmlGetBlacklistDeviceCount) \
     X(nvmlGetBlacklistDeviceInfoByIndex) \
     X(nvmlGetExcludedDeviceCount) \

@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -583,6 +584,8 @@ enum { PROCESSES = 16 }; /* more than a GPU can have, whatever count comes with 
     X(nvmlDeviceGetUUID, READS, DEVICE, (a->device, text_out(a, 0), a->length))                                        \
     X(nvmlDeviceGetIndex, READS, DEVICE, (a->device, OUT(0, unsigned int)))                                            \
     X(nvmlDeviceGetPciInfo_v3, READS, DEVICE, (a->device, OUT(0, nvmlPciInfo_t)))                                      \
+    X(nvmlDeviceGetPciInfo_v2, READS, DEVICE, (a->device, block(a, 0, offsetof(nvmlPciInfo_t, busId))))                \
+    X(nvmlDeviceGetPciInfo, READS, DEVICE, (a->device, block(a, 0, offsetof(nvmlPciInfo_t, pciSubSystemId))))          \
     X(nvmlDeviceGetSerial, READS, DEVICE, (a->device, text_out(a, 0), a->length))                                      \
     X(nvmlDeviceGetVbiosVersion, READS, DEVICE, (a->device, text_out(a, 0), a->length))                                \
     X(nvmlDeviceGetBrand, READS, DEVICE, (a->device, OUT(0, nvmlBrandType_t)))                                         \
@@ -750,16 +753,27 @@ static nvmlReturn_t call_nvmlDeviceRegisterEvents(arguments *a)
     return result;
 }
 
-static nvmlReturn_t call_nvmlEventSetWait_v2(arguments *a)
+static nvmlReturn_t wait_for_event(arguments *a, nvmlReturn_t (*wait)(nvmlEventSet_t, nvmlEventData_t *, unsigned int),
+                                   size_t size)
 {
     nvmlEventSet_t set;
     nvmlReturn_t result = nvmlEventSetCreate(&set);
     if (result != NVML_SUCCESS)
         return result;
     nvmlDeviceRegisterEvents(a->device, nvmlEventMigConfigChange, set);
-    result = nvmlEventSetWait_v2(a->index == 0 ? (nvmlEventSet_t)(void *)a->gpu_instance : set, OUT(0, nvmlEventData_t), 0);
+    result = wait(a->index == 0 ? (nvmlEventSet_t)(void *)a->gpu_instance : set, block(a, 0, size), 0);
     nvmlEventSetFree(set);
     return result;
+}
+
+static nvmlReturn_t call_nvmlEventSetWait_v2(arguments *a)
+{
+    return wait_for_event(a, nvmlEventSetWait_v2, sizeof(nvmlEventData_t));
+}
+
+static nvmlReturn_t call_nvmlEventSetWait(arguments *a)
+{
+    return wait_for_event(a, nvmlEventSetWait, offsetof(nvmlEventData_t, gpuInstanceId));
 }
 
 static nvmlReturn_t call_nvmlGpmSampleAlloc(arguments *a)
@@ -825,6 +839,7 @@ static const function functions[] = {
     {"nvmlEventSetCreate", call_nvmlEventSetCreate, READS, NO_HANDLE},
     {"nvmlEventSetFree", call_nvmlEventSetFree, READS, NO_HANDLE},
     {"nvmlEventSetWait_v2", call_nvmlEventSetWait_v2, READS, NO_HANDLE},
+    {"nvmlEventSetWait", call_nvmlEventSetWait, READS, NO_HANDLE},
     {"nvmlDeviceRegisterEvents", call_nvmlDeviceRegisterEvents, READS, DEVICE},
     {"nvmlGpmSampleAlloc", call_nvmlGpmSampleAlloc, READS, NO_HANDLE},
     {"nvmlGpmSampleFree", call_nvmlGpmSampleFree, READS, NO_HANDLE},

@@ -351,6 +351,32 @@ public unsafe class TelemetryTests
     }
 
     [Fact]
+    public void Old_names_fill_what_the_old_structs_have_and_no_more()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200");
+        nvmlPciInfo_t newest;
+        LibNvml.nvmlDeviceGetPciInfo_v3(Device(0), &newest).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        byte[] wanted = new ReadOnlySpan<byte>(&newest, 36).ToArray();
+
+        foreach ((string function, int size) in new[] { ("nvmlDeviceGetPciInfo_v2", 36), ("nvmlDeviceGetPciInfo", 32) })
+        {
+            byte[] old = Enumerable.Repeat((byte)0xEE, sizeof(nvmlPciInfo_t)).ToArray();
+            fixed (byte* info = old)
+                ((delegate* unmanaged<nint, byte*, nvmlReturn_t>)Export(function))(Gpu(0), info).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+            old[..size].Should().Equal(wanted[..size]);
+            old[size..].Should().OnlyContain(b => b == 0xEE);
+        }
+
+        nvmlEventSet_t set = Watch(8);
+        machine.Simulator.RaiseXid(0, 79);
+        ulong* data = stackalloc ulong[4];
+        data[3] = 42;
+        ((delegate* unmanaged<nint, ulong*, uint, nvmlReturn_t>)Export("nvmlEventSetWait"))(set.Value, data, 20).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        (data[0], data[1], data[2], data[3]).Should().Be(((ulong)Gpu(0), 8ul, 79ul, 42ul));
+        LibNvml.nvmlEventSetFree(set);
+    }
+
+    [Fact]
     public void Without_the_monitor_capability_no_compute_instance_is_told()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
