@@ -36,6 +36,14 @@ static nvmlReturn_t lock_profile_by_id(nvmlGpuInstance_t instance, unsigned int 
     return NVML_ERROR_INVALID_ARGUMENT;
 }
 
+/* The members that the struct has in all versions. */
+#define IN_ALL_VERSIONS(at, profile)                                                                                   \
+    .id = (profile)->id, .sliceCount = (profile)->slices, .instanceCount = (profile)->max_instances,                   \
+    .multiprocessorCount = compute_profile_multiprocessors((at)->model, profile),                                      \
+    .sharedCopyEngineCount = (at)->gpu_profile->copy_engines, .sharedDecoderCount = (at)->gpu_profile->decoders,       \
+    .sharedEncoderCount = (at)->gpu_profile->encoders, .sharedJpegCount = (at)->gpu_profile->jpegs,                    \
+    .sharedOfaCount = (at)->gpu_profile->ofas
+
 NVML_FUNCTION(nvmlGpuInstanceGetComputeInstanceProfileInfo,
               (nvmlGpuInstance_t gpuInstance, unsigned int profile, unsigned int engProfile,
                nvmlComputeInstanceProfileInfo_t *info),
@@ -48,17 +56,7 @@ NVML_FUNCTION(nvmlGpuInstanceGetComputeInstanceProfileInfo,
     nvmlReturn_t result = lock_profile_by_number(gpuInstance, profile, engProfile, &at, &found);
     if (result != NVML_SUCCESS)
         return result;
-    *info = (nvmlComputeInstanceProfileInfo_t){
-        .id = found->id,
-        .sliceCount = found->slices,
-        .instanceCount = found->max_instances,
-        .multiprocessorCount = compute_profile_multiprocessors(at.model, found),
-        .sharedCopyEngineCount = at.gpu_profile->copy_engines,
-        .sharedDecoderCount = at.gpu_profile->decoders,
-        .sharedEncoderCount = at.gpu_profile->encoders,
-        .sharedJpegCount = at.gpu_profile->jpegs,
-        .sharedOfaCount = at.gpu_profile->ofas,
-    };
+    *info = (nvmlComputeInstanceProfileInfo_t){IN_ALL_VERSIONS(&at, found)};
     return state_unlock(false);
 }
 
@@ -79,17 +77,7 @@ NVML_FUNCTION(nvmlGpuInstanceGetComputeInstanceProfileInfoV,
     if (result != NVML_SUCCESS)
         return result;
     /* Version 3 begins as version 2 does. The version comes back as zero, as measured for GPU instance profiles. */
-    *info = (nvmlComputeInstanceProfileInfo_v2_t){
-        .id = found->id,
-        .sliceCount = found->slices,
-        .instanceCount = found->max_instances,
-        .multiprocessorCount = compute_profile_multiprocessors(at.model, found),
-        .sharedCopyEngineCount = at.gpu_profile->copy_engines,
-        .sharedDecoderCount = at.gpu_profile->decoders,
-        .sharedEncoderCount = at.gpu_profile->encoders,
-        .sharedJpegCount = at.gpu_profile->jpegs,
-        .sharedOfaCount = at.gpu_profile->ofas,
-    };
+    *info = (nvmlComputeInstanceProfileInfo_v2_t){IN_ALL_VERSIONS(&at, found)};
     compute_profile_name(at.gpu_profile, found, info->name, sizeof(info->name));
     if (is_v3)
         ((nvmlComputeInstanceProfileInfo_v3_t *)(void *)info)->capabilities =

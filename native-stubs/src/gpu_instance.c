@@ -36,6 +36,13 @@ static nvmlReturn_t lock_profile_by_id(nvmlDevice_t device, unsigned int id, sta
     return at->model->profile_count == 0 ? NVML_ERROR_NOT_SUPPORTED : NVML_ERROR_INVALID_ARGUMENT;
 }
 
+/* The members that the struct has in all versions, in other places. */
+#define IN_ALL_VERSIONS(profile)                                                                                       \
+    .id = (profile)->id, .sliceCount = (profile)->slices, .instanceCount = (profile)->max_instances,                   \
+    .multiprocessorCount = (profile)->multiprocessors, .copyEngineCount = (profile)->copy_engines,                     \
+    .decoderCount = (profile)->decoders, .encoderCount = (profile)->encoders, .jpegCount = (profile)->jpegs,           \
+    .ofaCount = (profile)->ofas, .memorySizeMB = (profile)->memory_mib
+
 NVML_FUNCTION(nvmlDeviceGetGpuInstanceProfileInfo,
               (nvmlDevice_t device, unsigned int profile, nvmlGpuInstanceProfileInfo_t *info),
               (device, profile, info), gpu_of_device(device))
@@ -47,35 +54,13 @@ NVML_FUNCTION(nvmlDeviceGetGpuInstanceProfileInfo,
     nvmlReturn_t result = lock_profile_by_number(device, profile, &at, &found);
     if (result != NVML_SUCCESS)
         return result;
-    *info = (nvmlGpuInstanceProfileInfo_t){
-        .id = found->id,
-        .sliceCount = found->slices,
-        .instanceCount = found->max_instances,
-        .multiprocessorCount = found->multiprocessors,
-        .copyEngineCount = found->copy_engines,
-        .decoderCount = found->decoders,
-        .encoderCount = found->encoders,
-        .jpegCount = found->jpegs,
-        .ofaCount = found->ofas,
-        .memorySizeMB = found->memory_mib,
-    };
+    *info = (nvmlGpuInstanceProfileInfo_t){IN_ALL_VERSIONS(found)};
     return state_unlock(false);
 }
 
 static void fill_v2(nvmlGpuInstanceProfileInfo_v2_t *info, const gpu_profile *profile)
 {
-    *info = (nvmlGpuInstanceProfileInfo_v2_t){
-        .id = profile->id,
-        .sliceCount = profile->slices,
-        .instanceCount = profile->max_instances,
-        .multiprocessorCount = profile->multiprocessors,
-        .copyEngineCount = profile->copy_engines,
-        .decoderCount = profile->decoders,
-        .encoderCount = profile->encoders,
-        .jpegCount = profile->jpegs,
-        .ofaCount = profile->ofas,
-        .memorySizeMB = profile->memory_mib,
-    };
+    *info = (nvmlGpuInstanceProfileInfo_v2_t){IN_ALL_VERSIONS(profile)};
     snprintf(info->name, sizeof(info->name), "%s", profile->name);
 }
 
@@ -86,16 +71,7 @@ static void fill_v2(nvmlGpuInstanceProfileInfo_v2_t *info, const gpu_profile *pr
 static void fill_v3(nvmlGpuInstanceProfileInfo_v3_t *info, const gpu_profile *profile)
 {
     *info = (nvmlGpuInstanceProfileInfo_v3_t){
-        .id = profile->id,
-        .sliceCount = profile->slices,
-        .instanceCount = profile->max_instances,
-        .multiprocessorCount = profile->multiprocessors,
-        .copyEngineCount = profile->copy_engines,
-        .decoderCount = profile->decoders,
-        .encoderCount = profile->encoders,
-        .jpegCount = profile->jpegs,
-        .ofaCount = profile->ofas,
-        .memorySizeMB = profile->memory_mib,
+        IN_ALL_VERSIONS(profile),
         .capabilities = gpu_profile_has_graphics(profile) ? NVML_GPU_INSTANCE_PROFILE_CAPS_GFX : 0,
     };
     size_t misplaced = offsetof(nvmlGpuInstanceProfileInfo_v2_t, name);
