@@ -1,3 +1,4 @@
+using System.Text;
 using YamlDotNet.Core;
 using YamlDotNet.Core.Events;
 
@@ -12,14 +13,20 @@ internal sealed class YamlReader
     /// <summary>No format here needs a tenth of it.</summary>
     private const int MaxDepth = 64;
 
+    /// <summary>Lines of aliases of aliases can stand for more values than memory holds. No layout file needs a tenth of this.</summary>
+    private const int MaxValuesWithAliases = 100_000;
+
     private readonly Parser _parser;
+    private readonly string _text;
     private readonly string _file;
-    private readonly Dictionary<AnchorName, YamlNode> _anchors = [];
+    private readonly Dictionary<AnchorName, (YamlNode Node, int Values)> _anchors = [];
+    private int _values;
     private FileLocation _end;
 
     private YamlReader(string text, string file)
     {
         _parser = new Parser(new StringReader(text));
+        _text = text;
         _file = file;
         _end = new FileLocation(file, 1, 1);
     }
@@ -29,7 +36,9 @@ internal sealed class YamlReader
     public static YamlNode Read(string text, string file)
     {
         // Some editors write a mark of the encoding before the text.
-        YamlReader reader = new(text.TrimStart('\uFEFF'), file);
+        text = text.TrimStart('\uFEFF');
+        CheckPrintable(text, file);
+        YamlReader reader = new(text, file);
         reader.Next<StreamStart>();
         ParsingEvent first = reader.Next<ParsingEvent>();
         if (first is not DocumentStart)
@@ -42,21 +51,38 @@ internal sealed class YamlReader
             : throw new LayoutFileException(reader.Locate(after), "The file has a second document here: a layout file is one.");
     }
 
+    /// <summary>What YAML's specification leaves out of its character set (5.1), and mig-parted's YAML library refuses with it.</summary>
+    private static void CheckPrintable(string text, string file)
+    {
+        (int line, int column) = (1, 1);
+        foreach (Rune rune in text.EnumerateRunes()) // half a surrogate pair comes as U+FFFD, and is none of ours
+        {
+            int value = rune.Value;
+            if (value is not ('\t' or '\n' or '\r' or (>= 0x20 and <= 0x7E) or 0x85 or (>= 0xA0 and <= 0xFFFD) or >= 0x10000))
+                throw new LayoutFileException(new FileLocation(file, line, column), $"There is a control character here, U+{value:X4}: a layout file is text.");
+            (line, column) = value == '\n' ? (line + 1, 1) : (line, column + 1);
+        }
+    }
+
     private YamlNode ReadNode(ParsingEvent at, int depth)
     {
         if (depth > MaxDepth)
             throw new LayoutFileException(Locate(at), "This is nested too deep for a layout file.");
         if (at is AnchorAlias alias)
         {
-            return _anchors.TryGetValue(alias.Value, out YamlNode? known)
-                ? known
-                : throw new LayoutFileException(Locate(at), $"There is no anchor '&{alias.Value}' before this.");
+            if (!_anchors.TryGetValue(alias.Value, out (YamlNode Node, int Values) known))
+                throw new LayoutFileException(Locate(at), $"There is no anchor '&{alias.Value}' before this.");
+            _values += known.Values;
+            return _values <= MaxValuesWithAliases
+                ? known.Node
+                : throw new LayoutFileException(Locate(at), $"With what '*{alias.Value}' stands for, this is more than a layout file needs: {_values} values.");
         }
 
         if (at is not NodeEvent node)
             throw new LayoutFileException(Locate(at), "A value was expected here.");
         if (!node.Tag.IsEmpty && !node.Tag.IsNonSpecific)
             throw new LayoutFileException(Locate(at), $"The tag '{node.Tag}' is not for layout files: write the plain value.");
+        int before = _values++;
         YamlNode read = node switch
         {
             Scalar scalar => new YamlScalar(Locate(at), scalar.Value, scalar.Style == ScalarStyle.Plain),
@@ -64,7 +90,7 @@ internal sealed class YamlReader
             _ => ReadMap(at, depth),
         };
         if (!node.Anchor.IsEmpty)
-            _anchors[node.Anchor] = read;
+            _anchors[node.Anchor] = (read, _values - before);
         return read;
     }
 
@@ -120,7 +146,9 @@ internal sealed class YamlReader
         }
         catch (YamlException e)
         {
-            throw new LayoutFileException(Locate(e.Start), $"This is not YAML: {e.Message.TrimEnd('.')}.", e);
+            // Where a tab is the trouble, YamlDotNet names the text before it or the beginning of the file.
+            FileLocation at = e.Message.Contains(" tab ", StringComparison.Ordinal) && FindTab() is { } line ? new(_file, line, 1) : Locate(e.Start);
+            throw new LayoutFileException(at, $"This is not YAML: {e.Message.TrimEnd('.')}.", e);
         }
         catch (Exception e) when (e is InvalidOperationException or ArgumentException or FormatException or OverflowException or IndexOutOfRangeException)
         {
@@ -129,6 +157,19 @@ internal sealed class YamlReader
         }
 
         throw new LayoutFileException(_end, "After this, the text is not YAML.");
+    }
+
+    /// <summary>The first line that is indented with a tab, after what was read.</summary>
+    private int? FindTab()
+    {
+        int number = 0;
+        foreach (ReadOnlySpan<char> line in _text.AsSpan().EnumerateLines())
+        {
+            if (++number >= _end.Line && line.TrimStart(' ') is ['\t', ..])
+                return number;
+        }
+
+        return null;
     }
 
     private FileLocation Locate(ParsingEvent at) => Locate(at.Start);

@@ -37,6 +37,16 @@ public class LayoutFileErrorTests
     [InlineData("version: &v [*v]", "f:1:14: There is no anchor '&v' before this.")]
     [InlineData("version: v1\n<<: all", "f:2:5: '<<' merges mappings, and this is the text 'all'.")]
     [InlineData("[a]: b", "f:1:1: A key must be a word, *")]
+    [InlineData("version: v1\nmig-configs:\n\tx: []", "f:3:1: This is not YAML: * tab *")]
+    [InlineData("version: v1\nmig-configs:\n  x:\n\t- devices: all", "f:4:1: This is not YAML: * tab *")]
+    [InlineData("version: v1\n\tmig-configs:\n  x: []", "f:2:1: This is not YAML: * tab *")]
+    [InlineData("version: v1\nmig-configs:\n  x:\n  - devices: all\n  \tmig-enabled: true", "f:5:1: This is not YAML: * tab *")]
+    [InlineData("version: v1\nmig-configs:\n  x:\n  - devices: all\n    mig-enabled: true\n    mig-devices:\n    \t1g.5gb: 1", "f:7:1: This is not YAML: * tab *")]
+    [InlineData("version: v1\nmig-configs:\n  x:\n  - devices: all\n\tmig-enabled: true", "f:5:1: This is not YAML: * tab *")]
+    [InlineData("version: v1\n#\u0000", "f:2:2: There is a control character here, U+0000: a layout file is text.")]
+    [InlineData("version: v1\r\n  \u001b[0m", "f:2:3: There is a control character here, U+001B: *")]
+    [InlineData("version: \"v1\u007f\"", "f:1:13: There is a control character here, U+007F: *")]
+    [InlineData("# \ufffe", "f:1:3: There is a control character here, U+FFFE: *")]
     public void A_file(string text, string message) => Refused(text, message);
 
     [Theory]
@@ -161,6 +171,16 @@ public class LayoutFileErrorTests
     [Fact]
     public void Nesting_without_end() =>
         Refused("version: " + new string('[', 100_000), "f:1:74: This is nested too deep for a layout file.");
+
+    [Fact]
+    public void Aliases_that_stand_for_more_than_memory_holds()
+    {
+        string text = "version: v1\nx0: &x0 [1, 1, 1, 1, 1, 1, 1, 1, 1]\n";
+        for (int i = 1; i < 40; i++)
+            text += $"x{i}: &x{i} [{string.Join(", ", Enumerable.Repeat($"*x{i - 1}", 9))}]\n";
+
+        Refused(text, "f:7:10: With what '*x4' stands for, this is more than a layout file needs: * values.");
+    }
 
     [Fact]
     public void A_file_that_is_not_text()
