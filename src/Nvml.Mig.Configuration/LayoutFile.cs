@@ -118,7 +118,7 @@ public sealed class LayoutFile
     /// </param>
     /// <exception cref="LayoutFileException">
     /// mig-parted's format cannot express it: a GPU instance without compute instances, compute instances that mig-parted would put into
-    /// GPU instances in another way, or a profile without a name of its form.
+    /// GPU instances in another way if the GPU has room for that, or a profile without a name of its form.
     /// </exception>
     /// <exception cref="ArgumentException">There are no GPUs, or one is inconsistent.</exception>
     public static LayoutFile For(string label, IEnumerable<ResolvedGpu> gpus, LayoutFileFormat format)

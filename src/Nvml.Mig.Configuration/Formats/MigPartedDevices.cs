@@ -63,7 +63,8 @@ internal static partial class MigPartedDevices
 
     /// <summary>
     /// mig-parted creates compute instances large ones first, each in the GPU instance it made last if there is room, else in a new one.
-    /// Such a file means another layout if they stand otherwise.
+    /// Such a file may mean another layout if they stand otherwise: mig-parted goes through other orders only where the GPU has no room
+    /// for the instances of the first (pkg/mig/config), and what room a GPU has is not known here.
     /// </summary>
     private static void CheckDistribution(ProfileName profile, int[][] there, bool hasMore)
     {
@@ -85,7 +86,7 @@ internal static partial class MigPartedDevices
         if (hasMore || !made.Order(StringComparer.Ordinal).SequenceEqual(wanted.Order(StringComparer.Ordinal), StringComparer.Ordinal))
         {
             throw new FormatException(
-                $"the GPU instances {profile} have {string.Join(" and ", wanted)} inside, and for as many compute instances mig-parted makes {string.Join(" and ", made)}.");
+                $"the GPU instances {profile} have {string.Join(" and ", wanted)} inside, and for as many compute instances mig-parted first tries {string.Join(" and ", made)}.");
         }
     }
 

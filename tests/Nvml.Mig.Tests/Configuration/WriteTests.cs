@@ -67,7 +67,8 @@ public class WriteTests
 
     [Theory]
     [InlineData("1g.5gb,3g.20gb:4/none", "'3g.20gb:4/none' has no compute instance, and mig-parted makes no GPU instance without one.")]
-    [InlineData("3g.20gb:0/1c,3g.20gb:4/1c/1c", "the GPU instances 3g.20gb have 1c and 1c/1c inside, and for as many compute instances mig-parted makes 1c/1c/1c.")]
+    [InlineData("3g.20gb:0/1c,3g.20gb:4/1c/1c", "the GPU instances 3g.20gb have 1c and 1c/1c inside, and for as many compute instances mig-parted first tries 1c/1c/1c.")]
+    [InlineData("3g.20gb:0/2c/1c,3g.20gb:4/2c/1c", "the GPU instances 3g.20gb have 2c/1c and 2c/1c inside, and for as many compute instances mig-parted first tries 2c and 2c/1c and 1c.")]
     [InlineData("3g.20gb:0/1c,1c.3g.20gb", "the GPU instances 3g.20gb have 1c inside, *")]
     [InlineData("9:4", "'9' is not a name as 3g.20gb, and mig-parted knows profiles by name only.")]
     [InlineData("3g.20gb/7", "the compute instance '7' of '3g.20gb/7' is not one that its number of slices tells, *")]
