@@ -183,7 +183,7 @@ public class ApplyTests
             NvmlFault.Return("nvmlGpuInstanceCreateComputeInstance", NvmlReturnCode.Timeout),
             NvmlFault.Return("nvmlGpuInstanceCreateComputeInstance", NvmlReturnCode.InUse) with { Nth = 2 });
 
-        GpuApplyResult gpu = machine.Apply("7g.40gb").Gpus[0];
+        GpuApplyResult gpu = machine.Apply("7g.40gb", machine.Options with { Patience = Timeout.InfiniteTimeSpan }).Gpus[0];
 
         gpu.Outcome.Should().Be(ApplyOutcome.Applied);
         gpu.Steps[^1].Should().Match<ApplyStepResult>(s => s.Outcome == ApplyStepOutcome.Done && s.Attempts == 3);
@@ -332,8 +332,8 @@ public class ApplyTests
         const string Destroy = "nvmlComputeInstanceDestroy";
 
         Task<ApplyResult> apply = Task.Run(() => machine.Apply(
-            "19", machine.Options with { Patience = Timeout.InfiniteTimeSpan, Pause = TimeSpan.FromMilliseconds(500) }, null, cancellation.Token));
-        SpinWait.SpinUntil(() => machine.Simulator.GetCallCount(Destroy) > 0);
+            "19", machine.Options with { Patience = TimeSpan.FromMinutes(1), Pause = TimeSpan.FromMilliseconds(500) }, null, cancellation.Token));
+        SpinWait.SpinUntil(() => machine.Simulator.GetCallCount(Destroy) > 0 || apply.IsCompleted);
         await Task.Delay(50);
         held.Dispose(); // another attempt would destroy it
         await cancellation.CancelAsync();
