@@ -115,9 +115,9 @@ public sealed class Fleet
     }
 
     /// <summary>
-    /// Finds places for all of a list of instances, and takes them all or none. As few GPUs are opened as can be: every arrangement is
-    /// looked at, unless that takes more than a second or so. Of more than 256 GPUs only the arrangement is looked at that comes of placing
-    /// one after the other, scarce and large ones first.
+    /// Finds places for all of a list of instances, and takes them all or none. As few GPUs are opened as can be, and on each the most room
+    /// is left: every arrangement is looked at, unless that takes more than a second or so. Of more than 256 GPUs only the arrangement is
+    /// looked at that comes of placing one after the other, scarce and large ones first.
     /// </summary>
     /// <param name="requests">What is wanted.</param>
     /// <param name="placements">Where each goes, in the order of the requests.</param>
@@ -145,8 +145,13 @@ public sealed class Fleet
         placements = found;
         refusal = null;
         int opened = OpenedCount - openedBefore;
-        if (left.Count == 0 && (opened <= 1 || _gpus.Length > FleetSearch.MaxGpus))
+        if (left.Count == 0 && _gpus.Length > FleetSearch.MaxGpus)
             return true;
+        if (left.Count == 0 && opened <= 1)
+        {
+            Rearrange(requests, found);
+            return true;
+        }
 
         foreach (int i in placed)
             Release(found[i]);
@@ -159,13 +164,8 @@ public sealed class Fleet
 
         if (left.Count == 0)
         {
-            foreach (int i in placed)
-            {
-                FleetPlacement place = found[i];
-                FleetClass before = LeaveClass(place.Gpu);
-                Take(place.Gpu, before, before.Geometry.IndexOf(place.Profile), before.Geometry.Memory.ToRun(place.Placement));
-            }
-
+            TakeAgain(found);
+            Rearrange(requests, found);
             return true;
         }
 
@@ -202,6 +202,37 @@ public sealed class Fleet
         .Select(p => (p.Profile.Profile.MaxInstances, -p.Profile.Placements.Select(place => place.Size * 64 / p.Class.Geometry.MemorySliceCount).DefaultIfEmpty().Max()))
         .DefaultIfEmpty()
         .Min();
+
+    /// <summary>
+    /// What was placed one after the other stands where each was best for itself: on each GPU it is placed anew, so that all of it together
+    /// leaves the most room.
+    /// </summary>
+    private void Rearrange(IReadOnlyList<FleetRequest> requests, FleetPlacement[] found)
+    {
+        foreach (int[] together in (int[][])[.. found.Index().GroupBy(f => f.Item.Gpu, f => f.Index).Where(g => g.Count() > 1).Select(g => g.ToArray())])
+        {
+            FleetPlacement[] there = [.. together.Select(i => found[i])];
+            FleetRequest[] wanted = [.. together.Select(i => requests[i])];
+            foreach (FleetPlacement place in there)
+                Release(place);
+            if (new FleetSearch(wanted, [_classOfGpu[there[0].Gpu]]).Find(1) is { } fillings)
+                FillUp(wanted, fillings, there);
+            else
+                TakeAgain(there);
+            foreach ((int index, FleetPlacement place) in together.Zip(there))
+                found[index] = place;
+        }
+    }
+
+    /// <summary>Takes places that were given back.</summary>
+    private void TakeAgain(IEnumerable<FleetPlacement> places)
+    {
+        foreach (FleetPlacement place in places)
+        {
+            FleetClass before = LeaveClass(place.Gpu);
+            Take(place.Gpu, before, before.Geometry.IndexOf(place.Profile), before.Geometry.Memory.ToRun(place.Placement));
+        }
+    }
 
     private void FillUp(IReadOnlyList<FleetRequest> requests, IReadOnlyList<(FleetClass Class, FleetFilling Filling)> fillings, FleetPlacement[] found)
     {

@@ -103,6 +103,42 @@ public class FleetTests
         refused.Should().BeGreaterThan(15);
     }
 
+    /// <summary>Each 1g for itself would take a slice of the half in which three of them leave least; the fourth breaks the other half.</summary>
+    [Fact]
+    public void A_list_spares_the_large_holes_of_the_gpu_that_it_opens()
+    {
+        Fleet fleet = FleetOf("");
+
+        fleet.TryPlaceAll([.. Enumerable.Repeat(new FleetRequest("1g.5gb"), 4)], out IReadOnlyList<FleetPlacement>? places, out _).Should().BeTrue();
+
+        places!.Select(p => p.Placement.Start).Should().BeEquivalentTo([0, 1, 2, 3]);
+        Place(fleet, "3g.20gb").Should().Be("0 at 4:4");
+    }
+
+    /// <summary>Against the planner, which is exact: what stands there is given a start, what comes none.</summary>
+    [Fact]
+    public void A_list_leaves_as_much_room_on_a_gpu_as_a_plan_does()
+    {
+        int several = 0;
+        for (int seed = 0; seed < (LongTests.Wanted ? 10_000 : 500); seed++)
+        {
+            Random random = new(seed);
+            BruteForce force = Force.Value;
+            ulong layout = force.Layouts[random.Next(force.Layouts.Count)] & (ulong)random.NextInt64();
+            string there = string.Join(',', force.SpotsOf(layout).Select(s => $"{s.Profile.Id}:{s.Place.Start}"));
+            int[] wanted = [.. Enumerable.Range(0, random.Next(2, 5)).Select(_ => force.Profiles[random.Next(force.Profiles.Count)].Id)];
+            if (!FleetOf(there).TryPlaceAll([.. wanted.Select(id => new FleetRequest($"{id}"))], out IReadOnlyList<FleetPlacement>? places, out _))
+                continue;
+
+            several++;
+            GpuState state = States.Of(States.A100, there);
+            long left = States.Plan(state, string.Join(',', [there, .. places.Select(p => $"{p.Profile.Id}:{p.Placement.Start}")]).Trim(',')).Room;
+            left.Should().Be(States.Plan(state, string.Join(',', [there, .. wanted.Select(id => $"{id}")]).Trim(',')).Room, $"seed {seed}: {string.Join(',', wanted)} beside {there}");
+        }
+
+        several.Should().BeGreaterThan(50);
+    }
+
     /// <summary>18 small ones and 3 that each GPU has once: the three must not come last.</summary>
     [Fact]
     public void Instances_that_a_gpu_has_only_once_are_not_squeezed_out()
