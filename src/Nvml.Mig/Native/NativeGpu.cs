@@ -158,8 +158,14 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
             count, MaxPlacements, nameof(nvmlDeviceGetGpuInstancePossiblePlacements_v2), "read the placements of a profile on", Description);
         Placement[] placements = new Placement[count];
         for (int i = 0; i < placements.Length; i++)
-            placements[i] = new Placement((int)buffer[i].start, (int)buffer[i].size);
-        Array.Sort(placements, static (a, b) => a.Start.CompareTo(b.Start));
+        {
+            // Known drivers tell them in order; then nothing is moved.
+            int at = i;
+            for (; at > 0 && placements[at - 1].Start > buffer[i].start; at--)
+                placements[at] = placements[at - 1];
+            placements[at] = new Placement((int)buffer[i].start, (int)buffer[i].size);
+        }
+
         return placements;
     }
 
