@@ -4,7 +4,13 @@ namespace Nvml.Mig.Native;
 /// A promise that NVML stays initialised: while one is held, a closed session is not shut down yet. On the stack only, so that none
 /// outlives its call.
 /// </summary>
-internal readonly ref struct Lease(NativeSession session)
+internal readonly ref struct Lease(NativeSession session, ThreadCalls? calls)
 {
-    public void Dispose() => session.DangerousRelease();
+    public void Dispose()
+    {
+        if (calls is not null)
+            session.Leave(calls);
+        else
+            session.DangerousRelease();
+    }
 }

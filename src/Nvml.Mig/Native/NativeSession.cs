@@ -63,21 +63,20 @@ internal sealed unsafe class NativeSession : SafeHandle
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public Lease Lease()
     {
-        bool added = false;
-        try
-        {
-            if (!_closing)
-                DangerousAddRef(ref added);
-        }
-        catch (ObjectDisposedException)
-        {
-            // It was closed between the two lines above.
-        }
+        ThreadCalls calls = ThreadCalls.OfThisThread;
+        if (!calls.TryEnter(this))
+            return LeaseByCount();
+        if (!_closing)
+            return new Lease(this, calls);
+        Leave(calls);
+        throw Closed();
+    }
 
-        return added
-            ? new Lease(this)
-            : throw new ObjectDisposedException(
-                nameof(NvmlSession), "The NVML session was closed. Its GPUs and instances live on; open a new session to use them.");
+    /// <summary>Ends a lease. If the session was to be closed meanwhile, the last one closes it.</summary>
+    public void Leave(ThreadCalls calls)
+    {
+        if (calls.Leave() && _closing)
+            CloseIfIdle();
     }
 
     /// <summary>
@@ -290,13 +289,47 @@ internal sealed unsafe class NativeSession : SafeHandle
     /// <summary>Refuses calls from now on, and shuts NVML down when those under way have ended.</summary>
     protected override void Dispose(bool disposing)
     {
-        bool closes = disposing && !_closing;
+        if (!disposing)
+        {
+            base.Dispose(disposing); // the finalizer's: who is in a call holds the session
+            return;
+        }
+
+        bool closes = !_closing;
         _closing = true;
-        base.Dispose(disposing);
+        Interlocked.MemoryBarrierProcessWide(); // see ThreadCalls
+        CloseIfIdle();
         if (closes)
             Log.SessionClosed(Logger);
     }
 
     /// <summary>May run on the finalizer's thread, so it does nothing but this.</summary>
     protected override bool ReleaseHandle() => nvmlShutdown() == nvmlReturn_t.NVML_SUCCESS;
+
+    /// <summary>A lease in the way that SafeHandle has for it: for a thread that is in a call of another session.</summary>
+    private Lease LeaseByCount()
+    {
+        bool added = false;
+        try
+        {
+            if (!_closing)
+                DangerousAddRef(ref added);
+        }
+        catch (ObjectDisposedException)
+        {
+            // It was closed between the two lines above.
+        }
+
+        return added ? new Lease(this, null) : throw Closed();
+    }
+
+    private void CloseIfIdle()
+    {
+        Interlocked.MemoryBarrier(); // of two that leave at the same time, one at least must see the other out
+        if (!ThreadCalls.IsAnyIn(this))
+            base.Dispose(disposing: true);
+    }
+
+    private static ObjectDisposedException Closed() => new(
+        nameof(NvmlSession), "The NVML session was closed. Its GPUs and instances live on; open a new session to use them.");
 }

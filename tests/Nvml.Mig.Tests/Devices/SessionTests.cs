@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
 
 namespace Nvml.Mig.Tests.Devices;
 
@@ -126,13 +127,13 @@ public class SessionTests
     public void Closing_while_others_call_never_lets_a_call_behind_the_shutdown()
     {
         using NvmlSimulator simulator = NvmlSimulator.Start();
-        for (int round = 0; round < 50; round++)
+        for (int round = 0; round < (LongTests.Wanted ? 20_000 : 200); round++)
         {
             NvmlSession session = NvmlSession.Open(simulator.LibraryPath);
             GpuDevice gpu = session.Devices[0];
             ConcurrentBag<Exception> unexpected = [];
-            using Barrier start = new(3);
-            Thread[] callers = [.. Enumerable.Range(0, 2).Select(_ => new Thread(() =>
+            using Barrier start = new(4);
+            Thread[] callers = [.. Enumerable.Range(0, 3).Select(_ => new Thread(() =>
             {
                 start.SignalAndWait();
                 try
@@ -153,7 +154,7 @@ public class SessionTests
                 caller.Start();
 
             start.SignalAndWait();
-            Thread.SpinWait(round * 100);
+            Thread.SpinWait(round % 50 * 100);
             session.Dispose();
 
             foreach (Thread caller in callers)
@@ -161,6 +162,31 @@ public class SessionTests
             unexpected.Should().BeEmpty();
             simulator.GetCallCount("nvmlShutdown").Should().Be(round + 1);
         }
+    }
+
+    [Fact]
+    public void A_call_of_another_session_within_a_call_keeps_that_one_open_too()
+    {
+        using NvmlSimulator simulator = NvmlSimulator.Start();
+        NvmlSession inner = NvmlSession.Open(simulator.LibraryPath);
+        GpuDevice gpu = inner.Devices[0];
+        CallingLogger logger = new();
+        NvmlSession outer = NvmlSession.Open(simulator.LibraryPath, logger);
+        (MigMode Seen, long Shutdowns)? within = null;
+        logger.OnWarning = () =>
+        {
+            MigMode seen = gpu.GetMigMode();
+            inner.Dispose();
+            outer.Dispose(); // its call, which logs this, is still under way
+            within = (seen, simulator.GetCallCount("nvmlShutdown"));
+        };
+
+        outer.Invoking(s => s.GetDevice("GPU-00000000-0000-0000-0000-000000000000")).Should().Throw<NvmlNotFoundException>();
+
+        within.Should().Be((new MigMode(false, false), 1L));
+        simulator.GetCallCount("nvmlShutdown").Should().Be(2);
+        gpu.Invoking(g => g.GetMigMode()).Should().Throw<ObjectDisposedException>();
+        outer.Invoking(s => s.GetDriverVersion()).Should().Throw<ObjectDisposedException>();
     }
 
     [Fact]
@@ -202,4 +228,16 @@ public class SessionTests
     [Fact]
     public void A_relative_library_path_is_refused() =>
         FluentActions.Invoking(() => NvmlSession.Open("libnvidia-ml.so.1")).Should().Throw<ArgumentException>().WithMessage("*is not absolute*");
+
+    private sealed class CallingLogger : ILogger
+    {
+        public Action OnWarning { get; set; } = () => { };
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => OnWarning();
+    }
 }
