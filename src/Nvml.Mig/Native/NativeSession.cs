@@ -66,7 +66,7 @@ internal sealed unsafe class NativeSession : SafeHandle
         ThreadCalls calls = ThreadCalls.OfThisThread;
         if (!calls.TryEnter(this))
             return LeaseByCount();
-        if (!_closing)
+        if (!_closing || calls.IsNested)
             return new Lease(this, calls);
         Leave(calls);
         throw Closed();
@@ -75,8 +75,8 @@ internal sealed unsafe class NativeSession : SafeHandle
     /// <summary>Ends a lease. If the session was to be closed meanwhile, the last one closes it.</summary>
     public void Leave(ThreadCalls calls)
     {
-        if (calls.Leave() && _closing)
-            CloseIfIdle();
+        if (calls.Leave() && _closing && !IsClosed && IsIdle())
+            base.Dispose(disposing: true);
     }
 
     /// <summary>
@@ -289,16 +289,10 @@ internal sealed unsafe class NativeSession : SafeHandle
     /// <summary>Refuses calls from now on, and shuts NVML down when those under way have ended.</summary>
     protected override void Dispose(bool disposing)
     {
-        if (!disposing)
-        {
-            base.Dispose(disposing); // the finalizer's: who is in a call holds the session
-            return;
-        }
-
-        bool closes = !_closing;
+        bool closes = disposing && !_closing;
         _closing = true;
-        Interlocked.MemoryBarrierProcessWide(); // see ThreadCalls
-        CloseIfIdle();
+        if (IsIdle())
+            base.Dispose(disposing);
         if (closes)
             Log.SessionClosed(Logger);
     }
@@ -323,11 +317,11 @@ internal sealed unsafe class NativeSession : SafeHandle
         return added ? new Lease(this, null) : throw Closed();
     }
 
-    private void CloseIfIdle()
+    /// <summary>Whether no thread is in a call, of a session that closes.</summary>
+    private bool IsIdle()
     {
-        Interlocked.MemoryBarrier(); // of two that leave at the same time, one at least must see the other out
-        if (!ThreadCalls.IsAnyIn(this))
-            base.Dispose(disposing: true);
+        Interlocked.MemoryBarrierProcessWide(); // see ThreadCalls
+        return !ThreadCalls.IsAnyIn(this);
     }
 
     private static ObjectDisposedException Closed() => new(

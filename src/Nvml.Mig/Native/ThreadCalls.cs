@@ -6,15 +6,23 @@ namespace Nvml.Mig.Native;
 /// its own, with plain writes, and who closes a session pays for it.
 /// </summary>
 /// <remarks>
-/// A thread first says that it is in a call, and then looks whether the session is closing. Who closes first says so, then has every
-/// processor that runs a thread of this process execute a barrier (<see cref="Interlocked.MemoryBarrierProcessWide"/>, on Linux membarrier), and
-/// then looks at the threads. So at least one sees the other: the thread finds the session closing, or is found in its call. At the end of a
-/// call it is the same: the thread finds the session closing, and closes it if it was the last, or is found to be out.
+/// <para>
+/// A thread first says that it is in a call, and then looks whether the session is closing. Who would shut down knows that it is closing, has
+/// each thread of this process execute a full fence (<see cref="Interlocked.MemoryBarrierProcessWide"/>, on Linux membarrier), and then looks
+/// at the threads. A thread whose fence came after its word is seen in its call; one whose fence came before it finds the session closing.
+/// </para>
+/// <para>
+/// At the end of a call a thread says that it is out, and then looks whether the session is closing. By the same fence, who looks sees it out,
+/// or it finds the session closing and looks itself. The last one to look sees all others out.
+/// </para>
+/// <para>
+/// That each who looks has all threads fenced, and not only the first, is essential: a thread that leaves can learn that the session is closing
+/// before the fence of the one who closes it. It rests on volatile accesses not being swapped by the compiler.
+/// </para>
 /// </remarks>
 internal sealed class ThreadCalls
 {
-    private static readonly Lock Registering = new();
-    private static readonly List<WeakReference<ThreadCalls>> All = []; // each lives as long as its thread
+    private static WeakReference<ThreadCalls>[] _all = []; // each lives as long as its thread
 
     [ThreadStatic]
     private static ThreadCalls? _ofThisThread;
@@ -24,11 +32,19 @@ internal sealed class ThreadCalls
 
     public static ThreadCalls OfThisThread => _ofThisThread ?? Register();
 
+    /// <summary>Whether the call is within another one of the same session, which keeps it open.</summary>
+    public bool IsNested => _depth > 1;
+
     /// <summary>Whether a thread is in a call of a session.</summary>
     public static bool IsAnyIn(NativeSession session)
     {
-        lock (Registering)
-            return All.Exists(weak => weak.TryGetTarget(out ThreadCalls? thread) && Volatile.Read(ref thread._session) == session);
+        foreach (WeakReference<ThreadCalls> weak in Volatile.Read(ref _all))
+        {
+            if (weak.TryGetTarget(out ThreadCalls? thread) && Volatile.Read(ref thread._session) == session)
+                return true;
+        }
+
+        return false;
     }
 
     /// <summary>False within a call of another session, as a logger's: there is one place for each thread.</summary>
@@ -54,12 +70,10 @@ internal sealed class ThreadCalls
     private static ThreadCalls Register()
     {
         ThreadCalls own = new();
-        lock (Registering)
-        {
-            All.RemoveAll(weak => !weak.TryGetTarget(out _));
-            All.Add(new WeakReference<ThreadCalls>(own));
-        }
-
+        WeakReference<ThreadCalls>[] known;
+        do
+            known = Volatile.Read(ref _all);
+        while (Interlocked.CompareExchange(ref _all, [.. known.Where(weak => weak.TryGetTarget(out _)), new WeakReference<ThreadCalls>(own)], known) != known);
         return _ofThisThread = own;
     }
 }
