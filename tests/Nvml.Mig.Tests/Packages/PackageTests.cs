@@ -148,7 +148,7 @@ public sealed class PackageTests(PackedPackages packages) : IClassFixture<Packed
 
         Run("apply", "-f", "layouts.yaml", "-c", "halves").ExitCode.Should().Be(0);
 
-        Run("export").Out.Trim().Should().Be("0 3g.20gb:0,3g.20gb:4");
+        Run("export").Out.Trim().Should().Be("GPU 0: 3g.20gb:0,3g.20gb:4");
         Run("list", "--json").Out.Should().Contain("MIG-");
 
         Nvmig.Answer Run(params string[] arguments) =>
