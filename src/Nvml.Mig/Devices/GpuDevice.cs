@@ -283,7 +283,8 @@ public sealed partial class GpuDevice
     public IReadOnlyList<GpuInstance> GetGpuInstances()
     {
         List<GpuInstance> instances = [];
-        foreach (GpuInstanceProfile profile in GetGpuInstanceProfiles().Concat(_unlistedProfiles.Values))
+        // By id: a profile that was not listed when it was asked for can be listed by now.
+        foreach (GpuInstanceProfile profile in GetGpuInstanceProfiles().Concat(_unlistedProfiles.Select(p => p.Value)).DistinctBy(p => p.Id))
         {
             // Where its places are known and all of them are taken by those found so far, there can be none of it.
             if (_placements.TryGetValue(profile.Id, out IReadOnlyList<Placement>? places)

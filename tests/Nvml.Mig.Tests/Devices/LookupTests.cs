@@ -112,6 +112,18 @@ public class LookupTests
     }
 
     [Fact]
+    public void An_instance_of_a_profile_that_is_listed_only_later_is_listed_once()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceGetGpuInstanceProfileInfoV", NvmlReturnCode.NotSupported) with { Nth = null });
+        machine.Create("9");
+
+        machine.Simulator.SetFaults();
+
+        machine.Gpu.GetGpuInstances().Should().ContainSingle().Which.Profile.Id.Should().Be(9);
+    }
+
+    [Fact]
     public void Without_attaching_there_are_versions_and_no_gpus()
     {
         using NvmlSimulator simulator = NvmlSimulator.Start("H200");
