@@ -1,5 +1,5 @@
+using Nvml.Mig.Applying;
 using Nvml.Mig.Configuration;
-using Nvml.Mig.Layouts;
 using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli;
@@ -33,11 +33,11 @@ internal static class ExitCodes
     {
         NvmlException e => For(e.Code),
         UsageException or LayoutFileException => Usage,
-        PlanningException { Error: PlanningError.UnreadableWish or PlanningError.InvalidCount } => Usage,
+        PlanningException { Error: PlanningError.UnreadableSpec or PlanningError.InvalidCount } => Usage,
         PlanningException { Error: PlanningError.UnknownInstance } => For(NvmlReturnCode.NotFound),
         PlanningException => For(NvmlReturnCode.InvalidArgument),
-        ApplyRecordException { IsLocked: true } => For(NvmlReturnCode.InUse),
-        ApplyRecordException => For(NvmlReturnCode.OperatingSystem),
+        JournalException { IsLocked: true } => For(NvmlReturnCode.InUse),
+        JournalException => For(NvmlReturnCode.OperatingSystem),
         OperationCanceledException => Cancelled,
         _ => Other,
     };

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Nvml.Mig.Host;
 
 namespace Nvml.Mig.Cli;
 

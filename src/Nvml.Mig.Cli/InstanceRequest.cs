@@ -14,8 +14,8 @@ internal sealed record InstanceRequest(string Profile, int? Start)
         List<InstanceRequest> requests = [];
         foreach (string text in arguments.SelectMany(argument => argument.Split(',')))
         {
-            WishItem item = Parse(text);
-            if (item.Kind != WishKind.Have || item.Shared is not null || item.ComputeInstances is not null)
+            InstanceSpec item = Parse(text);
+            if (item.Kind != InstanceSpecKind.Have || item.Shared is not null || item.ComputeInstances is not null)
                 throw new UsageException($"'{text.Trim()}' is more than GPU instances to create: write PROFILE, PROFILE:START or PROFILE*COUNT.");
             requests.AddRange(Enumerable.Repeat(new InstanceRequest(item.Profile, item.Start), item.Count));
         }
@@ -23,11 +23,11 @@ internal sealed record InstanceRequest(string Profile, int? Start)
         return requests;
     }
 
-    private static WishItem Parse(string text)
+    private static InstanceSpec Parse(string text)
     {
         try
         {
-            return WishItem.Parse(text);
+            return InstanceSpec.Parse(text);
         }
         catch (PlanningException e)
         {

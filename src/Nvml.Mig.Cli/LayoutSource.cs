@@ -1,7 +1,6 @@
 using System.CommandLine;
+using Nvml.Mig.Applying;
 using Nvml.Mig.Configuration;
-using Nvml.Mig.Layouts;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli;
 
@@ -43,7 +42,7 @@ internal static class LayoutSource
             return ReadFile(machine, path, parsed.GetValue(Label));
         if (parsed.GetValue(Label) is not null)
             throw new UsageException("--selected-config is the label of a layout in a file: name the file with --config-file.");
-        Wish wish = Wish.Parse(string.Join(',', words));
+        LayoutSpec wish = LayoutSpec.Parse(string.Join(',', words));
         return ([.. machine.GpusToChange().Select(gpu => new GpuTarget(gpu, wish))], []);
     }
 
@@ -53,7 +52,7 @@ internal static class LayoutSource
         HashSet<int> chosen = [.. machine.Gpus().Select(gpu => gpu.Index)];
         GpuTarget[] targets = [.. resolved.Gpus
             .Where(gpu => chosen.Contains(gpu.Gpu.Index))
-            .Select(gpu => new GpuTarget(machine.Session.Devices[gpu.Gpu.Index], gpu.Wish, gpu.IsMigEnabled))];
+            .Select(gpu => new GpuTarget(machine.Session.Devices[gpu.Gpu.Index], gpu.LayoutSpec, gpu.IsMigEnabled))];
         return targets.Length > 0
             ? (targets, [.. resolved.LeftOut.Where(gpu => chosen.Contains(gpu.Index)).Select(gpu => machine.Session.Devices[gpu.Index])])
             : throw new UsageException("The layout says nothing of the GPUs that -i names.");

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Nvml.Mig.Layouts;
+using Nvml.Mig.Applying;
 using Nvml.Mig.Simulator;
 using Spectre.Console;
 
@@ -13,7 +13,7 @@ internal sealed class Machine : IDisposable
 
     private Machine(NvmlSimulator? simulator, NvmlSession session, string[] names, bool json, string? recordFolder)
     {
-        RecordFolder = recordFolder ?? ApplyOptions.DefaultRecordFolder;
+        JournalFolder = recordFolder ?? ApplyOptions.DefaultJournalFolder;
         _simulator = simulator;
         _names = names;
         Session = session;
@@ -31,7 +31,7 @@ internal sealed class Machine : IDisposable
     public bool NamesGpus => _names.Length > 0;
 
     /// <summary>Where layouts are recorded before they are changed.</summary>
-    public string RecordFolder { get; }
+    public string JournalFolder { get; }
 
     /// <summary>For tables and pictures. JSON goes to standard output directly.</summary>
     public IAnsiConsole Out { get; }
@@ -132,7 +132,7 @@ internal sealed class Machine : IDisposable
                 NvmlSession.Open(simulator?.LibraryPath),
                 names,
                 parsed.GetValue(GlobalOptions.Json),
-                SimulatedMachines.RecordFolderFor(parsed.GetValue(GlobalOptions.Simulate)));
+                SimulatedMachines.JournalFolderFor(parsed.GetValue(GlobalOptions.Simulate)));
         }
         catch
         {

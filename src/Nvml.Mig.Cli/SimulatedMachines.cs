@@ -24,7 +24,7 @@ internal static class SimulatedMachines
     }
 
     /// <summary>Where layouts of a simulated machine are recorded; null if it is a real one.</summary>
-    public static string? RecordFolderFor(string? spec) =>
+    public static string? JournalFolderFor(string? spec) =>
         spec is not null ? FileFor(spec) + RecordSuffix : FileFromEnvironment is { } file ? file + RecordSuffix : null;
 
     /// <summary>Makes a machine new, and forgets what was recorded of it.</summary>

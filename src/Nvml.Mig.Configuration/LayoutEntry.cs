@@ -1,16 +1,14 @@
-using Nvml.Mig.Planning;
-
 namespace Nvml.Mig.Configuration;
 
 /// <summary>One entry of a layout: some GPUs, and what they shall have.</summary>
 public sealed class LayoutEntry
 {
-    internal LayoutEntry(FileLocation? location, IReadOnlyList<GpuSelector>? gpus, IReadOnlyList<GpuSelector> deviceFilter, Wish? wish)
+    internal LayoutEntry(FileLocation? location, IReadOnlyList<GpuSelector>? gpus, IReadOnlyList<GpuSelector> deviceFilter, LayoutSpec? wish)
     {
         Location = location;
         Gpus = gpus;
         DeviceFilter = deviceFilter;
-        Wish = wish;
+        LayoutSpec = wish;
     }
 
     /// <summary>Where it begins in the file; null if it came from no file.</summary>
@@ -23,10 +21,10 @@ public sealed class LayoutEntry
     public IReadOnlyList<GpuSelector> DeviceFilter { get; }
 
     /// <summary>Whether MIG mode shall be enabled.</summary>
-    public bool IsMigEnabled => Wish is not null;
+    public bool IsMigEnabled => LayoutSpec is not null;
 
     /// <summary>The instances, all that there shall be; null if MIG mode shall be disabled.</summary>
-    public Wish? Wish { get; }
+    public LayoutSpec? LayoutSpec { get; }
 
     /// <summary>The GPUs that it is for, in the order given; none if it is for kinds of GPU that are not among them.</summary>
     /// <exception cref="LayoutFileException">A GPU is named that is not there, or not one that the device filter lets through.</exception>

@@ -25,7 +25,7 @@ namespace Nvml.Mig.Configuration;
 /// Counts of 0 count as absent. Where instances go, such a file cannot say; several compute instances of one profile share as few GPU
 /// instances as hold them.
 /// </para>
-/// <para>A file with <c>nvmig: v1</c> is in our own format, where layouts are <see cref="Planning.Wish"/> text:</para>
+/// <para>A file with <c>nvmig: v1</c> is in our own format, where layouts are <see cref="LayoutSpec"/> text:</para>
 /// <code>
 /// nvmig: v1
 /// layouts:
@@ -46,7 +46,7 @@ namespace Nvml.Mig.Configuration;
 /// <code>
 /// NamedLayout layout = LayoutFile.Read("/etc/nvidia-mig-manager/config.yaml").GetLayout("all-balanced");
 /// foreach (ResolvedGpu wanted in layout.Resolve([.. session.Devices.Select(GpuIdentity.From)]).Gpus)
-///     Console.WriteLine($"GPU {wanted.Gpu.Index}: {wanted.Wish?.ToString() ?? "without MIG"}");
+///     Console.WriteLine($"GPU {wanted.Gpu.Index}: {wanted.LayoutSpec?.ToString() ?? "without MIG"}");
 /// </code>
 /// </example>
 public sealed class LayoutFile
@@ -111,7 +111,7 @@ public sealed class LayoutFile
     /// The file for what stands on the GPUs of a machine. GPUs are named by index; those with the same layout share an entry.
     /// </summary>
     /// <param name="label">The label of the one layout in it; mig-parted's own exports have <c>current</c>.</param>
-    /// <param name="gpus">The GPUs: <see cref="Planning.Wish.For"/> gives the wish for what stands on one, placements included.</param>
+    /// <param name="gpus">The GPUs: <see cref="LayoutSpec.For"/> gives the wish for what stands on one, placements included.</param>
     /// <param name="format">
     /// The format. mig-parted's has no placements: they are left out, and mig-parted lets the driver choose. What else it cannot say is
     /// refused.
@@ -125,17 +125,17 @@ public sealed class LayoutFile
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(label);
         ArgumentNullException.ThrowIfNull(gpus);
-        List<(Planning.Wish? Wish, string Key, List<GpuSelector> Gpus)> groups = [];
+        List<(LayoutSpec? LayoutSpec, string Key, List<GpuSelector> Gpus)> groups = [];
         foreach (ResolvedGpu gpu in gpus)
         {
-            if (gpu.IsMigEnabled != gpu.Wish is not null || gpu.Wish is { IsChange: true })
+            if (gpu.IsMigEnabled != gpu.LayoutSpec is not null || gpu.LayoutSpec is { IsChange: true })
                 throw new ArgumentException($"{gpu.Gpu} must have a whole layout with MIG enabled, and none with MIG disabled.", nameof(gpus));
             string key = Key(gpu, format);
             int same = groups.FindIndex(group => group.Key == key);
             if (same < 0)
             {
                 same = groups.Count;
-                groups.Add((gpu.Wish, key, []));
+                groups.Add((gpu.LayoutSpec, key, []));
             }
 
             groups[same].Gpus.Add(GpuSelector.ByIndex(gpu.Gpu.Index));
@@ -143,7 +143,7 @@ public sealed class LayoutFile
 
         if (groups.Count == 0)
             throw new ArgumentException("There are no GPUs to write.", nameof(gpus));
-        return new LayoutFile(format, [new NamedLayout(null, format, label, [.. groups.Select(group => new LayoutEntry(null, group.Gpus, [], group.Wish))])]);
+        return new LayoutFile(format, [new NamedLayout(null, format, label, [.. groups.Select(group => new LayoutEntry(null, group.Gpus, [], group.LayoutSpec))])]);
     }
 
     /// <summary>The layout with a label.</summary>
@@ -165,13 +165,13 @@ public sealed class LayoutFile
     /// <summary>What makes GPUs share an entry. In mig-parted's format that is the numbers of devices, wherever they stand.</summary>
     private static string Key(ResolvedGpu gpu, LayoutFileFormat format)
     {
-        if (gpu.Wish is null)
+        if (gpu.LayoutSpec is null)
             return "disabled";
         if (format == LayoutFileFormat.Nvmig)
-            return gpu.Wish.ToString();
+            return gpu.LayoutSpec.ToString();
         try
         {
-            return string.Join(',', MigPartedDevices.For(gpu.Wish).OrderBy(d => d.Profile, StringComparer.Ordinal));
+            return string.Join(',', MigPartedDevices.For(gpu.LayoutSpec).OrderBy(d => d.Profile, StringComparer.Ordinal));
         }
         catch (FormatException e)
         {

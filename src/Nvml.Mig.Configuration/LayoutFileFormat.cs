@@ -6,6 +6,6 @@ public enum LayoutFileFormat
     /// <summary>The format v1 of NVIDIA's mig-parted: numbers of MIG devices, without placements.</summary>
     MigParted,
 
-    /// <summary>Our own: layouts as <see cref="Planning.Wish"/> text, with placements and compute instances.</summary>
+    /// <summary>Our own: layouts as <see cref="LayoutSpec"/> text, with placements and compute instances.</summary>
     Nvmig,
 }

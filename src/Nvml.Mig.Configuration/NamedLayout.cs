@@ -63,7 +63,7 @@ public sealed class NamedLayout
         return new ResolvedLayout
         {
             Gpus = [.. gpus.Where(gpu => gpu.IsMigCapable && decided.ContainsKey(gpu)).Select(gpu =>
-                new ResolvedGpu(gpu, decided[gpu].IsMigEnabled, decided[gpu].Wish) { Location = decided[gpu].Location })],
+                new ResolvedGpu(gpu, decided[gpu].IsMigEnabled, decided[gpu].LayoutSpec) { Location = decided[gpu].Location })],
             LeftOut = [.. gpus.Where(gpu => !decided.ContainsKey(gpu))],
             NotMigCapable = incapable,
             Unused = unused,

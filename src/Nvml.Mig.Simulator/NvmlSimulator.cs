@@ -31,9 +31,9 @@ public sealed class NvmlSimulator : IDisposable
     /// How long <see cref="Start"/> waits for its turn. Long enough for any test before it, short enough to tell a machine that was
     /// never disposed of from a slow one.
     /// </summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
 
-    private static readonly TimeSpan ShutdownPatience = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan ShutdownTimeout = TimeSpan.FromMilliseconds(500);
 
     private static readonly SemaphoreSlim Turn = new(1, 1);
 
@@ -108,10 +108,10 @@ public sealed class NvmlSimulator : IDisposable
     public static NvmlSimulator Start(string gpus = "A100-SXM4-40GB", string? stateFile = null, SimulatedDriver? driver = null)
     {
         ArgumentNullException.ThrowIfNull(gpus);
-        if (!Turn.Wait(Patience))
+        if (!Turn.Wait(Timeout))
         {
             throw new TimeoutException(
-                $"A simulated machine is running in this process and was not disposed of within {Patience.TotalSeconds} seconds. A process has one at a time.");
+                $"A simulated machine is running in this process and was not disposed of within {Timeout.TotalSeconds} seconds. A process has one at a time.");
         }
 
         try
@@ -371,7 +371,7 @@ public sealed class NvmlSimulator : IDisposable
                 Control("nvmlStubConfigure", (message, size) => StubControls.nvmlStubConfigure(gpus, stateFile, branch, (byte*)message, size));
                 return;
             }
-            catch (InvalidOperationException) when (Stopwatch.GetElapsedTime(started) < ShutdownPatience)
+            catch (InvalidOperationException) when (Stopwatch.GetElapsedTime(started) < ShutdownTimeout)
             {
                 // A session that was closed while another thread called is shut down when that call ends, which may be a moment later.
                 Thread.Sleep(1);

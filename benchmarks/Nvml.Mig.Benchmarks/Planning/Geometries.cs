@@ -1,4 +1,4 @@
-using Nvml.Mig.Layouts;
+using Nvml.Mig.Applying;
 using Nvml.Mig.Planning;
 using Nvml.Mig.Simulator;
 

@@ -6,8 +6,8 @@ namespace Nvml.Mig.Benchmarks.Planning;
 /// <summary>Plans for a GPU of 32 units and 12 profiles, full of instances.</summary>
 public class LargeGpuBenchmarks
 {
-    private readonly Wish _many = Wish.Parse("1g.4gb*5,1g.4gb+me*4,2g.8gb*3,2g.8gb+me*2,4g.16gb,4g.16gb+me");
-    private readonly Wish _few = Wish.Parse("16g.64gb,8g.32gb+me,4g.16gb");
+    private readonly LayoutSpec _many = LayoutSpec.Parse("1g.4gb*5,1g.4gb+me*4,2g.8gb*3,2g.8gb+me*2,4g.16gb,4g.16gb+me");
+    private readonly LayoutSpec _few = LayoutSpec.Parse("16g.64gb,8g.32gb+me,4g.16gb");
     private GpuState _full = null!;
 
     [GlobalSetup]

@@ -6,10 +6,10 @@ namespace Nvml.Mig.Benchmarks.Planning;
 /// <summary>One plan for one GPU, and the question whether there is one.</summary>
 public class PlanBenchmarks
 {
-    private readonly Wish _layout = Wish.Parse("9,14,19*2");
-    private readonly Wish _whole = Wish.Parse("0");
-    private readonly Wish _change = Wish.Parse("+9");
-    private readonly Wish _exchange = Wish.Parse("-GI11,-GI12,+14");
+    private readonly LayoutSpec _layout = LayoutSpec.Parse("9,14,19*2");
+    private readonly LayoutSpec _whole = LayoutSpec.Parse("0");
+    private readonly LayoutSpec _change = LayoutSpec.Parse("+9");
+    private readonly LayoutSpec _exchange = LayoutSpec.Parse("-GI11,-GI12,+14");
     private GpuState _full = null!;
 
     [Params("A100-SXM4-40GB", "H200-SXM")]

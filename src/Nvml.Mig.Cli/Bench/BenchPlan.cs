@@ -1,5 +1,5 @@
 using System.Globalization;
-using Nvml.Mig.Layouts;
+using Nvml.Mig.Applying;
 using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli.Bench;
@@ -55,15 +55,15 @@ internal sealed class BenchPlan
             chosen.Add(profile);
         while (Fits(profiles[^1]))
             chosen.Add(profiles[^1]);
-        return Planner.TryPlan(empty, ToWish(chosen), out GpuPlan? plan, out _)
+        return Planner.TryPlan(empty, ToSpec(chosen), out GpuPlan? plan, out _)
             ? new BenchLayout(kind, NameOf(chosen), [.. plan.Steps.Where(s => s.Action == PlanAction.CreateGpuInstance).Select(s => (s.Profile, s.Placement))])
             : throw new InvalidOperationException($"{NameOf(chosen)} could be planned a moment ago.");
 
-        bool Fits(GpuInstanceProfile more) => Planner.CanPlan(empty, ToWish([.. chosen, more]));
+        bool Fits(GpuInstanceProfile more) => Planner.CanPlan(empty, ToSpec([.. chosen, more]));
     }
 
-    private static Wish ToWish(IEnumerable<GpuInstanceProfile> profiles) =>
-        new(profiles.GroupBy(p => p.Id).Select(same => new WishItem(same.Key.ToString(CultureInfo.InvariantCulture)) { Count = same.Count() }));
+    private static LayoutSpec ToSpec(IEnumerable<GpuInstanceProfile> profiles) =>
+        new(profiles.GroupBy(p => p.Id).Select(same => new InstanceSpec(same.Key.ToString(CultureInfo.InvariantCulture)) { Count = same.Count() }));
 
     private static string NameOf(IEnumerable<GpuInstanceProfile> profiles) =>
         string.Join(',', profiles.GroupBy(p => p.Name, StringComparer.Ordinal).Select(same => same.Count() == 1 ? same.Key : string.Create(CultureInfo.InvariantCulture, $"{same.Key}*{same.Count()}")));

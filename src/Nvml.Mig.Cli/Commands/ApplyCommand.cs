@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Nvml.Mig.Layouts;
+using Nvml.Mig.Applying;
 
 namespace Nvml.Mig.Cli.Commands;
 
@@ -21,7 +21,7 @@ internal static class ApplyCommand
             ApplyRunner.ResetGpu,
             ApplyRunner.AllOrNothing,
             ForceInUse,
-            ApplyRunner.RecordFolder,
+            ApplyRunner.JournalFolder,
             ApplyRunner.Quiesce,
             ApplyRunner.Services,
             ApplyRunner.BeforeStop,

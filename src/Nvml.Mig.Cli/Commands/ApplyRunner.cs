@@ -1,6 +1,7 @@
 using System.CommandLine;
+using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Output;
-using Nvml.Mig.Layouts;
+using Nvml.Mig.Host;
 
 namespace Nvml.Mig.Cli.Commands;
 
@@ -43,9 +44,9 @@ internal static class ApplyRunner
         HelpName = "COMMAND",
     };
 
-    public static readonly Option<string?> RecordFolder = new("--record-folder")
+    public static readonly Option<string?> JournalFolder = new("--record-folder")
     {
-        Description = $"The folder that the layout is recorded in before it is changed; by default {ApplyOptions.DefaultRecordFolder}, for a simulated machine beside its file.",
+        Description = $"The folder that the layout is recorded in before it is changed; by default {ApplyOptions.DefaultJournalFolder}, for a simulated machine beside its file.",
         HelpName = "DIR",
     };
 
@@ -59,7 +60,7 @@ internal static class ApplyRunner
         {
             DryRun = parsed.GetValue(DryRun),
             AllOrNothing = parsed.GetResult(AllOrNothing) is not null && parsed.GetValue(AllOrNothing),
-            RecordFolder = GetRecordFolder(parsed, machine),
+            JournalFolder = GetJournalFolder(parsed, machine),
             ResetGpu = parsed.GetValue(ResetGpu) ? NvidiaSmi.ResetGpuAsync : null,
             Services = ServicesOf(parsed, machine),
             Quiesce = parsed.GetValue(Quiesce),
@@ -69,8 +70,8 @@ internal static class ApplyRunner
         return Report(machine, result, options.DryRun, done);
     }
 
-    public static string GetRecordFolder(ParseResult parsed, Machine machine) =>
-        parsed.GetValue(RecordFolder) is { } folder ? Path.GetFullPath(folder) : machine.RecordFolder;
+    public static string GetJournalFolder(ParseResult parsed, Machine machine) =>
+        parsed.GetValue(JournalFolder) is { } folder ? Path.GetFullPath(folder) : machine.JournalFolder;
 
     /// <summary>Services are the real machine's. Without --quiesce none is stopped, but what an apply that died has stopped is started again.</summary>
     private static GpuServices? ServicesOf(ParseResult parsed, Machine machine)
@@ -83,7 +84,7 @@ internal static class ApplyRunner
             throw new UsageException("--quiesce stops services of the real machine: it does not go with --simulate.");
         return machine.IsSimulated ? null : new GpuServices
         {
-            RecordPath = parsed.GetValue(RecordFolder) is { } folder ? Path.Combine(Path.GetFullPath(folder), "stopped-services") : GpuServices.DefaultRecordPath,
+            JournalPath = parsed.GetValue(JournalFolder) is { } folder ? Path.Combine(Path.GetFullPath(folder), "stopped-services") : GpuServices.DefaultJournalPath,
             Units = units.Length > 0 ? units : null,
             BeforeStop = Hooks(BeforeStop),
             AfterStart = Hooks(AfterStart),

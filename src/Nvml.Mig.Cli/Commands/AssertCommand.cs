@@ -1,6 +1,6 @@
 using System.CommandLine;
+using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Output;
-using Nvml.Mig.Layouts;
 
 namespace Nvml.Mig.Cli.Commands;
 

@@ -1,7 +1,8 @@
 using System.CommandLine;
+using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Bench;
 using Nvml.Mig.Cli.Output;
-using Nvml.Mig.Layouts;
+using Nvml.Mig.Host;
 
 namespace Nvml.Mig.Cli.Commands;
 
@@ -38,7 +39,7 @@ internal static class BenchCommand
             ModeSwitch,
             Yes,
             HostOption.Root,
-            ApplyRunner.RecordFolder,
+            ApplyRunner.JournalFolder,
         };
         command.SetAction(parsed => Machine.Run(parsed, machine => Run(parsed, machine)));
         return command;
@@ -61,9 +62,9 @@ internal static class BenchCommand
             throw new NvmlNotSupportedException(NvmlReturnCode.NotSupported, "", $"MIG mode is disabled on {gpu}: add --mode-switch, or run 'nvmig enable' first. Nothing was changed.");
         ThrowIfHeld(parsed, gpu);
 
-        ApplyOptions options = new() { RecordFolder = ApplyRunner.GetRecordFolder(parsed, machine) };
+        ApplyOptions options = new() { JournalFolder = ApplyRunner.GetJournalFolder(parsed, machine) };
         // Who is asked should know before what is in the way. When the GPU is lent, it is looked at again.
-        ApplyResult check = LayoutApplier.LendAsync(gpu, _ => Task.CompletedTask, options with { DryRun = true }).GetAwaiter().GetResult();
+        ApplyResult check = LayoutApplier.RunExclusivelyAsync(gpu, _ => Task.CompletedTask, options with { DryRun = true }).GetAwaiter().GetResult();
         if (!check.IsSuccess)
             return Report(machine, check, [], repetitions, warmup);
 
@@ -79,7 +80,7 @@ internal static class BenchCommand
             machine,
             gpu,
             BenchRun.CountSteps(plan, switchesMode, repetitions, warmup),
-            (say, progress) => LayoutApplier.LendAsync(gpu, use => Measure(use, say), options, progress, interruption.Token).GetAwaiter().GetResult());
+            (say, progress) => LayoutApplier.RunExclusivelyAsync(gpu, use => Measure(use, say), options, progress, interruption.Token).GetAwaiter().GetResult());
         return Report(machine, result, measured, repetitions, warmup);
 
         Task Measure(CancellationToken cancellationToken, Action<string, TimeSpan?> say)
@@ -111,7 +112,7 @@ internal static class BenchCommand
         if (parsed.GetValue(GlobalOptions.Simulate) is not null && parsed.GetResult(HostOption.Root) is null)
             return;
         int minor = gpu.MinorNumber;
-        GpuHolder[] holders = [.. GpuHolders.Find(HostOption.GetRoot(parsed)).Holders.Where(h => !h.IsSelf && h.Service is null && h.GpuMinors.Contains(minor))];
+        GpuClient[] holders = [.. GpuClients.Find(HostOption.GetRoot(parsed)).Clients.Where(h => !h.IsSelf && h.Service is null && h.GpuMinors.Contains(minor))];
         if (holders.Length > 0)
             throw new NvmlInUseException(NvmlReturnCode.InUse, "", $"{gpu} may be in use: its device file is open in {string.Join(" and ", holders.AsEnumerable())}. Nothing was changed.");
     }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Nvml.Mig.Cli.Output;
+using Nvml.Mig.Host;
 
 namespace Nvml.Mig.Cli.Commands;
 

@@ -1,8 +1,7 @@
 using System.CommandLine;
+using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Output;
 using Nvml.Mig.Configuration;
-using Nvml.Mig.Layouts;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli.Commands;
 
@@ -40,7 +39,7 @@ internal static class ExportCommand
         if (format is null && parsed.GetValue(Label) is not null)
             throw new UsageException("--label is the name of a layout in a file: it goes with --format.");
         IReadOnlyList<GpuDevice> gpus = machine.GpusToChange();
-        (GpuDevice Gpu, MigMode Mode, Wish Layout)[] read = [.. GpuReader.ReadStates(gpus).Zip(gpus, (state, gpu) => (gpu, gpu.GetMigMode(), Wish.For(state)))];
+        (GpuDevice Gpu, MigMode Mode, LayoutSpec Layout)[] read = [.. GpuReader.ReadStates(gpus).Zip(gpus, (state, gpu) => (gpu, gpu.GetMigMode(), LayoutSpec.For(state)))];
         if (format is not null)
         {
             Console.Out.Write(LayoutFile.For(

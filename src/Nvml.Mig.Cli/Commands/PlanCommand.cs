@@ -1,6 +1,6 @@
 using System.CommandLine;
+using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Output;
-using Nvml.Mig.Layouts;
 using Nvml.Mig.Planning;
 using Nvml.Mig.Simulator;
 
@@ -50,7 +50,7 @@ internal static class PlanCommand
 
     private static int Run(ParseResult parsed)
     {
-        Wish wish = Wish.Parse(string.Join(',', parsed.GetRequiredValue(Wishes)));
+        LayoutSpec wish = LayoutSpec.Parse(string.Join(',', parsed.GetRequiredValue(Wishes)));
         string? svg = SvgOption.Get(parsed);
         bool anywhere = parsed.GetValue(Anywhere);
         int[] forced = parsed.GetValue(ForceInUse) ?? [];
@@ -121,29 +121,29 @@ internal static class PlanCommand
     }
 
     /// <summary>What is wished is shared out over the GPUs; each that gets something has a plan of its own.</summary>
-    private static Planned[] PlaceAnywhere(IReadOnlyList<GpuDevice> gpus, IReadOnlyList<GpuState> states, Wish wish)
+    private static Planned[] PlaceAnywhere(IReadOnlyList<GpuDevice> gpus, IReadOnlyList<GpuState> states, LayoutSpec wish)
     {
-        if (wish.Items.FirstOrDefault(i => i.Kind == WishKind.Remove || i.Shared is not null || i.Start is not null) is { } odd)
+        if (wish.Items.FirstOrDefault(i => i.Kind == InstanceSpecKind.Remove || i.Shared is not null || i.Start is not null) is { } odd)
             throw new UsageException($"'{odd}' cannot be placed anywhere: --anywhere takes GPU instances without a place.");
-        WishItem[] wanted = [.. wish.Items.SelectMany(item => Enumerable.Repeat(item with { Count = 1, Kind = WishKind.Add }, item.Count))];
+        InstanceSpec[] wanted = [.. wish.Items.SelectMany(item => Enumerable.Repeat(item with { Count = 1, Kind = InstanceSpecKind.Add }, item.Count))];
         foreach (string profile in wanted.Select(w => w.Profile).Distinct(StringComparer.Ordinal))
             RequireProfile(states, profile);
-        Fleet fleet = new(gpus.Select((gpu, i) => new FleetGpu(gpu.Uuid, states[i], gpu.Name)));
-        FleetRequest[] requests = [.. wanted.Select(w => new FleetRequest(w.Profile))];
-        if (!fleet.TryPlaceAll(requests, out IReadOnlyList<FleetPlacement>? places, out FleetRefusal? refusal))
+        GpuPool fleet = new(gpus.Select((gpu, i) => new PoolGpu(gpu.Uuid, states[i], gpu.Name)));
+        PoolRequest[] requests = [.. wanted.Select(w => new PoolRequest(w.Profile))];
+        if (!fleet.TryPlaceAll(requests, out IReadOnlyList<PoolPlacement>? places, out PoolRefusal? refusal))
             throw NoRoom(fleet, requests, refusal);
 
         return [.. gpus
             .Select((gpu, i) => (Gpu: gpu, State: states[i], Items: wanted.Where((_, w) => places[w].Gpu == i)
                 .Zip(places.Where(p => p.Gpu == i), (item, place) => item with { Start = place.Placement.Start }).ToArray()))
             .Where(g => g.Items.Length > 0)
-            .Select(g => Planned.On(g.Gpu, g.State, new Wish(g.Items), []))];
+            .Select(g => Planned.On(g.Gpu, g.State, new LayoutSpec(g.Items), []))];
     }
 
-    private static NvmlInsufficientResourcesException NoRoom(Fleet fleet, FleetRequest[] requests, FleetRefusal refusal)
+    private static NvmlInsufficientResourcesException NoRoom(GpuPool fleet, PoolRequest[] requests, PoolRefusal refusal)
     {
         string left = string.Join(", ", refusal.Unplaced.GroupBy(r => r.Profile, StringComparer.Ordinal).Select(g => $"{g.Count()} of {requests.Count(r => r.Profile == g.Key)} {g.Key}"));
-        Fleet empty = new(fleet.Gpus.Select(gpu => gpu with { State = GpuState.Empty(gpu.State.Geometry) }));
+        GpuPool empty = new(fleet.Gpus.Select(gpu => gpu with { State = GpuState.Empty(gpu.State.Geometry) }));
         string otherwise = fleet.OpenedCount > 0 && empty.TryPlaceAll(requests, out _, out _) ? " On the same GPUs without instances there is room for all." : "";
         return new NvmlInsufficientResourcesException(
             NvmlReturnCode.InsufficientResources,

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Nvml.Mig.Layouts;
+using Nvml.Mig.Applying;
 
 namespace Nvml.Mig.Cli.Commands;
 
@@ -12,7 +12,7 @@ internal static class RollbackCommand
         {
             ApplyRunner.DryRun,
             ApplyRunner.ResetGpu,
-            ApplyRunner.RecordFolder,
+            ApplyRunner.JournalFolder,
             ApplyRunner.Quiesce,
             ApplyRunner.Services,
             ApplyRunner.BeforeStop,

@@ -1,3 +1,5 @@
+using Nvml.Mig.Host;
+
 namespace Nvml.Mig.Cli.Doctor;
 
 /// <summary>Reads what Linux says of the driver, beside NVML. What cannot be read is a problem to report, not the end.</summary>
@@ -51,12 +53,12 @@ internal static class HostExamination
 
     private static HoldersReport ReadHolders(HostRoot root)
     {
-        GpuHolders holders = GpuHolders.Find(root);
+        GpuClients holders = GpuClients.Find(root);
         MigMinors minors = File.Exists(root.Locate(MigMinors.FilePath)) ? MigMinors.Read(root) : MigMinors.Known;
         return new HoldersReport(
             holders.SeesWholeHost,
             holders.UnreadableProcesses,
-            [.. holders.Holders.Where(h => !h.IsSelf).Select(h => new HolderReport(
+            [.. holders.Clients.Where(h => !h.IsSelf).Select(h => new HolderReport(
                 h.ProcessId, h.Name, h.Command, h.Service, h.SystemdUnit, h.Files, [.. h.CapabilityNumbers.Select(minors.GetName).OfType<string>()]))]);
     }
 }

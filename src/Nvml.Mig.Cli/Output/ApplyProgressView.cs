@@ -1,4 +1,4 @@
-using Nvml.Mig.Layouts;
+using Nvml.Mig.Applying;
 using Spectre.Console;
 
 namespace Nvml.Mig.Cli.Output;

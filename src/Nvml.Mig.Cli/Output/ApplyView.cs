@@ -1,6 +1,6 @@
 using System.Globalization;
-using Nvml.Mig.Layouts;
-using Nvml.Mig.Planning;
+using Nvml.Mig.Applying;
+using Nvml.Mig.Host;
 using Spectre.Console;
 
 namespace Nvml.Mig.Cli.Output;
@@ -85,7 +85,7 @@ internal static class ApplyView
     private static void ShowPlan(IAnsiConsole console, GpuApplyResult gpu)
     {
         if ((gpu.Plan?.State ?? gpu.Refusal?.State) is { } state)
-            PlanView.Show(console, new Planned($"GPU {gpu.Gpu.Index}", gpu.Gpu, gpu.Gpu.Name, gpu.Before?.Mode, state, new Wish(), gpu.Plan, gpu.Refusal), enablesMig: true);
+            PlanView.Show(console, new Planned($"GPU {gpu.Gpu.Index}", gpu.Gpu, gpu.Gpu.Name, gpu.Before?.Mode, state, new LayoutSpec(), gpu.Plan, gpu.Refusal), enablesMig: true);
         else if (gpu.Steps.Count > 0)
             ShowSteps(console, $"GPU {gpu.Gpu.Index}: what would be done", gpu.Steps);
         else

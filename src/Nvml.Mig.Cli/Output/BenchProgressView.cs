@@ -1,5 +1,5 @@
 using System.Globalization;
-using Nvml.Mig.Layouts;
+using Nvml.Mig.Applying;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 

@@ -1,10 +1,11 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Bench;
 using Nvml.Mig.Cli.Doctor;
 using Nvml.Mig.Configuration;
-using Nvml.Mig.Layouts;
+using Nvml.Mig.Host;
 using Nvml.Mig.Planning;
 using Nvml.Mig.Simulator;
 
@@ -112,7 +113,7 @@ internal sealed record PlanEntry(
     string? Uuid,
     string Name,
     MigModeEntry? Mig,
-    string Wish,
+    [property: JsonPropertyName("wish")] string LayoutSpec,
     IReadOnlyList<GpuInstanceEntry> Before,
     IReadOnlyList<GpuInstanceEntry>? After,
     IReadOnlyList<int?>? Kept,
@@ -249,7 +250,7 @@ internal sealed record ErrorEntry(int Code, string Name, string? Function, strin
             UsageException => "Usage",
             LayoutFileException => "LayoutFile",
             PlanningException e2 => e2.Error.ToString(),
-            ApplyRecordException e2 => e2.IsLocked ? "Locked" : "Record",
+            JournalException e2 => e2.IsLocked ? "Locked" : "Record",
             OperationCanceledException => "Cancelled",
             _ => "Unexpected",
         }, null, failure.Message);

@@ -1,5 +1,5 @@
+using Nvml.Mig.Applying;
 using Nvml.Mig.Configuration;
-using Nvml.Mig.Layouts;
 using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli.Output;
@@ -17,7 +17,7 @@ internal static class Failures
             return ExitCodes.For(NvmlReturnCode.OperatingSystem);
         }
 
-        Say(failure is NvmlException or UsageException or PlanningException or LayoutFileException or ApplyRecordException or OperationCanceledException ? failure.Message : $"unexpected, please report: {failure}");
+        Say(failure is NvmlException or UsageException or PlanningException or LayoutFileException or JournalException or OperationCanceledException ? failure.Message : $"unexpected, please report: {failure}");
         if (json)
             Documents.Print(new ErrorDocument(ErrorEntry.From(failure)));
         return ExitCodes.For(failure);

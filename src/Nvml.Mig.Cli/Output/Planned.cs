@@ -3,11 +3,11 @@ using Nvml.Mig.Planning;
 namespace Nvml.Mig.Cli.Output;
 
 /// <summary>A GPU with its plan, or why it has none.</summary>
-internal sealed record Planned(string Title, GpuDevice? Gpu, string Name, MigMode? Mode, GpuState Before, Wish Wish, GpuPlan? Plan, PlanRefusal? Refusal)
+internal sealed record Planned(string Title, GpuDevice? Gpu, string Name, MigMode? Mode, GpuState Before, LayoutSpec LayoutSpec, GpuPlan? Plan, PlanRefusal? Refusal)
 {
     public string Heading => Gpu is { } gpu ? $"GPU {gpu.Index}  {Name}  {gpu.PciBusId}  MIG {Mode}" : Name;
 
-    public static Planned On(GpuDevice gpu, GpuState state, Wish wish, int[] forced)
+    public static Planned On(GpuDevice gpu, GpuState state, LayoutSpec wish, int[] forced)
     {
         try
         {
@@ -20,7 +20,7 @@ internal sealed record Planned(string Title, GpuDevice? Gpu, string Name, MigMod
         }
     }
 
-    public static Planned For(string name, GpuState empty, Wish wish)
+    public static Planned For(string name, GpuState empty, LayoutSpec wish)
     {
         Planner.TryPlan(empty, wish, out GpuPlan? plan, out PlanRefusal? refusal);
         return new Planned(name, null, name, null, empty, wish, plan, refusal);
@@ -34,7 +34,7 @@ internal sealed record Planned(string Title, GpuDevice? Gpu, string Name, MigMod
             Gpu?.Uuid,
             Name,
             Mode is { } mode ? MigModeEntry.From(mode) : null,
-            Wish.ToString(),
+            LayoutSpec.ToString(),
             Entries(Before),
             after is null ? null : Entries(after, Plan!.Steps),
             Plan is null ? null : [.. Plan.Kept.Select(i => i.Id)],

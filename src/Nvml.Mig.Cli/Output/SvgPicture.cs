@@ -282,7 +282,7 @@ internal static class SvgPicture
             GpuState state = new(row.Geometry, row.Instances.Select(i =>
                 new GpuInstanceState(row.Geometry.GetProfile(Id(i.ProfileId)).Profile, new Placement(i.Placement.Start, i.Placement.Size)) { IsInUse = true }));
             return [.. row.Geometry.Profiles
-                .SelectMany(p => p.Placements.Where(at => Planner.CanPlan(state, new Wish(new WishItem(Id(p.Profile.Id)) { Kind = WishKind.Add, Start = at.Start }))))
+                .SelectMany(p => p.Placements.Where(at => Planner.CanPlan(state, new LayoutSpec(new InstanceSpec(Id(p.Profile.Id)) { Kind = InstanceSpecKind.Add, Start = at.Start }))))
                 .SelectMany(place => Enumerable.Range(place.Start, place.Size))];
         }
         catch (PlanningException)

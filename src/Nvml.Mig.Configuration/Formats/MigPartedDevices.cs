@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Configuration.Formats;
 
@@ -9,7 +8,7 @@ internal static partial class MigPartedDevices
 {
     /// <summary>An item of a wish for one key of <c>mig-devices</c>.</summary>
     /// <exception cref="FormatException">mig-parted takes it for no profile, or no GPU can have such a one.</exception>
-    public static WishItem ToItem(string key, int count)
+    public static InstanceSpec ToItem(string key, int count)
     {
         // The grammar of go-nvlib, which mig-parted uses: lower case, no space, attributes after one sign and with commas between.
         if (Profile().Match(key) is not { Success: true } match)
@@ -17,17 +16,17 @@ internal static partial class MigPartedDevices
         string sign = match.Groups["sign"].Value;
         ProfileName name = ProfileName.Parse(match.Groups["size"].Value + (sign.Length == 0 ? "" : sign + match.Groups["attributes"].Value.Replace(",", sign, StringComparison.Ordinal)));
         return name.IsPart
-            ? new WishItem(name.GpuInstance.ToString()) { Shared = Part(name.ComputeSliceCount), Count = count }
-            : new WishItem(name.ToString()) { Count = count };
+            ? new InstanceSpec(name.GpuInstance.ToString()) { Shared = Part(name.ComputeSliceCount), Count = count }
+            : new InstanceSpec(name.ToString()) { Count = count };
     }
 
     /// <summary>The devices for a layout, without its placements.</summary>
     /// <exception cref="FormatException">mig-parted cannot say or do that.</exception>
-    public static IReadOnlyList<(string Profile, int Count)> For(Wish wish)
+    public static IReadOnlyList<(string Profile, int Count)> For(LayoutSpec wish)
     {
         List<(string Profile, int Count)> devices = [];
         List<(ProfileName Profile, int[] Slices)> divided = [];
-        foreach (WishItem item in wish.Items)
+        foreach (InstanceSpec item in wish.Items)
         {
             ProfileName profile = ReadProfile(item.Profile);
             if (item.Shared is not null)
@@ -100,7 +99,7 @@ internal static partial class MigPartedDevices
             : throw new FormatException($"'{text}' is not a name as 3g.20gb, and mig-parted knows profiles by name only.");
 
     /// <summary>The compute slices of "1c", "1c.3g.20gb", or "3g.20gb".</summary>
-    private static int ReadSlices(string text, WishItem item, ProfileName profile)
+    private static int ReadSlices(string text, InstanceSpec item, ProfileName profile)
     {
         if (PlainPart().Match(text) is { Success: true } plain && int.TryParse(plain.Groups["slices"].Value, CultureInfo.InvariantCulture, out int slices) && slices <= profile.GpuSliceCount)
             return slices;

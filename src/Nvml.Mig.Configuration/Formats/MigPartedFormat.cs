@@ -33,9 +33,9 @@ internal static class MigPartedFormat
         YamlNode? instances = entry.Find(InstancesKey);
         if (instances is YamlScalar { IsNull: true } && !isEnabled)
             instances = null;
-        List<WishItem> items = instances is null ? [] : ReadInstances(instances);
+        List<InstanceSpec> items = instances is null ? [] : ReadInstances(instances);
         if (isEnabled)
-            return new LayoutEntry(entry.Location, devices, filter, instances is null ? throw Missing(entry) : new Wish(items));
+            return new LayoutEntry(entry.Location, devices, filter, instances is null ? throw Missing(entry) : new LayoutSpec(items));
         return items.Count == 0
             ? new LayoutEntry(entry.Location, devices, filter, null)
             : throw instances!.Error($"There are '{InstancesKey}' where '{EnabledKey}' is false: there can be none without MIG.");
@@ -85,11 +85,11 @@ internal static class MigPartedFormat
         }
     }
 
-    private static List<WishItem> ReadInstances(YamlNode node)
+    private static List<InstanceSpec> ReadInstances(YamlNode node)
     {
         if (node is not YamlMap map)
             throw node.Error($"'{InstancesKey}' is {node.Describe()}: expected profiles with their numbers, as '1g.5gb: 7', or {{}} for none.");
-        List<WishItem> items = [];
+        List<InstanceSpec> items = [];
         foreach ((YamlScalar key, YamlNode value) in map.Entries)
         {
             int count = Labels.ReadInteger(value, $"The number of '{key.Text}'", "how many, as 7");
@@ -98,8 +98,8 @@ internal static class MigPartedFormat
             try
             {
                 // Read with any number: a profile must be one where it counts for nothing, too.
-                WishItem item = MigPartedDevices.ToItem(key.Text, Math.Max(count, 1));
-                _ = new Wish(item);
+                InstanceSpec item = MigPartedDevices.ToItem(key.Text, Math.Max(count, 1));
+                _ = new LayoutSpec(item);
                 if (count > 0)
                     items.Add(item);
             }
@@ -141,7 +141,7 @@ internal static class MigPartedFormat
         writer.Plain(InstancesKey);
         writer.Map(() =>
         {
-            foreach ((string profile, int count) in entry.Wish is null ? [] : MigPartedDevices.For(entry.Wish))
+            foreach ((string profile, int count) in entry.LayoutSpec is null ? [] : MigPartedDevices.For(entry.LayoutSpec))
             {
                 writer.Plain(profile);
                 writer.Plain(count.ToString(CultureInfo.InvariantCulture));

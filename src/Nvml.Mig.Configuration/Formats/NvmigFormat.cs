@@ -56,13 +56,13 @@ internal static class NvmigFormat
         })];
     }
 
-    private static Wish ReadLayout(YamlNode node)
+    private static LayoutSpec ReadLayout(YamlNode node)
     {
         if (node is not YamlScalar scalar || scalar.IsNull)
             throw node.Error($"'{LayoutKey}' is {node.Describe()}: expected instances, as 3g.20gb:4,1g.5gb*3, or \"\" for none.");
         try
         {
-            Wish wish = Wish.Parse(scalar.Text);
+            LayoutSpec wish = LayoutSpec.Parse(scalar.Text);
             return !wish.IsChange
                 ? wish
                 : throw node.Error($"'{scalar.Text}' is a change, and a file has whole layouts: write all that there shall be, without + and -.");
@@ -80,7 +80,7 @@ internal static class NvmigFormat
             writer.Plain("all");
         else
             writer.List(entry.Gpus, gpu => WriteGpu(writer, gpu), inOneLine: true);
-        if (entry.Wish is null)
+        if (entry.LayoutSpec is null)
         {
             writer.Plain(EnabledKey);
             writer.Plain("false");
@@ -89,7 +89,7 @@ internal static class NvmigFormat
 
         writer.Plain(LayoutKey);
         // In quotes: to YAML 1.1, 9:4 is a number to the base of sixty.
-        writer.Quoted(entry.Wish.ToString());
+        writer.Quoted(entry.LayoutSpec.ToString());
     }
 
     private static void WriteGpu(YamlWriter writer, GpuSelector gpu)

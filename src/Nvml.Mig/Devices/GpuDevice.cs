@@ -268,7 +268,7 @@ public sealed partial class GpuDevice
     {
         TimeSpan wait = patience ?? TimeSpan.FromSeconds(5);
         if (wait < TimeSpan.Zero && wait != Timeout.InfiniteTimeSpan)
-            throw new ArgumentOutOfRangeException(nameof(patience), wait, "Patience is not negative, or Timeout.InfiniteTimeSpan.");
+            throw new ArgumentOutOfRangeException(nameof(patience), wait, "Timeout is not negative, or Timeout.InfiniteTimeSpan.");
         return ScopedGpuInstance.Open(_session, this, profile, placement, wait);
     }
 

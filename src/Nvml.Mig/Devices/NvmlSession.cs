@@ -15,7 +15,7 @@ namespace Nvml.Mig;
 /// process.
 /// </para>
 /// <para>
-/// All members of all types of this library may be called from any thread, but for those of <see cref="Planning.Fleet"/> and the events of a
+/// All members of all types of this library may be called from any thread, but for those of <see cref="Planning.GpuPool"/> and the events of a
 /// <see cref="GpuEventWatcher"/>, which are for one at a time. Disposing while another thread calls is safe: calls under way complete, later
 /// ones throw <see cref="ObjectDisposedException"/> and reach no driver. What was read before and is remembered can still be read.
 /// </para>

@@ -32,8 +32,8 @@ namespace Nvml.Mig;
 /// </example>
 public sealed class ScopedGpuInstance : IAsyncDisposable, IDisposable
 {
-    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromMilliseconds(500);
 
     private readonly NativeSession _session;
     private readonly TimeSpan _patience;
@@ -117,7 +117,7 @@ public sealed class ScopedGpuInstance : IAsyncDisposable, IDisposable
     private async Task Release(Func<TimeSpan, Task> wait)
     {
         long started = Stopwatch.GetTimestamp();
-        TimeSpan pause = FirstPause;
+        TimeSpan pause = FirstDelay;
         while (true)
         {
             try
@@ -133,7 +133,7 @@ public sealed class ScopedGpuInstance : IAsyncDisposable, IDisposable
             catch (NvmlException e) when (e.IsTransient && (_patience == Timeout.InfiniteTimeSpan || Stopwatch.GetElapsedTime(started) < _patience))
             {
                 await wait(pause).ConfigureAwait(false);
-                pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+                pause = pause * 2 < MaxRetryDelay ? pause * 2 : MaxRetryDelay;
             }
             catch (NvmlException e)
             {

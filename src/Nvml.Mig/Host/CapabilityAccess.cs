@@ -1,4 +1,4 @@
-namespace Nvml.Mig;
+namespace Nvml.Mig.Host;
 
 /// <summary>Whether this process may use one of MIG's capabilities.</summary>
 public enum CapabilityAccess

@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
-namespace Nvml.Mig;
+namespace Nvml.Mig.Host;
 
 /// <summary>
 /// Specifications of the Container Device Interface (CDI): a file that tells container runtimes (podman, containerd, CRI-O, Docker) what

@@ -2,7 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text;
 
-namespace Nvml.Mig;
+namespace Nvml.Mig.Host;
 
 /// <summary>
 /// The services of a machine that hold GPUs: stops them where they are in the way, as on Ampere for a change of the MIG mode, and starts
@@ -37,7 +37,7 @@ namespace Nvml.Mig;
 public sealed class GpuServices
 {
     /// <summary>Where it is recorded by default what must be started again. It goes with a reboot, as what it is about.</summary>
-    public const string DefaultRecordPath = "/run/nvmig/stopped-services";
+    public const string DefaultJournalPath = "/run/nvmig/stopped-services";
 
     private const string RecordHeading = "nvmig stopped services v1";
     private const string ServiceSuffix = ".service";
@@ -45,8 +45,8 @@ public sealed class GpuServices
     /// <summary>systemd itself gives a service 90 seconds to stop before it is killed.</summary>
     internal static readonly TimeSpan DefaultTimeout = TimeSpan.FromMinutes(2);
 
-    /// <summary>What <see cref="GpuHolder.Service"/> calls the services that are known here.</summary>
-    private static readonly string[] KnownHolders = ["nvsm", "dcgm", "dcgm-exporter", "nvidia-persistenced"];
+    /// <summary>What <see cref="GpuClient.Service"/> calls the services that are known here.</summary>
+    private static readonly string[] KnownClients = ["nvsm", "dcgm", "dcgm-exporter", "nvidia-persistenced"];
 
     private readonly SemaphoreSlim _turn = new(1);
     private ServiceReport? _stopped;
@@ -61,7 +61,7 @@ public sealed class GpuServices
     public IReadOnlyList<string>? Units { get; init; }
 
     /// <summary>Where it is recorded what must be started again: a file of this user's alone.</summary>
-    public string RecordPath { get; init; } = DefaultRecordPath;
+    public string JournalPath { get; init; } = DefaultJournalPath;
 
     /// <summary>How long each call of systemctl may take; by default 2 minutes. The service manager goes on by itself after that.</summary>
     public TimeSpan Timeout { get; init; } = DefaultTimeout;
@@ -188,7 +188,7 @@ public sealed class GpuServices
         {
             if (await RunAsync(ServiceAction.Start, "start", unit, cancellationToken).ConfigureAwait(false) is { } failure)
             {
-                failures.Add(failure with { Message = $"{failure.Message} It stays recorded in {RecordPath}, to be tried again." });
+                failures.Add(failure with { Message = $"{failure.Message} It stays recorded in {JournalPath}, to be tried again." });
                 continue;
             }
 
@@ -204,7 +204,7 @@ public sealed class GpuServices
         }
 
         if (remaining.Count == 0)
-            Forget(() => File.Delete(RecordPath));
+            Forget(() => File.Delete(JournalPath));
         return before with { Started = started, StillStopped = remaining, Failures = failures };
 
         // That a record cannot be changed keeps no service from being started: to start what runs does nothing.
@@ -217,7 +217,7 @@ public sealed class GpuServices
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 failures.RemoveAll(failure => failure is { Action: ServiceAction.Record });
-                failures.Add(new ServiceFailure(ServiceAction.Record, null, null, $"{RecordPath} still names services that run again: {e.Message} Delete it."));
+                failures.Add(new ServiceFailure(ServiceAction.Record, null, null, $"{JournalPath} still names services that run again: {e.Message} Delete it."));
             }
         }
     }
@@ -225,7 +225,7 @@ public sealed class GpuServices
     /// <summary>The units that run, in the order to stop them, by the one name that each has.</summary>
     private async Task<string[]> FindRunningAsync(CancellationToken cancellationToken)
     {
-        Dictionary<string, int[]> holders = Units is null ? FindHolders() : [];
+        Dictionary<string, int[]> holders = Units is null ? FindClients() : [];
         List<UnitState> units = await QueryAsync([.. holders.Keys, .. Units ?? DefaultUnits], cancellationToken).ConfigureAwait(false);
         // A unit that a known service merely runs in can be anything, a job scheduler with all its jobs too: it must be the unit's own.
         return [.. units.Where(u => u.IsRunning && (!holders.TryGetValue(u.Id, out int[]? processes) || processes.Contains(u.MainProcess))).Select(u => u.Id)];
@@ -253,9 +253,9 @@ public sealed class GpuServices
     }
 
     /// <summary>Units of other names that known services run in, with the processes that hold GPUs.</summary>
-    private Dictionary<string, int[]> FindHolders() =>
-        GpuHolders.Find(Root).Holders
-            .Where(holder => KnownHolders.Contains(holder.Service, StringComparer.Ordinal) && holder.SystemdUnit?.EndsWith(ServiceSuffix, StringComparison.Ordinal) == true)
+    private Dictionary<string, int[]> FindClients() =>
+        GpuClients.Find(Root).Clients
+            .Where(holder => KnownClients.Contains(holder.Service, StringComparer.Ordinal) && holder.SystemdUnit?.EndsWith(ServiceSuffix, StringComparison.Ordinal) == true)
             .Where(holder => !DefaultUnits.Contains(holder.SystemdUnit!, StringComparer.Ordinal))
             .GroupBy(holder => holder.SystemdUnit!, holder => holder.ProcessId, StringComparer.Ordinal)
             .ToDictionary(unit => unit.Key, unit => unit.ToArray(), StringComparer.Ordinal);
@@ -295,7 +295,7 @@ public sealed class GpuServices
         string[] lines;
         try
         {
-            lines = File.ReadAllLines(RecordPath);
+            lines = File.ReadAllLines(JournalPath);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -304,11 +304,11 @@ public sealed class GpuServices
 
         return lines is [RecordHeading, .. string[] units] && Array.TrueForAll(units, unit => unit.Length > 0)
             ? units
-            : throw new InvalidDataException($"{RecordPath} is not a record of services that were stopped: it is left alone. Start what must run, and delete it.");
+            : throw new InvalidDataException($"{JournalPath} is not a record of services that were stopped: it is left alone. Start what must run, and delete it.");
     }
 
     private void WriteRecord(IEnumerable<string> units) =>
-        PrivateFile.Write(RecordPath, Encoding.UTF8.GetBytes(string.Join('\n', [RecordHeading, .. units]) + "\n"));
+        PrivateFile.Write(JournalPath, Encoding.UTF8.GetBytes(string.Join('\n', [RecordHeading, .. units]) + "\n"));
 
     /// <summary>A unit as systemd has it; a service has a main process, or 0.</summary>
     private readonly record struct UnitState(string Id, bool IsRunning, int MainProcess);

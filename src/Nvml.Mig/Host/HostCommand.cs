@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 
-namespace Nvml.Mig;
+namespace Nvml.Mig.Host;
 
 /// <summary>Runs programs of the host.</summary>
 internal static class HostCommand

@@ -1,4 +1,4 @@
-namespace Nvml.Mig;
+namespace Nvml.Mig.Host;
 
 /// <summary>A file of the host, or a device node.</summary>
 /// <param name="Path">The path on the host, such as <c>/dev/nvidia0</c>, whatever <see cref="HostRoot"/> it was looked for under.</param>

@@ -1,4 +1,4 @@
-namespace Nvml.Mig;
+namespace Nvml.Mig.Host;
 
 /// <summary>
 /// Where the file system of the host begins: <c>/</c> on the host itself, which is the default, and a folder such as <c>/host</c> for

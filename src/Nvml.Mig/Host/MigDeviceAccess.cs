@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Nvml.Mig;
+namespace Nvml.Mig.Host;
 
 /// <summary>
 /// What a program or a container needs to use a MIG device: device nodes, capabilities, and the name to ask for it by.

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Nvml.Mig;
+namespace Nvml.Mig.Host;
 
 /// <summary>
 /// The numbers of MIG's capabilities: <c>/dev/nvidia-caps/nvidia-capN</c> is the device node whose access rights decide who may change

@@ -1,4 +1,4 @@
-namespace Nvml.Mig;
+namespace Nvml.Mig.Host;
 
 /// <summary>The driver's file of MIG's device numbers is not of the form that is known.</summary>
 public sealed class MigMinorsFormatException : FormatException

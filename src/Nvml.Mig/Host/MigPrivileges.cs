@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Nvml.Mig;
+namespace Nvml.Mig.Host;
 
 /// <summary>What this process may do to MIG, and why. Found out without changing anything.</summary>
 /// <remarks>

@@ -1,6 +1,6 @@
 using Nvml.Mig.Interop;
 
-namespace Nvml.Mig;
+namespace Nvml.Mig.Host;
 
 /// <summary>A file of this user's alone, which is there whole or not at all, whenever the process dies.</summary>
 internal static class PrivateFile

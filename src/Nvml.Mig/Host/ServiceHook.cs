@@ -1,4 +1,4 @@
-namespace Nvml.Mig;
+namespace Nvml.Mig.Host;
 
 /// <summary>Something of the caller's that is done before services are stopped, or after they were started again.</summary>
 /// <param name="Name">What reports call it.</param>

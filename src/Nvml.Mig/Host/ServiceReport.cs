@@ -1,4 +1,4 @@
-namespace Nvml.Mig;
+namespace Nvml.Mig.Host;
 
 /// <summary>What <see cref="GpuServices"/> tried to do.</summary>
 public enum ServiceAction

@@ -13,11 +13,11 @@ internal readonly unsafe struct NativeComputeInstance(NativeGpuInstance gpuInsta
     /// <summary>What the handle leads to now; null if that is nothing.</summary>
     public InstanceInfo? TryGetInfo()
     {
-        using Lease lease = Session.Lease();
-        return TryGetInfoLeased();
+        using CallScope lease = Session.CallScope();
+        return TryGetInfoInScope();
     }
 
-    private InstanceInfo? TryGetInfoLeased()
+    private InstanceInfo? TryGetInfoInScope()
     {
         nvmlReturn_t result = GetInfo(out InstanceInfo info);
         if (result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND)
@@ -32,7 +32,7 @@ internal readonly unsafe struct NativeComputeInstance(NativeGpuInstance gpuInsta
     /// </summary>
     public NativeMigDevice? TryGetMigDevice()
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         nvmlComputeInstanceInfo_t native = default;
         uint isMigDevice;
         return nvmlComputeInstanceGetInfo_v2(handle, &native) == NVML_SUCCESS
@@ -58,10 +58,10 @@ internal readonly unsafe struct NativeComputeInstance(NativeGpuInstance gpuInsta
     /// </summary>
     public void Destroy(ComputeInstance instance, InstanceInfo expected, Func<ComputeInstance, string?> whoUsesIt)
     {
-        using Lease lease = Session.Lease();
-        if (gpuInstance.TryGetInfoLeased() != instance.GpuInstance.Info)
+        using CallScope lease = Session.CallScope();
+        if (gpuInstance.TryGetInfoInScope() != instance.GpuInstance.Info)
             throw GpuDevice.Gone(nameof(nvmlComputeInstanceDestroy), instance.GpuInstance.ToString());
-        if (TryGetInfoLeased() != expected)
+        if (TryGetInfoInScope() != expected)
             throw GpuDevice.Gone(nameof(nvmlComputeInstanceDestroy), instance.ToString());
         bool logged = Session.LogsChanges;
         long started = logged ? Stopwatch.GetTimestamp() : 0;

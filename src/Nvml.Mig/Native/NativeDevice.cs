@@ -34,7 +34,7 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
 
     public GpuMemory GetMemory()
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         if (Session.Library.Has(nameof(nvmlDeviceGetMemoryInfo_v2)))
         {
             nvmlMemory_v2_t memory = new() { version = nvmlMemory_v2_t.Version };
@@ -50,7 +50,7 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
 
     public Bar1Memory GetBar1Memory()
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         Require(nameof(nvmlDeviceGetBAR1MemoryInfo), "read the BAR1 memory");
         nvmlBAR1Memory_t memory;
         Check(nvmlDeviceGetBAR1MemoryInfo(Handle, &memory), nameof(nvmlDeviceGetBAR1MemoryInfo), "read the BAR1 memory");
@@ -59,7 +59,7 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
 
     public long GetTotalEccErrors(uint errorType, uint counterType)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         Require(nameof(nvmlDeviceGetTotalEccErrors), "read the ECC errors");
         ulong count;
         Check(
@@ -69,7 +69,7 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
 
     public long GetMemoryErrors(uint errorType, uint counterType, uint location)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         Require(nameof(nvmlDeviceGetMemoryErrorCounter), "read the ECC errors of a memory");
         ulong count;
         Check(
@@ -82,7 +82,7 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
     /// <summary>The processes of all three lists, each process on an instance once.</summary>
     public GpuProcess[] GetProcesses()
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         Dictionary<(uint Pid, uint GpuInstance, uint ComputeInstance), (GpuProcessKinds Kinds, ulong Memory)> found = [];
         // Version 3 has the same struct as version 2, which drivers of the R470 branch have; but for some that have it longer.
         if (Session.Library.Has(nameof(nvmlDeviceGetComputeRunningProcesses_v3)) && !Session.HasLongProcessInfo)
@@ -132,7 +132,7 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
     /// <summary>Calls one of the many functions that answer with a number.</summary>
     protected uint ReadNumber(delegate*<nvmlDevice_t, uint*, nvmlReturn_t> read, string function, string act)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         Require(function, act);
         uint number;
         Check(read(Handle, &number), function, act);
@@ -142,7 +142,7 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
     /// <summary>Calls one of the functions that answer with text, which has room for <paramref name="size"/> bytes.</summary>
     protected string ReadText(delegate*<nvmlDevice_t, byte*, uint, nvmlReturn_t> read, int size, string function, string act)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         Require(function, act);
         byte* text = stackalloc byte[size];
         Check(read(Handle, text, (uint)size), function, act);

@@ -14,7 +14,7 @@ internal sealed unsafe class NativeEventSet : OwnedHandle
 
     public static NativeEventSet Create(NativeSession session)
     {
-        using Lease lease = session.Lease();
+        using CallScope lease = session.CallScope();
         foreach (string function in (string[])[nameof(nvmlEventSetCreate), nameof(nvmlDeviceRegisterEvents), nameof(nvmlEventSetWait_v2), nameof(nvmlEventSetFree)])
             session.Require(function, "watch events of", "GPUs");
         nvmlEventSet_t set;
@@ -24,7 +24,7 @@ internal sealed unsafe class NativeEventSet : OwnedHandle
 
     public void Register(NativeGpu gpu, ulong types)
     {
-        using Lease lease = _session.Lease();
+        using CallScope lease = _session.CallScope();
         _session.Check(
             nvmlDeviceRegisterEvents(gpu.Handle, types, new nvmlEventSet_t(handle)),
             nameof(nvmlDeviceRegisterEvents),
@@ -36,7 +36,7 @@ internal sealed unsafe class NativeEventSet : OwnedHandle
     /// <returns>SUCCESS, TIMEOUT, or GPU_IS_LOST, for which NVML does not say which GPU.</returns>
     public nvmlReturn_t Wait(uint milliseconds, out nvmlEventData_t data)
     {
-        using Lease lease = _session.Lease();
+        using CallScope lease = _session.CallScope();
         bool added = false;
         DangerousAddRef(ref added);
         try

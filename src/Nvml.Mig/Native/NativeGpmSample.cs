@@ -28,7 +28,7 @@ internal sealed unsafe class NativeGpmSample : OwnedHandle
     /// <summary>The metrics of the time from <paramref name="earlier"/> to this sample, <paramref name="of"/> something.</summary>
     public GpmMetricValue[] GetMetrics(NativeGpmSample earlier, ReadOnlySpan<GpmMetric> metrics, string of)
     {
-        using Lease lease = _session.Lease();
+        using CallScope lease = _session.CallScope();
         _session.Require(nameof(nvmlGpmMetricsGet), "compute GPM metrics of", of);
         using Reference self = new(this);
         using Reference other = new(earlier);

@@ -10,7 +10,7 @@ internal sealed unsafe partial class NativeGpu
     /// <summary><paramref name="profile"/> is one with several placements; null if the GPU has none.</summary>
     public DriverProbe ProbeDriver(GpuInstanceProfile? profile)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         List<StructVersionSupport> versions = [];
         List<DriverQuirk> quirks = [];
         ProbeGeneralStructs(versions);

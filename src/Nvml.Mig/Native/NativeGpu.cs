@@ -37,7 +37,7 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
 
     public PciIdentity GetPci()
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         nvmlPciInfo_t pci;
         Check(nvmlDeviceGetPciInfo_v3(Handle, &pci), nameof(nvmlDeviceGetPciInfo_v3), "read the PCI ids");
         return new PciIdentity(NativeText.Read(pci.busId, NVML_DEVICE_PCI_BUS_ID_BUFFER_SIZE), pci.pciDeviceId, pci.pciSubSystemId);
@@ -46,7 +46,7 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
     /// <summary>Null if the GPU has no MIG mode at all.</summary>
     public MigMode? GetMigMode()
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         uint current;
         uint pending;
         nvmlReturn_t result = nvmlDeviceGetMigMode(Handle, &current, &pending);
@@ -59,7 +59,7 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
 
     public MigModeChange SetMigMode(bool enabled)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         long started = Stopwatch.GetTimestamp();
         nvmlReturn_t activation = NVML_SUCCESS;
         nvmlReturn_t result = nvmlDeviceSetMigMode(Handle, enabled ? NVML_DEVICE_MIG_ENABLE : NVML_DEVICE_MIG_DISABLE, &activation);
@@ -82,7 +82,7 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
     /// <summary>The profile with a number; null, and <paramref name="end"/> true behind the last number that the driver knows.</summary>
     public GpuInstanceProfile? GetGpuInstanceProfile(uint number, out bool end)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         nvmlGpuInstanceProfileInfo_v2_t info = default;
         nvmlReturn_t result = NVML_SUCCESS;
         string function = nameof(nvmlDeviceGetGpuInstanceProfileInfoV);
@@ -132,7 +132,7 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
     /// <summary>The profile with an id; null if there is none. Its number is not told.</summary>
     public GpuInstanceProfile? GetGpuInstanceProfileById(int id)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         if (!Session.Library.Has(nameof(nvmlDeviceGetGpuInstanceProfileInfoByIdV)))
             return null;
         nvmlGpuInstanceProfileInfo_v2_t info = new() { version = nvmlGpuInstanceProfileInfo_v2_t.Version };
@@ -148,7 +148,7 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
     [SkipLocalsInit] // the buffer is for any GPU; most use a fiftieth of it
     public Placement[] GetPossiblePlacements(GpuInstanceProfile profile)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         nvmlGpuInstancePlacement_t* buffer = stackalloc nvmlGpuInstancePlacement_t[MaxPlacements];
         uint count = MaxPlacements;
         nvmlReturn_t result = nvmlDeviceGetGpuInstancePossiblePlacements_v2(Handle, (uint)profile.Id, buffer, &count);
@@ -171,7 +171,7 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
 
     public int GetRemainingCapacity(GpuInstanceProfile profile)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         uint count;
         nvmlReturn_t result = nvmlDeviceGetGpuInstanceRemainingCapacity(Handle, (uint)profile.Id, &count);
         if (result != NVML_SUCCESS)
@@ -188,7 +188,7 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
         Func<GpuDevice, string?> whoUsesIt,
         out InstanceInfo created)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         bool logged = Session.LogsChanges;
         long started = logged ? Stopwatch.GetTimestamp() : 0;
         nvmlGpuInstance_t handle;
@@ -239,7 +239,7 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
 
     public NativeGpuInstance[] GetGpuInstances(GpuInstanceProfile profile)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         nvmlGpuInstance_t* buffer = stackalloc nvmlGpuInstance_t[MaxInstances];
         uint count = MaxInstances;
         nvmlReturn_t result = nvmlDeviceGetGpuInstances(Handle, (uint)profile.Id, buffer, &count);
@@ -254,7 +254,7 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
 
     public NativeGpuInstance GetGpuInstanceById(int id)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         nvmlGpuInstance_t handle;
         nvmlReturn_t result = nvmlDeviceGetGpuInstanceById(Handle, (uint)id, &handle);
         if (result != NVML_SUCCESS)
@@ -264,7 +264,7 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
 
     public uint GetMaxMigDeviceCount()
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         uint count;
         nvmlReturn_t result = nvmlDeviceGetMaxMigDeviceCount(Handle, &count);
         if (result != NVML_SUCCESS)
@@ -275,7 +275,7 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
     /// <summary>Null where there is no MIG device with that index, or not any more.</summary>
     public NativeMigDevice? GetMigDevice(uint index)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         nvmlDevice_t handle;
         nvmlReturn_t result = nvmlDeviceGetMigDeviceHandleByIndex(Handle, index, &handle);
         if (result is NVML_ERROR_NOT_FOUND or NVML_ERROR_INVALID_ARGUMENT)
@@ -308,7 +308,7 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
 
     private string ReadUuid(string provisionalName)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         byte* uuid = stackalloc byte[NVML_DEVICE_UUID_V2_BUFFER_SIZE];
         Session.Check(
             nvmlDeviceGetUUID(Handle, uuid, NVML_DEVICE_UUID_V2_BUFFER_SIZE), nameof(nvmlDeviceGetUUID), "read the UUID of", provisionalName);

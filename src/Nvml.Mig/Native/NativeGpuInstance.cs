@@ -26,12 +26,12 @@ internal readonly unsafe struct NativeGpuInstance(NativeGpu device, nvmlGpuInsta
     /// <summary>What the handle leads to now; null if that is nothing.</summary>
     public InstanceInfo? TryGetInfo()
     {
-        using Lease lease = Session.Lease();
-        return TryGetInfoLeased();
+        using CallScope lease = Session.CallScope();
+        return TryGetInfoInScope();
     }
 
     /// <summary>The same, for callers that hold a lease.</summary>
-    public InstanceInfo? TryGetInfoLeased()
+    public InstanceInfo? TryGetInfoInScope()
     {
         nvmlReturn_t result = GetInfo(out InstanceInfo info);
         if (result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND)
@@ -56,8 +56,8 @@ internal readonly unsafe struct NativeGpuInstance(NativeGpu device, nvmlGpuInsta
     /// </summary>
     public void Destroy(GpuInstance instance, InstanceInfo expected, Func<GpuInstance, (string? Why, bool IsTransient)> whyInUse)
     {
-        using Lease lease = Session.Lease();
-        if (TryGetInfoLeased() != expected)
+        using CallScope lease = Session.CallScope();
+        if (TryGetInfoInScope() != expected)
             throw GpuDevice.Gone(nameof(nvmlGpuInstanceDestroy), instance.ToString());
         bool logged = Session.LogsChanges;
         long started = logged ? Stopwatch.GetTimestamp() : 0;
@@ -78,7 +78,7 @@ internal readonly unsafe struct NativeGpuInstance(NativeGpu device, nvmlGpuInsta
     /// </summary>
     public ComputeInstanceProfile? GetComputeInstanceProfile(uint number, GpuInstanceProfile own, int id, out bool end)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         nvmlComputeInstanceProfileInfo_v2_t info = default;
         nvmlReturn_t result = NVML_SUCCESS;
         string function = nameof(nvmlGpuInstanceGetComputeInstanceProfileInfoV);
@@ -138,7 +138,7 @@ internal readonly unsafe struct NativeGpuInstance(NativeGpu device, nvmlGpuInsta
     /// <summary>Version 3 of the profile's information; 0 on drivers that do not have it.</summary>
     public uint GetCapabilities(ComputeInstanceProfile profile, int id)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         if (!Session.Library.Has(nameof(nvmlGpuInstanceGetComputeInstanceProfileInfoV)))
             return 0;
         nvmlComputeInstanceProfileInfo_v3_t info = new() { version = nvmlComputeInstanceProfileInfo_v3_t.Version };
@@ -158,7 +158,7 @@ internal readonly unsafe struct NativeGpuInstance(NativeGpu device, nvmlGpuInsta
 
     public NativeComputeInstance GetComputeInstanceById(int computeInstance, int id)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         nvmlComputeInstance_t found;
         nvmlReturn_t result = nvmlGpuInstanceGetComputeInstanceById(handle, (uint)computeInstance, &found);
         if (result != NVML_SUCCESS)
@@ -172,7 +172,7 @@ internal readonly unsafe struct NativeGpuInstance(NativeGpu device, nvmlGpuInsta
 
     public Placement[] GetPossiblePlacements(ComputeInstanceProfile profile, int id)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         Session.Require(
             nameof(nvmlGpuInstanceGetComputeInstancePossiblePlacements), "read compute instance placements on", device.Description);
         nvmlComputeInstancePlacement_t* buffer = stackalloc nvmlComputeInstancePlacement_t[MaxPlacements];
@@ -196,7 +196,7 @@ internal readonly unsafe struct NativeGpuInstance(NativeGpu device, nvmlGpuInsta
 
     public int GetRemainingCapacity(ComputeInstanceProfile profile, int id)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         uint count;
         nvmlReturn_t result = nvmlGpuInstanceGetComputeInstanceRemainingCapacity(handle, (uint)profile.Id, &count);
         if (result != NVML_SUCCESS)
@@ -212,7 +212,7 @@ internal readonly unsafe struct NativeGpuInstance(NativeGpu device, nvmlGpuInsta
 
     public NativeComputeInstance CreateComputeInstance(ComputeInstanceProfile profile, Placement? placement, int id, out InstanceInfo created)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         bool logged = Session.LogsChanges;
         long started = logged ? Stopwatch.GetTimestamp() : 0;
         nvmlComputeInstance_t computeInstance;
@@ -267,7 +267,7 @@ internal readonly unsafe struct NativeGpuInstance(NativeGpu device, nvmlGpuInsta
 
     public NativeComputeInstance[] GetComputeInstances(ComputeInstanceProfile profile, int id)
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         nvmlComputeInstance_t* buffer = stackalloc nvmlComputeInstance_t[MaxInstances];
         uint count = MaxInstances;
         nvmlReturn_t result = nvmlGpuInstanceGetComputeInstances(handle, (uint)profile.Id, buffer, &count);

@@ -27,7 +27,7 @@ internal sealed unsafe class NativeMigDevice : NativeDevice
     public static NativeMigDevice? TryRead(NativeGpu gpu, nvmlDevice_t handle)
     {
         NativeSession session = gpu.Session;
-        using Lease lease = session.Lease();
+        using CallScope lease = session.CallScope();
         byte* uuid = stackalloc byte[NVML_DEVICE_UUID_V2_BUFFER_SIZE];
         uint gpuInstanceId;
         uint computeInstanceId = 0;
@@ -54,7 +54,7 @@ internal sealed unsafe class NativeMigDevice : NativeDevice
 
     public MigDeviceAttributes GetAttributes()
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         Require(nameof(nvmlDeviceGetAttributes_v2), "read the attributes");
         nvmlDeviceAttributes_t attributes;
         Check(nvmlDeviceGetAttributes_v2(Handle, &attributes), nameof(nvmlDeviceGetAttributes_v2), "read the attributes");
@@ -73,7 +73,7 @@ internal sealed unsafe class NativeMigDevice : NativeDevice
     /// <summary>The index under the GPU now, unchecked; -1 if the device has gone.</summary>
     public int TryGetIndex()
     {
-        using Lease lease = Session.Lease();
+        using CallScope lease = Session.CallScope();
         uint index;
         return nvmlDeviceGetIndex(Handle, &index) == NVML_SUCCESS ? (int)index : -1;
     }

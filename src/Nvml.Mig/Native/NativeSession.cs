@@ -61,13 +61,13 @@ internal sealed unsafe class NativeSession : SafeHandle
     /// operation, so that closing the session cannot come between a change and what is read back of it.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
-    public Lease Lease()
+    public CallScope CallScope()
     {
         ThreadCalls calls = ThreadCalls.OfThisThread;
         if (!calls.TryEnter(this))
-            return LeaseByCount();
+            return ScopeByCount();
         if (!_closing || calls.IsNested)
-            return new Lease(this, calls);
+            return new CallScope(this, calls);
         Leave(calls);
         throw Closed();
     }
@@ -90,7 +90,7 @@ internal sealed unsafe class NativeSession : SafeHandle
 
     public uint GetDeviceCount()
     {
-        using Lease lease = Lease();
+        using CallScope lease = CallScope();
         uint count;
         Check(nvmlDeviceGetCount_v2(&count), nameof(nvmlDeviceGetCount_v2), "count the GPUs");
         return count;
@@ -98,7 +98,7 @@ internal sealed unsafe class NativeSession : SafeHandle
 
     public string GetDriverVersion()
     {
-        using Lease lease = Lease();
+        using CallScope lease = CallScope();
         byte* version = stackalloc byte[NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE];
         Check(
             nvmlSystemGetDriverVersion(version, NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE),
@@ -109,7 +109,7 @@ internal sealed unsafe class NativeSession : SafeHandle
 
     public string GetNvmlVersion()
     {
-        using Lease lease = Lease();
+        using CallScope lease = CallScope();
         byte* version = stackalloc byte[NVML_SYSTEM_NVML_VERSION_BUFFER_SIZE];
         Check(
             nvmlSystemGetNVMLVersion(version, NVML_SYSTEM_NVML_VERSION_BUFFER_SIZE),
@@ -120,7 +120,7 @@ internal sealed unsafe class NativeSession : SafeHandle
 
     public Version GetCudaVersion()
     {
-        using Lease lease = Lease();
+        using CallScope lease = CallScope();
         Require(nameof(nvmlSystemGetCudaDriverVersion_v2), "read the CUDA version of", "the driver");
         int version;
         Check(nvmlSystemGetCudaDriverVersion_v2(&version), nameof(nvmlSystemGetCudaDriverVersion_v2), "read the CUDA version");
@@ -129,7 +129,7 @@ internal sealed unsafe class NativeSession : SafeHandle
 
     public string GetDriverBranch()
     {
-        using Lease lease = Lease();
+        using CallScope lease = CallScope();
         Require(nameof(nvmlSystemGetDriverBranch), "read the branch of", "the driver");
         nvmlSystemDriverBranchInfo_t info = new() { version = nvmlSystemDriverBranchInfo_t.Version };
         Check(
@@ -141,13 +141,13 @@ internal sealed unsafe class NativeSession : SafeHandle
 
     public string? GetProcessName(uint pid)
     {
-        using Lease lease = Lease();
+        using CallScope lease = CallScope();
         return NativeDevice.GetProcessName(this, pid);
     }
 
     public NativeGpu GetDeviceByIndex(uint index)
     {
-        using Lease lease = Lease();
+        using CallScope lease = CallScope();
         nvmlDevice_t device;
         Check(nvmlDeviceGetHandleByIndex_v2(index, &device), nameof(nvmlDeviceGetHandleByIndex_v2), "find GPU", index.ToString(CultureInfo.InvariantCulture));
         return new NativeGpu(this, device, $"GPU {index}");
@@ -156,7 +156,7 @@ internal sealed unsafe class NativeSession : SafeHandle
     /// <summary>The index of the GPU with a UUID.</summary>
     public uint FindIndexByUuid(string uuid)
     {
-        using Lease lease = Lease();
+        using CallScope lease = CallScope();
         nvmlDevice_t device;
         fixed (byte* text = NativeText.Write(uuid))
             Check(nvmlDeviceGetHandleByUUID(text, &device), nameof(nvmlDeviceGetHandleByUUID), "find the GPU", uuid);
@@ -166,7 +166,7 @@ internal sealed unsafe class NativeSession : SafeHandle
     /// <summary>The index of the GPU with a serial number.</summary>
     public uint FindIndexBySerial(string serial)
     {
-        using Lease lease = Lease();
+        using CallScope lease = CallScope();
         Require(nameof(nvmlDeviceGetHandleBySerial), "find the GPU with serial number", serial);
         nvmlDevice_t device;
         fixed (byte* text = NativeText.Write(serial))
@@ -185,7 +185,7 @@ internal sealed unsafe class NativeSession : SafeHandle
     /// <summary>The MIG device with a UUID, and the index of its GPU; null if the UUID is a GPU's.</summary>
     public (nvmlDevice_t Handle, uint GpuIndex)? FindMigDevice(string uuid)
     {
-        using Lease lease = Lease();
+        using CallScope lease = CallScope();
         nvmlDevice_t device;
         fixed (byte* text = NativeText.Write(uuid))
         {
@@ -209,7 +209,7 @@ internal sealed unsafe class NativeSession : SafeHandle
     /// <summary>The index of the GPU with a handle.</summary>
     public uint GetIndex(nvmlDevice_t device)
     {
-        using Lease lease = Lease();
+        using CallScope lease = CallScope();
         return GetIndex(device, "of an event");
     }
 
@@ -224,7 +224,7 @@ internal sealed unsafe class NativeSession : SafeHandle
     /// <summary>The index of the GPU at a PCI bus id.</summary>
     public uint FindIndexByPciBusId(string busId)
     {
-        using Lease lease = Lease();
+        using CallScope lease = CallScope();
         nvmlDevice_t device;
         fixed (byte* text = NativeText.Write(busId))
         {
@@ -301,7 +301,7 @@ internal sealed unsafe class NativeSession : SafeHandle
     protected override bool ReleaseHandle() => nvmlShutdown() == nvmlReturn_t.NVML_SUCCESS;
 
     /// <summary>A lease in the way that SafeHandle has for it: for a thread that is in a call of another session.</summary>
-    private Lease LeaseByCount()
+    private CallScope ScopeByCount()
     {
         bool added = false;
         try
@@ -314,7 +314,7 @@ internal sealed unsafe class NativeSession : SafeHandle
             // It was closed between the two lines above.
         }
 
-        return added ? new Lease(this, null) : throw Closed();
+        return added ? new CallScope(this, null) : throw Closed();
     }
 
     /// <summary>Whether no thread is in a call, of a session that closes.</summary>

@@ -44,7 +44,7 @@ internal static class NvmlErrors
         NVML_ERROR_LIB_RM_VERSION_MISMATCH =>
             "The driver was updated while its kernel module was loaded: reboot, or unload and load the module.",
         NVML_ERROR_FUNCTION_NOT_FOUND => "The installed driver is too old for this.",
-        NVML_ERROR_IN_USE => "Something still uses it: a process, a monitoring service such as DCGM (nvmig doctor and GpuHolders find those), or an instance inside.",
+        NVML_ERROR_IN_USE => "Something still uses it: a process, a monitoring service such as DCGM (nvmig doctor and GpuClients find those), or an instance inside.",
         NVML_ERROR_GPU_IS_LOST => "The GPU no longer answers: see the kernel's log for its Xid, then reset the GPU or reboot.",
         NVML_ERROR_RESET_REQUIRED => "Reset the GPU (nvidia-smi --gpu-reset) once nothing uses it, or reboot.",
         NVML_ERROR_OPERATING_SYSTEM => "A container's device rules may withhold the GPU.",

@@ -34,7 +34,7 @@ internal sealed class ComputeContent : IEquatable<ComputeContent>
     /// <summary>Compute instances.</summary>
     public int Total { get; }
 
-    public static ComputeContent From(IReadOnlyList<ComputeWish>? wished, GpuGeometry geometry, int kind, string culprit)
+    public static ComputeContent From(IReadOnlyList<ComputeInstanceSpec>? wished, GpuGeometry geometry, int kind, string culprit)
     {
         ProfileGeometry profile = geometry.Profiles[kind];
         ComputeGeometry? compute = geometry.Compute[kind];
@@ -132,7 +132,7 @@ internal sealed class ComputeContent : IEquatable<ComputeContent>
     }
 
     /// <summary>No two of them may want the same compute slices, and none may want slices that are not there.</summary>
-    private static void CheckStarts(IReadOnlyList<ComputeWish> wished, RowSlot[] slots, ComputeGeometry? compute, ProfileGeometry profile, string culprit)
+    private static void CheckStarts(IReadOnlyList<ComputeInstanceSpec> wished, RowSlot[] slots, ComputeGeometry? compute, ProfileGeometry profile, string culprit)
     {
         uint taken = 0;
         for (int i = 0; i < slots.Length; i++)
@@ -163,7 +163,7 @@ internal sealed class ComputeContent : IEquatable<ComputeContent>
         }
     }
 
-    private static int UnitOf(ComputeGeometry compute, ComputeWish wish, int start, ProfileGeometry profile, string culprit)
+    private static int UnitOf(ComputeGeometry compute, ComputeInstanceSpec wish, int start, ProfileGeometry profile, string culprit)
     {
         ComputeProfileGeometry wanted = compute.Profiles[compute.IndexOf(wish.Profile)];
         Placement? place = wanted.Placements.Where(p => p.Start == start).Select(p => (Placement?)p).FirstOrDefault();

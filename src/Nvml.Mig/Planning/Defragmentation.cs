@@ -13,8 +13,8 @@ public static class Defragmentation
     public static double GetScore(GpuState state)
     {
         ArgumentNullException.ThrowIfNull(state);
-        long room = Planner.Search(state, Planner.Resolve(state, Wish.For(state)), allowed: 0)!.Room;
-        Demand anywhere = new(state.Geometry, [.. state.Kinds.Select(kind => new WishedSlot(kind, state.Geometry.Whole(kind), 1, -1))]);
+        long room = Planner.Search(state, Planner.Resolve(state, LayoutSpec.For(state)), allowed: 0)!.Room;
+        Demand anywhere = new(state.Geometry, [.. state.Kinds.Select(kind => new SpecSlot(kind, state.Geometry.Whole(kind), 1, -1))]);
         long best = Planner.BestRoom(anywhere);
         return best == 0 ? 0 : 1 - ((double)room / best);
     }
@@ -35,8 +35,8 @@ public static class Defragmentation
         [NotNullWhen(false)] out PlanRefusal? refusal)
     {
         ArgumentNullException.ThrowIfNull(state);
-        Wish wish = new(new WishItem(profile) { Kind = WishKind.Add });
-        ResolvedWish resolved = Planner.Resolve(state, wish);
+        LayoutSpec wish = new(new InstanceSpec(profile) { Kind = InstanceSpecKind.Add });
+        ResolvedSpec resolved = Planner.Resolve(state, wish);
         GpuPlan? plan = Planner.Search(state, resolved, uint.MaxValue);
         opening = plan is null ? null : new RoomOpening(plan, state.Geometry.GetProfile(profile).Profile);
         refusal = plan is null ? Explainer.Explain(state, wish, resolved, uint.MaxValue) : null;

@@ -10,11 +10,11 @@ internal sealed class Explainer
     private const int MaxSets = 1 << 12;
 
     private readonly GpuState _state;
-    private readonly Wish _wish;
-    private readonly ResolvedWish _resolved;
+    private readonly LayoutSpec _wish;
+    private readonly ResolvedSpec _resolved;
     private readonly uint _allowed;
 
-    private Explainer(GpuState state, Wish wish, ResolvedWish resolved, uint allowed)
+    private Explainer(GpuState state, LayoutSpec wish, ResolvedSpec resolved, uint allowed)
     {
         _state = state;
         _wish = wish;
@@ -24,7 +24,7 @@ internal sealed class Explainer
 
     private GpuGeometry Geometry => _state.Geometry;
 
-    public static PlanRefusal Explain(GpuState state, Wish wish, ResolvedWish resolved, uint allowed) =>
+    public static PlanRefusal Explain(GpuState state, LayoutSpec wish, ResolvedSpec resolved, uint allowed) =>
         new Explainer(state, wish, resolved, allowed).Explain();
 
     private PlanRefusal Explain()
@@ -39,7 +39,7 @@ internal sealed class Explainer
             inTheWay,
             withAllAllowed is null ? [] : [.. BlockedPlacements()],
             _wish.IsChange ? SmallestRemoval : () => inTheWay.Length > 0 ? inTheWay : null,
-            () => new NearestWishes(_state, _wish, _allowed).Find());
+            () => new NearestSpecs(_state, _wish, _allowed).Find());
     }
 
     private IEnumerable<GpuInstanceState> InUseTouchedBy(GpuPlan plan) =>
@@ -134,10 +134,10 @@ internal sealed class Explainer
     /// <summary>There is enough of everything, but it cannot be arranged: as few instances as show that.</summary>
     private PlanShortage Placements(Demand demand)
     {
-        List<WishedSlot> conflict = [.. demand.Slots.SelectMany((s, i) => Enumerable.Repeat(new WishedSlot(s.Kind, demand.Contents[i], 1, s.Start), s.Count))];
+        List<SpecSlot> conflict = [.. demand.Slots.SelectMany((s, i) => Enumerable.Repeat(new SpecSlot(s.Kind, demand.Contents[i], 1, s.Start), s.Count))];
         for (int i = conflict.Count - 1; i >= 0; i--)
         {
-            WishedSlot left = conflict[i];
+            SpecSlot left = conflict[i];
             conflict.RemoveAt(i);
             if (Planner.IsPossible(new Demand(Geometry, [.. conflict])))
                 conflict.Insert(i, left);
@@ -165,7 +165,7 @@ internal sealed class Explainer
             {
                 if (++tried > MaxSets)
                     return null;
-                if (Planner.IsPossible(_state, new ResolvedWish(_wish, _state, set), _allowed | set))
+                if (Planner.IsPossible(_state, new ResolvedSpec(_wish, _state, set), _allowed | set))
                     helping.Add(set);
             }
 

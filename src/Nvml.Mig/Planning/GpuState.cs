@@ -132,7 +132,7 @@ public sealed class GpuState
     public GpuInstanceState GetInstance(int id) => _instances[IndexOf(id)];
 
     /// <summary>Text for a wish that gives exactly this layout, with all placements: <c>3g.20gb:4,1g.5gb:0/none</c>.</summary>
-    public override string ToString() => Wish.For(this).ToString();
+    public override string ToString() => LayoutSpec.For(this).ToString();
 
     internal int IndexOf(int id)
     {

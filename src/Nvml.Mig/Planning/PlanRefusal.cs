@@ -53,33 +53,33 @@ public sealed record BlockedPlacement(GpuInstanceProfile Profile, Placement Plac
 public sealed class PlanRefusal
 {
     private readonly Lazy<IReadOnlyList<GpuInstanceState>?> _removal;
-    private readonly Lazy<IReadOnlyList<Wish>> _nearest;
+    private readonly Lazy<IReadOnlyList<LayoutSpec>> _nearest;
 
     internal PlanRefusal(
         GpuState state,
-        Wish wish,
+        LayoutSpec wish,
         PlanRefusalReason reason,
         IReadOnlyList<PlanShortage> shortages,
         IReadOnlyList<GpuInstanceState> inTheWay,
         IReadOnlyList<BlockedPlacement> blocked,
         Func<IReadOnlyList<GpuInstanceState>?> removal,
-        Func<IReadOnlyList<Wish>> nearest)
+        Func<IReadOnlyList<LayoutSpec>> nearest)
     {
         State = state;
-        Wish = wish;
+        LayoutSpec = wish;
         Reason = reason;
         Shortages = shortages;
         InTheWay = inTheWay;
         Blocked = blocked;
         _removal = new Lazy<IReadOnlyList<GpuInstanceState>?>(removal);
-        _nearest = new Lazy<IReadOnlyList<Wish>>(nearest);
+        _nearest = new Lazy<IReadOnlyList<LayoutSpec>>(nearest);
     }
 
     /// <summary>The state that there is no plan for.</summary>
     public GpuState State { get; }
 
     /// <summary>The wish that there is no plan for.</summary>
-    public Wish Wish { get; }
+    public LayoutSpec LayoutSpec { get; }
 
     /// <summary>Whether there is no room at all, or instances in use are in the way.</summary>
     public PlanRefusalReason Reason { get; }
@@ -108,7 +108,7 @@ public sealed class PlanRefusal
     /// same size or less, then with the most memory. What is in use is part of them. None if nothing near fits. Found when they are first
     /// asked for.
     /// </summary>
-    public IReadOnlyList<Wish> Nearest => _nearest.Value;
+    public IReadOnlyList<LayoutSpec> Nearest => _nearest.Value;
 
     /// <summary>The reasons as sentences, without <see cref="Removal"/> and <see cref="Nearest"/>.</summary>
     public string Message

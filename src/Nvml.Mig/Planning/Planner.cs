@@ -10,7 +10,7 @@ namespace Nvml.Mig.Planning;
 /// <example>
 /// <code>
 /// GpuState state = GpuReader.ReadState(gpu);
-/// if (Planner.TryPlan(state, Wish.Parse("3g.20gb,1g.5gb*3"), out GpuPlan? plan, out PlanRefusal? refusal))
+/// if (Planner.TryPlan(state, LayoutSpec.Parse("3g.20gb,1g.5gb*3"), out GpuPlan? plan, out PlanRefusal? refusal))
 ///     Console.WriteLine(string.Join('\n', plan.Steps));
 /// else
 ///     Console.WriteLine(refusal.Message);
@@ -32,14 +32,14 @@ public static class Planner
     /// </exception>
     public static bool TryPlan(
         GpuState state,
-        Wish wish,
+        LayoutSpec wish,
         [NotNullWhen(true)] out GpuPlan? plan,
         [NotNullWhen(false)] out PlanRefusal? refusal,
         IReadOnlyCollection<int>? allowInUse = null)
     {
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(wish);
-        ResolvedWish resolved = Resolve(state, wish);
+        ResolvedSpec resolved = Resolve(state, wish);
         uint allowed = Allowed(state, allowInUse);
         plan = Search(state, resolved, allowed);
         refusal = plan is null ? Explainer.Explain(state, wish, resolved, allowed) : null;
@@ -51,14 +51,14 @@ public static class Planner
     /// <param name="wish">What is wanted.</param>
     /// <param name="allowInUse">As for <see cref="TryPlan"/>.</param>
     /// <exception cref="PlanningException">As for <see cref="TryPlan"/>.</exception>
-    public static bool CanPlan(GpuState state, Wish wish, IReadOnlyCollection<int>? allowInUse = null)
+    public static bool CanPlan(GpuState state, LayoutSpec wish, IReadOnlyCollection<int>? allowInUse = null)
     {
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(wish);
         return IsPossible(state, Resolve(state, wish), Allowed(state, allowInUse));
     }
 
-    internal static bool IsPossible(GpuState state, ResolvedWish wish, uint allowed)
+    internal static bool IsPossible(GpuState state, ResolvedSpec wish, uint allowed)
     {
         foreach (Demand demand in wish.Demands)
         {
@@ -81,7 +81,7 @@ public static class Planner
     /// <param name="state">What stands on the GPU.</param>
     /// <param name="wish">What is wanted.</param>
     /// <param name="allowed">The instances that may be touched although they are in use, a bit each.</param>
-    internal static GpuPlan? Search(GpuState state, ResolvedWish wish, uint allowed)
+    internal static GpuPlan? Search(GpuState state, ResolvedSpec wish, uint allowed)
     {
         Demand? best = null;
         long bestValue = RowSolver.None;
@@ -103,7 +103,7 @@ public static class Planner
         return plan;
     }
 
-    internal static ResolvedWish Resolve(GpuState state, Wish wish) => wish.IsChange ? new ResolvedWish(wish, state) : wish.On(state.Geometry);
+    internal static ResolvedSpec Resolve(GpuState state, LayoutSpec wish) => wish.IsChange ? new ResolvedSpec(wish, state) : wish.On(state.Geometry);
 
     internal static uint Allowed(GpuState state, IReadOnlyCollection<int>? ids)
     {

@@ -4,7 +4,7 @@ namespace Nvml.Mig.Planning;
 public enum PlanningError
 {
     /// <summary>The text of a wish cannot be read.</summary>
-    UnreadableWish,
+    UnreadableSpec,
 
     /// <summary>The GPU has no such profile.</summary>
     UnknownProfile,

@@ -9,12 +9,12 @@ internal sealed class Sharing
     private readonly int[] _wanted;
     private readonly int _mostInside;
 
-    public Sharing(GpuGeometry geometry, int kind, IEnumerable<WishItem> items)
+    public Sharing(GpuGeometry geometry, int kind, IEnumerable<InstanceSpec> items)
     {
         _geometry = geometry;
         _kind = kind;
         (int Kind, int Count)[] wanted = [.. items
-            .SelectMany(i => ComputeContent.From([new ComputeWish(i.Shared!)], geometry, kind, i.ToString()).Slots.Select(s => (s.Kind, i.Count)))
+            .SelectMany(i => ComputeContent.From([new ComputeInstanceSpec(i.Shared!)], geometry, kind, i.ToString()).Slots.Select(s => (s.Kind, i.Count)))
             .GroupBy(w => w.Kind)
             .Select(g => (g.Key, g.Sum(w => w.Count)))
             .OrderByDescending(w => w.Key)];

@@ -3,8 +3,8 @@ using System.Globalization;
 using System.Text.Json;
 using Nvml.Mig.Cli.Bench;
 using Nvml.Mig.Cli.Output;
+using Nvml.Mig.Tests.Applying;
 using Nvml.Mig.Tests.Host;
-using Nvml.Mig.Tests.Layouts;
 using Xunit.Abstractions;
 
 namespace Nvml.Mig.Tests.Cli;

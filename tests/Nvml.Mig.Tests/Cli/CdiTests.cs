@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Nvml.Mig.Host;
 using Nvml.Mig.Tests.Host;
 
 namespace Nvml.Mig.Tests.Cli;

@@ -10,7 +10,7 @@ public class DiagnosisTests
     private static readonly ProcessReport OnTheWhole = new(10, "train", "Compute", 0, null, null);
     private static readonly ProcessReport OnInstance = new(11, "infer", "Compute", 0, 2, 0);
     private static readonly HolderReport Dcgm = new(12, "nv-hostengine", null, "dcgm", "nvidia-dcgm.service", ["/dev/nvidia0"], []);
-    private static readonly HolderReport CapabilityHolder = new(13, "mps", null, null, null, ["/dev/nvidia-caps/nvidia-cap21"], ["gpu0/gi2/access", "gpu0/gi2/ci0/access", "gpu1/gi7/access", "gpu0/later/access"]);
+    private static readonly HolderReport CapabilityClient = new(13, "mps", null, null, null, ["/dev/nvidia-caps/nvidia-cap21"], ["gpu0/gi2/access", "gpu0/gi2/ci0/access", "gpu1/gi7/access", "gpu0/later/access"]);
 
     private static GpuReport Ampere => new(0)
     {
@@ -145,9 +145,9 @@ public class DiagnosisTests
         ["destroying, processes unread"] = (new Machine([AmpereInMig with { GpuInstances = [Instance(2, 1)], Processes = null }]), "destroy", null, ["the processes cannot be read"]),
         ["destroying, used"] = (new Machine([AmpereInMig with { GpuInstances = [Instance(2, 1)], Processes = [OnInstance] }]), "destroy", false, ["GPU instance 2 is used by process 11 (infer)"]),
         ["destroying, device file held"] = (new Machine([AmpereInMig with { GpuInstances = [Instance(2, 1)] }], HeldBy(Dcgm)), "destroy", true, []),
-        ["destroying, capability held"] = (new Machine([AmpereInMig with { GpuInstances = [Instance(2, 1)] }], HeldBy(CapabilityHolder)), "destroy", false, ["GPU instance 2 is held by mps (process 13)"]),
+        ["destroying, capability held"] = (new Machine([AmpereInMig with { GpuInstances = [Instance(2, 1)] }], HeldBy(CapabilityClient)), "destroy", false, ["GPU instance 2 is held by mps (process 13)"]),
         ["destroying, capability held by what NVML shows there"] = (
-            new Machine([AmpereInMig with { GpuInstances = [Instance(2, 1)], Processes = [OnInstance] }], HeldBy(CapabilityHolder with { ProcessId = 11 })), "destroy", false, ["GPU instance 2 is used by process 11 (infer)"]),
+            new Machine([AmpereInMig with { GpuInstances = [Instance(2, 1)], Processes = [OnInstance] }], HeldBy(CapabilityClient with { ProcessId = 11 })), "destroy", false, ["GPU instance 2 is used by process 11 (infer)"]),
         ["destroying, holders unread"] = (new Machine([AmpereInMig with { GpuInstances = [Instance(2, 1)] }], Host with { Holders = null }), "destroy", null, ["who has its device files open cannot be read"]),
         ["destroying, host hidden"] = (new Machine([AmpereInMig with { GpuInstances = [Instance(2, 1)] }], Host with { Holders = new HoldersReport(false, [], []) }), "destroy", null, ["not every process of the host can be looked into"]),
     };

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Nvml.Mig.Host;
 using Nvml.Mig.Tests.Host;
 
 namespace Nvml.Mig.Tests.Cli;

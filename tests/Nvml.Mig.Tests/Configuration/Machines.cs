@@ -19,7 +19,7 @@ internal static class Machines
         new(index, $"GPU-00000000-0000-0000-0000-00000000000{index}", $"00000000:{7 + index:X2}:00.0", device, Board, name, IsMigCapable: true);
 
     /// <summary>What each GPU shall have, as text: <c>0: 1g.5gb*7</c>, <c>1: off</c>.</summary>
-    public static string[] Describe(ResolvedLayout resolved) => [.. resolved.Gpus.Select(gpu => $"{gpu.Gpu.Index}: {gpu.Wish?.ToString() ?? "off"}")];
+    public static string[] Describe(ResolvedLayout resolved) => [.. resolved.Gpus.Select(gpu => $"{gpu.Gpu.Index}: {gpu.LayoutSpec?.ToString() ?? "off"}")];
 
     public static string[] Resolve(string yaml, params IReadOnlyList<GpuIdentity> gpus) =>
         Describe(LayoutFile.Parse(yaml, "config.yaml").GetLayout().Resolve(gpus));

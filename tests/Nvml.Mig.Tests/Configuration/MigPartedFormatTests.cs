@@ -1,5 +1,4 @@
 using Nvml.Mig.Configuration;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Tests.Configuration;
 
@@ -61,7 +60,7 @@ public class MigPartedFormatTests
 
         Machines.Resolve($"version: v1\nmig-configs:\n  x:\n  - devices: all\n    mig-enabled: true\n    mig-devices:{value}\n", Machines.A100(0))
             .Should().Equal("0: " + wish);
-        Wish.Parse(wish).ToString().Should().Be(wish, "that is how it is written by hand");
+        LayoutSpec.Parse(wish).ToString().Should().Be(wish, "that is how it is written by hand");
     }
 
     [Theory]

@@ -1,7 +1,6 @@
+using Nvml.Mig.Applying;
 using Nvml.Mig.Configuration;
-using Nvml.Mig.Layouts;
-using Nvml.Mig.Planning;
-using Nvml.Mig.Tests.Layouts;
+using Nvml.Mig.Tests.Applying;
 
 namespace Nvml.Mig.Tests.Configuration;
 
@@ -38,14 +37,14 @@ public class MigPartedOutcomeTests
 
         ResolvedLayout layout = file.GetLayout("it").Resolve([.. machine.Session.Devices.Select(GpuIdentity.From)]);
         ApplyResult result = await LayoutApplier.ApplyAsync(
-            [.. layout.Gpus.Select(g => new GpuTarget(machine.Session.Devices[g.Gpu.Index], g.Wish, g.IsMigEnabled))], machine.Options);
+            [.. layout.Gpus.Select(g => new GpuTarget(machine.Session.Devices[g.Gpu.Index], g.LayoutSpec, g.IsMigEnabled))], machine.Options);
 
         result.IsSuccess.Should().BeTrue(string.Join(" ", result.Gpus.Select(g => g.Message)));
         string.Join(" | ", machine.Session.Devices.Select(Describe)).Should().Be(outcome);
     }
 
     /// <summary>Numbers of what stands there, without places: as mig-parted counts.</summary>
-    private static string Describe(GpuDevice gpu) => !gpu.GetMigMode().Current ? "off" : string.Join(',', Wish.For(GpuReader.ReadState(gpu)).Items
+    private static string Describe(GpuDevice gpu) => !gpu.GetMigMode().Current ? "off" : string.Join(',', LayoutSpec.For(GpuReader.ReadState(gpu)).Items
         .Select(item => item with { Start = null, ComputeInstances = item.ComputeInstances is null ? null : [.. item.ComputeInstances.Select(c => c with { Start = null })] })
         .GroupBy(item => item.ToString(), StringComparer.Ordinal)
         .OrderBy(same => same.Key, StringComparer.Ordinal)

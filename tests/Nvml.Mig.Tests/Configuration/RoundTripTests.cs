@@ -34,14 +34,14 @@ public class RoundTripTests
         Gen.Choose(0, 9).Select(n => GpuSelector.Parse($"GPU-00000000-0000-4000-8000-00000000000{n}")),
         Gen.Elements("NVIDIA H200", "Tesla T4", "yes", "NVIDIA: \"x\"", "- a").Select(GpuSelector.Parse));
 
-    private static Gen<WishItem> MigPartedItems { get; } =
+    private static Gen<InstanceSpec> MigPartedItems { get; } =
         from profile in Gen.Elements(Profiles)
         from count in Gen.Choose(1, 9)
         from slices in Gen.Choose(0, 7)
         let size = ProfileName.Parse(profile).GpuSliceCount
-        select new WishItem(profile) { Count = count, Shared = slices > 0 && slices < size ? $"{slices}c" : null };
+        select new InstanceSpec(profile) { Count = count, Shared = slices > 0 && slices < size ? $"{slices}c" : null };
 
-    private static Gen<WishItem> Items { get; } =
+    private static Gen<InstanceSpec> Items { get; } =
         from item in MigPartedItems
         from start in Gen.Choose(-8, 7)
         from inside in Gen.Choose(0, 4)
@@ -49,7 +49,7 @@ public class RoundTripTests
         {
             Start = start,
             Count = 1,
-            ComputeInstances = inside == 0 ? null : [.. Enumerable.Range(1, inside - 1).Select(i => new ComputeWish($"{i}c", i == 2 ? 3 : null))],
+            ComputeInstances = inside == 0 ? null : [.. Enumerable.Range(1, inside - 1).Select(i => new ComputeInstanceSpec($"{i}c", i == 2 ? 3 : null))],
         };
 
     private static Gen<LayoutFile> MigPartedFiles { get; } =
@@ -101,7 +101,7 @@ public class RoundTripTests
             LayoutFile written;
             try
             {
-                written = LayoutFile.For("x", [new ResolvedGpu(Machines.A100(0), true, Wish.For(state))], LayoutFileFormat.MigParted);
+                written = LayoutFile.For("x", [new ResolvedGpu(Machines.A100(0), true, LayoutSpec.For(state))], LayoutFileFormat.MigParted);
             }
             catch (LayoutFileException)
             {
@@ -109,7 +109,7 @@ public class RoundTripTests
             }
 
             expressed++;
-            Wish read = LayoutFile.Parse(written.ToString(), "f").GetLayout().Resolve(Machines.A100s(1)).Gpus[0].Wish!;
+            LayoutSpec read = LayoutFile.Parse(written.ToString(), "f").GetLayout().Resolve(Machines.A100s(1)).Gpus[0].LayoutSpec!;
             return Count(States.Plan(GpuState.Empty(state.Geometry), read.ToString()).GetResult()).SequenceEqual(Count(state));
         }));
         expressed.Should().BeGreaterThan(500);
@@ -122,26 +122,26 @@ public class RoundTripTests
         select items.Aggregate("", (layout, item) =>
         {
             string more = layout.Length == 0 ? item : $"{layout},{item}";
-            return Planner.TryPlan(GpuState.Empty(SimulatedGeometries.Of(States.A100)), Wish.Parse(more), out _, out _) ? more : layout;
+            return Planner.TryPlan(GpuState.Empty(SimulatedGeometries.Of(States.A100)), LayoutSpec.Parse(more), out _, out _) ? more : layout;
         });
 
     private static string[] Count(GpuState state) =>
         [.. state.Instances.SelectMany(i => i.ComputeInstances.Select(c => $"{c.Profile.SliceCount}c in {i.Profile}")).Order(StringComparer.Ordinal)];
 
-    private static Gen<List<LayoutEntry>> Entries(Gen<GpuSelector> gpus, Gen<List<GpuSelector>> filters, Gen<WishItem> items) =>
+    private static Gen<List<LayoutEntry>> Entries(Gen<GpuSelector> gpus, Gen<List<GpuSelector>> filters, Gen<InstanceSpec> items) =>
         (from all in Gen.Choose(0, 2)
          from chosen in gpus.NonEmptyListOf()
          from filter in filters
          from mode in Gen.Choose(0, 3)
          from wish in items.ListOf()
-         select new LayoutEntry(null, all == 0 ? null : [.. chosen], [.. filter], mode == 0 ? null : new Wish(wish.DistinctBy(i => i.Shared + i.Profile))))
+         select new LayoutEntry(null, all == 0 ? null : [.. chosen], [.. filter], mode == 0 ? null : new LayoutSpec(wish.DistinctBy(i => i.Shared + i.Profile))))
         .NonEmptyListOf().Select(entries => entries.ToList());
 
     private static LayoutFile File(LayoutFileFormat format, IEnumerable<string> labels, List<List<LayoutEntry>> entries) =>
         new(format, [.. labels.Distinct().Select((label, i) => new NamedLayout(null, format, label, entries[i % entries.Count]))]);
 
     private static IEnumerable<string> Describe(LayoutFile file) => file.Layouts.SelectMany(layout => layout.Entries.Select(entry =>
-        $"{file.Format} {layout.Label}: {(entry.Gpus is null ? "all" : string.Join(' ', entry.Gpus.Select(gpu => $"{gpu.Kind} {gpu}")))} | {string.Join(' ', entry.DeviceFilter)} | {entry.Wish?.ToString() ?? "off"}"));
+        $"{file.Format} {layout.Label}: {(entry.Gpus is null ? "all" : string.Join(' ', entry.Gpus.Select(gpu => $"{gpu.Kind} {gpu}")))} | {string.Join(' ', entry.DeviceFilter)} | {entry.LayoutSpec?.ToString() ?? "off"}"));
 
     private static string Damage(string text, int at, int what)
     {

@@ -108,9 +108,9 @@ public class WriteTests
             if (!SimulatedGeometries.Models.Contains(model))
                 continue;
             GpuState state = States.Of(model, layout);
-            string text = LayoutFile.For("current", [new ResolvedGpu(Machines.A100(0), true, Wish.For(state))], LayoutFileFormat.Nvmig).ToString();
+            string text = LayoutFile.For("current", [new ResolvedGpu(Machines.A100(0), true, LayoutSpec.For(state))], LayoutFileFormat.Nvmig).ToString();
 
-            Wish read = LayoutFile.Parse(text, "f").GetLayout().Resolve(Machines.A100s(1)).Gpus[0].Wish!;
+            LayoutSpec read = LayoutFile.Parse(text, "f").GetLayout().Resolve(Machines.A100s(1)).Gpus[0].LayoutSpec!;
 
             States.Plan(GpuState.Empty(state.Geometry), read.ToString()).GetResult().ToString().Should().Be(state.ToString());
         }
@@ -123,8 +123,8 @@ public class WriteTests
         [
             [],
             [new ResolvedGpu(Machines.A100(0), true, null)],
-            [new ResolvedGpu(Machines.A100(0), false, new Wish())],
-            [new ResolvedGpu(Machines.A100(0), true, Wish.Parse("+1g.5gb"))],
+            [new ResolvedGpu(Machines.A100(0), false, new LayoutSpec())],
+            [new ResolvedGpu(Machines.A100(0), true, LayoutSpec.Parse("+1g.5gb"))],
         ];
         foreach (ResolvedGpu[] gpus in nonsense)
             FluentActions.Invoking(() => LayoutFile.For("x", gpus, LayoutFileFormat.Nvmig)).Should().Throw<ArgumentException>();
@@ -133,6 +133,6 @@ public class WriteTests
     private static string Write(LayoutFileFormat format, params string?[] wishes) =>
         LayoutFile.For(
             "current",
-            wishes.Select((wish, i) => new ResolvedGpu(Machines.A100(i), wish is not null, wish is null ? null : Wish.Parse(wish.Replace("*1", "", StringComparison.Ordinal)))),
+            wishes.Select((wish, i) => new ResolvedGpu(Machines.A100(i), wish is not null, wish is null ? null : LayoutSpec.Parse(wish.Replace("*1", "", StringComparison.Ordinal)))),
             format).ToString();
 }

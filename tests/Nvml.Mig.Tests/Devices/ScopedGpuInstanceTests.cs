@@ -142,7 +142,7 @@ public class ScopedGpuInstanceTests
     }
 
     [Fact]
-    public void Patience_is_not_negative()
+    public void Timeout_is_not_negative()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
 

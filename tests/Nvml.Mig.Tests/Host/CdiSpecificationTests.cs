@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Nvml.Mig.Host;
 
 namespace Nvml.Mig.Tests.Host;
 

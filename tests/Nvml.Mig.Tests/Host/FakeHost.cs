@@ -1,4 +1,5 @@
 using System.Globalization;
+using Nvml.Mig.Host;
 
 namespace Nvml.Mig.Tests.Host;
 

@@ -1,3 +1,5 @@
+using Nvml.Mig.Host;
+
 namespace Nvml.Mig.Tests.Host;
 
 /// <summary>
@@ -60,7 +62,7 @@ internal sealed class FakeSystemd : IDisposable
             Set(unit, "active");
     }
 
-    public string RecordPath => _folder.File("run/nvmig/stopped-services");
+    public string JournalPath => _folder.File("run/nvmig/stopped-services");
 
     /// <summary>What it was called for, but for questions.</summary>
     public string[] Changes => [.. Calls.Where(call => !call.StartsWith("show", StringComparison.Ordinal)).Select(call => call.Replace("-- ", ""))];
@@ -73,13 +75,13 @@ internal sealed class FakeSystemd : IDisposable
     /// <summary>In the child process: what an operation does with services, on the PATH that it inherits.</summary>
     public static async Task<int> StopAndStartAgain(string recordPath)
     {
-        GpuServices services = new() { Units = GpuServices.DefaultUnits, RecordPath = recordPath };
+        GpuServices services = new() { Units = GpuServices.DefaultUnits, JournalPath = recordPath };
         ServiceReport stopped = await services.StopAsync();
         ServiceReport started = await services.StartAgainAsync();
         return stopped.Succeeded && started.Succeeded ? 0 : 1;
     }
 
-    public GpuServices Services() => new() { Units = GpuServices.DefaultUnits, RecordPath = RecordPath };
+    public GpuServices Services() => new() { Units = GpuServices.DefaultUnits, JournalPath = JournalPath };
 
     public void Set(string unit, string state) => File.WriteAllText(_folder.File($"unit-{unit}"), state + "\n");
 

@@ -1,3 +1,5 @@
+using Nvml.Mig.Host;
+
 namespace Nvml.Mig.Tests.Host;
 
 /// <summary>Services that hold GPUs are stopped, and exactly those that ran are started again, whatever fails.</summary>
@@ -22,15 +24,15 @@ public class GpuServicesTests
 
         systemd.Running.Should().BeEmpty();
         stopped.Should().BeEquivalentTo(new ServiceReport { Stopped = [Exporter, Dcgm, Persistence], StillStopped = [Exporter, Dcgm, Persistence] });
-        File.ReadAllText(systemd.RecordPath).Should().Be($"nvmig stopped services v1\n{Exporter}\n{Dcgm}\n{Persistence}\n");
-        File.GetUnixFileMode(systemd.RecordPath).Should().Be(UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        Directory.GetFiles(Path.GetDirectoryName(systemd.RecordPath)!).Should().ContainSingle();
+        File.ReadAllText(systemd.JournalPath).Should().Be($"nvmig stopped services v1\n{Exporter}\n{Dcgm}\n{Persistence}\n");
+        File.GetUnixFileMode(systemd.JournalPath).Should().Be(UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        Directory.GetFiles(Path.GetDirectoryName(systemd.JournalPath)!).Should().ContainSingle();
 
         ServiceReport started = await services.StartAgainAsync();
 
         systemd.Running.Should().Equal(Exporter, Dcgm, Persistence);
         started.Should().BeEquivalentTo(new ServiceReport { Started = [Persistence, Dcgm, Exporter] });
-        File.Exists(systemd.RecordPath).Should().BeFalse();
+        File.Exists(systemd.JournalPath).Should().BeFalse();
         systemd.Changes.Should().Equal(
             $"stop {Exporter}", $"stop {Dcgm}", $"stop {Persistence}", $"start {Persistence}", $"start {Dcgm}", $"start {Exporter}");
     }
@@ -52,7 +54,7 @@ public class GpuServicesTests
         (await services.StartAgainAsync()).Started.Should().Equal(touched ? [Nvsm] : []);
 
         systemd.Changes.Should().Equal(touched ? [$"stop {Nvsm}", $"start {Nvsm}"] : []);
-        File.Exists(systemd.RecordPath).Should().BeFalse();
+        File.Exists(systemd.JournalPath).Should().BeFalse();
     }
 
     [Fact]
@@ -115,12 +117,12 @@ public class GpuServicesTests
         host.AddProcess(813, "nv-hostengine", cgroup: "0::/system.slice/slurmd.service\n", open: ["/dev/nvidia0"]); // started by a job
         host.AddProcess(814, "nv-hostengine", cgroup: "0::/user.slice/session-3.scope\n", open: ["/dev/nvidia0"]);
         host.AddProcess(815, "python3", cgroup: "0::/system.slice/job.service\n", open: ["/dev/nvidia0"]);
-        GpuServices services = new() { RecordPath = systemd.RecordPath, Root = host.Root };
+        GpuServices services = new() { JournalPath = systemd.JournalPath, Root = host.Root };
 
         (await services.StopAsync()).Stopped.Should().Equal("monitoring.service", Dcgm);
 
         systemd.Running.Should().Equal("job.service", "session-3.scope", "slurmd.service");
-        GpuServices named = new() { Units = ["dcgm.service"], RecordPath = systemd.RecordPath, Root = host.Root };
+        GpuServices named = new() { Units = ["dcgm.service"], JournalPath = systemd.JournalPath, Root = host.Root };
         systemd.Set("monitoring.service", "active");
         (await named.StopAsync()).Stopped.Should().BeEmpty("who names units means these");
     }
@@ -148,7 +150,7 @@ public class GpuServicesTests
                 (failure.ExitCode, failure.Message.Contains("it is told to")).Should().Be((1, true));
             // The last report names what is not known to run, and it is recorded.
             before.Except(started.StillStopped).Should().BeSubsetOf(systemd.Running);
-            File.Exists(systemd.RecordPath).Should().Be(started.StillStopped.Count > 0);
+            File.Exists(systemd.JournalPath).Should().Be(started.StillStopped.Count > 0);
             systemd.Changes.Select(change => change.Split(' ')[1]).Should().BeSubsetOf(before, "nothing else is touched");
             // What was not stopped, nobody starts.
             string[] stops = [.. systemd.Changes.Where(c => c.StartsWith("stop", StringComparison.Ordinal)).Select(c => c["stop ".Length..])];
@@ -162,7 +164,7 @@ public class GpuServicesTests
 
             await services.StartAgainAsync();
             systemd.Running.Should().Equal(before);
-            File.Exists(systemd.RecordPath).Should().BeFalse();
+            File.Exists(systemd.JournalPath).Should().BeFalse();
         }
 
         failed.Should().Be(Calls);
@@ -181,10 +183,10 @@ public class GpuServicesTests
             using FakeSystemd systemd = new(before);
             systemd.SetFault(call, fault);
 
-            ChildProcess.Run(nameof(FakeSystemd), systemd.RecordPath).Should().Be(call <= Calls ? 137 : 0);
+            ChildProcess.Run(nameof(FakeSystemd), systemd.JournalPath).Should().Be(call <= Calls ? 137 : 0);
 
             systemd.ClearFaults();
-            File.Exists(systemd.RecordPath).Should().Be(call is > 1 and <= Calls);
+            File.Exists(systemd.JournalPath).Should().Be(call is > 1 and <= Calls);
             GpuServices services = systemd.Services();
             if (stopsAgain)
             {
@@ -197,7 +199,7 @@ public class GpuServicesTests
             report.Succeeded.Should().BeTrue();
             systemd.Running.Should().Equal(before);
             systemd.Changes.Select(change => change.Split(' ')[1]).Should().BeSubsetOf(before);
-            File.Exists(systemd.RecordPath).Should().BeFalse();
+            File.Exists(systemd.JournalPath).Should().BeFalse();
         }
     }
 
@@ -206,7 +208,7 @@ public class GpuServicesTests
     {
         using FakeSystemd systemd = new(Dcgm);
         systemd.SetFault(2, "hang");
-        GpuServices services = new() { Units = [Dcgm], RecordPath = systemd.RecordPath, Timeout = TimeSpan.FromSeconds(5) };
+        GpuServices services = new() { Units = [Dcgm], JournalPath = systemd.JournalPath, Timeout = TimeSpan.FromSeconds(5) };
 
         ServiceReport report = await services.StopAsync();
 
@@ -230,7 +232,7 @@ public class GpuServicesTests
 
         await FluentActions.Awaiting(() => stop).Should().ThrowAsync<OperationCanceledException>();
         systemd.Running.Should().Equal(Dcgm, Nvsm);
-        File.Exists(systemd.RecordPath).Should().BeFalse();
+        File.Exists(systemd.JournalPath).Should().BeFalse();
     }
 
     [Fact]
@@ -241,7 +243,7 @@ public class GpuServicesTests
         GpuServices services = new()
         {
             Units = [Dcgm],
-            RecordPath = systemd.RecordPath,
+            JournalPath = systemd.JournalPath,
             BeforeStop = [Log("cordon"), Log("drain")],
             AfterStart = [ServiceHook.Command("sh", ["-c", "echo one; echo two >&2; exit 3"]), Log("uncordon")],
         };
@@ -273,7 +275,7 @@ public class GpuServicesTests
         GpuServices services = new()
         {
             Units = [Dcgm],
-            RecordPath = systemd.RecordPath,
+            JournalPath = systemd.JournalPath,
             BeforeStop = [new ServiceHook("drain", _ => throw new InvalidOperationException("There are jobs."))],
             AfterStart = [new ServiceHook("undrain", _ => Task.FromResult(after = true))],
         };
@@ -283,7 +285,7 @@ public class GpuServicesTests
         report.Failures.Should().Equal(new ServiceFailure(ServiceAction.BeforeStop, "drain", null, "The hook 'drain' failed: There are jobs."));
         after.Should().BeTrue("what the hooks before did must be undone");
         systemd.Changes.Should().BeEmpty();
-        File.Exists(systemd.RecordPath).Should().BeFalse();
+        File.Exists(systemd.JournalPath).Should().BeFalse();
     }
 
     [Fact]
@@ -303,7 +305,7 @@ public class GpuServicesTests
             ServiceReport report = await services.StopAsync();
 
             report.Failures.Should().ContainSingle().Which.Message.Should().EndWith("cannot be run: there is no systemctl on PATH.");
-            File.Exists(systemd.RecordPath).Should().BeFalse();
+            File.Exists(systemd.JournalPath).Should().BeFalse();
         }
         finally
         {
@@ -318,15 +320,15 @@ public class GpuServicesTests
     public async Task A_record_that_is_none_stops_everything_before_it_begins(string text)
     {
         using FakeSystemd systemd = new(Dcgm);
-        Directory.CreateDirectory(Path.GetDirectoryName(systemd.RecordPath)!);
-        await File.WriteAllTextAsync(systemd.RecordPath, text);
+        Directory.CreateDirectory(Path.GetDirectoryName(systemd.JournalPath)!);
+        await File.WriteAllTextAsync(systemd.JournalPath, text);
         GpuServices services = systemd.Services();
 
-        await FluentActions.Awaiting(() => services.StopAsync()).Should().ThrowAsync<InvalidDataException>().WithMessage($"{systemd.RecordPath} is not a record*");
+        await FluentActions.Awaiting(() => services.StopAsync()).Should().ThrowAsync<InvalidDataException>().WithMessage($"{systemd.JournalPath} is not a record*");
         await FluentActions.Awaiting(() => services.StartAgainAsync()).Should().ThrowAsync<InvalidDataException>();
 
         systemd.Calls.Should().BeEmpty();
-        (await File.ReadAllTextAsync(systemd.RecordPath)).Should().Be(text);
+        (await File.ReadAllTextAsync(systemd.JournalPath)).Should().Be(text);
     }
 
     [Fact]
@@ -335,7 +337,7 @@ public class GpuServicesTests
         using FakeSystemd systemd = new(Dcgm);
         using TemporaryFolder folder = new();
         await File.WriteAllTextAsync(folder.File("file"), "");
-        GpuServices services = new() { Units = [Dcgm], RecordPath = folder.File("file/record") };
+        GpuServices services = new() { Units = [Dcgm], JournalPath = folder.File("file/record") };
 
         await FluentActions.Awaiting(() => services.StopAsync()).Should().ThrowAsync<IOException>();
 

@@ -1,3 +1,5 @@
+using Nvml.Mig.Host;
+
 namespace Nvml.Mig.Tests.Host;
 
 public class MigPrivilegesTests

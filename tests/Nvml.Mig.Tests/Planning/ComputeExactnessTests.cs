@@ -25,7 +25,7 @@ public class ComputeExactnessTests
                 Inside[] wished = contents[random.Next(contents.Count)];
                 bool[] inUse = [.. there.Select(_ => random.Next(4) == 0)];
                 GpuState state = StateWith(geometry, profile, there, inUse);
-                Wish wish = new(new WishItem($"{profile.Profile.Id}") { ComputeInstances = [.. wished.Select(w => new ComputeWish($"{w.Profile.Id}"))] });
+                LayoutSpec wish = new(new InstanceSpec($"{profile.Profile.Id}") { ComputeInstances = [.. wished.Select(w => new ComputeInstanceSpec($"{w.Profile.Id}"))] });
 
                 int? fewest = contents
                     .Where(c => Ids(c).SequenceEqual(Ids(wished)) && there.Where((_, j) => inUse[j]).All(c.Contains))
@@ -73,7 +73,7 @@ public class ComputeExactnessTests
             int one = profile.ComputeProfiles!.Where(c => c.Profile.SliceCount == 1).Min(c => c.Profile.Id);
             int two = profile.ComputeProfiles!.Where(c => c.Profile.SliceCount == 2).Min(c => c.Profile.Id);
             int[] wanted = [.. Enumerable.Repeat(one, small), .. Enumerable.Repeat(two, medium)];
-            Wish wish = Wish.Parse(string.Join(',', new[] { small > 0 ? $"1c.{name}*{small}" : "", medium > 0 ? $"2c.{name}*{medium}" : "" }.Where(t => t.Length > 0)));
+            LayoutSpec wish = LayoutSpec.Parse(string.Join(',', new[] { small > 0 ? $"1c.{name}*{small}" : "", medium > 0 ? $"2c.{name}*{medium}" : "" }.Where(t => t.Length > 0)));
 
             // One GPU instance if that holds them, else two; empty ones do not count.
             int? inOne = contents.Where(c => Ids(c).SequenceEqual(wanted.Order()))

@@ -20,7 +20,7 @@ public class ExactnessTests
         List<string> wrong = [];
         foreach (int[] counts in Multisets(force, 0, new int[force.Profiles.Count]))
         {
-            Wish wish = WishFor(force, counts);
+            LayoutSpec wish = SpecFor(force, counts);
             bool expected = force.LayoutsWith(counts).Count > 0;
             possible += expected ? 1 : 0;
             if (Planner.CanPlan(empty, wish) != expected)
@@ -45,7 +45,7 @@ public class ExactnessTests
             ulong before = force.Layouts[random.Next(force.Layouts.Count)];
             GpuState state = RandomState(force, before, random);
             int[] counts = force.CountsOf(force.Layouts[random.Next(force.Layouts.Count)]);
-            Wish wish = WishFor(force, counts);
+            LayoutSpec wish = SpecFor(force, counts);
             int[] allowed = [.. state.Instances.Where(x => x.IsAnythingInUse && random.Next(4) == 0).Select(x => x.Id!.Value)];
 
             (int InUse, int All, long Room)? best = Best(force, state, allowed, counts);
@@ -129,8 +129,8 @@ public class ExactnessTests
         }));
     }
 
-    private static Wish WishFor(BruteForce force, int[] counts) =>
-        new(counts.Select((count, kind) => (count, kind)).Where(c => c.count > 0).Select(c => new WishItem(force.Profiles[c.kind].Name) { Count = c.count }));
+    private static LayoutSpec SpecFor(BruteForce force, int[] counts) =>
+        new(counts.Select((count, kind) => (count, kind)).Where(c => c.count > 0).Select(c => new InstanceSpec(force.Profiles[c.kind].Name) { Count = c.count }));
 
     private static IEnumerable<int[]> Multisets(BruteForce force, int kind, int[] counts)
     {

@@ -1,4 +1,4 @@
-using Nvml.Mig.Layouts;
+using Nvml.Mig.Applying;
 using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Tests.Planning;
@@ -23,7 +23,7 @@ public class ExecutionTests
         {
             MigDevice[] devices = [.. machine.Gpu.GetMigDevices().Where(_ => random.Next(4) == 0)];
             IDisposable[] processes = [.. devices.Select((d, n) => machine.Simulator.StartProcess(d, 4711 + n, "python"))];
-            Wish wish = Wish.Parse(string.Join(',', force.SpotsOf(force.Layouts[random.Next(force.Layouts.Count)]).Select(s => s.Profile.Id + Inside(s.Profile, random))));
+            LayoutSpec wish = LayoutSpec.Parse(string.Join(',', force.SpotsOf(force.Layouts[random.Next(force.Layouts.Count)]).Select(s => s.Profile.Id + Inside(s.Profile, random))));
             GpuState state = GpuReader.ReadState(machine.Gpu);
             state.Instances.SelectMany(x => x.ComputeInstances).Where(c => c.IsInUse).Select(c => c.MigUuid).Should().BeEquivalentTo(devices.Select(d => d.Uuid));
 
@@ -61,8 +61,8 @@ public class ExecutionTests
         new Random(19).Shuffle(multisets);
         foreach (int[] counts in multisets)
         {
-            Wish wish = new(counts.Select((count, kind) => (count, kind)).Where(c => c.count > 0)
-                .Select(c => new WishItem(force.Profiles[c.kind].Name) { Count = c.count }));
+            LayoutSpec wish = new(counts.Select((count, kind) => (count, kind)).Where(c => c.count > 0)
+                .Select(c => new InstanceSpec(force.Profiles[c.kind].Name) { Count = c.count }));
             GpuState state = GpuReader.ReadState(machine.Gpu);
 
             Execute(machine.Gpu, States.Plan(state, wish.ToString()));

@@ -37,20 +37,20 @@ public class PlanPropertyTests
 
     [Fact]
     public void A_plan_for_what_is_reached_is_empty() => Check.One(Quick, Prop.ForAll(Cases, c =>
-        Plan(c) is not { } plan || (States.Plan(plan.GetResult(), c.Wish).IsEmpty && States.Plan(plan.GetResult(), Wish.For(plan.GetResult()).ToString()).IsEmpty)));
+        Plan(c) is not { } plan || (States.Plan(plan.GetResult(), c.LayoutSpec).IsEmpty && States.Plan(plan.GetResult(), LayoutSpec.For(plan.GetResult()).ToString()).IsEmpty)));
 
     [Fact]
     public void What_stays_and_what_comes_is_what_was_wished() => Check.One(Quick, Prop.ForAll(Cases, c =>
         Plan(c) is not { } plan
         || plan.Kept.Select(k => k.Profile.Id).Concat(plan.Steps.Where(s => s.Action == PlanAction.CreateGpuInstance).Select(s => s.Profile.Id)).Order()
-            .SequenceEqual(c.WishedProfiles.Order())));
+            .SequenceEqual(c.SpecProfiles.Order())));
 
     [Fact]
     public void Any_order_of_the_wish_gives_the_same_plan() => Check.One(Quick, Prop.ForAll(Cases, c =>
     {
-        string[] items = c.Wish.Split(',');
+        string[] items = c.LayoutSpec.Split(',');
         new Random(c.Order).Shuffle(items);
-        GpuPlan? other = Plan(c with { Wish = string.Join(',', items) });
+        GpuPlan? other = Plan(c with { LayoutSpec = string.Join(',', items) });
         GpuPlan? plan = Plan(c);
         return plan is null == other is null && (plan is null || plan.Steps.SequenceEqual(other!.Steps));
     }));
@@ -63,11 +63,11 @@ public class PlanPropertyTests
 
     [Fact]
     public void The_way_back_leads_back() => Check.One(Quick, Prop.ForAll(Cases, c =>
-        Plan(c) is not { } plan || States.Plan(States.Plan(plan.GetResult(), Wish.For(c.State).ToString()).GetResult(), Wish.For(c.State).ToString()).IsEmpty));
+        Plan(c) is not { } plan || States.Plan(States.Plan(plan.GetResult(), LayoutSpec.For(c.State).ToString()).GetResult(), LayoutSpec.For(c.State).ToString()).IsEmpty));
 
     [Fact]
     public void The_question_and_the_plan_agree() => Check.One(Quick, Prop.ForAll(Cases, c =>
-        Planner.CanPlan(c.State, Wish.Parse(c.Wish)) == Plan(c) is not null));
+        Planner.CanPlan(c.State, LayoutSpec.Parse(c.LayoutSpec)) == Plan(c) is not null));
 
     /// <summary>One profile comes, one goes, and one instance goes by its id: the rest is what it was, wherever it stands now.</summary>
     [Fact]
@@ -75,12 +75,12 @@ public class PlanPropertyTests
     {
         Random random = new(c.Order);
         GpuInstanceState[] there = [.. c.State.Instances];
-        string added = c.WishedItems.Length == 0 ? "" : c.WishedItems[random.Next(c.WishedItems.Length)];
+        string added = c.SpecItems.Length == 0 ? "" : c.SpecItems[random.Next(c.SpecItems.Length)];
         GpuInstanceState? byId = there.Length > 0 && random.Next(2) == 0 ? there[random.Next(there.Length)] : null;
         GpuInstanceState? byProfile = there.Where(i => i != byId).OrderBy(_ => random.Next()).FirstOrDefault();
         string[] items = [added.Length > 0 ? $"+{added}" : "", byId is null ? "" : $"-GI{byId.Id}", byProfile is null ? "" : $"-{byProfile.Profile.Id}"];
         string wish = string.Join(',', items.Where(i => i.Length > 0));
-        if (wish.Length == 0 || Planner.Search(c.State, Planner.Resolve(c.State, Wish.Parse(wish)), 0) is not { } plan)
+        if (wish.Length == 0 || Planner.Search(c.State, Planner.Resolve(c.State, LayoutSpec.Parse(wish)), 0) is not { } plan)
             return true;
 
         List<string> left = [.. plan.GetResult().Instances.Select(Case.Describe)];
@@ -93,7 +93,7 @@ public class PlanPropertyTests
     }));
 
     private static GpuPlan? Plan(Case c) =>
-        Planner.Search(c.State, Planner.Resolve(c.State, Wish.Parse(c.Wish)), 0);
+        Planner.Search(c.State, Planner.Resolve(c.State, LayoutSpec.Parse(c.LayoutSpec)), 0);
 
     /// <summary>Written anew, with nothing of the planner's own way to do it.</summary>
     private static GpuState Apply(GpuState state, PlanStep step)
@@ -141,25 +141,25 @@ public class PlanPropertyTests
         List<string> kept = [];
         foreach (string item in items)
         {
-            if (Planner.CanPlan(GpuState.Empty(geometry), Wish.Parse(string.Join(',', [.. kept, item]))))
+            if (Planner.CanPlan(GpuState.Empty(geometry), LayoutSpec.Parse(string.Join(',', [.. kept, item]))))
                 kept.Add(item);
         }
 
         return string.Join(',', kept);
     }
 
-    private sealed record Case(string Model, string There, int[] InUse, string Wish, int Order)
+    private sealed record Case(string Model, string There, int[] InUse, string LayoutSpec, int Order)
     {
         public GpuState State { get; } = States.Of(Model, There, InUse);
 
-        public string[] WishedItems => Wish.Split(',', StringSplitOptions.RemoveEmptyEntries);
+        public string[] SpecItems => LayoutSpec.Split(',', StringSplitOptions.RemoveEmptyEntries);
 
-        public IEnumerable<int> WishedProfiles => Nvml.Mig.Planning.Wish.Parse(Wish).Items.Select(i => State.Geometry.GetProfile(i.Profile).Profile.Id);
+        public IEnumerable<int> SpecProfiles => Nvml.Mig.LayoutSpec.Parse(LayoutSpec).Items.Select(i => State.Geometry.GetProfile(i.Profile).Profile.Id);
 
         /// <summary>The same GPU instances with the same inside, and at its start what was wished with one.</summary>
         public bool IsFulfilledBy(GpuState state) =>
-            state.Instances.Select(Describe).Order(StringComparer.Ordinal).SequenceEqual(WishedItems.Select(Describe).Order(StringComparer.Ordinal))
-            && Nvml.Mig.Planning.Wish.Parse(Wish).Items.Where(i => i.Start is not null).All(i => state.Instances.Any(there =>
+            state.Instances.Select(Describe).Order(StringComparer.Ordinal).SequenceEqual(SpecItems.Select(Describe).Order(StringComparer.Ordinal))
+            && Nvml.Mig.LayoutSpec.Parse(LayoutSpec).Items.Where(i => i.Start is not null).All(i => state.Instances.Any(there =>
                 there.Placement.Start == i.Start
                 && there.Profile == state.Geometry.GetProfile(i.Profile).Profile
                 && (i.ComputeInstances ?? []).All(c => c.Start is null || there.ComputeInstances.Any(inside => inside.Placement.Start == c.Start && $"{inside.Profile.SliceCount}c" == c.Profile))));
@@ -170,12 +170,12 @@ public class PlanPropertyTests
 
         public string Describe(string wished)
         {
-            WishItem item = WishItem.Parse(wished);
+            InstanceSpec item = InstanceSpec.Parse(wished);
             GpuInstanceProfile profile = State.Geometry.GetProfile(item.Profile).Profile;
             IEnumerable<int> inside = item.ComputeInstances?.Select(c => int.Parse(c.Profile.TrimEnd('c'), CultureInfo.InvariantCulture)) ?? [profile.SliceCount];
             return string.Join('/', [profile.Id, .. inside.Order()]);
         }
 
-        public override string ToString() => $"{Model}: {State}, in use {string.Join(',', InUse)} -> {Wish}";
+        public override string ToString() => $"{Model}: {State}, in use {string.Join(',', InUse)} -> {LayoutSpec}";
     }
 }

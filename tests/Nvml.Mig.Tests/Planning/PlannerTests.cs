@@ -36,7 +36,7 @@ public class PlannerTests
         state.ToString().Should().Be("19:0,20:1,3g.20gb:4");
         Defragmentation.GetScore(state).Should().Be(0);
         States.Refuse(state, "9*2,20*2").Nearest.Should().NotBeEmpty().And.OnlyContain(wish => Planner.CanPlan(state, wish, null));
-        FluentActions.Invoking(() => Wish.Parse("1g.5gb")).Should().NotThrow();
+        FluentActions.Invoking(() => LayoutSpec.Parse("1g.5gb")).Should().NotThrow();
         FluentActions.Invoking(() => States.Plan(state, "1g.5gb")).Should().Throw<PlanningException>().Which.Error.Should().Be(PlanningError.AmbiguousProfile);
     }
 
@@ -73,7 +73,7 @@ public class PlannerTests
     public void The_question_allocates_nothing_and_a_plan_little()
     {
         GpuState full = States.Of(States.A100, "1g.5gb:0,1g.5gb:1,2g.10gb:2,3g.20gb:4", inUse: 1);
-        Wish wish = Wish.Parse("3g.20gb,1g.5gb*4");
+        LayoutSpec wish = LayoutSpec.Parse("3g.20gb,1g.5gb*4");
 
         Allocated(() => Planner.CanPlan(full, wish)).Should().Be(0);
         Allocated(() => Planner.TryPlan(full, wish, out _, out _)).Should().BeLessThan(2048);
@@ -227,7 +227,7 @@ public class PlannerTests
         GpuPlan plan = States.Plan(state, "2g.20gb/7,2g.20gb/1c");
 
         plan.Steps.Where(s => s.Action == PlanAction.CreateComputeInstance).Select(s => s.ComputeProfile!.Id).Should().BeEquivalentTo([7, 0]);
-        Wish.For(plan.GetResult()).ToString().Should().Match("2g.20gb:?/?*,2g.20gb:?/?*").And.Contain("/7:0").And.Contain("/1c:0");
+        LayoutSpec.For(plan.GetResult()).ToString().Should().Match("2g.20gb:?/?*,2g.20gb:?/?*").And.Contain("/7:0").And.Contain("/1c:0");
     }
 
     [Fact]
@@ -283,7 +283,7 @@ public class PlannerTests
         GpuState before = States.Of(States.A100, "1g.5gb:1,2g.10gb:4/1c:1,1g.5gb:6/none");
         GpuState after = States.Plan(before, "7g.40gb").GetResult();
 
-        GpuState back = States.Plan(after, Wish.For(before).ToString()).GetResult();
+        GpuState back = States.Plan(after, LayoutSpec.For(before).ToString()).GetResult();
 
         back.ToString().Should().Be(before.ToString()).And.Be("1g.5gb:1,2g.10gb:4/1c:1,1g.5gb:6/none");
     }
@@ -308,7 +308,7 @@ public class PlannerTests
     {
         GpuGeometry bare = new(SimulatedGeometries.Of(States.A100).Profiles.Select(p => p with { ComputeProfiles = null }));
 
-        Action plan = () => Planner.TryPlan(GpuState.Empty(bare), Wish.Parse(wish), out _, out _);
+        Action plan = () => Planner.TryPlan(GpuState.Empty(bare), LayoutSpec.Parse(wish), out _, out _);
 
         plan.Should().Throw<PlanningException>().Which.Error.Should().Be(error);
     }
@@ -319,7 +319,7 @@ public class PlannerTests
         GpuGeometry a30 = SimulatedGeometries.Of("A30");
         GpuGeometry withoutWhole = new(a30.Profiles.Where(p => p.Profile.Name != "4g.24gb"));
 
-        Planner.CanPlan(GpuState.Empty(withoutWhole), Wish.Parse("1g.6gb*4")).Should().BeTrue();
+        Planner.CanPlan(GpuState.Empty(withoutWhole), LayoutSpec.Parse("1g.6gb*4")).Should().BeTrue();
         States.Refuse(GpuState.Empty(withoutWhole), "1g.6gb+me,2g.12gb+me").Shortages.Select(s => s.Subject).Should().Equal("JPEG engines", "optical flow engines");
     }
 

@@ -91,7 +91,7 @@ public class RefusalTests
                 model,
                 string.Join(',', force.SpotsOf(layout).Select(s => $"{s.Profile.Id}:{s.Place.Start}")),
                 [.. Enumerable.Range(1, 8).Where(_ => random.Next(3) == 0)]);
-            Wish wish = Wish.Parse($"+{force.Profiles[random.Next(force.Profiles.Count)].Id},+{force.Profiles[random.Next(force.Profiles.Count)].Id}");
+            LayoutSpec wish = LayoutSpec.Parse($"+{force.Profiles[random.Next(force.Profiles.Count)].Id},+{force.Profiles[random.Next(force.Profiles.Count)].Id}");
             if (Planner.TryPlan(state, wish, out _, out PlanRefusal? refusal))
                 continue;
             refused++;

@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using Nvml.Mig.Layouts;
+using Nvml.Mig.Applying;
 using Nvml.Mig.Planning;
 using Nvml.Mig.Tests.Simulator;
 

@@ -14,7 +14,7 @@ internal static class States
     public static GpuState Of(string model, string layout, params int[] inUse)
     {
         GpuGeometry geometry = SimulatedGeometries.Of(model);
-        Planner.TryPlan(GpuState.Empty(geometry), Wish.Parse(layout), out GpuPlan? plan, out _).Should().BeTrue(layout);
+        Planner.TryPlan(GpuState.Empty(geometry), LayoutSpec.Parse(layout), out GpuPlan? plan, out _).Should().BeTrue(layout);
         return new GpuState(geometry, plan!.GetResult().Instances.Select((instance, i) => instance with
         {
             Id = i + 1,
@@ -30,15 +30,15 @@ internal static class States
 
     public static GpuPlan Plan(GpuState state, string wish, params int[] allowInUse)
     {
-        Planner.TryPlan(state, Wish.Parse(wish), out GpuPlan? plan, out PlanRefusal? refusal, allowInUse).Should().BeTrue(refusal?.Message);
-        Planner.CanPlan(state, Wish.Parse(wish), allowInUse).Should().BeTrue();
+        Planner.TryPlan(state, LayoutSpec.Parse(wish), out GpuPlan? plan, out PlanRefusal? refusal, allowInUse).Should().BeTrue(refusal?.Message);
+        Planner.CanPlan(state, LayoutSpec.Parse(wish), allowInUse).Should().BeTrue();
         return plan!;
     }
 
     public static PlanRefusal Refuse(GpuState state, string wish)
     {
-        Planner.TryPlan(state, Wish.Parse(wish), out _, out PlanRefusal? refusal).Should().BeFalse();
-        Planner.CanPlan(state, Wish.Parse(wish)).Should().BeFalse();
+        Planner.TryPlan(state, LayoutSpec.Parse(wish), out _, out PlanRefusal? refusal).Should().BeFalse();
+        Planner.CanPlan(state, LayoutSpec.Parse(wish)).Should().BeFalse();
         return refusal!;
     }
 

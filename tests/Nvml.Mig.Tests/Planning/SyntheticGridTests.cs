@@ -29,7 +29,7 @@ public class SyntheticGridTests
                     .Where(layout => (layout & inUse) == inUse && Ids(layout).SequenceEqual(wished))
                     .Select(layout => ((int, long)?)(-System.Numerics.BitOperations.PopCount(there & ~layout), Room(layout)))
                     .Max();
-                Wish wish = new(wished.Select(id => new WishItem($"{id}") { ComputeInstances = [] }));
+                LayoutSpec wish = new(wished.Select(id => new InstanceSpec($"{id}") { ComputeInstances = [] }));
                 bool possible = Planner.TryPlan(state, wish, out GpuPlan? plan, out _);
                 Planner.CanPlan(state, wish).Should().Be(possible);
                 (int, long)? found = plan is null ? null : (-plan.DestroyedCount, Room(plan.GetResult().Instances.Aggregate(0UL, (m, x) => m | 1UL << spots.Single(s => s.Profile == x.Profile && s.Place == x.Placement).Index)));
@@ -67,7 +67,7 @@ public class SyntheticGridTests
                 units -= 1 << id / 2;
             }
 
-            Wish wish = new(ids.Select(id => new WishItem($"{id}") { ComputeInstances = [] }));
+            LayoutSpec wish = new(ids.Select(id => new InstanceSpec($"{id}") { ComputeInstances = [] }));
             Stopwatch watch = Stopwatch.StartNew();
             Planner.TryPlan(state, wish, out GpuPlan? plan, out _).Should().BeTrue("sizes that halve each other always fit");
             milliseconds.Add(watch.Elapsed.TotalMilliseconds);
@@ -94,7 +94,7 @@ public class SyntheticGridTests
             GpuState state = GpuState.Empty(geometry);
             for (int i = 0; i < 5; i++)
             {
-                Wish wish = new(Enumerable.Range(0, random.Next(3, 12)).Select(_ => new WishItem($"{random.Next(12)}") { ComputeInstances = [] }));
+                LayoutSpec wish = new(Enumerable.Range(0, random.Next(3, 12)).Select(_ => new InstanceSpec($"{random.Next(12)}") { ComputeInstances = [] }));
                 Stopwatch watch = Stopwatch.StartNew();
                 GpuPlan? plan = Planner.Search(state, Planner.Resolve(state, wish), 0);
                 milliseconds.Add(watch.Elapsed.TotalMilliseconds);

@@ -12,7 +12,7 @@ public class ExampleTests
         using FluentAssertions;
         using Nvml.Mig;
         using Nvml.Mig.Configuration;
-        using Nvml.Mig.Layouts;
+        using Nvml.Mig.Applying;
         using Nvml.Mig.Planning;
         using Nvml.Mig.Simulator;
 

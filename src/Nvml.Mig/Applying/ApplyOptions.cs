@@ -1,0 +1,61 @@
+using System.Diagnostics;
+using Nvml.Mig.Host;
+
+namespace Nvml.Mig.Applying;
+
+/// <summary>How layouts are applied.</summary>
+public sealed record ApplyOptions
+{
+    /// <summary>The folder for the record of a real machine: <c>/var/lib/nvml-mig</c>.</summary>
+    public const string DefaultJournalFolder = "/var/lib/nvml-mig";
+
+    /// <summary>
+    /// The folder that the layout is recorded in before the first change (<c>apply.json</c>), and that excludes other appliers of this folder
+    /// while one works: whatever changes a machine must name the same. It is created, for the owner only, if it is not there; one that
+    /// others than root and this user can write to is refused.
+    /// </summary>
+    public string JournalFolder { get; init; } = DefaultJournalFolder;
+
+    /// <summary>Whether to plan and check only. Nothing is changed, recorded or excluded.</summary>
+    public bool DryRun { get; init; }
+
+    /// <summary>
+    /// Whether one GPU that fails takes all others back to what they were; otherwise only itself, and the others finish. A GPU that is
+    /// refused before the first change keeps all others from being changed in either case.
+    /// </summary>
+    public bool AllOrNothing { get; init; }
+
+    /// <summary>
+    /// How long a step is tried again that failed for a reason that may pass (<see cref="NvmlException.IsTransient"/>): the driver was not
+    /// ready or timed out, a client that NVML does not show holds the GPU, processes of <see cref="GpuTarget.AllowInUse"/> end. Other
+    /// failures are final at once, and so is it that an instance to be destroyed is used by somebody else: nobody's end is waited for to
+    /// take the instance then. By default 5 seconds. <see cref="Timeout.InfiniteTimeSpan"/>: until it has passed or is cancelled, and on a
+    /// GPU's way back, which is not cancelled, until it has passed.
+    /// </summary>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>The pause before the first such attempt, one second at most; it doubles with each up to that. By default 50 ms.</summary>
+    public TimeSpan RetryDelay { get; init; } = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>
+    /// Resets a GPU where a MIG mode waits for that: <see cref="NvidiaSmi.ResetGpuAsync"/>, for instance. Null: nothing is reset, and
+    /// where it would take that, the GPU is taken back to the mode it had.
+    /// </summary>
+    public Func<GpuDevice, CancellationToken, Task>? ResetGpu { get; init; }
+
+    /// <summary>
+    /// The services that hold GPUs. Those that were stopped, by this apply or by one that died, are started again after the last change,
+    /// however that went. Null: services are not touched.
+    /// </summary>
+    public GpuServices? Services { get; init; }
+
+    /// <summary>
+    /// Whether <see cref="Services"/> may be stopped. They are, once for all GPUs, only if a GPU must be reset, or if a call fails with
+    /// <see cref="NvmlReturnCode.InUse"/> and NVML shows nobody who uses it; the call is then repeated.
+    /// </summary>
+    public bool Quiesce { get; init; }
+
+    internal static TimeSpan MaxRetryDelay => TimeSpan.FromSeconds(1);
+
+    internal bool IsOver(long started) => Timeout != System.Threading.Timeout.InfiniteTimeSpan && Stopwatch.GetElapsedTime(started) >= Timeout;
+}

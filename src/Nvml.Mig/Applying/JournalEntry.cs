@@ -1,0 +1,61 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Nvml.Mig.Applying;
+
+/// <summary>
+/// What an apply was about to do, written to disk before its first change: enough to go back and, for a wish that changes what is there,
+/// to go on.
+/// </summary>
+/// <param name="Version">The version of the format: a file of another version is not touched.</param>
+/// <param name="Started">When the apply began.</param>
+/// <param name="Gpus">The GPUs that it changes, and those of applies before that were never finished; not those that were taken back.</param>
+internal sealed record JournalEntry(int Version, DateTimeOffset Started, IReadOnlyList<JournalGpu> Gpus)
+{
+    public const int CurrentVersion = 1;
+
+    /// <summary>A record that begins now.</summary>
+    public static JournalEntry Empty() => new(CurrentVersion, DateTimeOffset.UtcNow, []);
+
+    /// <summary>The GPU's part, if it has one.</summary>
+    public JournalGpu? Find(string uuid) => Gpus.FirstOrDefault(g => g.Uuid == uuid);
+
+    /// <summary>The GPU's part, if the apply that wrote it died or could neither finish nor go back.</summary>
+    public JournalGpu? FindUnfinished(string uuid) => Find(uuid) is { IsFinished: false } gpu ? gpu : null;
+
+    /// <summary>What no apply has written is not acted upon.</summary>
+    /// <exception cref="JsonException">The record makes no sense.</exception>
+    public void Check()
+    {
+        if (Gpus.Contains(null!) || Gpus.DistinctBy(g => g.Uuid, StringComparer.Ordinal).Count() != Gpus.Count)
+            throw new JsonException("It names no GPU where it should, or one twice.");
+        foreach (GpuInstanceLayout instance in Gpus.SelectMany(g => g.Before.Instances.Concat(g.Goal.Instances).Concat(g.Own)))
+        {
+            if (instance is null || !IsPlace(instance.Placement) || instance.ComputeInstances.Any(c => c is null || (c.Placement is { } place && !IsPlace(place))))
+                throw new JsonException("An instance in it makes no sense.");
+        }
+
+        static bool IsPlace(Placement place) => place is { Start: >= 0, Size: > 0 };
+    }
+}
+
+/// <summary>A GPU in a record.</summary>
+/// <param name="Uuid">Its UUID.</param>
+/// <param name="LayoutSpec">The wish as text; null if the instances were to stay.</param>
+/// <param name="Before">What stood there before the first change.</param>
+/// <param name="Goal">What was to stand there.</param>
+/// <param name="Own">
+/// What this apply is to create, and what there is of what applies before were to create that were never finished; where it is known, what
+/// of all that is there. It is what the way back may destroy.
+/// </param>
+/// <param name="IsFinished">Whether the GPU is as it was to be, or as it was.</param>
+internal sealed record JournalGpu(string Uuid, string? LayoutSpec, GpuLayout Before, GpuLayout Goal, IReadOnlyList<GpuInstanceLayout> Own, bool IsFinished);
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    WriteIndented = true,
+    IgnoreReadOnlyProperties = true,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true)]
+[JsonSerializable(typeof(JournalEntry))]
+internal sealed partial class JournalJson : JsonSerializerContext;

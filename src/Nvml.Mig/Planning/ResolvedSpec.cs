@@ -1,0 +1,258 @@
+using System.Runtime.InteropServices;
+
+namespace Nvml.Mig.Planning;
+
+/// <summary>GPU instances that are wanted: a number of one profile and content, or one of them at a start.</summary>
+internal readonly record struct SpecSlot(int Kind, ComputeContent Content, int Count, int Start)
+{
+    public bool IsLike(SpecSlot other) => Kind == other.Kind && Start == other.Start && Content.Equals(other.Content);
+
+    /// <summary>In a fixed order, whatever the order of the wish.</summary>
+    public static int Compare(SpecSlot a, SpecSlot b) =>
+        a.Kind != b.Kind ? a.Kind.CompareTo(b.Kind)
+        : a.Start != b.Start ? a.Start.CompareTo(b.Start)
+        : string.CompareOrdinal(a.Content.Key, b.Content.Key);
+}
+
+/// <summary>
+/// A layout as the solver takes it: which instances, in a fixed order, whatever the order they were wished in; and what follows from
+/// their number alone.
+/// </summary>
+internal sealed class Demand
+{
+    /// <summary>Writes down a layout.</summary>
+    /// <param name="geometry">The kind of GPU.</param>
+    /// <param name="slots">
+    /// The instances, in any order; the same kind of instance can be in it more than once. They are sorted and merged where they are.
+    /// </param>
+    public Demand(GpuGeometry geometry, Span<SpecSlot> slots)
+    {
+        Geometry = geometry;
+        slots.Sort(SpecSlot.Compare);
+        int different = 0;
+        foreach (SpecSlot one in slots)
+        {
+            if (different > 0 && slots[different - 1].IsLike(one))
+                slots[different - 1] = one with { Count = slots[different - 1].Count + one.Count };
+            else
+                slots[different++] = one;
+        }
+
+        Slots = new RowSlot[different];
+        Contents = new ComputeContent[different];
+        for (int i = 0; i < different; i++)
+        {
+            Slots[i] = new RowSlot(slots[i].Kind, slots[i].Count, slots[i].Start);
+            Contents[i] = slots[i].Content;
+        }
+
+        Counts = new int[geometry.Profiles.Count];
+        CountOfShapes = new int[geometry.Memory.Shapes.Length];
+        Used = new int[GpuGeometry.ResourceCount];
+        foreach (RowSlot slot in Slots)
+        {
+            Counts[slot.Kind] += slot.Count;
+            CountOfShapes[geometry.Memory.ShapeOf[slot.Kind]] += slot.Count;
+            for (int resource = 0; resource < Used.Length; resource++)
+                Used[resource] += slot.Count * geometry.Needs[(slot.Kind * GpuGeometry.ResourceCount) + resource];
+        }
+
+        RoomFor = new bool[Counts.Length];
+        IsWithinLimits = true;
+        for (int kind = 0; kind < Counts.Length; kind++)
+        {
+            IsWithinLimits &= Counts[kind] <= geometry.Profiles[kind].Profile.MaxInstances;
+            RoomFor[kind] = geometry.AllowsOneMore(kind, Counts[kind], Used);
+        }
+
+        for (int resource = 0; resource < Used.Length; resource++)
+            IsWithinLimits &= Used[resource] <= geometry.Resources[resource];
+        IsPlain = true;
+        int total = 0;
+        for (int i = 0; i < Slots.Length; i++)
+        {
+            IsWithinLimits &= Contents[i].Fits(geometry, Slots[i].Kind, out _);
+            IsPlain &= Contents[i].IsWhole && Slots[i].Start < 0;
+            total += Slots[i].Count;
+        }
+
+        // More than that fits nowhere, and is more than the solver counts.
+        IsWithinLimits &= total <= Row.MaxLength;
+    }
+
+    public GpuGeometry Geometry { get; }
+
+    public RowSlot[] Slots { get; }
+
+    /// <summary>What is inside the instances of each slot.</summary>
+    public ComputeContent[] Contents { get; }
+
+    /// <summary>Instances of each profile.</summary>
+    public int[] Counts { get; }
+
+    public int[] CountOfShapes { get; }
+
+    /// <summary>What all of it takes of each resource.</summary>
+    public int[] Used { get; }
+
+    /// <summary>The profiles of which there could be one more.</summary>
+    public bool[] RoomFor { get; }
+
+    /// <summary>The demand as text, to compare.</summary>
+    public string Key => string.Join(',', Slots.Select((s, i) => $"{s} {Contents[i].Key}"));
+
+    /// <summary>Whether the GPU has enough of everything but places, and each GPU instance enough room for what is inside.</summary>
+    public bool IsWithinLimits { get; }
+
+    /// <summary>Whether it is GPU instances anywhere, each with the compute instance that takes the whole.</summary>
+    public bool IsPlain { get; }
+}
+
+/// <summary>
+/// A wish in terms of a geometry. Compute instances that share GPU instances can be distributed in several ways: each is a demand of its
+/// own, and the best plan for any of them is the best plan.
+/// </summary>
+internal sealed class ResolvedSpec
+{
+    public ResolvedSpec(LayoutSpec wish, GpuGeometry geometry)
+    {
+        Geometry = geometry;
+        List<SpecSlot> slots = [];
+        foreach (InstanceSpec item in wish.Items.Where(i => i.Shared is null))
+            slots.Add(Resolve(item, geometry));
+        CheckOverlaps(slots, geometry);
+        Demands = wish.Items.Any(i => i.Shared is not null)
+            ? [.. ShareOut(wish, geometry).Select(shared => new Demand(geometry, [.. slots, .. shared]))]
+            : [new Demand(geometry, CollectionsMarshal.AsSpan(slots))];
+    }
+
+    /// <summary>A change, in terms of a state; as if it removed a set of instances too.</summary>
+    public ResolvedSpec(LayoutSpec wish, GpuState state, uint alsoRemoved = 0)
+    {
+        GpuGeometry geometry = Geometry = state.Geometry;
+        MustGo = new bool[state.Instances.Count];
+        for (int i = 0; i < MustGo.Length; i++)
+            MustGo[i] = (alsoRemoved >> i & 1) != 0;
+        Span<int> toRemove = stackalloc int[geometry.Profiles.Count];
+        List<SpecSlot> added = new(wish.Items.Count + MustGo.Length);
+        foreach (InstanceSpec item in wish.Items)
+        {
+            if (item.GpuInstanceId is { } id)
+                MustGo[state.IndexOf(id)] = true;
+            else if (item.Kind == InstanceSpecKind.Remove)
+                toRemove[geometry.IndexOf(item.Profile)] += item.Count;
+            else
+                added.Add(Resolve(item, geometry));
+        }
+
+        CheckOverlaps(added, geometry);
+        if (toRemove.IndexOfAnyExcept(0) < 0)
+        {
+            for (int i = 0; i < MustGo.Length; i++)
+            {
+                if (!MustGo[i])
+                    added.Add(new SpecSlot(state.Kinds[i], state.Contents[i], 1, -1));
+            }
+
+            Demands = [new Demand(geometry, CollectionsMarshal.AsSpan(added))];
+            return;
+        }
+
+        for (int kind = 0; kind < toRemove.Length; kind++)
+        {
+            int present = 0;
+            for (int i = 0; i < MustGo.Length; i++)
+                present += state.Kinds[i] == kind && !MustGo[i] ? 1 : 0;
+            if (alsoRemoved != 0)
+            {
+                toRemove[kind] = Math.Min(toRemove[kind], present);
+            }
+            else if (toRemove[kind] > present)
+            {
+                string name = geometry.Profiles[kind].Profile.Name;
+                throw new PlanningException(PlanningError.UnknownInstance, name, $"{toRemove[kind]} instances of {name} are to be removed; there are {present}.");
+            }
+        }
+
+        // Which of a profile go is free: with different content, each choice leaves another demand.
+        SpecSlot[] there = [.. state.Kinds
+            .Select((kind, i) => (Slot: new SpecSlot(kind, state.Contents[i], 1, -1), Stays: !MustGo[i]))
+            .Where(i => i.Stays)
+            .GroupBy(i => i.Slot)
+            .Select(same => same.Key with { Count = same.Count() })];
+        Demands = [.. Remainders(there, toRemove.ToArray(), []).Select(kept => new Demand(geometry, [.. kept, .. added]))];
+    }
+
+    public GpuGeometry Geometry { get; }
+
+    /// <summary>What is demanded, in one of these ways.</summary>
+    public Demand[] Demands { get; }
+
+    /// <summary>The instances of the state that must go; null: none.</summary>
+    public bool[]? MustGo { get; }
+
+    private static SpecSlot Resolve(InstanceSpec item, GpuGeometry geometry)
+    {
+        int kind = geometry.IndexOf(item.Profile);
+        int start = -1;
+        if (item.Start is { } wanted)
+        {
+            IReadOnlyList<Placement> places = geometry.Profiles[kind].Placements;
+            Placement? place = places.Where(p => p.Start == wanted).Select(p => (Placement?)p).FirstOrDefault();
+            start = place is { } found
+                ? geometry.Memory.ToRun(found).Start
+                : throw new PlanningException(
+                    PlanningError.InvalidPlacement,
+                    item.ToString(),
+                    $"{geometry.Profiles[kind].Profile} cannot start at memory slice {wanted} ('{item}'). It can at {string.Join(", ", places.Select(p => p.Start))}.");
+        }
+
+        return new SpecSlot(kind, ComputeContent.From(item.ComputeInstances, geometry, kind, item.ToString()), item.Count, start);
+    }
+
+    private static void CheckOverlaps(List<SpecSlot> slots, GpuGeometry geometry)
+    {
+        for (int i = 0; i < slots.Count; i++)
+        {
+            for (int j = 0; j < i; j++)
+            {
+                if (slots[i].Start < 0 || slots[j].Start < 0)
+                    continue;
+                Run a = RunOf(slots[i]);
+                Run b = RunOf(slots[j]);
+                if ((a.Mask & b.Mask) != 0)
+                    throw new PlanningException(PlanningError.Overlap, Name(slots[i], a), $"{Name(slots[j], b)} and {Name(slots[i], a)} are wanted in the same place.");
+            }
+        }
+
+        Run RunOf(SpecSlot slot) => geometry.Memory.Shapes[geometry.Memory.ShapeOf[slot.Kind]].First(r => r.Start == slot.Start);
+        string Name(SpecSlot slot, Run run) => $"{geometry.Profiles[slot.Kind].Profile} at {geometry.Memory.ToPlacement(run)}";
+    }
+
+    /// <summary>The ways to share out the compute instances of a wish that share GPU instances.</summary>
+    private static List<List<SpecSlot>> ShareOut(LayoutSpec wish, GpuGeometry geometry)
+    {
+        List<List<SpecSlot>> ways = [[]];
+        foreach (IGrouping<int, InstanceSpec> shared in wish.Items.Where(i => i.Shared is not null).GroupBy(i => geometry.IndexOf(i.Profile)).OrderBy(g => g.Key))
+        {
+            List<List<ComputeContent>> distributions = new Sharing(geometry, shared.Key, shared).Distribute();
+            ways = [.. ways.SelectMany(way => distributions.Select(d => (List<SpecSlot>)[.. way, .. d.Select(c => new SpecSlot(shared.Key, c, 1, -1))]))];
+        }
+
+        return ways;
+    }
+
+    /// <summary>What can be left of slots when a number of each profile goes. It does not matter which of those that are alike.</summary>
+    private static IEnumerable<SpecSlot[]> Remainders(ReadOnlyMemory<SpecSlot> there, int[] toRemove, SpecSlot[] kept)
+    {
+        if (there.IsEmpty)
+            return toRemove.All(n => n == 0) ? [kept] : [];
+        SpecSlot first = there.Span[0];
+        return Enumerable.Range(0, Math.Min(first.Count, toRemove[first.Kind]) + 1).SelectMany(removed =>
+        {
+            int[] left = [.. toRemove];
+            left[first.Kind] -= removed;
+            return Remainders(there[1..], left, removed == first.Count ? kept : [.. kept, first with { Count = first.Count - removed }]);
+        });
+    }
+}
