@@ -17,8 +17,9 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     private readonly List<ApplyStepResult> _rollbackResults = [];
 
     /// <summary>What this run has made, and nobody else: what the way back may destroy.</summary>
-    private readonly List<GpuInstanceLayout> _made = [];
-    private GpuReading? _now;
+    private readonly List<GpuInstanceSnapshot> _made = [];
+    private LiveLayout? _now;
+    private GpuGeometry _geometry = GpuGeometry.Empty;
 
     /// <summary>The GPU instances whose processes are waited for; null: all.</summary>
     private IReadOnlyCollection<int>? _waitFor = [];
@@ -27,69 +28,71 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     private bool _wasRolledBack;
     private GpuPlan? _plan;
     private PlanRefusal? _refusal;
-    private GpuLayout? _after;
+    private GpuSnapshot? _after;
     private Exception? _rollbackError;
     private IReadOnlyList<string> _differences = [];
     private IReadOnlyList<string> _leftAlone = [];
 
     /// <summary>The last step, if it failed and the GPU could not be read since; with what was known before it.</summary>
-    private (ApplyStep Step, GpuLayout Before, Exception Error)? _unknown;
+    private (LayoutStep Step, GpuSnapshot Before, Exception Error)? _unknown;
 
     public GpuDevice Gpu => gpu;
 
-    public IReadOnlyList<ApplyStep> Steps { get; private set; } = [];
+    public IReadOnlyList<LayoutStep> Steps { get; private set; } = [];
 
     /// <summary>What stood there when it was first read.</summary>
-    public GpuLayout? Before { get; private set; }
+    public GpuSnapshot? Before { get; private set; }
 
-    public GpuLayout? Goal { get; private set; }
+    public GpuSnapshot? Goal { get; private set; }
 
     public Exception? Error { get; private set; }
 
     public ApplyOutcome Outcome { get; private set; } = ApplyOutcome.NotTried;
 
-    public GpuReading? Reading => _now;
+    public LiveLayout? Reading => _now;
 
     /// <summary>Reads the GPU; with its profiles where a plan is to be made.</summary>
     public void Read(bool withProfiles, CancellationToken cancellationToken) => Guard(() =>
     {
-        _now = ReadAgain(() => withProfiles ? GpuReading.Read(gpu) : GpuReading.ReadAgain(gpu, withProcesses: true), cancellationToken);
-        Before = _now.ToLayout();
+        _now = ReadAgain(() => LiveLayout.Read(gpu, withProfiles ? SnapshotParts.All : SnapshotParts.Users), cancellationToken);
+        Before = _now.ToSnapshot(_geometry);
     });
 
     /// <summary>Plans the way to a target, or refuses it.</summary>
-    public void Plan(GpuState state, GpuTarget target, JournalGpu? unfinished) => Guard(() =>
+    public void Plan(GpuGeometry geometry, GpuTarget target, JournalGpu? unfinished) => Guard(() =>
     {
-        LayoutSpec? wish = target.MigEnabled ? target.Layout : new LayoutSpec();
-        List<ApplyStep> steps = [];
+        _geometry = geometry;
+        Before = Before! with { Geometry = geometry };
+        LayoutSpec? spec = target.MigEnabled ? target.Layout : new LayoutSpec();
+        List<LayoutStep> steps = [];
         _waitFor = target.AllowInUse;
-        if (wish is { IsChange: true } && unfinished?.LayoutSpec == wish.ToString())
+        if (spec is { IsChange: true } && unfinished?.Spec == spec.ToString())
         {
             // The same change again would be one change too many: the one that was begun is finished.
             PlanExact(unfinished.Goal, unfinished.Before.Instances, target.AllowInUse);
             return;
         }
 
-        if (wish is not null)
+        if (spec is not null)
         {
-            if (!Planner.TryPlan(state, wish, out _plan, out _refusal, target.AllowInUse))
+            if (!Planner.TryPlan(Before, spec, out _plan, out _refusal, target.AllowInUse))
             {
                 Outcome = ApplyOutcome.Refused;
                 return;
             }
 
-            steps = [.. _plan.Steps.Select(ApplyStep.From)];
+            steps = [.. _plan.Steps];
         }
 
         MigMode mode = new(target.MigEnabled, target.MigEnabled);
         if (Before!.Mode != mode)
-            steps.Insert(steps.FindLastIndex(s => s.Action is ApplyAction.DestroyComputeInstance or ApplyAction.DestroyGpuInstance) + 1, ApplyStep.SetMode(target.MigEnabled, mode));
+            steps.Insert(steps.FindLastIndex(s => s.IsDestroy) + 1, LayoutStep.SetMode(target.MigEnabled, mode));
         SetSteps(steps, steps.Aggregate(Before, (layout, step) => step.ApplyTo(layout)));
         ThrowIfUsedAsAWhole();
     });
 
     /// <summary>Plans the way to a layout in which every place is known, or refuses it.</summary>
-    public void PlanExact(GpuLayout goal, IReadOnlyList<GpuInstanceLayout> own, IReadOnlyCollection<int> allowInUse) => Guard(() =>
+    public void PlanExact(GpuSnapshot goal, IReadOnlyList<GpuInstanceSnapshot> own, IReadOnlyCollection<int> allowInUse) => Guard(() =>
     {
         _waitFor = allowInUse;
         LayoutWay way = LayoutSteps.Between(Before!, goal, own);
@@ -101,7 +104,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
         if (Steps.Count == 0 && Before!.GetDifferencesFrom(way.Result) is { Count: > 0 } odd)
             throw new NvmlException(NvmlReturnCode.InvalidState, "nvmlDeviceGetGpuInstances", $"{gpu} cannot get to its layout. {string.Join(" ", odd)}");
 
-        foreach (ApplyStep step in Steps.Where(s => !s.IsAboutMode))
+        foreach (LayoutStep step in Steps.Where(s => !s.IsModeChange))
         {
             if (FindInTheWay(step, null) is { } inTheWay)
                 throw inTheWay;
@@ -169,7 +172,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     /// <param name="use">The use. What it throws is the <see cref="Error"/>.</param>
     /// <param name="own">What it may create.</param>
     /// <param name="cancellationToken">For the use; the way back is not cancelled.</param>
-    public void RunExclusively(Func<CancellationToken, Task> use, IReadOnlyList<GpuInstanceLayout> own, CancellationToken cancellationToken)
+    public void RunExclusively(Func<CancellationToken, Task> use, IReadOnlyList<GpuInstanceSnapshot> own, CancellationToken cancellationToken)
     {
         try
         {
@@ -190,16 +193,16 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
         ReportEnd();
     }
 
-    private void GoBack(IReadOnlyList<GpuInstanceLayout> own)
+    private void GoBack(IReadOnlyList<GpuInstanceSnapshot> own)
     {
         try
         {
             // What a round could not do may be possible when the rest is done; a third would be a repetition.
             for (int round = 0; round < 2; round++)
             {
-                _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withProcesses: true));
+                _now = ReadAgain(() => LiveLayout.Read(gpu, SnapshotParts.Users));
                 LearnWhatBecameOfTheLast();
-                LayoutWay way = LayoutSteps.Between(_now.ToLayout(), Before!, own);
+                LayoutWay way = LayoutSteps.Between(_now.ToSnapshot(_geometry), Before!, own);
                 if (way.Steps.Count > 0)
                     _rollbackError = Run(ForDriver(way.Steps), _rollbackResults, isRollback: true, CancellationToken.None);
                 _rollbackError ??= Blocked(way);
@@ -208,8 +211,8 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             }
 
             if (_rollbackResults.Count > 0)
-                _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withProcesses: true));
-            _after = _now!.ToLayout();
+                _now = ReadAgain(() => LiveLayout.Read(gpu, SnapshotParts.Users));
+            _after = _now!.ToSnapshot(_geometry);
             _differences = _after.GetDifferencesFrom(Before!);
         }
 #pragma warning disable CA1031 // Whatever it is, it is part of the report, and the other GPUs go on.
@@ -231,8 +234,8 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     {
         try
         {
-            _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withProcesses: true));
-            _after = _now.ToLayout();
+            _now = ReadAgain(() => LiveLayout.Read(gpu, SnapshotParts.Users));
+            _after = _now.ToSnapshot(_geometry);
             _differences = _after.GetDifferencesFrom(Goal!);
         }
 #pragma warning disable CA1031 // What failed first is what is told.
@@ -267,16 +270,16 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     };
 
     /// <summary>What is ours on the GPU now: what this run has made, and what was before, as far as it is there. All of it where that cannot be read.</summary>
-    public IReadOnlyList<GpuInstanceLayout> GetOwn(IReadOnlyList<GpuInstanceLayout> before)
+    public IReadOnlyList<GpuInstanceSnapshot> GetOwn(IReadOnlyList<GpuInstanceSnapshot> before)
     {
-        List<GpuInstanceLayout> own = LayoutSteps.Union(LayoutSteps.Union(_made, before), _unknown is { } last ? LayoutSteps.CreatedBy([last.Step]) : []);
+        List<GpuInstanceSnapshot> own = LayoutSteps.Union(LayoutSteps.Union(_made, before), _unknown is { } last ? LayoutSteps.CreatedBy([last.Step]) : []);
         return _after is null ? own : LayoutSteps.Present(own, _after);
     }
 
     /// <summary>Keeps in mind what a step has made: the GPU instance, or the compute instance that was not there before.</summary>
-    private void RememberMade(ApplyStep step, GpuLayout before)
+    private void RememberMade(LayoutStep step, GpuSnapshot before)
     {
-        if (step.Action is not (ApplyAction.CreateGpuInstance or ApplyAction.CreateComputeInstance))
+        if (!step.IsCreate)
             return;
         int index = _made.FindIndex(step.GpuInstance!.IsAt);
         if (step.ComputeInstance is null)
@@ -287,7 +290,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
         }
 
         HashSet<int?> known = [.. before.Instances.FirstOrDefault(step.GpuInstance.IsAt)?.ComputeInstances.Select(c => c.Id) ?? []];
-        ComputeInstanceLayout? made = _now!.ToLayout().Instances.FirstOrDefault(step.GpuInstance.IsAt)?.ComputeInstances
+        ComputeInstanceSnapshot? made = _now!.ToSnapshot(_geometry).Instances.FirstOrDefault(step.GpuInstance.IsAt)?.ComputeInstances
             .FirstOrDefault(c => !known.Contains(c.Id) && step.ComputeInstance.Describes(c));
         if (made is null)
             return;
@@ -303,7 +306,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
         if (_unknown is not { } last)
             return;
         _unknown = null;
-        if (!HasTakenEffect(last.Step, last.Before, _now!.ToLayout(), last.Error))
+        if (!HasTakenEffect(last.Step, last.Before, _now!.ToSnapshot(_geometry), last.Error))
             return;
         RememberMade(last.Step, last.Before);
         _results[^1] = _results[^1] with { Outcome = ApplyStepOutcome.Done };
@@ -316,12 +319,12 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             : result;
 
     /// <summary>Without the places of compute instances where the driver cannot be told them (R470): what it chose is compared in the end.</summary>
-    private IReadOnlyList<ApplyStep> ForDriver(IReadOnlyList<ApplyStep> steps) =>
-        gpu.Has("nvmlGpuInstanceCreateComputeInstanceWithPlacement") ? steps : [.. steps.Select(s => s.Action == ApplyAction.CreateComputeInstance
+    private IReadOnlyList<LayoutStep> ForDriver(IReadOnlyList<LayoutStep> steps) =>
+        gpu.Has("nvmlGpuInstanceCreateComputeInstanceWithPlacement") ? steps : [.. steps.Select(s => s.Kind == LayoutStepKind.CreateComputeInstance
             ? s with { ComputeInstance = s.ComputeInstance! with { Placement = null } }
             : s)];
 
-    private void SetSteps(IReadOnlyList<ApplyStep> steps, GpuLayout goal)
+    private void SetSteps(IReadOnlyList<LayoutStep> steps, GpuSnapshot goal)
     {
         Steps = ForDriver(steps);
         Goal = goal;
@@ -332,7 +335,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     private void ThrowIfUsedAsAWhole()
     {
         GpuProcess[] users = [.. _now!.UsersOf(null, null).DistinctBy(u => u.ProcessId)];
-        if (users.Length > 0 && Steps.FirstOrDefault(s => s.IsAboutMode || s.Action == ApplyAction.CreateGpuInstance) is { } step)
+        if (users.Length > 0 && Steps.FirstOrDefault(s => s.IsModeChange || s.Kind == LayoutStepKind.CreateGpuInstance) is { } step)
             throw new NvmlInUseException(NvmlReturnCode.InUse, FunctionOf(step), $"{gpu} is in use as a whole by {string.Join(" and ", users)} and cannot be divided.");
     }
 
@@ -344,9 +347,9 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     /// What keeps a step from being done and is not waited for: who uses the instance that it destroys, or instances under the mode that it
     /// ends. Null if there is nothing.
     /// </summary>
-    private NvmlInUseException? FindInTheWay(ApplyStep step, Exception? failure)
+    private NvmlInUseException? FindInTheWay(LayoutStep step, Exception? failure)
     {
-        if (step.Action == ApplyAction.DisableMig && _now!.ToLayout().Instances is { Count: > 0 } there)
+        if (step.Kind == LayoutStepKind.DisableMig && _now!.ToSnapshot(_geometry).Instances is { Count: > 0 } there)
         {
             return new NvmlInUseException(NvmlReturnCode.InUse, FunctionOf(step), $"MIG cannot be disabled on {gpu}: {string.Join(" and ", there)} is there.", failure)
             {
@@ -354,7 +357,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             };
         }
 
-        if (step.Action is not (ApplyAction.DestroyComputeInstance or ApplyAction.DestroyGpuInstance)
+        if (!step.IsDestroy
             || _now!.Find(step.GpuInstance!) is not { } instance
             || _waitFor is null || _waitFor.Contains(instance.Id))
         {
@@ -367,7 +370,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     }
 
     /// <summary>Does the steps in order. Null if all were done; else the first failure. A way back goes on past it: each step counts.</summary>
-    private Exception? Run(IReadOnlyList<ApplyStep> steps, List<ApplyStepResult> results, bool isRollback, CancellationToken cancellationToken)
+    private Exception? Run(IReadOnlyList<LayoutStep> steps, List<ApplyStepResult> results, bool isRollback, CancellationToken cancellationToken)
     {
         Exception? error = null;
         for (int i = 0; i < steps.Count; i++)
@@ -375,7 +378,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
             if (cancellationToken.IsCancellationRequested)
                 return new OperationCanceledException("It was cancelled.", cancellationToken);
             // What was to hold an id and was never made is not there to be destroyed: what has the id is something else.
-            if (steps[i] is { HoldsId: true, Action: ApplyAction.DestroyComputeInstance } && results.FindLast(r => IsMakingOf(r.Step, steps[i])) is { Outcome: not ApplyStepOutcome.Done })
+            if (steps[i] is { HoldsId: true, Kind: LayoutStepKind.DestroyComputeInstance } && results.FindLast(r => IsMakingOf(r.Step, steps[i])) is { Outcome: not ApplyStepOutcome.Done })
             {
                 results.Add(new ApplyStepResult(steps[i], ApplyStepOutcome.NotTried, 0, null));
                 continue;
@@ -383,7 +386,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
 
             context.Report(new ApplyProgress(gpu, steps[i], i + 1, steps.Count, isRollback));
             ApplyStepResult result;
-            GpuLayout before = _now!.ToLayout();
+            GpuSnapshot before = _now!.ToSnapshot(_geometry);
             try
             {
                 result = Try(steps[i], before, cancellationToken);
@@ -417,11 +420,11 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
         return error;
     }
 
-    private static bool IsMakingOf(ApplyStep step, ApplyStep end) =>
-        step is { HoldsId: true, Action: ApplyAction.CreateComputeInstance } && step.GpuInstance!.IsAt(end.GpuInstance!) && step.ComputeInstance!.Id == end.ComputeInstance!.Id;
+    private static bool IsMakingOf(LayoutStep step, LayoutStep end) =>
+        step is { HoldsId: true, Kind: LayoutStepKind.CreateComputeInstance } && step.GpuInstance!.IsAt(end.GpuInstance!) && step.ComputeInstance!.Id == end.ComputeInstance!.Id;
 
     /// <summary>Does a step, more than once if it fails for a reason that may pass.</summary>
-    private ApplyStepResult Try(ApplyStep step, GpuLayout atFirst, CancellationToken cancellationToken)
+    private ApplyStepResult Try(LayoutStep step, GpuSnapshot atFirst, CancellationToken cancellationToken)
     {
         Exception? error = null;
         long started = Stopwatch.GetTimestamp();
@@ -442,10 +445,10 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
 
             try
             {
-                GpuLayout before = _now!.ToLayout();
-                _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withProcesses: true), cancellationToken);
+                GpuSnapshot before = _now!.ToSnapshot(_geometry);
+                _now = ReadAgain(() => LiveLayout.Read(gpu, SnapshotParts.Users), cancellationToken);
                 _justCreated = null;
-                if (HasTakenEffect(step, before, _now.ToLayout(), error))
+                if (HasTakenEffect(step, before, _now.ToSnapshot(_geometry), error))
                     return new ApplyStepResult(step, ApplyStepOutcome.Done, attempt, error);
                 // Who came after the plan was made is not waited out to take the instance when he is done.
                 if (error is NvmlException { IsTransient: true } && FindInTheWay(step, error) is { } inTheWay)
@@ -471,49 +474,49 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
         }
     }
 
-    private void Do(ApplyStep step, CancellationToken cancellationToken)
+    private void Do(LayoutStep step, CancellationToken cancellationToken)
     {
-        GpuReading now = _now!;
-        switch (step.Action)
+        LiveLayout now = _now!;
+        switch (step.Kind)
         {
-            case ApplyAction.EnableMig or ApplyAction.DisableMig:
-                SetMode(step.Action == ApplyAction.EnableMig, step.Mode!.Value, cancellationToken);
+            case LayoutStepKind.EnableMig or LayoutStepKind.DisableMig:
+                SetMode(step.Kind == LayoutStepKind.EnableMig, step.Mode, cancellationToken);
                 break;
-            case ApplyAction.DestroyComputeInstance:
+            case LayoutStepKind.DestroyComputeInstance:
                 ComputeInstance inside = now.Find(step.GpuInstance!, step.ComputeInstance!) ?? throw Gone(step);
                 inside.Destroy();
                 now.Remove(inside);
                 break;
-            case ApplyAction.DestroyGpuInstance:
+            case LayoutStepKind.DestroyGpuInstance:
                 GpuInstance instance = now.Find(step.GpuInstance!) ?? throw Gone(step);
                 instance.Destroy();
                 now.Remove(instance);
                 break;
-            case ApplyAction.CreateGpuInstance:
-                _justCreated = gpu.CreateGpuInstance(gpu.GetGpuInstanceProfile(step.GpuInstance!.ProfileId), step.GpuInstance.Placement);
+            case LayoutStepKind.CreateGpuInstance:
+                _justCreated = gpu.CreateGpuInstance(gpu.GetGpuInstanceProfile(step.GpuInstance!.Profile.Id), step.GpuInstance.Placement);
                 now.Add(_justCreated);
                 break;
             default:
                 GpuInstance parent = now.Find(step.GpuInstance!) ?? throw Gone(step);
                 IReadOnlyList<ComputeInstanceProfile> profiles = context.GetComputeProfiles(parent);
-                ComputeInstanceProfile profile = step.ComputeProfile ?? FindProfile(parent, profiles, step);
+                ComputeInstanceProfile profile = FindProfile(parent, profiles, step);
                 now.Add(parent.CreateComputeInstance(profile, step.ComputeInstance!.Placement, isJustCreated: parent == _justCreated));
                 break;
         }
     }
 
-    private static ComputeInstanceProfile FindProfile(GpuInstance parent, IReadOnlyList<ComputeInstanceProfile> profiles, ApplyStep step)
+    private static ComputeInstanceProfile FindProfile(GpuInstance parent, IReadOnlyList<ComputeInstanceProfile> profiles, LayoutStep step)
     {
-        ComputeInstanceLayout wanted = step.ComputeInstance!;
+        ComputeInstanceSnapshot wanted = step.ComputeInstance!;
         // Several profiles with as many slices: all of them the one with the most multiprocessors, as the default; some of them the plain one.
         ComputeInstanceProfile? found =
-            wanted.ProfileId is { } id ? profiles.FirstOrDefault(p => p.Id == id)
+            wanted.Profile is { } known ? profiles.FirstOrDefault(p => p.Id == known.Id)
             : wanted.SliceCount == parent.Profile.SliceCount ? profiles.Where(p => p.SliceCount == wanted.SliceCount).OrderByDescending(p => p.MultiprocessorCount).ThenBy(p => p.Number).FirstOrDefault()
             : profiles.Where(p => p.SliceCount == wanted.SliceCount).MinBy(p => p.Number);
         return found ?? throw new NvmlException(
             NvmlReturnCode.InvalidArgument,
             "nvmlGpuInstanceGetComputeInstanceProfileInfoV",
-            $"{parent} has no compute instance profile for {wanted.Profile}. It has: {string.Join(", ", profiles.Select(p => $"{p.Name} ({p.Id})"))}.");
+            $"{parent} has no compute instance profile for {wanted.Name}. It has: {string.Join(", ", profiles.Select(p => $"{p.Name} ({p.Id})"))}.");
     }
 
     private void SetMode(bool enabled, MigMode target, CancellationToken cancellationToken)
@@ -543,8 +546,8 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
                 _quiesced = context.Quiesce(cancellationToken);
             // A reset takes along what stands there by now.
             if (!enabled)
-                _now = GpuReading.ReadAgain(gpu, withProcesses: true);
-            if (FindInTheWay(ApplyStep.SetMode(enabled, target), null) is { } inTheWay)
+                _now = LiveLayout.Read(gpu, SnapshotParts.Users);
+            if (FindInTheWay(LayoutStep.SetMode(enabled, target), null) is { } inTheWay)
                 throw inTheWay;
             reset(gpu, cancellationToken).GetAwaiter().GetResult();
             MigMode mode = gpu.GetMigMode();
@@ -565,25 +568,25 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     /// <summary>
     /// Whether a call that failed has done its work all the same: what it was to create or destroy has come or gone since it was last known.
     /// </summary>
-    private static bool HasTakenEffect(ApplyStep step, GpuLayout before, GpuLayout now, Exception error) => step.Action switch
+    private static bool HasTakenEffect(LayoutStep step, GpuSnapshot before, GpuSnapshot now, Exception error) => step.Kind switch
     {
         // The driver says that it created nothing since the place was taken: what stands there is somebody else's, however alike.
-        ApplyAction.CreateGpuInstance or ApplyAction.CreateComputeInstance when error is NvmlInsufficientResourcesException => false,
-        ApplyAction.CreateComputeInstance when error is NvmlInUseException && step.ComputeInstance!.Placement is not null => false,
+        LayoutStepKind.CreateGpuInstance or LayoutStepKind.CreateComputeInstance when error is NvmlInsufficientResourcesException => false,
+        LayoutStepKind.CreateComputeInstance when error is NvmlInUseException && step.ComputeInstance!.Placement is not null => false,
         // Another one like it may have been there before.
-        ApplyAction.CreateComputeInstance => CountAlike(step, now) > CountAlike(step, before),
+        LayoutStepKind.CreateComputeInstance => CountAlike(step, now) > CountAlike(step, before),
         _ => step.IsInEffect(now),
     };
 
-    private static int CountAlike(ApplyStep step, GpuLayout layout) =>
+    private static int CountAlike(LayoutStep step, GpuSnapshot layout) =>
         layout.Instances.FirstOrDefault(step.GpuInstance!.IsAt)?.ComputeInstances.Count(step.ComputeInstance!.Describes) ?? 0;
 
     /// <summary>Whether something is in use, and NVML shows nobody who uses it.</summary>
-    private bool IsHeldInvisibly(ApplyStep step, Exception error) =>
+    private bool IsHeldInvisibly(LayoutStep step, Exception error) =>
         error is NvmlInUseException { IsTransient: true }
-        && (step.Action == ApplyAction.CreateComputeInstance || step.IsAboutMode
+        && (step.Kind == LayoutStepKind.CreateComputeInstance || step.IsModeChange
             ? _now!.Processes.Count == 0
-            : !_now!.UsersOf(step.Action == ApplyAction.CreateGpuInstance ? null : step.GpuInstance!.Id, step.ComputeInstance?.Id).Any());
+            : !_now!.UsersOf(step.Kind == LayoutStepKind.CreateGpuInstance ? null : step.GpuInstance!.Id, step.ComputeInstance?.Id).Any());
 
     /// <summary>The same failure with those who have the GPU's device file open: they are all that can be known.</summary>
     private NvmlInUseException HeldInvisibly(NvmlException error)
@@ -609,8 +612,8 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
         context.Report(new ApplyProgress(gpu, null, Steps.Count, Steps.Count, IsRollback: false));
         try
         {
-            _now = ReadAgain(() => GpuReading.ReadAgain(gpu, withProcesses: false), cancellationToken);
-            _after = _now.ToLayout();
+            _now = ReadAgain(() => LiveLayout.Read(gpu, SnapshotParts.Instances), cancellationToken);
+            _after = _now.ToSnapshot(_geometry);
             IReadOnlyList<string> differences = _after.GetDifferencesFrom(Goal!);
             return differences.Count == 0
                 ? null
@@ -626,7 +629,7 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
     }
 
     /// <summary>A reading that fails changes nothing: it is repeated once in any case, and as long as it may help.</summary>
-    private GpuReading ReadAgain(Func<GpuReading> read, CancellationToken cancellationToken = default)
+    private LiveLayout ReadAgain(Func<LiveLayout> read, CancellationToken cancellationToken = default)
     {
         long started = Stopwatch.GetTimestamp();
         for (int attempt = 1; ; attempt++)
@@ -658,15 +661,15 @@ internal sealed class GpuRun(GpuDevice gpu, ApplyContext context)
 
     private void ReportEnd() => context.Report(new ApplyProgress(gpu, null, Steps.Count, Steps.Count, Outcome is not ApplyOutcome.Applied, Outcome));
 
-    private NvmlNotFoundException Gone(ApplyStep step) =>
-        new(NvmlReturnCode.NotFound, FunctionOf(step), $"Cannot {step} of {gpu}: there is no such {(step.Action == ApplyAction.DestroyComputeInstance ? "compute" : "GPU")} instance any more.");
+    private NvmlNotFoundException Gone(LayoutStep step) =>
+        new(NvmlReturnCode.NotFound, FunctionOf(step), $"Cannot {step} of {gpu}: there is no such {(step.Kind == LayoutStepKind.DestroyComputeInstance ? "compute" : "GPU")} instance any more.");
 
-    private static string FunctionOf(ApplyStep step) => step.Action switch
+    private static string FunctionOf(LayoutStep step) => step.Kind switch
     {
-        ApplyAction.DestroyComputeInstance => "nvmlComputeInstanceDestroy",
-        ApplyAction.DestroyGpuInstance => "nvmlGpuInstanceDestroy",
-        ApplyAction.CreateGpuInstance => "nvmlDeviceCreateGpuInstanceWithPlacement",
-        ApplyAction.CreateComputeInstance => "nvmlGpuInstanceCreateComputeInstance",
+        LayoutStepKind.DestroyComputeInstance => "nvmlComputeInstanceDestroy",
+        LayoutStepKind.DestroyGpuInstance => "nvmlGpuInstanceDestroy",
+        LayoutStepKind.CreateGpuInstance => "nvmlDeviceCreateGpuInstanceWithPlacement",
+        LayoutStepKind.CreateComputeInstance => "nvmlGpuInstanceCreateComputeInstance",
         _ => "nvmlDeviceSetMigMode",
     };
 }

@@ -30,8 +30,8 @@ namespace Nvml.Mig.Applying;
 /// </remarks>
 /// <example>
 /// <code>
-/// LayoutSpec wish = LayoutSpec.Parse("3g.20gb,1g.5gb*3");
-/// ApplyResult result = await LayoutApplier.ApplyAsync([.. session.Devices.Select(gpu => new GpuTarget(gpu, wish))]);
+/// LayoutSpec spec = LayoutSpec.Parse("3g.20gb,1g.5gb*3");
+/// ApplyResult result = await LayoutApplier.ApplyAsync([.. session.Devices.Select(gpu => new GpuTarget(gpu, spec))]);
 /// foreach (GpuApplyResult gpu in result.Gpus)
 ///     Console.WriteLine(gpu.Outcome);
 /// </code>
@@ -225,7 +225,7 @@ public static class LayoutApplier
             return await EndWithoutChangeAsync(runs, context).ConfigureAwait(false);
         cancellationToken.ThrowIfCancellationRequested();
 
-        IReadOnlyList<GpuInstanceLayout> own = run.Reading!.Everything();
+        IReadOnlyList<GpuInstanceSnapshot> own = Everything(run.Reading!.Profiles);
         JournalEntry written = JournalEntry.Empty() with
         {
             Gpus = [.. last.Gpus.Where(g => !g.IsFinished), new JournalGpu(gpu.Uuid, null, run.Before!, run.Before!, own, IsFinished: false)],
@@ -236,6 +236,14 @@ public static class LayoutApplier
         JournalEntry closed = run.Outcome == ApplyOutcome.NotRestored ? Close(written, runs, (_, was) => [was with { Own = run.GetOwn(was.Own) }]) : last;
         return await EndAsync(folder, written, closed, runs, context).ConfigureAwait(false);
     }
+
+    /// <summary>Every instance that can stand on the GPU, alone or not: what whoever has it for himself can have made.</summary>
+    private static IReadOnlyList<GpuInstanceSnapshot> Everything(IReadOnlyList<ProfileGeometry> profiles) =>
+        [.. profiles.SelectMany(p => p.Placements.Select(place => new GpuInstanceSnapshot(p.Profile, place)
+        {
+            ComputeInstances = [.. Enumerable.Range(1, p.Profile.SliceCount).SelectMany(slices => Enumerable.Repeat(
+                new ComputeInstanceSnapshot(null, null) { Name = $"{slices}c", SliceCount = slices }, p.Profile.SliceCount / slices))],
+        }))];
 
     /// <summary>Who only looks need not be able to apply: without the right to read the record, what a dead apply has begun is not known.</summary>
     private static JournalEntry? PeekIfAllowed(string folder)
@@ -307,16 +315,16 @@ public static class LayoutApplier
     {
         // What cannot be read keeps all from being changed, but not the others from being told what would be.
         (GpuRun Run, GpuTarget Target)[] readable = [.. runs.Zip(targets).Where(r => r.First.Error is null)];
-        GpuState[] states = GpuReader.ToStates([.. readable.Select(r => r.Run.Reading!)]);
+        GpuGeometry?[] geometries = GpuDevice.ShareGeometries([.. readable.Select(r => r.Run.Reading!.Profiles)], out PlanningException?[] errors);
         for (int i = 0; i < readable.Length; i++)
-            readable[i].Run.Plan(states[i], readable[i].Target, last.FindUnfinished(readable[i].Run.Gpu.Uuid));
+            readable[i].Run.Plan(geometries[i] ?? throw errors[i]!, readable[i].Target, last.FindUnfinished(readable[i].Run.Gpu.Uuid));
     }
 
     /// <summary>
     /// What there is of what an apply was to make that was never finished. What was not there when it was looked at was not made by it: who
     /// makes the like later is somebody else.
     /// </summary>
-    private static List<GpuInstanceLayout> OwnBefore(GpuRun run, JournalEntry last) =>
+    private static List<GpuInstanceSnapshot> OwnBefore(GpuRun run, JournalEntry last) =>
         LayoutSteps.Present(last.FindUnfinished(run.Gpu.Uuid)?.Own ?? [], run.Before!);
 
     private static JournalGpu ToRecord(GpuTarget target, GpuRun run, JournalEntry last)

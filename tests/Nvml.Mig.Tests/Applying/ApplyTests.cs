@@ -37,7 +37,7 @@ public class ApplyTests
         machine.Apply("3g.20gb,2g.10gb,1g.5gb").IsSuccess.Should().BeTrue();
 
         machine.Gpu.GetMigDevices().Select(d => d.Uuid).Should().Contain(machine.InUse);
-        GpuState state = GpuReader.ReadState(machine.Gpu);
+        GpuSnapshot state = machine.Gpu.ReadSnapshot();
         state.GetInstance(1).IsAnythingInUse.Should().BeTrue();
     }
 
@@ -101,7 +101,7 @@ public class ApplyTests
         GpuApplyResult gpu = machine.Apply(null).Gpus[0];
 
         gpu.Outcome.Should().Be(ApplyOutcome.Applied);
-        gpu.Steps.Select(s => s.Step.Action).Should().EndWith(ApplyAction.DisableMig);
+        gpu.Steps.Select(s => s.Step.Kind).Should().EndWith(LayoutStepKind.DisableMig);
         machine.Gpu.GetMigMode().Should().Be(new MigMode(false, false));
     }
 
@@ -168,7 +168,7 @@ public class ApplyTests
                 resetting.Set();
                 await Task.Delay(Timeout.Infinite, token);
             },
-        }, p => (p is { Gpu.Index: 1, Step.Action: ApplyAction.CreateComputeInstance } ? resetting : null)?.Wait());
+        }, p => (p is { Gpu.Index: 1, Step.Kind: LayoutStepKind.CreateComputeInstance } ? resetting : null)?.Wait());
 
         result.Gpus.Should().OnlyContain(g => g.Outcome == ApplyOutcome.RolledBack);
         result.Gpus[0].Error.Should().BeOfType<OperationCanceledException>().Which.Message.Should().Contain("failed, and it was to be all or nothing.");
@@ -523,10 +523,12 @@ public class ApplyTests
         JsonNode record = JsonNode.Parse(File.ReadAllText(file))!;
         JsonNode gpu = record["gpus"]![0]!;
         gpu["isFinished"] = false;
-        gpu["wish"] = "+19:0";
-        gpu["goal"]!["instances"]!.AsArray().Insert(0, JsonNode.Parse("""
-            { "id": null, "profileId": 19, "profile": "1g.5gb", "placement": { "start": 0, "size": 1 }, "computeInstances": [] }
-            """));
+        gpu["spec"] = "+19:0";
+        JsonNode added = gpu["before"]!["instances"]!.AsArray().First(i => i!["placement"]!["start"]!.GetValue<int>() == 3)!.DeepClone();
+        added["id"] = null;
+        added["placement"]!["start"] = 0;
+        added["computeInstances"] = new JsonArray();
+        gpu["goal"]!["instances"]!.AsArray().Insert(0, added);
         File.WriteAllText(file, record.ToJsonString());
     }
 }
