@@ -23,6 +23,20 @@ internal sealed record JournalEntry(int Version, DateTimeOffset Started, IReadOn
     /// <summary>The GPU's part, if the apply that wrote it died or could neither finish nor go back.</summary>
     public JournalGpu? FindUnfinished(string uuid) => Find(uuid) is { IsFinished: false } gpu ? gpu : null;
 
+    /// <summary>The entry with what becomes of the GPUs that were changed, null where they are done with; the same if nothing does.</summary>
+    public JournalEntry Change(IReadOnlyList<GpuTransaction> gpus, Func<GpuTransaction, JournalGpu, JournalGpu?> change)
+    {
+        List<JournalGpu> changed = [];
+        foreach (JournalGpu was in Gpus)
+        {
+            GpuTransaction? gpu = gpus.FirstOrDefault(g => g.Gpu.Uuid == was.Uuid);
+            if ((gpu is null ? was : change(gpu, was)) is { } now)
+                changed.Add(now);
+        }
+
+        return changed.SequenceEqual(Gpus) ? this : this with { Gpus = changed };
+    }
+
     /// <summary>What no apply has written is not acted upon.</summary>
     /// <exception cref="JsonException">The record makes no sense.</exception>
     public void Check()
