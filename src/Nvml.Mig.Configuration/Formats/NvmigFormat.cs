@@ -61,7 +61,7 @@ internal static class NvmigFormat
             throw node.Error($"'{LayoutKey}' is {node.Describe()}: expected instances, as 3g.20gb:4,1g.5gb*3, or \"\" for none.");
         try
         {
-            LayoutSpec wish = LayoutSpec.Parse(scalar.Text);
+            LayoutSpec wish = string.IsNullOrWhiteSpace(scalar.Text) ? new LayoutSpec() : LayoutSpec.Parse(scalar.Text);
             return !wish.IsChange
                 ? wish
                 : throw node.Error($"'{scalar.Text}' is a change, and a file has whole layouts: write all that there shall be, without + and -.");
