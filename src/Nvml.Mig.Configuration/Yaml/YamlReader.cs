@@ -5,15 +5,15 @@ using YamlDotNet.Core.Events;
 namespace Nvml.Mig.Configuration.Yaml;
 
 /// <summary>
-/// Reads a YAML document, with aliases and merge keys (<c>&lt;&lt;</c>), from the parser's events: they know where everything is, and need
-/// no reflection.
+/// Reads a YAML document, with aliases and merge keys (<c>&lt;&lt;</c>), from the parser's events: they have the place of everything, and
+/// need no reflection.
 /// </summary>
 internal sealed class YamlReader
 {
-    /// <summary>No format here needs a tenth of it.</summary>
+    /// <summary>Ten times the depth of any layout file.</summary>
     private const int MaxDepth = 64;
 
-    /// <summary>Lines of aliases of aliases can stand for more values than memory holds. No layout file needs a tenth of this.</summary>
+    /// <summary>A few lines of aliases of aliases can stand for more values than memory holds. Layout files need a tenth of this.</summary>
     private const int MaxValuesWithAliases = 100_000;
 
     private readonly Parser _parser;
@@ -32,10 +32,12 @@ internal sealed class YamlReader
     }
 
     /// <summary>Reads the one document of a file.</summary>
-    /// <exception cref="LayoutFileException">It is not YAML, or more than one document, or uses what no layout file needs.</exception>
+    /// <exception cref="LayoutFileException">
+    /// The text is not YAML, has more than one document, or uses a part of YAML that no layout file needs.
+    /// </exception>
     public static YamlNode Read(string text, string file)
     {
-        // Some editors write a mark of the encoding before the text.
+        // Some editors write a byte order mark before the text.
         text = text.TrimStart('\uFEFF');
         CheckPrintable(text, file);
         YamlReader reader = new(text, file);
@@ -51,15 +53,19 @@ internal sealed class YamlReader
             : throw new LayoutFileException(reader.Locate(after), "The file has a second document here: a layout file is one.");
     }
 
-    /// <summary>What YAML's specification leaves out of its character set (5.1), and mig-parted's YAML library refuses with it.</summary>
+    /// <summary>Refuses the characters outside YAML's character set (specification 5.1), as mig-parted's YAML library does.</summary>
     private static void CheckPrintable(string text, string file)
     {
         (int line, int column) = (1, 1);
-        foreach (Rune rune in text.EnumerateRunes()) // half a surrogate pair comes as U+FFFD, and is none of ours
+        foreach (Rune rune in text.EnumerateRunes()) // half a surrogate pair comes as U+FFFD
         {
             int value = rune.Value;
             if (value is not ('\t' or '\n' or '\r' or (>= 0x20 and <= 0x7E) or 0x85 or (>= 0xA0 and <= 0xFFFD) or >= 0x10000))
-                throw new LayoutFileException(new FileLocation(file, line, column), $"There is a control character here, U+{value:X4}: a layout file is text.");
+            {
+                throw new LayoutFileException(
+                    new FileLocation(file, line, column), $"There is a control character here, U+{value:X4}: a layout file is text.");
+            }
+
             (line, column) = value == '\n' ? (line + 1, 1) : (line, column + 1);
         }
     }
@@ -75,7 +81,8 @@ internal sealed class YamlReader
             _values += known.Values;
             return _values <= MaxValuesWithAliases
                 ? known.Node
-                : throw new LayoutFileException(Locate(at), $"With what '*{alias.Value}' stands for, this is more than a layout file needs: {_values} values.");
+                : throw new LayoutFileException(
+                    Locate(at), $"With the values of '*{alias.Value}', this is more than a layout file needs: {_values} values.");
         }
 
         if (at is not NodeEvent node)
@@ -117,7 +124,7 @@ internal sealed class YamlReader
                 throw new LayoutFileException(Locate(at), $"'{key.Text}' is here twice: it is at {entries[key.Text].Key.Location} already.");
         }
 
-        // What is written out wins over what is merged, and what is merged first over what comes later.
+        // A written key wins over a merged one, and the first merged one over the next.
         foreach (KeyValuePair<YamlScalar, YamlNode> entry in merged.SelectMany(map => map.Entries))
             entries.TryAdd(entry.Key.Text, entry);
         return new YamlMap(Locate(start), [.. entries.Values]);
@@ -146,20 +153,22 @@ internal sealed class YamlReader
         }
         catch (YamlException e)
         {
-            // Where a tab is the trouble, YamlDotNet names the text before it or the beginning of the file.
-            FileLocation at = e.Message.Contains(" tab ", StringComparison.Ordinal) && FindTab() is { } line ? new(_file, line, 1) : Locate(e.Start);
+            // Where a tab is the fault, YamlDotNet names the text before it or the beginning of the file.
+            bool isTab = e.Message.Contains(" tab ", StringComparison.Ordinal);
+            FileLocation at = isTab && FindTab() is { } line ? new(_file, line, 1) : Locate(e.Start);
             throw new LayoutFileException(at, $"This is not YAML: {e.Message.TrimEnd('.')}.", e);
         }
-        catch (Exception e) when (e is InvalidOperationException or ArgumentException or FormatException or OverflowException or IndexOutOfRangeException)
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException or FormatException or OverflowException
+            or IndexOutOfRangeException)
         {
-            // YamlDotNet has other exceptions too for text that is not YAML; where they come from they do not say.
+            // YamlDotNet throws these too for text that is not YAML, without a place.
             throw new LayoutFileException(_end, "After this, the text is not YAML: a bracket, a quote or the indentation is wrong.", e);
         }
 
         throw new LayoutFileException(_end, "After this, the text is not YAML.");
     }
 
-    /// <summary>The first line that is indented with a tab, after what was read.</summary>
+    /// <summary>The first line after the last event that is indented with a tab.</summary>
     private int? FindTab()
     {
         int number = 0;
