@@ -96,14 +96,20 @@ public sealed partial record GpuSelector
             : throw new FormatException(string.Create(CultureInfo.InvariantCulture, $"There is no GPU {index}: indices begin at 0."));
 
     /// <summary>Reads a PCI device id as mig-parted's device filters have it.</summary>
-    /// <param name="text">The id, such as <c>0x233010DE</c> or, with the subsystem's, <c>0x25B610DE:0x14A910DE</c>.</param>
+    /// <param name="text">
+    /// The id, such as <c>0x233010DE</c> or, with the subsystem's, <c>0x25B610DE:0x14A910DE</c>. As for mig-parted, the numbers can be
+    /// decimal too, or have the prefixes of Go: <c>0b</c>, <c>0o</c> and <c>0</c>.
+    /// </param>
     /// <exception cref="FormatException">
     /// The text is no such id, or not one of NVIDIA's. mig-parted accepts any text as a filter, and finds no GPU for such a one.
     /// </exception>
     public static GpuSelector ParsePciDevice(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        if (DeviceFilter().Match(text) is not { Success: true } match)
+        string[] parts = text.Split(':');
+        uint? device = ReadGoNumber(parts[0]);
+        uint? subsystem = parts.Length == 2 ? ReadGoNumber(parts[1]) : null;
+        if (device is null || parts.Length > 2 || (parts.Length == 2 && subsystem is null))
         {
             throw new FormatException(
                 $"'{text}' is not a PCI device id: that is 0x, 4 hexadecimal digits for the device and 4 for the vendor, "
@@ -111,10 +117,8 @@ public sealed partial record GpuSelector
                 + "'nvidia-smi --query-gpu=pci.device_id --format=csv' prints it.");
         }
 
-        uint device = ReadHex(match.Groups["device"]);
-        uint? subsystem = match.Groups["subsystem"] is { Success: true } there ? ReadHex(there) : null;
         return (device & 0xFFFF) == NvidiaVendor
-            ? new GpuSelector(GpuSelectorKind.PciDevice, PciDevice(device, subsystem))
+            ? new GpuSelector(GpuSelectorKind.PciDevice, PciDevice(device.Value, subsystem))
             : throw new FormatException($"'{text}' is not the id of an NVIDIA device: its last 4 digits must be 10DE, as in 0x233010DE.");
     }
 
@@ -140,14 +144,35 @@ public sealed partial record GpuSelector
     private const string Forms =
         "GPUs are chosen by index (0), UUID (GPU-...), PCI bus id (0000:07:00.0), PCI device id (0x233010DE) or name (H200).";
 
-    private static uint ReadHex(Group digits) =>
-        uint.Parse(digits.Value, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+    /// <summary>A number as Go's <c>strconv.ParseUint(text, 0, 32)</c> reads it, with which mig-parted reads device filters.</summary>
+    private static uint? ReadGoNumber(string text)
+    {
+        if (GoNumber().Match(text) is not { Success: true } match)
+            return null;
+        (string digits, ulong radix) = match.Groups switch
+        {
+            var g when g["hex"].Success => (g["hex"].Value, 16UL),
+            var g when g["binary"].Success => (g["binary"].Value, 2UL),
+            var g when g["octal"].Success => (g["octal"].Value, 8UL),
+            var g => (g["decimal"].Value, 10UL),
+        };
+        ulong number = 0;
+        foreach (char digit in digits.Where(digit => digit != '_'))
+        {
+            number = (number * radix) + (ulong)Convert.ToInt32(digit.ToString(), 16);
+            if (number > uint.MaxValue)
+                return null;
+        }
+
+        return (uint)number;
+    }
 
     private static string PciDevice(uint device, uint? subsystem) => subsystem is { } id ? $"0x{device:X8}:0x{id:X8}" : $"0x{device:X8}";
 
     [GeneratedRegex(@"^((?<domain>[0-9a-f]{4}|[0-9a-f]{8}):)?(?<rest>[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])\z", Options, 1000)]
     private static partial Regex BusId();
 
-    [GeneratedRegex(@"^0x(?<device>[0-9a-f]{8})(:0x(?<subsystem>[0-9a-f]{8}))?\z", Options, 1000)]
-    private static partial Regex DeviceFilter();
+    [GeneratedRegex(
+        @"^(0x(?<hex>(_?[0-9a-f])+)|0b(?<binary>(_?[01])+)|0o?(?<octal>(_?[0-7])+)|(?<decimal>0|[1-9](_?[0-9])*))\z", Options, 1000)]
+    private static partial Regex GoNumber();
 }

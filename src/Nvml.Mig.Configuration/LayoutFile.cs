@@ -25,6 +25,10 @@ namespace Nvml.Mig.Configuration;
 /// Counts of 0 count as absent. The format has no placements; several compute instances of one profile share as few GPU instances as
 /// hold them.
 /// </para>
+/// <para>
+/// Either file can also be a value in the <c>data</c> of a Kubernetes ConfigMap; of several, the one under <c>config.yaml</c> is read, as
+/// NVIDIA's GPU operator does.
+/// </para>
 /// <para>A file with <c>nvmig: v1</c> is in our own format, where layouts are <see cref="LayoutSpec"/> text:</para>
 /// <code>
 /// nvmig: v1
@@ -51,6 +55,11 @@ namespace Nvml.Mig.Configuration;
 /// </example>
 public sealed class LayoutFile
 {
+    /// <summary>Layout files have a hundredth of it. Kubernetes allows a ConfigMap 1 MiB.</summary>
+    private const int MaxBytes = 4 << 20;
+
+    private const string TooLarge = "The file has more than 4 MiB: that is no layout file.";
+
     internal LayoutFile(LayoutFileFormat format, IReadOnlyList<NamedLayout> layouts, FileLocation? location = null)
     {
         Format = format;
@@ -74,15 +83,37 @@ public sealed class LayoutFile
     public static LayoutFile Read(string path)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
-        byte[] bytes = File.ReadAllBytes(path);
+        using FileStream stream = File.OpenRead(path);
+        return Read(stream, path);
+    }
+
+    /// <summary>Reads a file from a stream, such as standard input.</summary>
+    /// <param name="stream">The stream, read to its end.</param>
+    /// <param name="name">The name of the file in messages.</param>
+    /// <exception cref="LayoutFileException">It is not a layout file; the message says where, and what was expected.</exception>
+    /// <exception cref="IOException">The stream cannot be read.</exception>
+    public static LayoutFile Read(Stream stream, string name)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        using MemoryStream content = new();
+        byte[] buffer = new byte[64 << 10];
+        for (int count = stream.Read(buffer); count > 0; count = stream.Read(buffer))
+        {
+            content.Write(buffer, 0, count);
+            if (content.Length > MaxBytes)
+                throw new LayoutFileException(new FileLocation(name, 1, 1), TooLarge);
+        }
+
+        ReadOnlySpan<byte> bytes = content.GetBuffer().AsSpan(0, (int)content.Length);
         try
         {
-            return Parse(new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true).GetString(bytes), path);
+            return Parse(new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true).GetString(bytes), name);
         }
         catch (DecoderFallbackException e)
         {
-            int line = 1 + bytes.AsSpan(0, Math.Clamp(e.Index, 0, bytes.Length)).Count((byte)'\n');
-            throw new LayoutFileException(new FileLocation(path, line, 1), "This is not UTF-8 text.", e);
+            int line = 1 + bytes[..Math.Clamp(e.Index, 0, bytes.Length)].Count((byte)'\n');
+            throw new LayoutFileException(new FileLocation(name, line, 1), "This is not UTF-8 text.", e);
         }
     }
 
@@ -95,7 +126,21 @@ public sealed class LayoutFile
         ArgumentNullException.ThrowIfNull(text);
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
         const string Expected = "expected 'version: v1' (mig-parted's format) or 'nvmig: v1' (our own)";
-        YamlNode root = YamlReader.Read(text, name);
+        FileLocation origin = new(name, 1, 1);
+        if (text.Length > MaxBytes)
+            throw new LayoutFileException(origin, TooLarge);
+        YamlText yaml = YamlReader.Read(text, origin);
+        if (ConfigMaps.AreObjects(yaml))
+        {
+            (text, origin) = ConfigMaps.GetLayoutFile(yaml);
+            yaml = YamlReader.Read(text, origin);
+        }
+
+        if (yaml.Documents.Count > 1)
+            throw new LayoutFileException(yaml.Documents[1].Start, "The file has a second document here: a layout file is one.");
+        if (yaml.FirstLineBreak is { } lineBreak)
+            throw new LayoutFileException(lineBreak, "There is a line break or a tab in this value: no value of a layout file has one.");
+        YamlNode root = yaml.Documents[0].Root;
         if (root is not YamlMap map)
             throw new LayoutFileException(root.Location, $"The file is {root.Describe()}: {Expected}.");
         return (map.Find(MigPartedFormat.VersionKey), map.Find(NvmigFormat.VersionKey)) switch
@@ -120,6 +165,8 @@ public sealed class LayoutFile
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(label);
         ArgumentNullException.ThrowIfNull(gpus);
+        if (!label.EnumerateRunes().All(YamlReader.IsPrintable))
+            throw new ArgumentException("There is a control character in the label.", nameof(label));
         List<(LayoutSpec? Layout, string Key, List<GpuSelector> Gpus)> groups = [];
         foreach (ResolvedGpu gpu in gpus)
         {

@@ -58,8 +58,10 @@ public sealed class NamedLayout
 
         if (decided.Count == 0)
             throw new LayoutFileException(Location, $"No entry of '{Label}' is for a GPU of this machine. There {List(gpus)}.");
-        GpuIdentity[] incapable = [.. gpus.Where(gpu => !gpu.IsMigCapable && decided.ContainsKey(gpu))];
-        if (incapable.Length == decided.Count && Array.Exists(incapable, gpu => decided[gpu].IsMigEnabled))
+        ResolvedGpu[] resolved = [.. gpus.Where(decided.ContainsKey).Select(gpu =>
+            new ResolvedGpu(gpu, decided[gpu].Layout) { Location = decided[gpu].Location })];
+        ResolvedGpu[] incapable = [.. resolved.Where(gpu => !gpu.Gpu.IsMigCapable)];
+        if (incapable.Length == resolved.Length && Array.Exists(incapable, gpu => gpu.IsMigEnabled))
         {
             throw new LayoutFileException(
                 Location, $"'{Label}' enables MIG, but no GPU that it is for can be divided. There {List(gpus)}.");
@@ -67,8 +69,7 @@ public sealed class NamedLayout
 
         return new ResolvedLayout
         {
-            Gpus = [.. gpus.Where(gpu => gpu.IsMigCapable && decided.ContainsKey(gpu)).Select(gpu =>
-                new ResolvedGpu(gpu, decided[gpu].Layout) { Location = decided[gpu].Location })],
+            Gpus = [.. resolved.Where(gpu => gpu.Gpu.IsMigCapable)],
             LeftOut = [.. gpus.Where(gpu => !decided.ContainsKey(gpu))],
             NotMigCapable = incapable,
             Unused = unused,

@@ -122,7 +122,9 @@ internal static partial class MigPartedDevices
 
     private static string ToKey(ProfileName profile, int slices)
     {
-        string size = string.Create(CultureInfo.InvariantCulture, $"{profile.GpuSliceCount}g.{profile.MemoryGB}gb");
+        // go-nvlib computes the size from the memory, and finds 40 and 80 also where the driver writes 39 and 79.
+        int memory = profile.MemoryGB is 39 or 79 ? profile.MemoryGB + 1 : profile.MemoryGB;
+        string size = string.Create(CultureInfo.InvariantCulture, $"{profile.GpuSliceCount}g.{memory}gb");
         string part = slices == profile.GpuSliceCount ? "" : Part(slices) + ".";
         if (profile.Attributes.Count == 0)
             return part + size;

@@ -1,5 +1,10 @@
 namespace Nvml.Mig.Configuration.Yaml;
 
+/// <summary>The documents of a YAML text, one at least.</summary>
+/// <param name="Documents">The documents, each with the place where it begins.</param>
+/// <param name="FirstLineBreak">The first value with a line break or a tab in it, which no value of a layout file has.</param>
+internal sealed record YamlText(IReadOnlyList<(FileLocation Start, YamlNode Root)> Documents, FileLocation? FirstLineBreak);
+
 /// <summary>A node of a YAML document, with its place. Aliases are resolved: the same node can be in several places.</summary>
 internal abstract record YamlNode(FileLocation Location)
 {
@@ -12,6 +17,9 @@ internal abstract record YamlNode(FileLocation Location)
 /// <summary>A single value. Without quotes, its text decides its type.</summary>
 internal sealed record YamlScalar(FileLocation Location, string Text, bool IsPlain) : YamlNode(Location)
 {
+    /// <summary>Where the text itself begins, if each of its lines is one of the file's: in a literal block.</summary>
+    public FileLocation? Content { get; init; }
+
     /// <summary>YAML 1.1's words, as mig-parted's parser reads them.</summary>
     private static readonly HashSet<string> TrueWords =
         new(["true", "True", "TRUE", "y", "Y", "yes", "Yes", "YES", "on", "On", "ON"], StringComparer.Ordinal);

@@ -27,11 +27,11 @@ namespace Nvml.Mig;
 public readonly record struct ProfileName : ISpanParsable<ProfileName>
 {
     /// <summary>
-    /// From here on, names that are one gigabyte apart can mean the same: 3g.39gb and 3g.40gb (an A100 with driver 535 and 495), 7g.79gb
-    /// and 7g.80gb (an A100 with driver 510 and others) are the smallest and the other pair that is known. That is 2.5 %. Below, one
-    /// gigabyte tells real profiles apart: 1g.5gb (A100) and 1g.6gb (A30), 1g.23gb (B200) and 1g.24gb (RTX PRO 6000).
+    /// The sizes that drivers name differently: 3g.39gb and 3g.40gb (an A100 with driver 535 and 495), 7g.79gb and 7g.80gb (an A100 with
+    /// driver 510 and others). No GPU has both of a pair. Other sizes one gigabyte apart are those of different GPUs: 47 (H100 NVL) and 48
+    /// (GH200), 71 (H200) and 72 (GH200 144G), 95 (early GB200) and 96 (RTX PRO 6000).
     /// </summary>
-    private const int LeastMemoryThatIsRounded = 40;
+    private static readonly (int Smaller, int Larger)[] RoundedSizes = [(39, 40), (79, 80)];
 
     private static readonly SearchValues<char> AttributeCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789.");
 
@@ -91,8 +91,8 @@ public readonly record struct ProfileName : ISpanParsable<ProfileName>
     public static bool TryParse(ReadOnlySpan<char> s, out ProfileName result) => Read(s, out result) is null;
 
     /// <summary>
-    /// Those of some profiles that have this name. Drivers round memory differently, so that the same profile is 7g.79gb with one and
-    /// 7g.80gb with another: where none has the very name, those count that differ by one gigabyte alone, at 40 GB and more.
+    /// The candidates with this name. Drivers round 40 and 80 GB differently, so that the same profile is 7g.79gb with one and 7g.80gb
+    /// with another: if no candidate has the very name, one with the other rounding matches.
     /// </summary>
     /// <typeparam name="T">The type of the candidates, profiles most often.</typeparam>
     /// <param name="candidates">The candidates. One without a name of the form of a profile name never matches.</param>
@@ -148,7 +148,7 @@ public readonly record struct ProfileName : ISpanParsable<ProfileName>
     private bool IsAsLargeAs(ProfileName other) =>
         GpuSliceCount == other.GpuSliceCount
         && (MemoryGB == other.MemoryGB
-            || (Math.Abs(MemoryGB - other.MemoryGB) == 1 && Math.Max(MemoryGB, other.MemoryGB) >= LeastMemoryThatIsRounded));
+            || Array.IndexOf(RoundedSizes, (Math.Min(MemoryGB, other.MemoryGB), Math.Max(MemoryGB, other.MemoryGB))) >= 0);
 
     /// <summary>Null, or the reason why the text is not a name.</summary>
     private static string? Read(ReadOnlySpan<char> text, out ProfileName name)

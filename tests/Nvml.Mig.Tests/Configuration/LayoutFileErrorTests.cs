@@ -36,11 +36,11 @@ public class LayoutFileErrorTests
     [InlineData("version: v1\nmig-configs:\n  x: [1\n  y: 2", "f:3:*: After this, the text is not YAML: *")]
     [InlineData("version: v1\nmig-configs: a: b", "f:2:*: This is not YAML: *")]
     [InlineData("version: \"v1", "f:1:*: This is not YAML: *")]
-    [InlineData("version: !!str v1", "f:1:10: The tag 'tag:yaml.org,2002:str' is not for layout files: write the plain value.")]
-    [InlineData("version: *none", "f:1:10: There is no anchor '&none' before this.")]
-    [InlineData("version: &v [*v]", "f:1:14: There is no anchor '&v' before this.")]
+    [InlineData("version: !!str v1", "f:1:10: A tag is not for layout files: write the plain value.")]
+    [InlineData("version: *none", "f:1:10: There is no anchor for this alias before it.")]
+    [InlineData("version: &v [*v]", "f:1:14: There is no anchor for this alias before it.")]
     [InlineData("version: v1\n<<: all", "f:2:5: '<<' merges mappings, and this is the text 'all'.")]
-    [InlineData("[a]: b", "f:1:1: A key must be a word, *")]
+    [InlineData("[a]: b", "f:1:1: A key must be a word on one line.")]
     [InlineData("version: v1\nmig-configs:\n\tx: []", "f:3:1: This is not YAML: * tab *")]
     [InlineData("version: v1\nmig-configs:\n  x:\n\t- devices: all", "f:4:1: This is not YAML: * tab *")]
     [InlineData("version: v1\n\tmig-configs:\n  x: []", "f:2:1: This is not YAML: * tab *")]
@@ -85,8 +85,12 @@ public class LayoutFileErrorTests
     [Theory]
     [InlineData("A100-SXM4-40GB", "f:6:20: 'A100-SXM4-40GB' is not a PCI device id: *mig-parted finds no GPU for it, and says nothing.")]
     [InlineData("\"20B010DE\"", "f:6:20: '20B010DE' is not a PCI device id: *")]
-    [InlineData("\"0x20B0\"", "f:6:20: '0x20B0' is not a PCI device id: *")]
+    [InlineData("\"0x20B0\"", "f:6:20: '0x20B0' is not the id of an NVIDIA device: its last 4 digits must be 10DE*")]
+    [InlineData("\"0x120B010DE\"", "f:6:20: '0x120B010DE' is not a PCI device id: *")]
+    [InlineData("\"548409567\"", "f:6:20: '548409567' is not the id of an NVIDIA device: *")]
     [InlineData("\"0x20B010DE:\"", "f:6:20: '0x20B010DE:' is not a PCI device id: *")]
+    [InlineData("\"0x20B010DE:1:2\"", "f:6:20: '0x20B010DE:1:2' is not a PCI device id: *")]
+    [InlineData("548409566", "f:6:20: The PCI device id 548409566 must be in quotes, or mig-parted takes it for a number: \"548409566\".")]
     [InlineData("\"0x10DE20B0\"", "f:6:20: '0x10DE20B0' is not the id of an NVIDIA device: its last 4 digits must be 10DE*")]
     [InlineData(
         "0x20B010DE",
@@ -143,7 +147,7 @@ public class LayoutFileErrorTests
         "  - gpus: [GPU-1234]\n    layout: 7g.40gb",
         "f:4:12: 'GPU-1234' is not the UUID of a GPU: that is GPU- and 36 characters.")]
     [InlineData("  - gpus: [MIG-1234]\n    layout: 7g.40gb", "f:4:12: 'MIG-1234' does not name a GPU. GPUs are chosen by index (0), *")]
-    [InlineData("  - gpus: [0x2330]\n    layout: 7g.40gb", "f:4:12: '0x2330' is not a PCI device id: *")]
+    [InlineData("  - gpus: [0x2330]\n    layout: 7g.40gb", "f:4:12: '0x2330' is not the id of an NVIDIA device: *")]
     [InlineData("  - gpus: [[0]]\n    layout: 7g.40gb", "f:4:12: A GPU is a list: expected *")]
     [InlineData("  - gpus: all\n    layout:", "f:5:*: 'layout' is empty: expected instances, as 3g.20gb:4,1g.5gb*3, or \"\" for none.")]
     [InlineData("  - gpus: all\n    layout: [3g.20gb]", "f:5:13: 'layout' is a list: expected instances, *")]
@@ -214,7 +218,7 @@ public class LayoutFileErrorTests
         for (int i = 1; i < 40; i++)
             text += $"x{i}: &x{i} [{string.Join(", ", Enumerable.Repeat($"*x{i - 1}", 9))}]\n";
 
-        Refused(text, "f:7:10: With the values of '*x4', this is more than a layout file needs: * values.");
+        Refused(text, "f:7:10: With the values of this alias, the file has more than a layout file needs: * values.");
     }
 
     [Fact]

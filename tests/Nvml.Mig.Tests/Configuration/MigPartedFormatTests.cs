@@ -77,6 +77,10 @@ public class MigPartedFormatTests
     [InlineData("{devices: all, device-filter: \"0x233510DE:0x18BF10DE\"}", "2 3")]
     [InlineData("{devices: all, device-filter: 0x233510DE:0x18BF10DE}", "2 3")]
     [InlineData("{devices: all, device-filter: [\"0x233510DE:0x18BE10DE\", \"0x20B010DE\"]}", "0 1")]
+    [InlineData("{devices: all, device-filter: \"590680286\"}", "2 3")] // decimal
+    [InlineData("{devices: all, device-filter: [\"0X2335_10de\", \"0b00100000101100000001000011011110\"]}", "0 1 2 3")]
+    [InlineData("{devices: all, device-filter: \"04315210336\"}", "2 3")] // octal
+    [InlineData("{devices: all, device-filter: \"590680286:415174878\"}", "2 3")]
     [InlineData("{devices: all, device-filter: }", "0 1 2 3")]
     [InlineData("{devices: all, device-filter: \"\"}", "0 1 2 3")]
     [InlineData("{devices: all, device-filter: []}", "0 1 2 3")]
@@ -221,7 +225,7 @@ public class MigPartedFormatTests
             .Resolve([Machines.A100(0), Machines.A100(1), Machines.T4(2), Machines.A100(3)]);
 
         Machines.Describe(resolved).Should().Equal("0: off", "1: 3g.20gb*2", "3: 3g.20gb*2");
-        resolved.NotMigCapable.Should().Equal(Machines.T4(2));
+        resolved.NotMigCapable.Should().ContainSingle().Which.Should().BeEquivalentTo(new { Gpu = Machines.T4(2), IsMigEnabled = false });
         (resolved.LeftOut.Count, resolved.Unused.Count).Should().Be((0, 0));
     }
 
@@ -230,5 +234,20 @@ public class MigPartedFormatTests
     {
         LayoutFile.Parse("version: v1\nmig-configs:\n  x:\n    - devices: all\n      mig-enabled: false\n", "f").GetLayout()
             .Resolve(Machines.A100s(1)).Gpus[0].Location.Should().Be(new FileLocation("f", 4, 7));
+    }
+
+    [Theory]
+    [InlineData("all", "false", false)]
+    [InlineData("[0]", "false", false)]
+    [InlineData("all", "true", true)]
+    public void A_gpu_that_cannot_be_divided_has_nothing_to_do(string devices, string enabled, bool isMigEnabled)
+    {
+        ResolvedLayout resolved = LayoutFile.Parse(
+            Head + $"  - {{devices: {devices}, mig-enabled: {enabled}, mig-devices: {{}}}}\n  - {{devices: [1], mig-enabled: {enabled}, mig-devices: {{}}}}\n", "f")
+            .GetLayout().Resolve([Machines.T4(0), isMigEnabled ? Machines.A100(1) : Machines.T4(1)]);
+
+        resolved.Gpus.Should().HaveCount(isMigEnabled ? 1 : 0);
+        resolved.LeftOut.Should().BeEmpty();
+        resolved.NotMigCapable[0].IsMigEnabled.Should().Be(isMigEnabled, "mig-parted's assert fails then");
     }
 }

@@ -124,6 +124,39 @@ public class WriteTests
         }
     }
 
+    [Theory]
+    [InlineData("7g.79gb", "7g.80gb: 1")]
+    [InlineData("3g.39gb*2", "3g.40gb: 2")]
+    [InlineData("3g.39gb/1c", "1c.3g.40gb: 1")]
+    [InlineData("3g.71gb", "3g.71gb: 1")]
+    public void Sizes_are_written_for_mig_parted_as_it_computes_them(string layout, string devices) =>
+        Write(LayoutFileFormat.MigParted, layout).Should().EndWith($"    mig-devices:\n      {devices}\n");
+
+    [Theory]
+    [InlineData("\u001b[31m")]
+    [InlineData("a\nb")]
+    [InlineData("\u009b")]
+    [InlineData("\u202e")]
+    public void A_label_with_control_characters_is_not_written(string label) =>
+        FluentActions.Invoking(() => LayoutFile.For(label, [new ResolvedGpu(Machines.A100(0), null)], LayoutFileFormat.Nvmig))
+            .Should().Throw<ArgumentException>();
+
+    [Fact]
+    public void Gpus_that_cannot_be_divided_are_written_as_mig_parted_does()
+    {
+        foreach (LayoutFileFormat format in Enum.GetValues<LayoutFileFormat>())
+        {
+            string text = LayoutFile.For(
+                "x", [new(Machines.A100(0), new LayoutSpec()), new(Machines.T4(1), null), new(Machines.A100(2), null)], format).ToString();
+
+            ResolvedLayout read = LayoutFile.Parse(text, "f").GetLayout().Resolve([Machines.A100(0), Machines.T4(1), Machines.A100(2)]);
+
+            Machines.Describe(read).Should().Equal("0: ", "2: off");
+            read.LeftOut.Should().BeEmpty();
+            read.NotMigCapable.Should().ContainSingle().Which.Gpu.Should().Be(Machines.T4(1));
+        }
+    }
+
     [Fact]
     public void Nonsense_is_not_written()
     {
