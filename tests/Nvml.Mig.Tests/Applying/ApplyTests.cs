@@ -523,7 +523,7 @@ public class ApplyTests
         JsonNode record = JsonNode.Parse(File.ReadAllText(file))!;
         JsonNode gpu = record["gpus"]![0]!;
         gpu["isFinished"] = false;
-        gpu["wish"] = "+19:0";
+        gpu["layoutSpec"] = "+19:0";
         gpu["goal"]!["instances"]!.AsArray().Insert(0, JsonNode.Parse("""
             { "id": null, "profileId": 19, "profile": "1g.5gb", "placement": { "start": 0, "size": 1 }, "computeInstances": [] }
             """));
