@@ -66,7 +66,7 @@ public class MigPartedOutcomeTests
 
     /// <summary>The instances without places, counted as mig-parted counts.</summary>
     private static string Describe(GpuDevice gpu) => !gpu.GetMigMode().Current ? "off" : string.Join(',', LayoutSpec
-        .For(GpuReader.ReadState(gpu)).Items
+        .For(gpu.ReadSnapshot()).Items
         .Select(item => item with { Start = null, ComputeInstances = item.ComputeInstances?.Select(c => c with { Start = null }).ToList() })
         .GroupBy(item => item.ToString(), StringComparer.Ordinal)
         .OrderBy(same => same.Key, StringComparer.Ordinal)

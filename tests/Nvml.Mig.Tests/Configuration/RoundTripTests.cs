@@ -107,7 +107,7 @@ public class RoundTripTests
         int expressed = 0;
         Check.One(Quick, Prop.ForAll(Arb.From(Contents()), layout =>
         {
-            GpuState state = States.Of(States.A100, layout);
+            GpuSnapshot state = States.Of(States.A100, layout);
             LayoutFile written;
             try
             {
@@ -120,7 +120,7 @@ public class RoundTripTests
 
             expressed++;
             LayoutSpec read = LayoutFile.Parse(written.ToString(), "f").GetLayout().Resolve(Machines.A100s(1)).Gpus[0].Layout!;
-            return Count(States.Plan(GpuState.Empty(state.Geometry), read.ToString()).GetResult()).SequenceEqual(Count(state));
+            return Count(States.Plan(GpuSnapshot.Empty(state.Geometry), read.ToString()).GetResult()).SequenceEqual(Count(state));
         }));
         expressed.Should().BeGreaterThan(500);
     }
@@ -133,12 +133,12 @@ public class RoundTripTests
         select items.Aggregate("", (layout, item) =>
         {
             string more = layout.Length == 0 ? item : $"{layout},{item}";
-            GpuState empty = GpuState.Empty(SimulatedGeometries.Of(States.A100));
+            GpuSnapshot empty = GpuSnapshot.Empty(SimulatedGeometries.Of(States.A100));
             return Planner.TryPlan(empty, LayoutSpec.Parse(more), out _, out _) ? more : layout;
         });
 
-    private static string[] Count(GpuState state) =>
-        [.. state.Instances.SelectMany(i => i.ComputeInstances.Select(c => $"{c.Profile.SliceCount}c in {i.Profile}"))
+    private static string[] Count(GpuSnapshot state) =>
+        [.. state.Instances.SelectMany(i => i.ComputeInstances.Select(c => $"{c.SliceCount}c in {i.Profile}"))
             .Order(StringComparer.Ordinal)];
 
     private static Gen<List<LayoutEntry>> Entries(Gen<GpuSelector> gpus, Gen<List<GpuSelector>> filters, Gen<InstanceSpec> items) =>

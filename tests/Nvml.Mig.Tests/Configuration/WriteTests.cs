@@ -1,5 +1,4 @@
 using Nvml.Mig.Configuration;
-using Nvml.Mig.Planning;
 using Nvml.Mig.Tests.Planning;
 
 namespace Nvml.Mig.Tests.Configuration;
@@ -114,13 +113,13 @@ public class WriteTests
         {
             if (!SimulatedGeometries.Models.Contains(model))
                 continue;
-            GpuState state = States.Of(model, layout);
+            GpuSnapshot state = States.Of(model, layout);
             ResolvedGpu[] gpus = [new(Machines.A100(0), LayoutSpec.For(state))];
             string text = LayoutFile.For("current", gpus, LayoutFileFormat.Nvmig).ToString();
 
             LayoutSpec read = LayoutFile.Parse(text, "f").GetLayout().Resolve(Machines.A100s(1)).Gpus[0].Layout!;
 
-            States.Plan(GpuState.Empty(state.Geometry), read.ToString()).GetResult().ToString().Should().Be(state.ToString());
+            States.Plan(GpuSnapshot.Empty(state.Geometry), read.ToString()).GetResult().ToString().Should().Be(state.ToString());
         }
     }
 
