@@ -569,19 +569,12 @@ public class ApplyTests
         JsonNode record = JsonNode.Parse(File.ReadAllText(file))!;
         JsonNode gpu = record["gpus"]![0]!;
         gpu["isFinished"] = false;
-<<<<<<< HEAD
         gpu["spec"] = "+19:0";
         JsonNode added = gpu["before"]!["instances"]!.AsArray().First(i => i!["placement"]!["start"]!.GetValue<int>() == 3)!.DeepClone();
         added["id"] = null;
         added["placement"]!["start"] = 0;
         added["computeInstances"] = new JsonArray();
         gpu["goal"]!["instances"]!.AsArray().Insert(0, added);
-=======
-        gpu["layoutSpec"] = "+19:0";
-        gpu["goal"]!["instances"]!.AsArray().Insert(0, JsonNode.Parse("""
-            { "id": null, "profileId": 19, "profile": "1g.5gb", "placement": { "start": 0, "size": 1 }, "computeInstances": [] }
-            """));
->>>>>>> main
         File.WriteAllText(file, record.ToJsonString());
     }
 }
