@@ -64,6 +64,24 @@ public class MigPartedOutcomeTests
         string.Join(" | ", machine.Session.Devices.Select(Describe)).Should().Be(outcome);
     }
 
+    [Theory]
+    [InlineData("RTX-PRO-6000-Server", "4g.95gb")] // an early GB200's
+    [InlineData("H100-NVL-94GB", "3g.48gb")] // a GH200's
+    [InlineData("GH200-96GB", "4g.47gb")] // an H100 NVL's
+    [InlineData("H200-SXM", "3g.72gb")] // a GH200 144G's
+    public async Task A_size_of_another_gpu_is_refused(string model, string profile)
+    {
+        using ApplyMachine machine = ApplyMachine.Start(model);
+        ResolvedLayout layout = LayoutFile.Parse(
+            $"version: v1\nmig-configs:\n  it: [{{devices: all, mig-enabled: true, mig-devices: {{{profile}: 1}}}}]\n", "config.yaml")
+            .GetLayout().Resolve([GpuIdentity.From(machine.Gpu)]);
+
+        ApplyResult result = await LayoutApplier.ApplyAsync([new GpuTarget(machine.Gpu, layout.Gpus[0].Layout)], machine.Options);
+
+        result.Gpus[0].Message.Should().StartWith($"The GPU has no GPU instance profile '{profile}'. It has: ").And.EndWith("Nothing was changed.");
+        machine.Gpu.GetMigMode().Current.Should().BeFalse();
+    }
+
     /// <summary>The instances without places, counted as mig-parted counts.</summary>
     private static string Describe(GpuDevice gpu) => !gpu.GetMigMode().Current ? "off" : string.Join(',', LayoutSpec
         .For(gpu.ReadSnapshot()).Items
