@@ -83,7 +83,7 @@ public sealed class LayoutSpec : IEquatable<LayoutSpec>
             return new LayoutSpec();
         // Counted first: who writes more than any machine could hold need not wait until all of it is read.
         int items = text.AsSpan().Count(',') + 1;
-        return items <= MaxInstances ? new LayoutSpec(text.Split(',').Select(InstanceSpec.Parse)) : throw TooMany($"{items} items");
+        return items <= MaxInstances ? new LayoutSpec(text.Split(',').Select(InstanceSpec.Parse)) : throw TooMany($"{items} instances");
     }
 
     /// <summary>The spec of exactly what stands on a GPU, with all placements.</summary>

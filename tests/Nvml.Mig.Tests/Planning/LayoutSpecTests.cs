@@ -84,6 +84,7 @@ public class LayoutSpecTests
     [InlineData("1g.5gb", 50_000, PlanningError.InvalidCount)]
     [InlineData("1g.5gb*1024", 2, PlanningError.InvalidCount)]
     [InlineData("+1g.5gb", 5_000_000, PlanningError.InvalidCount)]
+    [InlineData("1g.5gb/1c*1024/1c", 1, PlanningError.InvalidCount)]
     [InlineData("1g.5gb", 1024, null)]
     [InlineData("3g.20gb/1c/1c", 1000, null)]
     [InlineData("1c.3g.20gb", 1000, null)]
@@ -91,6 +92,8 @@ public class LayoutSpecTests
     public void A_long_spec_is_refused_early(string item, int count, PlanningError? error)
     {
         string text = string.Join(',', Enumerable.Repeat(item, count));
+        if (count > 1024)
+            FluentActions.Invoking(() => InstanceSpec.Parse(text.Replace(',', '/'))).Should().Throw<PlanningException>();
         GpuSnapshot full = States.Of(States.A100, "1g.5gb:0,3g.20gb:4");
         Stopwatch watch = Stopwatch.StartNew();
 
