@@ -1,6 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
 using Nvml.Mig.Host;
-using Nvml.Mig.Native;
 using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Applying;
