@@ -1,6 +1,5 @@
 using System.Globalization;
 using Nvml.Mig.Configuration.Yaml;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Configuration.Formats;
 

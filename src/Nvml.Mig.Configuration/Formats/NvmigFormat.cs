@@ -1,5 +1,4 @@
 using Nvml.Mig.Configuration.Yaml;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Configuration.Formats;
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Nvml.Mig.Native;
 
 namespace Nvml.Mig;
@@ -32,7 +31,6 @@ namespace Nvml.Mig;
 public sealed class ScopedGpuInstance : IAsyncDisposable, IDisposable
 {
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan MaxDelay = TimeSpan.FromMilliseconds(500);
 
     private readonly NativeSession _session;
     private readonly TimeSpan _timeout;
@@ -115,8 +113,7 @@ public sealed class ScopedGpuInstance : IAsyncDisposable, IDisposable
 
     private async Task Release(Func<TimeSpan, Task> wait)
     {
-        long started = Stopwatch.GetTimestamp();
-        TimeSpan delay = FirstDelay;
+        Retry retry = new(_timeout, FirstDelay, TimeProvider.System);
         while (true)
         {
             try
@@ -129,23 +126,19 @@ public sealed class ScopedGpuInstance : IAsyncDisposable, IDisposable
                 _isGpuInstanceLeft = false;
                 return;
             }
-            catch (NvmlException e) when (e.IsTransient && !IsOver(started))
+            catch (NvmlException e) when (retry.IsWorthwhile(e))
             {
-                await wait(delay).ConfigureAwait(false);
-                delay = delay * 2 < MaxDelay ? delay * 2 : MaxDelay;
+                await wait(retry.NextDelay()).ConfigureAwait(false);
             }
             catch (NvmlException e)
             {
                 string left = $"The scoped {GpuInstance}{(_isComputeInstanceLeft ? "" : ", without its compute instance,")}";
                 Log.ScopedInstanceLeft(_session.Logger, left, e.Message);
-                double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
-                string message = $"{left} remains after {seconds:0.#} s: {e.Message} Dispose again to try again.";
+                string message = $"{left} remains after {retry.Elapsed.TotalSeconds:0.#} s: {e.Message} Dispose again to try again.";
                 throw NvmlErrors.Create(e.Code, e.Function, message, e.IsTransient, e);
             }
         }
     }
-
-    private bool IsOver(long started) => _timeout != Timeout.InfiniteTimeSpan && Stopwatch.GetElapsedTime(started) >= _timeout;
 
     /// <summary>An instance that another process destroyed is destroyed.</summary>
     private static void DestroyIfThere(Action destroy)

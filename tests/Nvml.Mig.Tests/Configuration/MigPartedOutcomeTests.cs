@@ -44,7 +44,7 @@ public class MigPartedOutcomeTests
     }
 
     /// <summary>Numbers of what stands there, without places: as mig-parted counts.</summary>
-    private static string Describe(GpuDevice gpu) => !gpu.GetMigMode().Current ? "off" : string.Join(',', LayoutSpec.For(GpuReader.ReadState(gpu)).Items
+    private static string Describe(GpuDevice gpu) => !gpu.GetMigMode().Current ? "off" : string.Join(',', LayoutSpec.For(gpu.ReadSnapshot()).Items
         .Select(item => item with { Start = null, ComputeInstances = item.ComputeInstances is null ? null : [.. item.ComputeInstances.Select(c => c with { Start = null })] })
         .GroupBy(item => item.ToString(), StringComparer.Ordinal)
         .OrderBy(same => same.Key, StringComparer.Ordinal)

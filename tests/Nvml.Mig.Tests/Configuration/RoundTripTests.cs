@@ -97,7 +97,7 @@ public class RoundTripTests
         int expressed = 0;
         Check.One(Quick, Prop.ForAll(Arb.From(Contents()), layout =>
         {
-            GpuState state = States.Of(States.A100, layout);
+            GpuSnapshot state = States.Of(States.A100, layout);
             LayoutFile written;
             try
             {
@@ -110,7 +110,7 @@ public class RoundTripTests
 
             expressed++;
             LayoutSpec read = LayoutFile.Parse(written.ToString(), "f").GetLayout().Resolve(Machines.A100s(1)).Gpus[0].LayoutSpec!;
-            return Count(States.Plan(GpuState.Empty(state.Geometry), read.ToString()).GetResult()).SequenceEqual(Count(state));
+            return Count(States.Plan(GpuSnapshot.Empty(state.Geometry), read.ToString()).GetResult()).SequenceEqual(Count(state));
         }));
         expressed.Should().BeGreaterThan(500);
     }
@@ -122,11 +122,11 @@ public class RoundTripTests
         select items.Aggregate("", (layout, item) =>
         {
             string more = layout.Length == 0 ? item : $"{layout},{item}";
-            return Planner.TryPlan(GpuState.Empty(SimulatedGeometries.Of(States.A100)), LayoutSpec.Parse(more), out _, out _) ? more : layout;
+            return Planner.TryPlan(GpuSnapshot.Empty(SimulatedGeometries.Of(States.A100)), LayoutSpec.Parse(more), out _, out _) ? more : layout;
         });
 
-    private static string[] Count(GpuState state) =>
-        [.. state.Instances.SelectMany(i => i.ComputeInstances.Select(c => $"{c.Profile.SliceCount}c in {i.Profile}")).Order(StringComparer.Ordinal)];
+    private static string[] Count(GpuSnapshot state) =>
+        [.. state.Instances.SelectMany(i => i.ComputeInstances.Select(c => $"{c.SliceCount}c in {i.Profile}")).Order(StringComparer.Ordinal)];
 
     private static Gen<List<LayoutEntry>> Entries(Gen<GpuSelector> gpus, Gen<List<GpuSelector>> filters, Gen<InstanceSpec> items) =>
         (from all in Gen.Choose(0, 2)

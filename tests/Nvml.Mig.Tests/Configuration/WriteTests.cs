@@ -1,5 +1,4 @@
 using Nvml.Mig.Configuration;
-using Nvml.Mig.Planning;
 using Nvml.Mig.Tests.Planning;
 
 namespace Nvml.Mig.Tests.Configuration;
@@ -107,12 +106,12 @@ public class WriteTests
         {
             if (!SimulatedGeometries.Models.Contains(model))
                 continue;
-            GpuState state = States.Of(model, layout);
+            GpuSnapshot state = States.Of(model, layout);
             string text = LayoutFile.For("current", [new ResolvedGpu(Machines.A100(0), true, LayoutSpec.For(state))], LayoutFileFormat.Nvmig).ToString();
 
             LayoutSpec read = LayoutFile.Parse(text, "f").GetLayout().Resolve(Machines.A100s(1)).Gpus[0].LayoutSpec!;
 
-            States.Plan(GpuState.Empty(state.Geometry), read.ToString()).GetResult().ToString().Should().Be(state.ToString());
+            States.Plan(GpuSnapshot.Empty(state.Geometry), read.ToString()).GetResult().ToString().Should().Be(state.ToString());
         }
     }
 

@@ -13,6 +13,7 @@ public class ExampleTests
         using Nvml.Mig;
         using Nvml.Mig.Configuration;
         using Nvml.Mig.Applying;
+        using Nvml.Mig.Host;
         using Nvml.Mig.Planning;
         using Nvml.Mig.Simulator;
 
