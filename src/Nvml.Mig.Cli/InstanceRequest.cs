@@ -1,5 +1,3 @@
-using Nvml.Mig.Planning;
-
 namespace Nvml.Mig.Cli;
 
 /// <summary>One GPU instance that was asked for: a profile by name or id, and perhaps where it starts.</summary>

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Output;
 using Nvml.Mig.Planning;
 using Nvml.Mig.Simulator;
@@ -58,7 +57,7 @@ internal static class PlanCommand
         {
             if (anywhere || forced.Length > 0 || parsed.GetResult(GlobalOptions.Gpu) is not null || parsed.GetValue(GlobalOptions.Simulate) is not null)
                 throw new UsageException("--for plans for a GPU that is not there: it goes with none of --gpu, --simulate, --anywhere and --force-in-use.");
-            (string name, GpuState empty) = EmptyGpu(model);
+            (string name, GpuSnapshot empty) = EmptyGpu(model);
             return Finish([Planned.For(name, empty, wish)], parsed.GetValue(GlobalOptions.Json), svg, Machine.CreateConsole());
         }
 
@@ -67,7 +66,7 @@ internal static class PlanCommand
             IReadOnlyList<GpuDevice> gpus = machine.GpusToChange();
             if (forced.Length > 0 && (gpus.Count != 1 || anywhere))
                 throw new UsageException("--force-in-use names instances of one GPU: choose it with -i.");
-            IReadOnlyList<GpuState> states = GpuReader.ReadStates(gpus);
+            IReadOnlyList<GpuSnapshot> states = [.. GpuDevice.ReadSnapshots(gpus).Select(r => r.GetSnapshotOrThrow())];
             Planned[] planned = anywhere
                 ? PlaceAnywhere(gpus, states, wish)
                 : [.. gpus.Select((gpu, i) => Planned.On(gpu, states[i], wish, forced))];
@@ -99,7 +98,7 @@ internal static class PlanCommand
     }
 
     /// <summary>A GPU of a private simulated machine; what goes inside its GPU instances is found out by creating one of each.</summary>
-    private static (string Name, GpuState Empty) EmptyGpu(string model)
+    private static (string Name, GpuSnapshot Empty) EmptyGpu(string model)
     {
         using NvmlSimulator simulator = NvmlSimulator.Start(model);
         using NvmlSession session = NvmlSession.Open(simulator.LibraryPath);
@@ -113,15 +112,15 @@ internal static class PlanCommand
         foreach (GpuInstanceProfile profile in gpu.GetGpuInstanceProfiles())
         {
             GpuInstance instance = gpu.CreateGpuInstance(profile);
-            profiles.Add(GpuReader.ReadGeometry(gpu).Profiles.Single(p => p.Profile == profile));
+            profiles.Add(gpu.ReadGeometry().Profiles.Single(p => p.Profile == profile));
             instance.Destroy();
         }
 
-        return (gpu.Name, GpuState.Empty(new GpuGeometry(profiles)));
+        return (gpu.Name, GpuSnapshot.Empty(new GpuGeometry(profiles)));
     }
 
     /// <summary>What is wished is shared out over the GPUs; each that gets something has a plan of its own.</summary>
-    private static Planned[] PlaceAnywhere(IReadOnlyList<GpuDevice> gpus, IReadOnlyList<GpuState> states, LayoutSpec wish)
+    private static Planned[] PlaceAnywhere(IReadOnlyList<GpuDevice> gpus, IReadOnlyList<GpuSnapshot> states, LayoutSpec wish)
     {
         if (wish.Items.FirstOrDefault(i => i.Kind == InstanceSpecKind.Remove || i.Shared is not null || i.Start is not null) is { } odd)
             throw new UsageException($"'{odd}' cannot be placed anywhere: --anywhere takes GPU instances without a place.");
@@ -143,7 +142,7 @@ internal static class PlanCommand
     private static NvmlInsufficientResourcesException NoRoom(GpuPool fleet, PoolRequest[] requests, PoolRefusal refusal)
     {
         string left = string.Join(", ", refusal.Unplaced.GroupBy(r => r.Profile, StringComparer.Ordinal).Select(g => $"{g.Count()} of {requests.Count(r => r.Profile == g.Key)} {g.Key}"));
-        GpuPool empty = new(fleet.Gpus.Select(gpu => gpu with { State = GpuState.Empty(gpu.State.Geometry) }));
+        GpuPool empty = new(fleet.Gpus.Select(gpu => gpu with { Snapshot = GpuSnapshot.Empty(gpu.Snapshot.Geometry) }));
         string otherwise = fleet.OpenedCount > 0 && empty.TryPlaceAll(requests, out _, out _) ? " On the same GPUs without instances there is room for all." : "";
         return new NvmlInsufficientResourcesException(
             NvmlReturnCode.InsufficientResources,
@@ -152,10 +151,10 @@ internal static class PlanCommand
     }
 
     /// <summary>A profile that no GPU has is a mistake, not a lack of room.</summary>
-    private static void RequireProfile(IReadOnlyList<GpuState> states, string profile)
+    private static void RequireProfile(IReadOnlyList<GpuSnapshot> states, string profile)
     {
         PlanningException? unknown = null;
-        foreach (GpuState state in states)
+        foreach (GpuSnapshot state in states)
         {
             try
             {

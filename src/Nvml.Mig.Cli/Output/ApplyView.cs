@@ -84,7 +84,7 @@ internal static class ApplyView
 
     private static void ShowPlan(IAnsiConsole console, GpuApplyResult gpu)
     {
-        if ((gpu.Plan?.State ?? gpu.Refusal?.State) is { } state)
+        if ((gpu.Plan?.Before ?? gpu.Refusal?.Snapshot) is { } state)
             PlanView.Show(console, new Planned($"GPU {gpu.Gpu.Index}", gpu.Gpu, gpu.Gpu.Name, gpu.Before?.Mode, state, new LayoutSpec(), gpu.Plan, gpu.Refusal), enablesMig: true);
         else if (gpu.Steps.Count > 0)
             ShowSteps(console, $"GPU {gpu.Gpu.Index}: what would be done", gpu.Steps);

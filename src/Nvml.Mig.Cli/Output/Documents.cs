@@ -74,7 +74,11 @@ internal sealed record GpuInstanceEntry(
     int? Id, string Profile, int ProfileId, PlacementEntry Placement, IReadOnlyList<ComputeInstanceEntry> ComputeInstances);
 
 /// <summary>A compute instance; profile id and placement are null for one that is planned where NVML has not shown yet what goes inside.</summary>
-internal sealed record ComputeInstanceEntry(int? Id, string Profile, int? ProfileId, PlacementEntry? Placement, string? MigUuid);
+internal sealed record ComputeInstanceEntry(int? Id, string Profile, int? ProfileId, PlacementEntry? Placement, string? MigUuid)
+{
+    public static ComputeInstanceEntry From(ComputeInstanceSnapshot instance) =>
+        new(instance.Id, instance.Name, instance.Profile?.Id, PlacementEntry.FromOptional(instance.Placement), instance.MigUuid);
+}
 
 internal sealed record CreateDocument(IReadOnlyList<CreatedEntry> Gpus, ErrorEntry? Error);
 
@@ -126,7 +130,7 @@ internal sealed record PlanEntry(
 
 /// <summary>A step of a plan. The GPU instance is the one at that placement; the id is null if the plan creates it.</summary>
 internal sealed record PlanStepEntry(
-    PlanAction Action,
+    LayoutStepKind Action,
     int? GpuInstanceId,
     string Profile,
     int ProfileId,
@@ -176,20 +180,20 @@ internal sealed record ApplyEntry(
 /// <summary>The MIG mode and the instances of a GPU.</summary>
 internal sealed record GpuStateEntry(MigModeEntry Mig, IReadOnlyList<GpuInstanceEntry> GpuInstances)
 {
-    public static GpuStateEntry? From(GpuLayout? layout) => layout is null
+    public static GpuStateEntry? From(GpuSnapshot? layout) => layout is null
         ? null
         : new(MigModeEntry.From(layout.Mode), [.. layout.Instances.Select(i => new GpuInstanceEntry(
             i.Id,
-            i.Profile,
-            i.ProfileId,
+            i.Profile.Name,
+            i.Profile.Id,
             PlacementEntry.From(i.Placement),
-            [.. i.ComputeInstances.Select(c => new ComputeInstanceEntry(c.Id, c.Profile, c.ProfileId, PlacementEntry.FromOptional(c.Placement), c.MigUuid))]))]);
+            [.. i.ComputeInstances.Select(ComputeInstanceEntry.From)]))]);
 }
 
-internal sealed record ApplyStepEntry(ApplyAction Action, string Step, ApplyStepOutcome Outcome, int Attempts, ErrorEntry? Error)
+internal sealed record ApplyStepEntry(LayoutStepKind Action, string Step, ApplyStepOutcome Outcome, int Attempts, ErrorEntry? Error)
 {
     public static ApplyStepEntry From(ApplyStepResult result) =>
-        new(result.Step.Action, result.Step.ToString(), result.Outcome, result.Attempts, ErrorEntry.FromOptional(result.Error));
+        new(result.Step.Kind, result.Step.ToString(), result.Outcome, result.Attempts, ErrorEntry.FromOptional(result.Error));
 }
 
 /// <summary>What <c>bench</c> prints: what was measured until the end, or until it failed, and how it left the GPU.</summary>

@@ -1,6 +1,5 @@
 using Nvml.Mig.Applying;
 using Nvml.Mig.Configuration;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli.Output;
 

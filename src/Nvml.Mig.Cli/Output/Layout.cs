@@ -1,5 +1,3 @@
-using Nvml.Mig.Planning;
-
 namespace Nvml.Mig.Cli.Output;
 
 /// <summary>What stands on a GPU, read from it once.</summary>

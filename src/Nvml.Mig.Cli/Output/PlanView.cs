@@ -56,7 +56,7 @@ internal static class PlanView
             console.WriteLine($"Possible as things stand: {string.Join("   or   ", refusal.Nearest)}");
     }
 
-    private static void Draw(IAnsiConsole console, string title, GpuState state)
+    private static void Draw(IAnsiConsole console, string title, GpuSnapshot state)
     {
         console.WriteLine(title);
         console.Write(new Text(Picture.Draw(state.Geometry.MemorySliceCount, Planned.Entries(state).Select(PictureBox.From), console.Profile.Width)));

@@ -3,11 +3,11 @@ using Nvml.Mig.Planning;
 namespace Nvml.Mig.Cli.Output;
 
 /// <summary>A GPU with its plan, or why it has none.</summary>
-internal sealed record Planned(string Title, GpuDevice? Gpu, string Name, MigMode? Mode, GpuState Before, LayoutSpec LayoutSpec, GpuPlan? Plan, PlanRefusal? Refusal)
+internal sealed record Planned(string Title, GpuDevice? Gpu, string Name, MigMode? Mode, GpuSnapshot Before, LayoutSpec LayoutSpec, GpuPlan? Plan, PlanRefusal? Refusal)
 {
     public string Heading => Gpu is { } gpu ? $"GPU {gpu.Index}  {Name}  {gpu.PciBusId}  MIG {Mode}" : Name;
 
-    public static Planned On(GpuDevice gpu, GpuState state, LayoutSpec wish, int[] forced)
+    public static Planned On(GpuDevice gpu, GpuSnapshot state, LayoutSpec wish, int[] forced)
     {
         try
         {
@@ -20,7 +20,7 @@ internal sealed record Planned(string Title, GpuDevice? Gpu, string Name, MigMod
         }
     }
 
-    public static Planned For(string name, GpuState empty, LayoutSpec wish)
+    public static Planned For(string name, GpuSnapshot empty, LayoutSpec wish)
     {
         Planner.TryPlan(empty, wish, out GpuPlan? plan, out PlanRefusal? refusal);
         return new Planned(name, null, name, null, empty, wish, plan, refusal);
@@ -28,7 +28,7 @@ internal sealed record Planned(string Title, GpuDevice? Gpu, string Name, MigMod
 
     public PlanEntry ToEntry()
     {
-        GpuState? after = Plan?.GetResult();
+        GpuSnapshot? after = Plan?.GetResult();
         return new PlanEntry(
             Gpu?.Index,
             Gpu?.Uuid,
@@ -36,7 +36,7 @@ internal sealed record Planned(string Title, GpuDevice? Gpu, string Name, MigMod
             Mode is { } mode ? MigModeEntry.From(mode) : null,
             LayoutSpec.ToString(),
             Entries(Before),
-            after is null ? null : Entries(after, Plan!.Steps),
+            after is null ? null : Entries(after),
             Plan is null ? null : [.. Plan.Kept.Select(i => i.Id)],
             Plan is null ? null : [.. Plan.Steps.Select(ToEntry)],
             Plan?.Room,
@@ -46,19 +46,13 @@ internal sealed record Planned(string Title, GpuDevice? Gpu, string Name, MigMod
             Refusal is null ? null : ErrorEntry.From(Refusal));
     }
 
-    /// <summary>What stands, and what steps to it create inside that NVML has not shown yet: the state has no place for that.</summary>
-    public static IReadOnlyList<GpuInstanceEntry> Entries(GpuState state, IReadOnlyList<PlanStep>? steps = null) =>
+    public static IReadOnlyList<GpuInstanceEntry> Entries(GpuSnapshot state) =>
         [.. state.Instances.Select(i => new GpuInstanceEntry(
             i.Id,
             i.Profile.Name,
             i.Profile.Id,
             PlacementEntry.From(i.Placement),
-            [
-                .. i.ComputeInstances.Select(c => new ComputeInstanceEntry(c.Id, c.Profile.Name, c.Profile.Id, PlacementEntry.From(c.Placement), c.MigUuid)),
-                .. (steps ?? [])
-                    .Where(s => s is { Action: PlanAction.CreateComputeInstance, ComputeProfile: null } && s.Placement == i.Placement)
-                    .Select(s => new ComputeInstanceEntry(null, s.ComputeProfileName!, null, PlacementEntry.FromOptional(s.ComputePlacement), null)),
-            ]))];
+            [.. i.ComputeInstances.Select(ComputeInstanceEntry.From)]))];
 
     public static RefusalEntry ToEntry(PlanRefusal refusal) =>
         new(
@@ -70,17 +64,17 @@ internal sealed record Planned(string Title, GpuDevice? Gpu, string Name, MigMod
             refusal.Removal is null ? null : [.. refusal.Removal.Select(i => i.Id)],
             [.. refusal.Nearest.Select(w => w.ToString())]);
 
-    private PlanStepEntry ToEntry(PlanStep step) =>
+    private PlanStepEntry ToEntry(LayoutStep step) =>
         new(
-            step.Action,
-            step.GpuInstanceId,
-            step.Profile.Name,
-            step.Profile.Id,
-            PlacementEntry.From(step.Placement),
-            step.ComputeInstanceId,
-            step.ComputeProfileName,
-            step.ComputeProfile?.Id,
-            PlacementEntry.FromOptional(step.ComputePlacement),
+            step.Kind,
+            step.GpuInstance!.Id,
+            step.GpuInstance.Profile.Name,
+            step.GpuInstance.Profile.Id,
+            PlacementEntry.From(step.GpuInstance.Placement),
+            step.ComputeInstance?.Id,
+            step.ComputeInstance?.Name,
+            step.ComputeInstance?.Profile?.Id,
+            PlacementEntry.FromOptional(step.ComputeInstance?.Placement),
             Plan!.GetReason(step),
-            step.ComputeSliceCount == 0 ? null : step.ComputeSliceCount);
+            step.ComputeInstance?.SliceCount);
 }

@@ -90,7 +90,7 @@ internal static class SvgPicture
         List<SvgRow> rows = [];
         HashSet<int?> destroyed = [.. planned.Plan?.Destroyed.Select(i => i.Id) ?? []];
         HashSet<(int?, int?)> destroyedInside = [.. (planned.Plan?.Steps ?? [])
-            .Where(s => s.Action == PlanAction.DestroyComputeInstance).Select(s => (s.GpuInstanceId, s.ComputeInstanceId))];
+            .Where(s => s.Kind == LayoutStepKind.DestroyComputeInstance).Select(s => (s.GpuInstance!.Id, s.ComputeInstance!.Id))];
         if (planned.Before.Instances.Count > 0)
         {
             rows.Add(new SvgRow("Before", planned.Before.Geometry, Planned.Entries(planned.Before), (instance, inside) =>
@@ -99,8 +99,8 @@ internal static class SvgPicture
 
         if (planned.Plan is { IsEmpty: false } plan)
         {
-            GpuState after = plan.GetResult();
-            rows.Add(new SvgRow("After", after.Geometry, [.. Planned.Entries(after).Select(i => AddUnplaced(i, plan))], (instance, inside) =>
+            GpuSnapshot after = plan.GetResult();
+            rows.Add(new SvgRow("After", after.Geometry, [.. after.Instances.Zip(Planned.Entries(after), AddUnplaced)], (instance, inside) =>
                 instance.Id is null || (inside is not null && inside.Id is null) ? SvgFate.Comes : SvgFate.Stays));
         }
 
@@ -203,14 +203,14 @@ internal static class SvgPicture
     /// <summary>
     /// What goes inside a new GPU instance is not placed in a plan if NVML has not shown yet what can be inside: it is drawn side by side.
     /// </summary>
-    private static GpuInstanceEntry AddUnplaced(GpuInstanceEntry instance, GpuPlan plan)
+    private static GpuInstanceEntry AddUnplaced(GpuInstanceSnapshot instance, GpuInstanceEntry entry)
     {
-        if (instance.Id is not null || instance.ComputeInstances.Count > 0)
-            return instance;
+        if (!instance.ComputeInstances.Any(c => c.Placement is null))
+            return entry;
         List<ComputeInstanceEntry> inside = [];
-        foreach (PlanStep step in plan.Steps.Where(s => s.Action == PlanAction.CreateComputeInstance && s.Placement.Start == instance.Placement.Start))
-            inside.Add(new ComputeInstanceEntry(null, $"{step.ComputeSliceCount}c", -1, new PlacementEntry(inside.Sum(c => c.Placement!.Size), step.ComputeSliceCount), null));
-        return instance with { ComputeInstances = inside };
+        foreach (ComputeInstanceSnapshot one in instance.ComputeInstances)
+            inside.Add(new ComputeInstanceEntry(one.Id, $"{one.SliceCount}c", -1, new PlacementEntry(inside.Sum(c => c.Placement!.Size), one.SliceCount), one.MigUuid));
+        return entry with { ComputeInstances = inside };
     }
 
     private static XElement DrawInstance(SvgRow row, GpuInstanceEntry instance, PictureBox box, double x, double y, double width)
@@ -279,8 +279,8 @@ internal static class SvgPicture
         try
         {
             // All of them as in use: so none is moved to make room.
-            GpuState state = new(row.Geometry, row.Instances.Select(i =>
-                new GpuInstanceState(row.Geometry.GetProfile(Id(i.ProfileId)).Profile, new Placement(i.Placement.Start, i.Placement.Size)) { IsInUse = true }));
+            GpuSnapshot state = GpuSnapshot.Of(row.Geometry, row.Instances.Select(i =>
+                new GpuInstanceSnapshot(row.Geometry.GetProfile(Id(i.ProfileId)).Profile, new Placement(i.Placement.Start, i.Placement.Size)) { IsInUse = true }));
             return [.. row.Geometry.Profiles
                 .SelectMany(p => p.Placements.Where(at => Planner.CanPlan(state, new LayoutSpec(new InstanceSpec(Id(p.Profile.Id)) { Kind = InstanceSpecKind.Add, Start = at.Start }))))
                 .SelectMany(place => Enumerable.Range(place.Start, place.Size))];

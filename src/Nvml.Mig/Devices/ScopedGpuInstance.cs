@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Nvml.Mig.Native;
 
 namespace Nvml.Mig;
@@ -33,7 +32,6 @@ namespace Nvml.Mig;
 public sealed class ScopedGpuInstance : IAsyncDisposable, IDisposable
 {
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromMilliseconds(500);
 
     private readonly NativeSession _session;
     private readonly TimeSpan _patience;
@@ -116,8 +114,7 @@ public sealed class ScopedGpuInstance : IAsyncDisposable, IDisposable
 
     private async Task Release(Func<TimeSpan, Task> wait)
     {
-        long started = Stopwatch.GetTimestamp();
-        TimeSpan pause = FirstDelay;
+        Retry retry = new(_patience, FirstDelay, TimeProvider.System);
         while (true)
         {
             try
@@ -130,16 +127,15 @@ public sealed class ScopedGpuInstance : IAsyncDisposable, IDisposable
                 _isGpuInstanceLeft = false;
                 return;
             }
-            catch (NvmlException e) when (e.IsTransient && (_patience == Timeout.InfiniteTimeSpan || Stopwatch.GetElapsedTime(started) < _patience))
+            catch (NvmlException e) when (retry.IsWorthwhile(e))
             {
-                await wait(pause).ConfigureAwait(false);
-                pause = pause * 2 < MaxRetryDelay ? pause * 2 : MaxRetryDelay;
+                await wait(retry.NextDelay()).ConfigureAwait(false);
             }
             catch (NvmlException e)
             {
                 string left = _isComputeInstanceLeft ? $"The scoped {GpuInstance}" : $"The scoped {GpuInstance}, without its compute instance,";
                 Log.ScopedInstanceLeft(_session.Logger, left, e.Message);
-                string message = $"{left} is left after {Stopwatch.GetElapsedTime(started).TotalSeconds:0.#} s: {e.Message} Dispose again to try again.";
+                string message = $"{left} is left after {retry.Elapsed.TotalSeconds:0.#} s: {e.Message} Dispose again to try again.";
                 throw NvmlErrors.Create(e.Code, e.Function, message, e.IsTransient, e);
             }
         }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig;
 

@@ -9,50 +9,50 @@ internal sealed class Explainer
     /// <summary>How many sets of instances are tried on GPUs with very many of them; 12 instances have no more sets.</summary>
     private const int MaxSets = 1 << 12;
 
-    private readonly GpuState _state;
-    private readonly LayoutSpec _wish;
+    private readonly SnapshotTables _state;
+    private readonly LayoutSpec _spec;
     private readonly ResolvedSpec _resolved;
     private readonly uint _allowed;
 
-    private Explainer(GpuState state, LayoutSpec wish, ResolvedSpec resolved, uint allowed)
+    private Explainer(SnapshotTables state, LayoutSpec spec, ResolvedSpec resolved, uint allowed)
     {
         _state = state;
-        _wish = wish;
+        _spec = spec;
         _resolved = resolved;
         _allowed = allowed;
     }
 
-    private GpuGeometry Geometry => _state.Geometry;
+    private GeometryTables Geometry => _state.Geometry;
 
-    public static PlanRefusal Explain(GpuState state, LayoutSpec wish, ResolvedSpec resolved, uint allowed) =>
-        new Explainer(state, wish, resolved, allowed).Explain();
+    public static PlanRefusal Explain(SnapshotTables state, LayoutSpec spec, ResolvedSpec resolved, uint allowed) =>
+        new Explainer(state, spec, resolved, allowed).Explain();
 
     private PlanRefusal Explain()
     {
         GpuPlan? withAllAllowed = Planner.Search(_state, _resolved, uint.MaxValue);
-        GpuInstanceState[] inTheWay = withAllAllowed is null ? [] : [.. InUseTouchedBy(withAllAllowed)];
+        GpuInstanceSnapshot[] inTheWay = withAllAllowed is null ? [] : [.. InUseTouchedBy(withAllAllowed)];
         return new PlanRefusal(
-            _state,
-            _wish,
+            _state.Snapshot,
+            _spec,
             withAllAllowed is null ? PlanRefusalReason.NoRoom : PlanRefusalReason.InUse,
             withAllAllowed is null ? [.. Shortages(_resolved.Demands[0])] : [],
             inTheWay,
             withAllAllowed is null ? [] : [.. BlockedPlacements()],
-            _wish.IsChange ? SmallestRemoval : () => inTheWay.Length > 0 ? inTheWay : null,
-            () => new NearestSpecs(_state, _wish, _allowed).Find());
+            _spec.IsChange ? SmallestRemoval : () => inTheWay.Length > 0 ? inTheWay : null,
+            () => new NearestSpecs(_state, _spec, _allowed).Find());
     }
 
-    private IEnumerable<GpuInstanceState> InUseTouchedBy(GpuPlan plan) =>
+    private IEnumerable<GpuInstanceSnapshot> InUseTouchedBy(GpuPlan plan) =>
         _state.Instances.Where((instance, i) =>
-            _state.IsInUse[i] && (_allowed >> i & 1) == 0 && plan.Steps.Any(step => step.Placement == instance.Placement && Touches(step, i)));
+            _state.IsInUse[i] && (_allowed >> i & 1) == 0 && plan.Steps.Any(step => step.GpuInstance!.Placement == instance.Placement && Touches(step, i)));
 
-    private bool Touches(PlanStep step, int index)
+    private bool Touches(LayoutStep step, int index)
     {
-        if (step.Action == PlanAction.DestroyGpuInstance)
+        if (step.Kind == LayoutStepKind.DestroyGpuInstance)
             return true;
         int inside = Enumerable.Range(0, _state.Compute[index].Length)
-            .FirstOrDefault(c => step.ComputePlacement == _state.Instances[index].ComputeInstances[c].Placement, -1);
-        return step.Action == PlanAction.DestroyComputeInstance && inside >= 0 && _state.ComputeInUse[index][inside];
+            .FirstOrDefault(c => step.ComputeInstance?.Placement == _state.Instances[index].ComputeInstances[c].Placement, -1);
+        return step.Kind == LayoutStepKind.DestroyComputeInstance && inside >= 0 && _state.ComputeInUse[index][inside];
     }
 
     private IEnumerable<BlockedPlacement> BlockedPlacements()
@@ -61,7 +61,7 @@ internal sealed class Explainer
         {
             foreach (Placement place in Geometry.Profiles[kind].Placements)
             {
-                GpuInstanceState[] by = [.. _state.Instances.Where((instance, i) =>
+                GpuInstanceSnapshot[] by = [.. _state.Instances.Where((instance, i) =>
                     _state.IsInUse[i] && (_allowed >> i & 1) == 0 && instance.Placement.Overlaps(place) && (_state.Kinds[i] != kind || instance.Placement != place))];
                 if (by.Length > 0)
                     yield return new BlockedPlacement(Geometry.Profiles[kind].Profile, place, by);
@@ -102,7 +102,7 @@ internal sealed class Explainer
         {
             if (demand.Used[resource] > Geometry.Resources[resource])
             {
-                string name = GpuGeometry.ResourceNames[resource];
+                string name = GeometryTables.ResourceNames[resource];
                 yield return new PlanShortage(
                     PlanShortageKind.Resource,
                     name,
@@ -114,14 +114,14 @@ internal sealed class Explainer
 
         // Sizes differ only between profiles: the smallest size of each is what it takes.
         int memory = demand.Slots.Sum(s => s.Count * Geometry.Profiles[s.Kind].Placements.Select(p => p.Size).DefaultIfEmpty().Min());
-        if (memory > Geometry.MemorySliceCount)
+        if (memory > Geometry.Geometry.MemorySliceCount)
         {
             yield return new PlanShortage(
                 PlanShortageKind.MemorySlices,
                 "memory slices",
                 memory,
-                Geometry.MemorySliceCount,
-                $"{memory} memory slices are wanted; the GPU has {Geometry.MemorySliceCount}.");
+                Geometry.Geometry.MemorySliceCount,
+                $"{memory} memory slices are wanted; the GPU has {Geometry.Geometry.MemorySliceCount}.");
         }
 
         for (int i = 0; i < demand.Slots.Length; i++)
@@ -153,8 +153,8 @@ internal sealed class Explainer
         int Start(RowSlot slot) => Geometry.Memory.ToPlacement(new Run((byte)slot.Start, 1)).Start;
     }
 
-    /// <summary>For a change: the fewest of all instances that would have to be removed beside what the wish removes.</summary>
-    private IReadOnlyList<GpuInstanceState>? SmallestRemoval()
+    /// <summary>For a change: the fewest of all instances that would have to be removed beside what the spec removes.</summary>
+    private IReadOnlyList<GpuInstanceSnapshot>? SmallestRemoval()
     {
         int count = _state.Instances.Count;
         int tried = 0;
@@ -165,7 +165,7 @@ internal sealed class Explainer
             {
                 if (++tried > MaxSets)
                     return null;
-                if (Planner.IsPossible(_state, new ResolvedSpec(_wish, _state, set), _allowed | set))
+                if (Planner.IsPossible(_state, new ResolvedSpec(_spec, _state, set), _allowed | set))
                     helping.Add(set);
             }
 
@@ -178,7 +178,7 @@ internal sealed class Explainer
 
         return null;
 
-        IEnumerable<GpuInstanceState> Chosen(uint set) => _state.Instances.Where((_, i) => (set >> i & 1) != 0);
+        IEnumerable<GpuInstanceSnapshot> Chosen(uint set) => _state.Instances.Where((_, i) => (set >> i & 1) != 0);
     }
 
     /// <summary>The sets of this many of the first numbers, in rising order (Gosper's hack).</summary>

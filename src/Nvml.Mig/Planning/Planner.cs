@@ -9,8 +9,8 @@ namespace Nvml.Mig.Planning;
 /// </summary>
 /// <example>
 /// <code>
-/// GpuState state = GpuReader.ReadState(gpu);
-/// if (Planner.TryPlan(state, LayoutSpec.Parse("3g.20gb,1g.5gb*3"), out GpuPlan? plan, out PlanRefusal? refusal))
+/// GpuSnapshot snapshot = gpu.ReadSnapshot();
+/// if (Planner.TryPlan(snapshot, LayoutSpec.Parse("3g.20gb,1g.5gb*3"), out GpuPlan? plan, out PlanRefusal? refusal))
 ///     Console.WriteLine(string.Join('\n', plan.Steps));
 /// else
 ///     Console.WriteLine(refusal.Message);
@@ -18,9 +18,9 @@ namespace Nvml.Mig.Planning;
 /// </example>
 public static class Planner
 {
-    /// <summary>Plans the way from a state to a wish.</summary>
-    /// <param name="state">What stands on the GPU.</param>
-    /// <param name="wish">What is wanted.</param>
+    /// <summary>Plans the way from a state to a spec.</summary>
+    /// <param name="snapshot">What stands on the GPU.</param>
+    /// <param name="spec">What is wanted.</param>
     /// <param name="plan">The plan, if there is one.</param>
     /// <param name="refusal">Otherwise why not, and what would help.</param>
     /// <param name="allowInUse">
@@ -28,41 +28,43 @@ public static class Planner
     /// </param>
     /// <returns>Whether there is a plan.</returns>
     /// <exception cref="PlanningException">
-    /// The wish makes no sense on this GPU whatever stands there: an unknown profile or instance, an impossible or contradictory placement.
+    /// The spec makes no sense on this GPU whatever stands there: an unknown profile or instance, an impossible or contradictory placement.
     /// </exception>
     public static bool TryPlan(
-        GpuState state,
-        LayoutSpec wish,
+        GpuSnapshot snapshot,
+        LayoutSpec spec,
         [NotNullWhen(true)] out GpuPlan? plan,
         [NotNullWhen(false)] out PlanRefusal? refusal,
         IReadOnlyCollection<int>? allowInUse = null)
     {
-        ArgumentNullException.ThrowIfNull(state);
-        ArgumentNullException.ThrowIfNull(wish);
-        ResolvedSpec resolved = Resolve(state, wish);
+        ArgumentNullException.ThrowIfNull(snapshot);
+        ArgumentNullException.ThrowIfNull(spec);
+        SnapshotTables state = SnapshotTables.Of(snapshot);
+        ResolvedSpec resolved = ResolvedSpec.Of(spec, state);
         uint allowed = Allowed(state, allowInUse);
         plan = Search(state, resolved, allowed);
-        refusal = plan is null ? Explainer.Explain(state, wish, resolved, allowed) : null;
+        refusal = plan is null ? Explainer.Explain(state, spec, resolved, allowed) : null;
         return plan is not null;
     }
 
-    /// <summary>Whether there is a plan. For wishes that are whole layouts without placements it takes a fraction of a microsecond.</summary>
-    /// <param name="state">What stands on the GPU.</param>
-    /// <param name="wish">What is wanted.</param>
+    /// <summary>Whether there is a plan. For specs that are whole layouts without placements it takes a fraction of a microsecond.</summary>
+    /// <param name="snapshot">What stands on the GPU.</param>
+    /// <param name="spec">What is wanted.</param>
     /// <param name="allowInUse">As for <see cref="TryPlan"/>.</param>
     /// <exception cref="PlanningException">As for <see cref="TryPlan"/>.</exception>
-    public static bool CanPlan(GpuState state, LayoutSpec wish, IReadOnlyCollection<int>? allowInUse = null)
+    public static bool CanPlan(GpuSnapshot snapshot, LayoutSpec spec, IReadOnlyCollection<int>? allowInUse = null)
     {
-        ArgumentNullException.ThrowIfNull(state);
-        ArgumentNullException.ThrowIfNull(wish);
-        return IsPossible(state, Resolve(state, wish), Allowed(state, allowInUse));
+        ArgumentNullException.ThrowIfNull(snapshot);
+        ArgumentNullException.ThrowIfNull(spec);
+        SnapshotTables state = SnapshotTables.Of(snapshot);
+        return IsPossible(state, ResolvedSpec.Of(spec, state), Allowed(state, allowInUse));
     }
 
-    internal static bool IsPossible(GpuState state, ResolvedSpec wish, uint allowed)
+    internal static bool IsPossible(SnapshotTables state, ResolvedSpec spec, uint allowed)
     {
-        foreach (Demand demand in wish.Demands)
+        foreach (Demand demand in spec.Demands)
         {
-            if (demand.IsWithinLimits && Fits(state, demand, wish.MustGo, allowed))
+            if (demand.IsWithinLimits && Fits(state, demand, spec.MustGo, allowed))
                 return true;
         }
 
@@ -71,25 +73,25 @@ public static class Planner
 
     /// <summary>Whether a demand fits on a GPU if nothing stands there.</summary>
     internal static bool IsPossible(Demand demand) =>
-        demand.IsWithinLimits && Solve(GpuState.Empty(demand.Geometry), demand, null, 0, build: false, out _) >= 0;
+        demand.IsWithinLimits && Solve(demand.Geometry.Empty, demand, null, 0, build: false, out _) >= 0;
 
     /// <summary>The most room that can be left if these instances stand where they like; the demand must be possible.</summary>
     internal static long BestRoom(Demand demand) =>
-        RowSolver.RoomOf(Solve(GpuState.Empty(demand.Geometry), demand, null, 0, build: false, out _));
+        RowSolver.RoomOf(Solve(demand.Geometry.Empty, demand, null, 0, build: false, out _));
 
-    /// <summary>The best plan for any of the ways to fulfil a wish; null if there is none.</summary>
+    /// <summary>The best plan for any of the ways to fulfil a spec; null if there is none.</summary>
     /// <param name="state">What stands on the GPU.</param>
-    /// <param name="wish">What is wanted.</param>
+    /// <param name="spec">What is wanted.</param>
     /// <param name="allowed">The instances that may be touched although they are in use, a bit each.</param>
-    internal static GpuPlan? Search(GpuState state, ResolvedSpec wish, uint allowed)
+    internal static GpuPlan? Search(SnapshotTables state, ResolvedSpec spec, uint allowed)
     {
         Demand? best = null;
         long bestValue = RowSolver.None;
-        foreach (Demand demand in wish.Demands)
+        foreach (Demand demand in spec.Demands)
         {
             if (!demand.IsWithinLimits)
                 continue;
-            long value = wish.Demands.Length == 1 ? 0 : Solve(state, demand, wish.MustGo, allowed, build: false, out _);
+            long value = spec.Demands.Length == 1 ? 0 : Solve(state, demand, spec.MustGo, allowed, build: false, out _);
             if (value > bestValue)
             {
                 best = demand;
@@ -99,23 +101,21 @@ public static class Planner
 
         if (best is null)
             return null;
-        Solve(state, best, wish.MustGo, allowed, build: true, out GpuPlan? plan);
+        Solve(state, best, spec.MustGo, allowed, build: true, out GpuPlan? plan);
         return plan;
     }
 
-    internal static ResolvedSpec Resolve(GpuState state, LayoutSpec wish) => wish.IsChange ? new ResolvedSpec(wish, state) : wish.On(state.Geometry);
-
-    internal static uint Allowed(GpuState state, IReadOnlyCollection<int>? ids)
+    internal static uint Allowed(SnapshotTables state, IReadOnlyCollection<int>? ids)
     {
         uint allowed = 0;
         if (ids is null)
             return 0;
         foreach (int id in ids)
-            allowed |= 1U << state.IndexOf(id);
+            allowed |= 1U << state.Snapshot.IndexOf(id);
         return allowed;
     }
 
-    private static bool Fits(GpuState state, Demand demand, bool[]? mustGo, uint allowed)
+    private static bool Fits(SnapshotTables state, Demand demand, bool[]? mustGo, uint allowed)
     {
         if (!demand.IsPlain || mustGo is not null || state.Geometry.Fits is not { } table)
             return Solve(state, demand, mustGo, allowed, build: false, out _) >= 0;
@@ -150,7 +150,7 @@ public static class Planner
     }
 
     /// <summary>Finds the best layout for a demand, and if asked makes the plan for it. Returns its value.</summary>
-    private static long Solve(GpuState state, Demand demand, bool[]? mustGo, uint allowed, bool build, out GpuPlan? plan)
+    private static long Solve(SnapshotTables state, Demand demand, bool[]? mustGo, uint allowed, bool build, out GpuPlan? plan)
     {
         plan = null;
         Row row = state.Geometry.Memory;
@@ -189,7 +189,7 @@ public static class Planner
     }
 
     /// <summary>What is gained by keeping a GPU instance: itself, and what of its compute instances stays if it is to have this content.</summary>
-    private static long KeepGain(GpuState state, int index, ComputeContent content, bool stays)
+    private static long KeepGain(SnapshotTables state, int index, ComputeContent content, bool stays)
     {
         ReadOnlySpan<RowInstance> there = state.Compute[index];
         long itself = RowSolver.Gain(state.IsInUse[index] ? 1 : 0, 1);
@@ -197,18 +197,24 @@ public static class Planner
             return itself;
         if (content.IsWhole && state.IsWholeOrEmpty[index])
             return itself + RowSolver.Gain(state.ComputeInUse[index][0] ? 1 : 0, 1);
+        if (state.IsAssumed(index))
+        {
+            int used = state.ComputeInUse[index].Count(inUse => inUse);
+            return content.Equals(state.Contents[index]) ? itself + RowSolver.Gain(used, there.Length) : stays && used > 0 ? RowSolver.None : itself;
+        }
+
         Span<RowChoice> chosen = stackalloc RowChoice[Row.MaxLength];
         long value = SolveInside(state, index, content, stays, chosen, out _);
         return value < 0 ? RowSolver.None : itself + RowSolver.Gain(RowSolver.InUse(value), RowSolver.Instances(value));
     }
 
     /// <summary>Finds the best way to have a content inside a GPU instance that is there.</summary>
-    internal static long SolveInside(GpuState state, int index, ComputeContent content, bool stays, Span<RowChoice> chosen, out int count) =>
+    internal static long SolveInside(SnapshotTables state, int index, ComputeContent content, bool stays, Span<RowChoice> chosen, out int count) =>
         SolveInside(state.Geometry.Compute[state.Kinds[index]]!, state.Compute[index], state.ComputeInUse[index], content, stays, chosen, out count);
 
     /// <summary>Finds the best way to have a content beside and instead of compute instances that are there.</summary>
     internal static long SolveInside(
-        ComputeGeometry compute,
+        ComputeTables compute,
         ReadOnlySpan<RowInstance> there,
         ReadOnlySpan<bool> inUse,
         ComputeContent content,

@@ -79,19 +79,21 @@ internal sealed class ApplyMachine : IDisposable
     /// <summary>Divides an empty GPU by the bare calls, apart from anything that is tested here.</summary>
     private static void Divide(GpuDevice gpu, string wish)
     {
-        Planner.TryPlan(GpuReader.ReadState(gpu), LayoutSpec.Parse(wish), out GpuPlan? plan, out PlanRefusal? refusal).Should().BeTrue(refusal?.Message);
-        foreach (PlanStep step in plan!.Steps)
+        Planner.TryPlan(gpu.ReadSnapshot(), LayoutSpec.Parse(wish), out GpuPlan? plan, out PlanRefusal? refusal).Should().BeTrue(refusal?.Message);
+        foreach (LayoutStep step in plan!.Steps)
         {
-            if (step.Action == PlanAction.CreateGpuInstance)
+            if (step.Kind == LayoutStepKind.CreateGpuInstance)
             {
-                gpu.CreateGpuInstance(step.Profile, step.Placement);
+                gpu.CreateGpuInstance(step.GpuInstance!.Profile, step.GpuInstance.Placement);
                 continue;
             }
 
-            GpuInstance instance = gpu.GetGpuInstances().Single(i => i.Placement == step.Placement);
-            ComputeInstanceProfile? profile = step.ComputeProfile
-                ?? (step.ComputeSliceCount == step.Profile.SliceCount ? null : instance.GetComputeInstanceProfiles().Where(p => p.SliceCount == step.ComputeSliceCount).MinBy(p => p.Number));
-            instance.CreateComputeInstance(profile, step.ComputePlacement);
+            GpuInstance instance = gpu.GetGpuInstances().Single(i => i.Placement == step.GpuInstance!.Placement);
+            ComputeInstanceSnapshot inside = step.ComputeInstance!;
+            ComputeInstanceProfile? profile = inside.Profile ?? (inside.SliceCount == instance.Profile.SliceCount
+                ? null
+                : instance.GetComputeInstanceProfiles().Where(p => p.SliceCount == inside.SliceCount).MinBy(p => p.Number));
+            instance.CreateComputeInstance(profile, inside.Placement);
         }
     }
 
@@ -117,10 +119,10 @@ internal sealed class ApplyMachine : IDisposable
     }
 
     /// <summary>What stands on each GPU, read with everything.</summary>
-    public GpuLayout[] Truth() => [.. Session.Devices.Select(gpu => GpuReading.ReadAgain(gpu, withProcesses: true).ToLayout())];
+    public GpuSnapshot[] Truth() => [.. Session.Devices.Select(gpu => gpu.ReadSnapshot(SnapshotParts.Instances))];
 
     /// <summary>A layout as text that tells everything of it.</summary>
-    public static string Describe(GpuLayout layout) =>
+    public static string Describe(GpuSnapshot layout) =>
         $"{layout.Mode}: {string.Join("; ", layout.Instances.Select(i => $"{i} [{string.Join(", ", i.ComputeInstances.Select(c => $"{c} {c.MigUuid}"))}]"))}";
 
     public string[] Describe() => [.. Truth().Select(Describe)];
@@ -144,7 +146,7 @@ internal sealed class ApplyMachine : IDisposable
     /// </summary>
     public void ShouldBeTrue(ApplyResult result, string? target, string[] start, string because)
     {
-        GpuLayout[] truth = Truth();
+        GpuSnapshot[] truth = Truth();
         for (int i = 0; i < truth.Length; i++)
         {
             GpuApplyResult gpu = result.Gpus[i];
@@ -156,7 +158,7 @@ internal sealed class ApplyMachine : IDisposable
                     truth[i].GetDifferencesFrom(gpu.Goal!).Should().BeEmpty(context);
                     if (target is not null && !LayoutSpec.Parse(target).IsChange)
                     {
-                        Planner.TryPlan(GpuReader.ReadState(Session.Devices[i]), LayoutSpec.Parse(target), out GpuPlan? plan, out _).Should().BeTrue(context);
+                        Planner.TryPlan(Session.Devices[i].ReadSnapshot(), LayoutSpec.Parse(target), out GpuPlan? plan, out _).Should().BeTrue(context);
                         plan!.IsEmpty.Should().BeTrue(context);
                     }
 

@@ -67,7 +67,7 @@ public class LayoutSpecTests
     [Fact]
     public void The_same_profile_can_be_named_in_many_ways()
     {
-        GpuState empty = GpuState.Empty(SimulatedGeometries.Of(States.A100));
+        GpuSnapshot empty = GpuSnapshot.Empty(SimulatedGeometries.Of(States.A100));
 
         string[] layouts = [.. new[] { "3g.20gb", "9", "MIG 3G.20GB", "3g.20gb/3c", "3g.20gb/3g.20gb", "3g.20gb/2", "3c.3g.20gb" }
             .Select(text => States.Plan(empty, text).GetResult().ToString())];
@@ -83,20 +83,20 @@ public class LayoutSpecTests
         GpuInstanceProfile half = geometry.GetProfile("3g.20gb").Profile;
         GpuInstanceProfile media = geometry.GetProfile("1g.5gb+me").Profile;
 
-        Refused(new GpuInstanceState(half, new Placement(2, 4))).Should().Be(PlanningError.InvalidPlacement);
-        Refused(new GpuInstanceState(half, new Placement(-256, 4))).Should().Be(PlanningError.InvalidPlacement);
-        Refused(new GpuInstanceState(half, new Placement(int.MaxValue - 3, 4))).Should().Be(PlanningError.InvalidPlacement);
+        Refused(new GpuInstanceSnapshot(half, new Placement(2, 4))).Should().Be(PlanningError.InvalidPlacement);
+        Refused(new GpuInstanceSnapshot(half, new Placement(-256, 4))).Should().Be(PlanningError.InvalidPlacement);
+        Refused(new GpuInstanceSnapshot(half, new Placement(int.MaxValue - 3, 4))).Should().Be(PlanningError.InvalidPlacement);
         Refused(new(half, new Placement(0, 4)), new(small, new Placement(3, 1))).Should().Be(PlanningError.Overlap);
         Refused(new(media, new Placement(0, 1)), new(media, new Placement(1, 1))).Should().Be(PlanningError.ImpossibleState);
         Refused(new(small, new Placement(0, 1)) { Id = 7 }, new(small, new Placement(1, 1)) { Id = 7 }).Should().Be(PlanningError.ImpossibleState);
-        Refused(new GpuInstanceState(small with { Id = 77 }, new Placement(0, 1))).Should().Be(PlanningError.UnknownProfile);
+        Refused(new GpuInstanceSnapshot(small with { Id = 77 }, new Placement(0, 1))).Should().Be(PlanningError.UnknownProfile);
         ComputeProfileGeometry one = geometry.GetProfile("3g.20gb").ComputeProfiles![0];
-        Refused(new GpuInstanceState(half, new Placement(0, 4)) { ComputeInstances = [new(one.Profile, new Placement(1, 1)), new(one.Profile, new Placement(1, 1))] })
+        Refused(new GpuInstanceSnapshot(half, new Placement(0, 4)) { ComputeInstances = [new(one.Profile, new Placement(1, 1)), new(one.Profile, new Placement(1, 1))] })
             .Should().Be(PlanningError.Overlap);
 
-        PlanningError Refused(params GpuInstanceState[] instances)
+        PlanningError Refused(params GpuInstanceSnapshot[] instances)
         {
-            Action make = () => _ = new GpuState(geometry, instances);
+            Action make = () => SnapshotTables.Of(GpuSnapshot.Of(geometry, instances));
             return make.Should().Throw<PlanningException>().Which.Error;
         }
     }
@@ -106,11 +106,13 @@ public class LayoutSpecTests
     {
         ProfileGeometry known = SimulatedGeometries.Of(States.A100).GetProfile("1g.5gb");
 
-        Action twice = () => _ = new GpuGeometry([known, known]);
-        Action negative = () => _ = new GpuGeometry([known with { Placements = [new Placement(-1, 1)] }]);
-        Action tooLong = () => _ = new GpuGeometry([known with { Placements = [new Placement(0, 1), new Placement(32, 1)] }]);
-
-        foreach (Action make in new[] { twice, negative, tooLong })
-            make.Should().Throw<PlanningException>().Which.Error.Should().Be(PlanningError.InvalidGeometry);
+        foreach (ProfileGeometry[] profiles in (ProfileGeometry[][])[
+            [known, known],
+            [known with { Placements = [new Placement(-1, 1)] }],
+            [known with { Placements = [new Placement(0, 1), new Placement(32, 1)] }]])
+        {
+            Action plan = () => Planner.CanPlan(GpuSnapshot.Empty(new GpuGeometry(profiles)), LayoutSpec.Parse("1g.5gb"));
+            plan.Should().Throw<PlanningException>().Which.Error.Should().Be(PlanningError.InvalidGeometry);
+        }
     }
 }

@@ -1,4 +1,4 @@
-namespace Nvml.Mig.Planning;
+namespace Nvml.Mig;
 
 /// <summary>A GPU instance profile, where its instances can stand, and what can stand inside them.</summary>
 /// <param name="Profile">The profile as NVML describes it.</param>

@@ -1,9 +1,9 @@
-namespace Nvml.Mig.Planning;
+namespace Nvml.Mig;
 
 /// <summary>What is wrong with something that was given to the planner.</summary>
 public enum PlanningError
 {
-    /// <summary>The text of a wish cannot be read.</summary>
+    /// <summary>The text of a spec cannot be read.</summary>
     UnreadableSpec,
 
     /// <summary>The GPU has no such profile.</summary>
@@ -33,13 +33,13 @@ public enum PlanningError
 
 /// <summary>
 /// The planner was given something that makes no sense, whatever room there is. That there is no plan is not an exception: see
-/// <see cref="PlanRefusal"/>.
+/// the <c>PlanRefusal</c> of the planner.
 /// </summary>
 public sealed class PlanningException : Exception
 {
     /// <summary>Creates an exception.</summary>
     /// <param name="error">What is wrong.</param>
-    /// <param name="culprit">What it is wrong with: a part of the wish, a profile, an instance.</param>
+    /// <param name="culprit">What it is wrong with: a part of the spec, a profile, an instance.</param>
     /// <param name="message">The whole message, which names the culprit.</param>
     public PlanningException(PlanningError error, string culprit, string message)
         : base(message)

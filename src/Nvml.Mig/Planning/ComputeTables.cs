@@ -1,11 +1,11 @@
 namespace Nvml.Mig.Planning;
 
 /// <summary>The compute slices inside instances of one GPU instance profile.</summary>
-internal sealed class ComputeGeometry
+internal sealed class ComputeTables
 {
     private readonly GpuInstanceProfile _gpuInstance;
 
-    public ComputeGeometry(ProfileGeometry gpuInstance)
+    public ComputeTables(ProfileGeometry gpuInstance)
     {
         _gpuInstance = gpuInstance.Profile;
         Profiles = [.. gpuInstance.ComputeProfiles!
