@@ -52,6 +52,7 @@ internal static class ApplyArguments
         HelpName = "DIR",
     };
 
+    /// <summary>Reads the options of apply and rollback.</summary>
     /// <exception cref="UsageException">Options contradict each other.</exception>
     public static ApplyOptions Read(ParseResult parsed, Machine machine) => new()
     {

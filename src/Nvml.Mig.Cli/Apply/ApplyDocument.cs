@@ -56,19 +56,12 @@ internal sealed record ApplyEntry(
 /// <summary>The MIG mode and the instances of a GPU.</summary>
 internal sealed record GpuStateEntry(MigModeEntry Mig, IReadOnlyList<GpuInstanceEntry> GpuInstances)
 {
-    public static GpuStateEntry? From(GpuLayout? layout) => layout is null
-        ? null
-        : new(MigModeEntry.From(layout.Mode), [.. layout.Instances.Select(i => new GpuInstanceEntry(
-            i.Id,
-            i.Profile,
-            i.ProfileId,
-            PlacementEntry.From(i.Placement),
-            [.. i.ComputeInstances.Select(c =>
-                new ComputeInstanceEntry(c.Id, c.Profile, c.ProfileId, PlacementEntry.FromOptional(c.Placement), c.MigUuid))]))]);
+    public static GpuStateEntry? From(GpuSnapshot? snapshot) =>
+        snapshot is null ? null : new(MigModeEntry.From(snapshot.Mode), [.. snapshot.Instances.Select(GpuInstanceEntry.From)]);
 }
 
-internal sealed record ApplyStepEntry(ApplyAction Action, string Step, ApplyStepOutcome Outcome, int Attempts, ErrorEntry? Error)
+internal sealed record ApplyStepEntry(LayoutStepKind Action, string Step, ApplyStepOutcome Outcome, int Attempts, ErrorEntry? Error)
 {
     public static ApplyStepEntry From(ApplyStepResult result) =>
-        new(result.Step.Action, result.Step.ToString(), result.Outcome, result.Attempts, ErrorEntry.FromOptional(result.Error));
+        new(result.Step.Kind, result.Step.ToString(), result.Outcome, result.Attempts, ErrorEntry.FromOptional(result.Error));
 }

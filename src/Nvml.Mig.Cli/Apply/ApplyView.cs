@@ -62,7 +62,7 @@ internal static class ApplyView
 
     private static void ShowPlan(GpuApplyResult gpu)
     {
-        if ((gpu.Plan?.State ?? gpu.Refusal?.State) is { } state)
+        if ((gpu.Plan?.Before ?? gpu.Refusal?.Snapshot) is { } state)
         {
             PlannedGpu planned = new(
                 $"GPU {gpu.Gpu.Index}", gpu.Gpu, gpu.Gpu.Name, gpu.Before?.Mode, state, new LayoutSpec(), gpu.Plan, gpu.Refusal);

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Nvml.Mig.Applying;
 using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli.Bench;
@@ -24,7 +23,7 @@ internal sealed class BenchPlan
 
     public static BenchPlan For(GpuDevice gpu)
     {
-        GpuState empty = GpuState.Empty(GpuReader.ReadGeometry(gpu));
+        GpuSnapshot empty = GpuSnapshot.Empty(gpu.ReadGeometry());
         if (empty.Geometry.Profiles.Count == 0)
         {
             throw new NvmlNotSupportedException(
@@ -41,21 +40,21 @@ internal sealed class BenchPlan
         places.Count == 0 ? [] : ((Placement[])[places[0], places[(places.Count - 1) / 2], places[^1]]).Distinct();
 
     /// <summary>The plain profile of each number of compute slices: the least memory, then the lowest number. Small ones first.</summary>
-    private static GpuInstanceProfile[] Plain(GpuState empty) =>
+    private static GpuInstanceProfile[] Plain(GpuSnapshot empty) =>
         [.. empty.Geometry.Profiles
             .Select(p => p.Profile)
             .GroupBy(p => p.SliceCount)
             .Select(alike => alike.OrderBy(p => p.MemoryMiB).ThenBy(p => p.Number).First())];
 
     /// <summary>One of each size that leaves at least half of the GPU, large ones first, and the rest in the smallest pieces.</summary>
-    private static GpuInstanceProfile[] Balanced(GpuState empty)
+    private static GpuInstanceProfile[] Balanced(GpuSnapshot empty)
     {
         GpuInstanceProfile[] plain = Plain(empty);
         return [.. plain.Where(p => 2 * p.SliceCount <= plain[^1].SliceCount).Reverse(), plain[0]];
     }
 
     /// <summary>One of each if there is room for it, and of the last as many as there is room for.</summary>
-    private static BenchLayout Full(string kind, GpuState empty, GpuInstanceProfile[] profiles)
+    private static BenchLayout Full(string kind, GpuSnapshot empty, GpuInstanceProfile[] profiles)
     {
         List<GpuInstanceProfile> chosen = [];
         foreach (GpuInstanceProfile profile in profiles.SkipLast(1).Where(Fits))
@@ -63,7 +62,7 @@ internal sealed class BenchPlan
         while (Fits(profiles[^1]))
             chosen.Add(profiles[^1]);
         return Planner.TryPlan(empty, ToSpec(chosen), out GpuPlan? plan, out _)
-            ? new BenchLayout(kind, NameOf(chosen), [.. plan.Steps.Where(s => s.Action == PlanAction.CreateGpuInstance).Select(s => (s.Profile, s.Placement))])
+            ? new BenchLayout(kind, NameOf(chosen), [.. plan.Steps.Where(s => s.Kind == LayoutStepKind.CreateGpuInstance).Select(s => (s.GpuInstance!.Profile, s.GpuInstance.Placement))])
             : throw new InvalidOperationException($"{NameOf(chosen)} was planned before and cannot be planned now.");
 
         bool Fits(GpuInstanceProfile more) => Planner.CanPlan(empty, ToSpec([.. chosen, more]));

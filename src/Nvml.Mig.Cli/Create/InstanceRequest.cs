@@ -1,5 +1,4 @@
 using Nvml.Mig.Cli.Arguments;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli.Create;
 

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Arguments;
 using Nvml.Mig.Cli.Output;
 using Nvml.Mig.Configuration;
@@ -45,13 +44,14 @@ internal static class ExportCommand
         if (format is null && parsed.GetValue(Label) is not null)
             throw new UsageException("--label is the label of a layout in a file: it needs --format.");
         IReadOnlyList<GpuDevice> gpus = machine.GpusToChange();
-        (GpuDevice Gpu, MigMode Mode, LayoutSpec Layout)[] read =
-            [.. GpuReader.ReadStates(gpus).Zip(gpus, (state, gpu) => (gpu, gpu.GetMigMode(), LayoutSpec.For(state)))];
+        (GpuDevice Gpu, MigMode Mode, LayoutSpec Layout)[] read = [.. GpuDevice.ReadSnapshots(gpus)
+            .Select(r => r.GetSnapshotOrThrow())
+            .Zip(gpus, (snapshot, gpu) => (gpu, snapshot.Mode, LayoutSpec.For(snapshot)))];
         if (format is not null)
         {
             Terminal.WriteLines(LayoutFile.For(
                 parsed.GetValue(Label) ?? "current",
-                read.Select(r => new ResolvedGpu(GpuIdentity.From(r.Gpu), r.Mode.Current, r.Mode.Current ? r.Layout : null)),
+                read.Select(r => new ResolvedGpu(GpuIdentity.From(r.Gpu), r.Mode.Current ? r.Layout : null)),
                 format == Ours ? LayoutFileFormat.Nvmig : LayoutFileFormat.MigParted).ToString());
             return ExitCodes.Success;
         }

@@ -1,5 +1,4 @@
 using Nvml.Mig.Cli.Output;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli.List;
 

@@ -20,12 +20,24 @@ internal sealed record PlacementEntry(int Start, int Size)
 
 /// <summary>A GPU instance; <c>id</c> is null for a planned one.</summary>
 internal sealed record GpuInstanceEntry(
-    int? Id, string Profile, int ProfileId, PlacementEntry Placement, IReadOnlyList<ComputeInstanceEntry> ComputeInstances);
+    int? Id, string Profile, int ProfileId, PlacementEntry Placement, IReadOnlyList<ComputeInstanceEntry> ComputeInstances)
+{
+    public static GpuInstanceEntry From(GpuInstanceSnapshot instance) => new(
+        instance.Id,
+        instance.Profile.Name,
+        instance.Profile.Id,
+        PlacementEntry.From(instance.Placement),
+        [.. instance.ComputeInstances.Select(ComputeInstanceEntry.From)]);
+}
 
 /// <summary>
 /// A compute instance; profile id and placement are null for a planned one if NVML has not reported yet what its GPU instance can hold.
 /// </summary>
-internal sealed record ComputeInstanceEntry(int? Id, string Profile, int? ProfileId, PlacementEntry? Placement, string? MigUuid);
+internal sealed record ComputeInstanceEntry(int? Id, string Profile, int? ProfileId, PlacementEntry? Placement, string? MigUuid)
+{
+    public static ComputeInstanceEntry From(ComputeInstanceSnapshot instance) =>
+        new(instance.Id, instance.Name, instance.Profile?.Id, PlacementEntry.FromOptional(instance.Placement), instance.MigUuid);
+}
 
 /// <summary>The document of a command that could not begin.</summary>
 internal sealed record ErrorDocument(ErrorEntry Error);

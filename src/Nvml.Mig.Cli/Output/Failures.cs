@@ -1,7 +1,6 @@
 using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Arguments;
 using Nvml.Mig.Configuration;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli.Output;
 

@@ -1,5 +1,3 @@
-using Nvml.Mig.Planning;
-
 namespace Nvml.Mig.Cli.Output;
 
 /// <summary>A GPU in an SVG: its heading, notes, and its layout, once or before and after.</summary>

@@ -216,8 +216,8 @@ internal static class SvgPicture
         try
         {
             // All are marked as in use, so that none is moved to make room.
-            GpuState state = new(row.Geometry, row.Instances.Select(i =>
-                new GpuInstanceState(row.Geometry.GetProfile(Id(i.ProfileId)).Profile, new Placement(i.Placement.Start, i.Placement.Size)) { IsInUse = true }));
+            GpuSnapshot state = GpuSnapshot.Of(row.Geometry, row.Instances.Select(i =>
+                new GpuInstanceSnapshot(row.Geometry.GetProfile(Id(i.ProfileId)).Profile, new Placement(i.Placement.Start, i.Placement.Size)) { IsInUse = true }));
             return [.. row.Geometry.Profiles
                 .SelectMany(p => p.Placements.Where(at => Planner.CanPlan(state, Add(p.Profile, at))))
                 .SelectMany(place => Enumerable.Range(place.Start, place.Size))];

@@ -6,7 +6,7 @@ namespace Nvml.Mig.Cli.Plan;
 /// <summary>Places instances on any GPU of a machine. Each GPU that gets one has a plan of its own.</summary>
 internal static class AnywherePlan
 {
-    public static PlannedGpu[] Place(IReadOnlyList<GpuDevice> gpus, IReadOnlyList<GpuState> states, LayoutSpec layout)
+    public static PlannedGpu[] Place(IReadOnlyList<GpuDevice> gpus, IReadOnlyList<GpuSnapshot> states, LayoutSpec layout)
     {
         if (layout.Items.FirstOrDefault(i => i.Kind == InstanceSpecKind.Remove || i.Shared is not null || i.Start is not null) is { } odd)
             throw new UsageException($"'{odd}' cannot be placed anywhere: --anywhere takes GPU instances without a placement.");
@@ -31,7 +31,7 @@ internal static class AnywherePlan
         string left = string.Join(", ", refusal.Unplaced
             .GroupBy(r => r.Profile, StringComparer.Ordinal)
             .Select(g => $"{g.Count()} of {requests.Count(r => r.Profile == g.Key)} {g.Key}"));
-        GpuPool empty = new(pool.Gpus.Select(gpu => gpu with { State = GpuState.Empty(gpu.State.Geometry) }));
+        GpuPool empty = new(pool.Gpus.Select(gpu => gpu with { Snapshot = GpuSnapshot.Empty(gpu.Snapshot.Geometry) }));
         string otherwise = pool.OpenedCount > 0 && empty.TryPlaceAll(requests, out _, out _)
             ? " On the same GPUs without instances there is room for all."
             : "";
@@ -43,10 +43,10 @@ internal static class AnywherePlan
     }
 
     /// <summary>A profile that no GPU has is a mistake, not a lack of room.</summary>
-    private static void RequireProfile(IReadOnlyList<GpuState> states, string profile)
+    private static void RequireProfile(IReadOnlyList<GpuSnapshot> states, string profile)
     {
         PlanningException? unknown = null;
-        foreach (GpuState state in states)
+        foreach (GpuSnapshot state in states)
         {
             try
             {

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Arguments;
 using Nvml.Mig.Cli.Output;
 using Nvml.Mig.Planning;
@@ -63,7 +62,7 @@ internal static class PlanCommand
         {
             if (anywhere || forced.Length > 0 || parsed.GetResult(GlobalOptions.Gpu) is not null || parsed.GetValue(GlobalOptions.Simulate) is not null)
                 throw new UsageException("--for plans without a GPU: it cannot be used with --gpu, --simulate, --anywhere or --force-in-use.");
-            (string name, GpuState empty) = EmptyGpu(model);
+            (string name, GpuSnapshot empty) = EmptyGpu(model);
             return Finish([PlannedGpu.For(name, empty, layout)], parsed.GetValue(GlobalOptions.Json), svg);
         }
 
@@ -72,7 +71,7 @@ internal static class PlanCommand
             IReadOnlyList<GpuDevice> gpus = machine.GpusToChange();
             if (forced.Length > 0 && (gpus.Count != 1 || anywhere))
                 throw new UsageException("--force-in-use names instances of one GPU: select it with -i.");
-            IReadOnlyList<GpuState> states = GpuReader.ReadStates(gpus);
+            IReadOnlyList<GpuSnapshot> states = [.. GpuDevice.ReadSnapshots(gpus).Select(r => r.GetSnapshotOrThrow())];
             PlannedGpu[] planned = anywhere
                 ? AnywherePlan.Place(gpus, states, layout)
                 : [.. gpus.Select((gpu, i) => PlannedGpu.On(gpu, states[i], layout, forced))];
@@ -108,7 +107,7 @@ internal static class PlanCommand
     /// <summary>
     /// A GPU of a private simulated machine. One instance of each profile is created, since only inside it NVML reports its compute instances.
     /// </summary>
-    private static (string Name, GpuState Empty) EmptyGpu(string model)
+    private static (string Name, GpuSnapshot Empty) EmptyGpu(string model)
     {
         using NvmlSimulator simulator = NvmlSimulator.Start(model);
         using NvmlSession session = NvmlSession.Open(simulator.LibraryPath);
@@ -122,10 +121,10 @@ internal static class PlanCommand
         foreach (GpuInstanceProfile profile in gpu.GetGpuInstanceProfiles())
         {
             GpuInstance instance = gpu.CreateGpuInstance(profile);
-            profiles.Add(GpuReader.ReadGeometry(gpu).Profiles.Single(p => p.Profile == profile));
+            profiles.Add(gpu.ReadGeometry().Profiles.Single(p => p.Profile == profile));
             instance.Destroy();
         }
 
-        return (gpu.Name, GpuState.Empty(new GpuGeometry(profiles)));
+        return (gpu.Name, GpuSnapshot.Empty(new GpuGeometry(profiles)));
     }
 }

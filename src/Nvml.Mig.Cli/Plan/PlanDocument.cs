@@ -30,7 +30,7 @@ internal sealed record PlanEntry(
 
 /// <summary>A step of a plan. The GPU instance is the one at that placement; the id is null if the plan creates it.</summary>
 internal sealed record PlanStepEntry(
-    PlanAction Action,
+    LayoutStepKind Action,
     int? GpuInstanceId,
     string Profile,
     int ProfileId,
@@ -42,19 +42,19 @@ internal sealed record PlanStepEntry(
     string Reason,
     int? ComputeSlices)
 {
-    public static PlanStepEntry From(PlanStep step, string reason) =>
+    public static PlanStepEntry From(LayoutStep step, string reason) =>
         new(
-            step.Action,
-            step.GpuInstanceId,
-            step.Profile.Name,
-            step.Profile.Id,
-            PlacementEntry.From(step.Placement),
-            step.ComputeInstanceId,
-            step.ComputeProfileName,
-            step.ComputeProfile?.Id,
-            PlacementEntry.FromOptional(step.ComputePlacement),
+            step.Kind,
+            step.GpuInstance!.Id,
+            step.GpuInstance.Profile.Name,
+            step.GpuInstance.Profile.Id,
+            PlacementEntry.From(step.GpuInstance.Placement),
+            step.ComputeInstance?.Id,
+            step.ComputeInstance?.Name,
+            step.ComputeInstance?.Profile?.Id,
+            PlacementEntry.FromOptional(step.ComputeInstance?.Placement),
             reason,
-            step.ComputeSliceCount == 0 ? null : step.ComputeSliceCount);
+            step.ComputeInstance?.SliceCount);
 }
 
 /// <summary>Why there is no plan; <c>removal</c> names the GPU instances without which there would be one.</summary>

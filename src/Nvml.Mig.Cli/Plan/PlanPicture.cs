@@ -1,5 +1,4 @@
 using Nvml.Mig.Cli.Output;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli.Plan;
 
@@ -11,14 +10,14 @@ internal static class PlanPicture
         List<SvgRow> rows = [];
         HashSet<int?> destroyed = [.. planned.Plan?.Destroyed.Select(i => i.Id) ?? []];
         HashSet<(int?, int?)> destroyedInside = [.. (planned.Plan?.Steps ?? [])
-            .Where(s => s.Action == PlanAction.DestroyComputeInstance).Select(s => (s.GpuInstanceId, s.ComputeInstanceId))];
+            .Where(s => s.Kind == LayoutStepKind.DestroyComputeInstance).Select(s => (s.GpuInstance!.Id, s.ComputeInstance!.Id))];
         if (planned.Before.Instances.Count > 0)
             rows.Add(new SvgRow("Before", planned.Before.Geometry, PlannedGpu.Entries(planned.Before), FateBefore));
 
         if (planned.Plan is { IsEmpty: false } plan)
         {
-            GpuState after = plan.GetResult();
-            rows.Add(new SvgRow("After", after.Geometry, [.. PlannedGpu.Entries(after).Select(i => AddUnplaced(i, plan))], FateAfter));
+            GpuSnapshot after = plan.GetResult();
+            rows.Add(new SvgRow("After", after.Geometry, [.. after.Instances.Select(AddUnplaced)], FateAfter));
         }
 
         string[] notes = planned switch
@@ -42,17 +41,18 @@ internal static class PlanPicture
     /// A plan does not place the compute instances of a new GPU instance if NVML has not reported yet what it can hold: they are drawn side
     /// by side.
     /// </summary>
-    private static GpuInstanceEntry AddUnplaced(GpuInstanceEntry instance, GpuPlan plan)
+    private static GpuInstanceEntry AddUnplaced(GpuInstanceSnapshot instance)
     {
-        if (instance.Id is not null || instance.ComputeInstances.Count > 0)
-            return instance;
+        GpuInstanceEntry entry = GpuInstanceEntry.From(instance);
+        if (!instance.ComputeInstances.Any(c => c.Placement is null))
+            return entry;
         List<ComputeInstanceEntry> inside = [];
-        foreach (PlanStep step in plan.Steps.Where(s => s.Action == PlanAction.CreateComputeInstance && s.Placement.Start == instance.Placement.Start))
+        foreach (ComputeInstanceSnapshot one in instance.ComputeInstances)
         {
-            PlacementEntry place = new(inside.Sum(c => c.Placement!.Size), step.ComputeSliceCount);
-            inside.Add(new ComputeInstanceEntry(null, $"{step.ComputeSliceCount}c", -1, place, null));
+            PlacementEntry place = new(inside.Sum(c => c.Placement!.Size), one.SliceCount);
+            inside.Add(new ComputeInstanceEntry(one.Id, $"{one.SliceCount}c", -1, place, one.MigUuid));
         }
 
-        return instance with { ComputeInstances = inside };
+        return entry with { ComputeInstances = inside };
     }
 }

@@ -58,7 +58,7 @@ internal static class PlanView
             Terminal.WriteLine($"Possible now: {string.Join("   or   ", refusal.Nearest)}");
     }
 
-    private static void Draw(string title, GpuState state)
+    private static void Draw(string title, GpuSnapshot state)
     {
         Terminal.WriteLine(title);
         Terminal.WriteLines(Picture.Draw(state.Geometry.MemorySliceCount, PlannedGpu.Entries(state).Select(PictureBox.From), Terminal.Width));

@@ -5,15 +5,15 @@ namespace Nvml.Mig.Cli.Plan;
 
 /// <summary>A GPU, or the model of one, with its plan or its refusal.</summary>
 internal sealed record PlannedGpu(
-    string Title, GpuDevice? Gpu, string Name, MigMode? Mode, GpuState Before, LayoutSpec LayoutSpec, GpuPlan? Plan, PlanRefusal? Refusal)
+    string Title, GpuDevice? Gpu, string Name, MigMode? Mode, GpuSnapshot Before, LayoutSpec LayoutSpec, GpuPlan? Plan, PlanRefusal? Refusal)
 {
     public string Heading => Gpu is { } gpu ? $"GPU {gpu.Index}  {Name}  {gpu.PciBusId}  MIG {Mode}" : Name;
 
-    public static PlannedGpu On(GpuDevice gpu, GpuState state, LayoutSpec layout, int[] forced)
+    public static PlannedGpu On(GpuDevice gpu, GpuSnapshot state, LayoutSpec layout, int[] forced)
     {
         try
         {
-            Planner.TryPlan(state, layout, out GpuPlan? plan, out PlanRefusal? refusal, forced);
+            Planner.TryPlan(state, layout, out GpuPlan? plan, out PlanRefusal? refusal, new PlanOptions { AllowInUse = forced });
             return new PlannedGpu($"GPU {gpu.Index}", gpu, gpu.Name, gpu.GetMigMode(), state, layout, plan, refusal);
         }
         catch (PlanningException e)
@@ -22,7 +22,7 @@ internal sealed record PlannedGpu(
         }
     }
 
-    public static PlannedGpu For(string name, GpuState empty, LayoutSpec layout)
+    public static PlannedGpu For(string name, GpuSnapshot empty, LayoutSpec layout)
     {
         Planner.TryPlan(empty, layout, out GpuPlan? plan, out PlanRefusal? refusal);
         return new PlannedGpu(name, null, name, null, empty, layout, plan, refusal);
@@ -30,7 +30,7 @@ internal sealed record PlannedGpu(
 
     public PlanEntry ToEntry()
     {
-        GpuState? after = Plan?.GetResult();
+        GpuSnapshot? after = Plan?.GetResult();
         return new PlanEntry(
             Gpu?.Index,
             Gpu?.Uuid,
@@ -38,7 +38,7 @@ internal sealed record PlannedGpu(
             Mode is { } mode ? MigModeEntry.From(mode) : null,
             LayoutSpec.ToString(),
             Entries(Before),
-            after is null ? null : Entries(after, Plan!.Steps),
+            after is null ? null : Entries(after),
             Plan is null ? null : [.. Plan.Kept.Select(i => i.Id)],
             Plan is null ? null : [.. Plan.Steps.Select(step => PlanStepEntry.From(step, Plan.GetReason(step)))],
             Plan?.Room,
@@ -48,20 +48,5 @@ internal sealed record PlannedGpu(
             Refusal is null ? null : ErrorEntry.From(Refusal));
     }
 
-    /// <summary>
-    /// The instances of a state. Compute instances that NVML has not reported yet come from the steps, since the state cannot hold them.
-    /// </summary>
-    public static IReadOnlyList<GpuInstanceEntry> Entries(GpuState state, IReadOnlyList<PlanStep>? steps = null) =>
-        [.. state.Instances.Select(i => new GpuInstanceEntry(
-            i.Id,
-            i.Profile.Name,
-            i.Profile.Id,
-            PlacementEntry.From(i.Placement),
-            [
-                .. i.ComputeInstances.Select(c =>
-                    new ComputeInstanceEntry(c.Id, c.Profile.Name, c.Profile.Id, PlacementEntry.From(c.Placement), c.MigUuid)),
-                .. (steps ?? [])
-                    .Where(s => s is { Action: PlanAction.CreateComputeInstance, ComputeProfile: null } && s.Placement == i.Placement)
-                    .Select(s => new ComputeInstanceEntry(null, s.ComputeProfileName!, null, PlacementEntry.FromOptional(s.ComputePlacement), null)),
-            ]))];
+    public static IReadOnlyList<GpuInstanceEntry> Entries(GpuSnapshot snapshot) => [.. snapshot.Instances.Select(GpuInstanceEntry.From)];
 }

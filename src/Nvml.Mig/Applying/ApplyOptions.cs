@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Nvml.Mig.Host;
 
 namespace Nvml.Mig.Applying;
@@ -55,7 +54,6 @@ public sealed record ApplyOptions
     /// </summary>
     public bool Quiesce { get; init; }
 
-    internal static TimeSpan MaxRetryDelay => TimeSpan.FromSeconds(1);
-
-    internal bool IsOver(long started) => Timeout != System.Threading.Timeout.InfiniteTimeSpan && Stopwatch.GetElapsedTime(started) >= Timeout;
+    /// <summary>The clock for <see cref="Timeout"/> and <see cref="RetryDelay"/>; by default the system's.</summary>
+    public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 }

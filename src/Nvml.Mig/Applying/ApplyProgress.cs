@@ -7,4 +7,4 @@ namespace Nvml.Mig.Applying;
 /// <param name="Count">How many steps there are.</param>
 /// <param name="IsRollback">Whether they lead back to what was recorded.</param>
 /// <param name="Outcome">How it ended; null before the end.</param>
-public sealed record ApplyProgress(GpuDevice Gpu, ApplyStep? Step, int Number, int Count, bool IsRollback, ApplyOutcome? Outcome = null);
+public sealed record ApplyProgress(GpuDevice Gpu, LayoutStep? Step, int Number, int Count, bool IsRollback, ApplyOutcome? Outcome = null);

@@ -55,7 +55,7 @@ public enum ApplyStepOutcome
 /// What the last attempt that failed said. A step that is done can have one: it succeeded later, or the call failed after it had taken
 /// effect.
 /// </param>
-public sealed record ApplyStepResult(ApplyStep Step, ApplyStepOutcome Outcome, int Attempts, Exception? Error);
+public sealed record ApplyStepResult(LayoutStep Step, ApplyStepOutcome Outcome, int Attempts, Exception? Error);
 
 /// <summary>What came of an apply on one GPU.</summary>
 public sealed record GpuApplyResult
@@ -67,13 +67,13 @@ public sealed record GpuApplyResult
     public required ApplyOutcome Outcome { get; init; }
 
     /// <summary>What stood there before; null if it could not be read.</summary>
-    public GpuLayout? Before { get; init; }
+    public GpuSnapshot? Before { get; init; }
 
     /// <summary>What was to stand there; null if there was no plan.</summary>
-    public GpuLayout? Goal { get; init; }
+    public GpuSnapshot? Goal { get; init; }
 
     /// <summary>What stands there now, as read after the last change, with the UUIDs of the MIG devices; null if nothing was changed, or it could not be read.</summary>
-    public GpuLayout? After { get; init; }
+    public GpuSnapshot? After { get; init; }
 
     /// <summary>The plan for the instances; null if there was none, or none was needed.</summary>
     public GpuPlan? Plan { get; init; }

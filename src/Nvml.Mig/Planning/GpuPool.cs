@@ -4,9 +4,9 @@ namespace Nvml.Mig.Planning;
 
 /// <summary>A GPU of a fleet.</summary>
 /// <param name="Name">What the caller calls it: an index, a UUID, node and index.</param>
-/// <param name="State">What stands on it.</param>
+/// <param name="Snapshot">What stands on it.</param>
 /// <param name="Group">What requests can choose GPUs by: a model, a node pool. GPUs of one group need not be alike.</param>
-public sealed record PoolGpu(string Name, GpuState State, string Group = "");
+public sealed record PoolGpu(string Name, GpuSnapshot Snapshot, string Group = "");
 
 /// <summary>A GPU instance that somebody wants somewhere in a fleet.</summary>
 /// <param name="Profile">The profile's name or id. GPUs that have no such profile are left out.</param>
@@ -53,7 +53,7 @@ public sealed record PoolRefusal(IReadOnlyList<PoolRequest> Unplaced, bool IsPro
 /// </remarks>
 /// <example>
 /// <code>
-/// GpuPool fleet = new(session.Devices.Select(gpu => new PoolGpu(gpu.Uuid, GpuReader.ReadState(gpu))));
+/// GpuPool fleet = new(session.Devices.Select(gpu => new PoolGpu(gpu.Uuid, gpu.ReadSnapshot())));
 /// if (fleet.TryPlace(new PoolRequest("1g.5gb"), out PoolPlacement place))
 ///     session.Devices[place.Gpu].CreateGpuInstance(place.Profile, place.Placement);
 /// </code>
@@ -75,13 +75,13 @@ public sealed class GpuPool
         _gpus = [.. gpus];
         _classOfGpu = new PoolClass[_gpus.Length];
         _standing = new List<(int Kind, Run Run)>[_gpus.Length];
-        Dictionary<GpuGeometry, (GpuGeometry Shared, int Number)> geometries = [];
+        Dictionary<GpuGeometry, (GeometryTables Shared, int Number)> geometries = [];
         for (int gpu = 0; gpu < _gpus.Length; gpu++)
         {
-            GpuState state = _gpus[gpu].State;
+            SnapshotTables state = SnapshotTables.Of(_gpus[gpu].Snapshot);
             // Alike GPUs share one geometry, so that they can be of one class.
-            if (!geometries.TryGetValue(state.Geometry, out (GpuGeometry Shared, int Number) geometry))
-                geometries[state.Geometry] = geometry = (state.Geometry, geometries.Count);
+            if (!geometries.TryGetValue(state.Geometry.Geometry, out (GeometryTables Shared, int Number) geometry))
+                geometries[state.Geometry.Geometry] = geometry = (state.Geometry, geometries.Count);
             int[] counts = new int[state.Geometry.Profiles.Count];
             _standing[gpu] = [.. state.Kinds.Zip(state.Runs)];
             foreach (int kind in state.Kinds)
@@ -182,7 +182,7 @@ public sealed class GpuPool
     {
         ArgumentOutOfRangeException.ThrowIfNegative(placement.Gpu, nameof(placement));
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(placement.Gpu, _gpus.Length, nameof(placement));
-        GpuGeometry geometry = _classOfGpu[placement.Gpu].Geometry;
+        GeometryTables geometry = _classOfGpu[placement.Gpu].Geometry;
         int kind = geometry.IndexOf(placement.Profile);
         Run run = geometry.Memory.HasPlace(kind, placement.Placement) ? geometry.Memory.ToRun(placement.Placement) : default;
         if (!_standing[placement.Gpu].Remove((kind, run)))
@@ -199,7 +199,7 @@ public sealed class GpuPool
     private (int MaxInstances, int Size) Scarcity(PoolRequest request) => _classesInOrder
         .Where(c => c.KindOf(request) >= 0)
         .Select(c => (Class: c, Profile: c.Geometry.Profiles[c.KindOf(request)]))
-        .Select(p => (p.Profile.Profile.MaxInstances, -p.Profile.Placements.Select(place => place.Size * 64 / p.Class.Geometry.MemorySliceCount).DefaultIfEmpty().Max()))
+        .Select(p => (p.Profile.Profile.MaxInstances, -p.Profile.Placements.Select(place => place.Size * 64 / p.Class.Geometry.Geometry.MemorySliceCount).DefaultIfEmpty().Max()))
         .DefaultIfEmpty()
         .Min();
 
@@ -273,7 +273,7 @@ public sealed class GpuPool
         return ClassOf(before.Geometry, before.GeometryNumber, before.Group, before.Occupied ^ run.Mask, counts);
     }
 
-    private PoolClass ClassOf(GpuGeometry geometry, int geometryNumber, string group, uint occupied, int[] counts)
+    private PoolClass ClassOf(GeometryTables geometry, int geometryNumber, string group, uint occupied, int[] counts)
     {
         string key = $"{geometryNumber} {occupied} {string.Join(',', counts)} {group}";
         if (!_classes.TryGetValue(key, out PoolClass? found))

@@ -52,7 +52,7 @@ internal sealed class PoolSearch
         [
             .. Enumerable.Range(0, _kinds.Length).Select(only => _kinds.Select((_, kind) => kind == only ? 1L : 0).ToArray()),
             [.. _kinds.Select(_ => 1L)],
-            [.. _kinds.Select(r => Smallest(r, (c, kind) => c.Geometry.Profiles[kind].Placements.Select(p => p.Size * 64L / c.Geometry.MemorySliceCount).DefaultIfEmpty().Min()))],
+            [.. _kinds.Select(r => Smallest(r, (c, kind) => c.Geometry.Profiles[kind].Placements.Select(p => p.Size * 64L / c.Geometry.Geometry.MemorySliceCount).DefaultIfEmpty().Min()))],
             [.. _kinds.Select(r => Smallest(r, (c, kind) => c.Geometry.Profiles[kind].Profile.SliceCount))],
         ];
         _mostOfClass = [.. _weights.Select(weight => _largest.Select(fillings => fillings.Max(f => Weigh(weight, f.Counts))).ToArray())];

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Diagnostics;
 using System.Numerics;
 
@@ -38,9 +37,6 @@ internal ref struct RowSolver
     private const int RoomBits = 28;
     private const int CountBits = 14;
 
-    /// <summary>Above this number of entries, what was solved is kept in a hash table.</summary>
-    private const int MaxTable = 1 << 12;
-
     private readonly Row _row;
     private readonly ReadOnlySpan<RowSlot> _slots;
     private readonly ReadOnlySpan<RowInstance> _instances;
@@ -61,9 +57,7 @@ internal ref struct RowSolver
     /// <summary>Starts that cannot be passed over: of instances that must stay, and of slots with a start.</summary>
     private ulong _fixedStarts;
 
-    private long[] _values;
-    private ulong[]? _keys;
-    private int _known;
+    private SolvedValues _solved;
 
     private RowSolver(
         Row row,
@@ -86,7 +80,6 @@ internal ref struct RowSolver
         fields = fields[(2 * row.Shapes.Length)..];
         _slotShift = fields[..slots.Length];
         _slotWidth = fields.Slice(slots.Length, slots.Length);
-        _values = [];
 
         _instanceAt.Fill(-1);
         _fixedAt.Fill(-1);
@@ -217,19 +210,7 @@ internal ref struct RowSolver
     private long Solve(Span<RowChoice> chosen, out int count)
     {
         count = 0;
-        int table = (_row.Length + 1) << Math.Min(_bits, 24);
-        bool hashed = table > MaxTable;
-        _values = ArrayPool<long>.Shared.Rent(MaxTable);
-        if (hashed)
-        {
-            _keys = ArrayPool<ulong>.Shared.Rent(MaxTable);
-            _keys.AsSpan().Clear();
-        }
-        else
-        {
-            _values.AsSpan(0, table).Clear();
-        }
-
+        _solved = new SolvedValues(_row.Length + 1, _bits);
         RowChoice choice = default;
         ulong left = Start;
         long best = Best(0, left);
@@ -244,9 +225,7 @@ internal ref struct RowSolver
         }
 
         NameNew(chosen[..count]);
-        ArrayPool<long>.Shared.Return(_values);
-        if (_keys is not null)
-            ArrayPool<ulong>.Shared.Return(_keys);
+        _solved.Return();
         return best;
     }
 
@@ -280,24 +259,10 @@ internal ref struct RowSolver
     /// <summary>The best value of what lies at and behind a position, where an instance has just ended.</summary>
     private long Best(int position, ulong code)
     {
-        if (_keys is null)
-        {
-            ref long known = ref _values[(position << _bits) | (int)code];
-            if (known == 0)
-                known = Explore(position, code) + 2;
-            return known - 2;
-        }
-
-        ulong key = ((code << 6) | (uint)position) + 1;
-        int at = Find(key);
-        if (_keys[at] == key)
-            return _values[at];
+        if (_solved.TryGet(position, code, out long known))
+            return known;
         long value = Explore(position, code);
-        if (++_known > _keys.Length / 2)
-            Grow();
-        at = Find(key);
-        _keys[at] = key;
-        _values[at] = value;
+        _solved.Set(position, code, value);
         return value;
     }
 
@@ -413,37 +378,6 @@ internal ref struct RowSolver
 
     /// <summary>Whether nothing that has its place lies in the run, but for what starts where it starts.</summary>
     private readonly bool IsFree(Run run) => ((_fixedStarts & run.Mask) >> run.Start) <= 1;
-
-    private readonly int Find(ulong key)
-    {
-        int mask = MaxPower(_keys!.Length) - 1;
-        int at = (int)((key * 0x9E3779B97F4A7C15) >> 40) & mask;
-        while (_keys[at] != 0 && _keys[at] != key)
-            at = (at + 1) & mask;
-        return at;
-    }
-
-    private static int MaxPower(int length) => 1 << BitOperations.Log2((uint)length);
-
-    private void Grow()
-    {
-        ulong[] oldKeys = _keys!;
-        long[] oldValues = _values;
-        _keys = ArrayPool<ulong>.Shared.Rent(oldKeys.Length * 2);
-        _values = ArrayPool<long>.Shared.Rent(oldKeys.Length * 2);
-        _keys.AsSpan().Clear();
-        for (int i = 0; i < oldKeys.Length; i++)
-        {
-            if (oldKeys[i] == 0)
-                continue;
-            int at = Find(oldKeys[i]);
-            _keys[at] = oldKeys[i];
-            _values[at] = oldValues[i];
-        }
-
-        ArrayPool<ulong>.Shared.Return(oldKeys);
-        ArrayPool<long>.Shared.Return(oldValues);
-    }
 
     /// <summary>A start, what is still to be placed, and the room between the last instance and the start.</summary>
     private readonly record struct Next(int Start, ulong Code, long Gap);

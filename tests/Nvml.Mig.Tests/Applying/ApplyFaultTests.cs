@@ -99,12 +99,12 @@ public class ApplyFaultTests(ITestOutputHelper output)
         using TemporaryFolder memory = JournalFolder();
         foreach (Scenario scenario in OneGpu.Where((_, i) => LongTests.Wanted || i % 7 == 0))
         {
-            (long calls, GpuLayout? before, GpuLayout? after) = CleanRun(scenario, memory.Path);
+            (long calls, GpuSnapshot? before, GpuSnapshot? after) = CleanRun(scenario, memory.Path);
             // Not what a process uses: that nobody can destroy.
-            GpuInstanceLayout[] victims = [.. (before?.Instances ?? []).Concat(after?.Instances ?? []).DistinctBy(i => i.Id)];
+            GpuInstanceSnapshot[] victims = [.. (before?.Instances ?? []).Concat(after?.Instances ?? []).DistinctBy(i => i.Id)];
             for (int nth = 1; nth <= calls; nth += LongTests.Wanted ? 1 : 5)
             {
-                GpuInstanceLayout? victim = victims.Length == 0 ? null : victims[nth % victims.Length];
+                GpuInstanceSnapshot? victim = victims.Length == 0 ? null : victims[nth % victims.Length];
                 if (victim is null)
                     continue;
                 cases++;
@@ -116,11 +116,11 @@ public class ApplyFaultTests(ITestOutputHelper output)
         cases.Should().BeGreaterThan(50);
     }
 
-    private static void Vanish(Scenario scenario, string records, GpuInstanceLayout victim, int nth)
+    private static void Vanish(Scenario scenario, string records, GpuInstanceSnapshot victim, int nth)
     {
         Clear(records);
         using ApplyMachine machine = ApplyMachine.Start(scenario, recordFolder: records);
-        GpuLayout start = machine.Truth()[0];
+        GpuSnapshot start = machine.Truth()[0];
         if (start.Instances.FirstOrDefault(i => i.Id == victim.Id) is { } there && there.ComputeInstances.Any(c => machine.InUse.Contains(c.MigUuid!)))
             return;
         string because = $"{scenario} without {victim} from call {nth} on";
@@ -131,10 +131,10 @@ public class ApplyFaultTests(ITestOutputHelper output)
 
         machine.Simulator.SetFaults();
         machine.Reopen();
-        GpuLayout truth = machine.Truth()[0];
+        GpuSnapshot truth = machine.Truth()[0];
         because += $"; {gpu.Outcome}: {gpu.Message}";
         // Whether the victim is there is its destroyer's affair: everything else is ours.
-        GpuLayout claimed = gpu.Outcome switch
+        GpuSnapshot claimed = gpu.Outcome switch
         {
             ApplyOutcome.Applied => gpu.Goal!,
             ApplyOutcome.NotRestored => gpu.After!,
@@ -179,7 +179,7 @@ public class ApplyFaultTests(ITestOutputHelper output)
     }
 
     /// <summary>An apply without trouble in a session that knows the GPU's UUID: its calls, and what was there before and after.</summary>
-    private static (long Calls, GpuLayout? Before, GpuLayout? After) CleanRun(Scenario scenario, string records)
+    private static (long Calls, GpuSnapshot? Before, GpuSnapshot? After) CleanRun(Scenario scenario, string records)
     {
         Clear(records);
         using ApplyMachine machine = ApplyMachine.Start(scenario, recordFolder: records);
@@ -189,7 +189,7 @@ public class ApplyFaultTests(ITestOutputHelper output)
         return (machine.Simulator.GetCallCount() - before, result.Before, result.After);
     }
 
-    private static GpuLayout Without(GpuLayout layout, GpuInstanceLayout victim) =>
+    private static GpuSnapshot Without(GpuSnapshot layout, GpuInstanceSnapshot victim) =>
         layout with { Instances = [.. layout.Instances.Where(i => !i.Placement.Overlaps(victim.Placement))] };
 
     /// <summary>Runs every n-th of the cases of a scenario: each call, each code, before and after.</summary>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Nvml.Mig.Applying;
 using Nvml.Mig.Planning;
+using Nvml.Mig.Tests.Planning;
 
 namespace Nvml.Mig.Tests.Applying;
 
@@ -79,24 +80,26 @@ internal sealed class ApplyMachine : IDisposable
     /// <summary>Divides an empty GPU by the bare calls, apart from anything that is tested here.</summary>
     private static void Divide(GpuDevice gpu, string wish)
     {
-        Planner.TryPlan(GpuReader.ReadState(gpu), LayoutSpec.Parse(wish), out GpuPlan? plan, out PlanRefusal? refusal).Should().BeTrue(refusal?.Message);
-        foreach (PlanStep step in plan!.Steps)
+        Planner.TryPlan(gpu.ReadSnapshot(), States.Spec(wish), out GpuPlan? plan, out PlanRefusal? refusal).Should().BeTrue(refusal?.Message);
+        foreach (LayoutStep step in plan!.Steps)
         {
-            if (step.Action == PlanAction.CreateGpuInstance)
+            if (step.Kind == LayoutStepKind.CreateGpuInstance)
             {
-                gpu.CreateGpuInstance(step.Profile, step.Placement);
+                gpu.CreateGpuInstance(step.GpuInstance!.Profile, step.GpuInstance.Placement);
                 continue;
             }
 
-            GpuInstance instance = gpu.GetGpuInstances().Single(i => i.Placement == step.Placement);
-            ComputeInstanceProfile? profile = step.ComputeProfile
-                ?? (step.ComputeSliceCount == step.Profile.SliceCount ? null : instance.GetComputeInstanceProfiles().Where(p => p.SliceCount == step.ComputeSliceCount).MinBy(p => p.Number));
-            instance.CreateComputeInstance(profile, step.ComputePlacement);
+            GpuInstance instance = gpu.GetGpuInstances().Single(i => i.Placement == step.GpuInstance!.Placement);
+            ComputeInstanceSnapshot inside = step.ComputeInstance!;
+            ComputeInstanceProfile? profile = inside.Profile ?? (inside.SliceCount == instance.Profile.SliceCount
+                ? null
+                : instance.GetComputeInstanceProfiles().Where(p => p.SliceCount == inside.SliceCount).MinBy(p => p.Number));
+            instance.CreateComputeInstance(profile, inside.Placement);
         }
     }
 
     public GpuTarget[] Targets(string? target) =>
-        [.. Session.Devices.Select(gpu => target is null ? new GpuTarget(gpu, null, MigEnabled: false) : new GpuTarget(gpu, LayoutSpec.Parse(target)))];
+        [.. Session.Devices.Select(gpu => target is null ? new GpuTarget(gpu, null, MigEnabled: false) : new GpuTarget(gpu, States.Spec(target)))];
 
     public ApplyResult Apply(string? target, ApplyOptions? options = null, Action<ApplyProgress>? listener = null, CancellationToken cancellationToken = default) =>
         ApplyTo(Targets(target), options, listener, cancellationToken);
@@ -117,10 +120,10 @@ internal sealed class ApplyMachine : IDisposable
     }
 
     /// <summary>What stands on each GPU, read with everything.</summary>
-    public GpuLayout[] Truth() => [.. Session.Devices.Select(gpu => GpuReading.ReadAgain(gpu, withProcesses: true).ToLayout())];
+    public GpuSnapshot[] Truth() => [.. Session.Devices.Select(gpu => gpu.ReadSnapshot(SnapshotParts.Instances))];
 
     /// <summary>A layout as text that tells everything of it.</summary>
-    public static string Describe(GpuLayout layout) =>
+    public static string Describe(GpuSnapshot layout) =>
         $"{layout.Mode}: {string.Join("; ", layout.Instances.Select(i => $"{i} [{string.Join(", ", i.ComputeInstances.Select(c => $"{c} {c.MigUuid}"))}]"))}";
 
     public string[] Describe() => [.. Truth().Select(Describe)];
@@ -144,7 +147,7 @@ internal sealed class ApplyMachine : IDisposable
     /// </summary>
     public void ShouldBeTrue(ApplyResult result, string? target, string[] start, string because)
     {
-        GpuLayout[] truth = Truth();
+        GpuSnapshot[] truth = Truth();
         for (int i = 0; i < truth.Length; i++)
         {
             GpuApplyResult gpu = result.Gpus[i];
@@ -154,9 +157,9 @@ internal sealed class ApplyMachine : IDisposable
             {
                 case ApplyOutcome.Applied:
                     truth[i].GetDifferencesFrom(gpu.Goal!).Should().BeEmpty(context);
-                    if (target is not null && !LayoutSpec.Parse(target).IsChange)
+                    if (target is not null && !States.Spec(target).IsChange)
                     {
-                        Planner.TryPlan(GpuReader.ReadState(Session.Devices[i]), LayoutSpec.Parse(target), out GpuPlan? plan, out _).Should().BeTrue(context);
+                        Planner.TryPlan(Session.Devices[i].ReadSnapshot(), States.Spec(target), out GpuPlan? plan, out _).Should().BeTrue(context);
                         plan!.IsEmpty.Should().BeTrue(context);
                     }
 

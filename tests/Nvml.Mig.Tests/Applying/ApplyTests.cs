@@ -37,7 +37,7 @@ public class ApplyTests
         machine.Apply("3g.20gb,2g.10gb,1g.5gb").IsSuccess.Should().BeTrue();
 
         machine.Gpu.GetMigDevices().Select(d => d.Uuid).Should().Contain(machine.InUse);
-        GpuState state = GpuReader.ReadState(machine.Gpu);
+        GpuSnapshot state = machine.Gpu.ReadSnapshot();
         state.GetInstance(1).IsAnythingInUse.Should().BeTrue();
     }
 
@@ -101,7 +101,7 @@ public class ApplyTests
         GpuApplyResult gpu = machine.Apply(null).Gpus[0];
 
         gpu.Outcome.Should().Be(ApplyOutcome.Applied);
-        gpu.Steps.Select(s => s.Step.Action).Should().EndWith(ApplyAction.DisableMig);
+        gpu.Steps.Select(s => s.Step.Kind).Should().EndWith(LayoutStepKind.DisableMig);
         machine.Gpu.GetMigMode().Should().Be(new MigMode(false, false));
     }
 
@@ -151,13 +151,11 @@ public class ApplyTests
         result.Gpus.Where(g => g.Error is OperationCanceledException).Should().HaveCount(3).And.OnlyContain(g => g.Message.Contains("failed, and it was to be all or nothing."));
     }
 
-    /// <summary>The other GPU waits for its reset when it is told to stop, and what hears of that first throws.</summary>
     [Fact]
-    public void A_callers_callback_that_throws_keeps_no_gpu_from_its_way_back()
+    public void A_callback_that_throws_keeps_no_gpu_from_its_way_back()
     {
         using ApplyMachine machine = ApplyMachine.Start(A100 + "+vm," + A100);
-        using ManualResetEventSlim resetting = new();
-        machine.Simulator.SetFaults(NvmlFault.Return("nvmlGpuInstanceCreateComputeInstance", NvmlReturnCode.Unknown));
+        using CancellationTokenSource cancellation = new();
 
         ApplyResult result = machine.Apply("19", machine.Options with
         {
@@ -165,13 +163,13 @@ public class ApplyTests
             ResetGpu = async (_, token) =>
             {
                 await using CancellationTokenRegistration heard = token.Register(() => throw new InvalidOperationException("not now"));
-                resetting.Set();
+                Task cancelling = cancellation.CancelAsync();
                 await Task.Delay(Timeout.Infinite, token);
+                await cancelling;
             },
-        }, p => (p is { Gpu.Index: 1, Step.Action: ApplyAction.CreateComputeInstance } ? resetting : null)?.Wait());
+        }, cancellationToken: cancellation.Token);
 
-        result.Gpus.Should().OnlyContain(g => g.Outcome == ApplyOutcome.RolledBack);
-        result.Gpus[0].Error.Should().BeOfType<OperationCanceledException>().Which.Message.Should().Contain("failed, and it was to be all or nothing.");
+        result.Gpus.Select(g => g.Outcome).Should().Equal(ApplyOutcome.RolledBack, ApplyOutcome.NotTried);
         machine.Truth().Should().OnlyContain(l => l.Instances.Count == 0 && l.Mode == new MigMode(false, false));
     }
 
@@ -188,6 +186,54 @@ public class ApplyTests
         gpu.Outcome.Should().Be(ApplyOutcome.Applied);
         gpu.Steps[^1].Should().Match<ApplyStepResult>(s => s.Outcome == ApplyStepOutcome.Done && s.Attempts == 3);
         gpu.Steps[^1].Error.Should().BeOfType<NvmlInUseException>();
+    }
+
+    [Fact]
+    public void A_gpu_that_waits_keeps_no_other_from_being_changed()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100 + "*3", "9", [], ""));
+        using IDisposable held = machine.Simulator.HoldGpu(0);
+        int done = 0;
+
+        ApplyResult result = machine.Apply("19", machine.Options with { Timeout = TimeSpan.FromMinutes(1) }, p =>
+        {
+            if (p is { Outcome: ApplyOutcome.Applied, Gpu.Index: not 0 } && ++done == 2)
+                held.Dispose();
+        });
+
+        result.IsSuccess.Should().BeTrue();
+        result.Gpus[0].Steps[0].Attempts.Should().BeGreaterThan(1);
+    }
+
+    [Fact]
+    public void Pauses_between_attempts_go_by_the_clock_that_is_given()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9", [], ""));
+        using IDisposable held = machine.Simulator.HoldGpu(0);
+        FastClock clock = new();
+
+        GpuApplyResult gpu = machine.Apply("19", machine.Options with { Timeout = TimeSpan.FromHours(1), TimeProvider = clock }).Gpus[0];
+
+        gpu.Outcome.Should().Be(ApplyOutcome.RolledBack);
+        clock.Elapsed.Should().BeGreaterThan(TimeSpan.FromHours(1)).And.BeLessThan(TimeSpan.FromHours(1.1));
+    }
+
+    /// <summary>Its time passes only when somebody waits, and then at once.</summary>
+    private sealed class FastClock : TimeProvider
+    {
+        private long _ticks;
+
+        public TimeSpan Elapsed => TimeSpan.FromTicks(Interlocked.Read(ref _ticks));
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Interlocked.Read(ref _ticks);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            Interlocked.Add(ref _ticks, Math.Max(0, dueTime.Ticks));
+            return System.CreateTimer(callback, state, TimeSpan.Zero, period);
+        }
     }
 
     [Fact]
@@ -523,10 +569,12 @@ public class ApplyTests
         JsonNode record = JsonNode.Parse(File.ReadAllText(file))!;
         JsonNode gpu = record["gpus"]![0]!;
         gpu["isFinished"] = false;
-        gpu["layoutSpec"] = "+19:0";
-        gpu["goal"]!["instances"]!.AsArray().Insert(0, JsonNode.Parse("""
-            { "id": null, "profileId": 19, "profile": "1g.5gb", "placement": { "start": 0, "size": 1 }, "computeInstances": [] }
-            """));
+        gpu["spec"] = "+19:0";
+        JsonNode added = gpu["before"]!["instances"]!.AsArray().First(i => i!["placement"]!["start"]!.GetValue<int>() == 3)!.DeepClone();
+        added["id"] = null;
+        added["placement"]!["start"] = 0;
+        added["computeInstances"] = new JsonArray();
+        gpu["goal"]!["instances"]!.AsArray().Insert(0, added);
         File.WriteAllText(file, record.ToJsonString());
     }
 }

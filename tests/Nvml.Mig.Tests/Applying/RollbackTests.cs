@@ -1,6 +1,5 @@
 using Nvml.Mig.Applying;
 using Nvml.Mig.Host;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Tests.Applying;
 
@@ -132,12 +131,12 @@ public class RollbackTests
 
         GpuApplyResult gpu = machine.Apply("1g.18gb:0", machine.Options with { Quiesce = true, Services = services }, p =>
         {
-            if (p is { Step.Action: ApplyAction.CreateComputeInstance, IsRollback: false })
+            if (p is { Step.Kind: LayoutStepKind.CreateComputeInstance, IsRollback: false })
                 machine.Gpu.CreateGpuInstance(machine.Gpu.GetGpuInstanceProfile("2g.35gb"), new Placement(4, 2));
         }).Gpus[0];
 
         gpu.Outcome.Should().Be(ApplyOutcome.NotRestored);
-        gpu.RollbackSteps.Should().NotContain(s => s.Step.Action == ApplyAction.DisableMig);
+        gpu.RollbackSteps.Should().NotContain(s => s.Step.Kind == LayoutStepKind.DisableMig);
         gpu.RollbackError!.Message.Should().Contain("MIG cannot be disabled: GPU instance 5 (2g.35gb at 4:2) is there, which this apply did not make.");
         machine.Gpu.GetGpuInstances().Should().ContainSingle();
         stops.Should().Be(0, "no service is in the way");
@@ -150,7 +149,7 @@ public class RollbackTests
 
         GpuApplyResult gpu = machine.Apply(null, machine.Options with { Timeout = TimeSpan.FromMinutes(1) }, p =>
         {
-            if (p is { Step.Action: ApplyAction.DisableMig, IsRollback: false })
+            if (p is { Step.Kind: LayoutStepKind.DisableMig, IsRollback: false })
                 machine.Gpu.CreateGpuInstance(machine.Gpu.GetGpuInstanceProfile("1g.18gb"), new Placement(0, 1));
         }).Gpus[0];
 
@@ -352,7 +351,7 @@ public class RollbackTests
         GpuApplyResult gpu = machine.Apply("7g.40gb").Gpus[0];
 
         gpu.Outcome.Should().Be(ApplyOutcome.NotRestored);
-        gpu.RollbackSteps.Should().Contain(s => s.Step.Action == ApplyAction.DestroyComputeInstance && s.Outcome == ApplyStepOutcome.NotTried);
+        gpu.RollbackSteps.Should().Contain(s => s.Step.Kind == LayoutStepKind.DestroyComputeInstance && s.Outcome == ApplyStepOutcome.NotTried);
         machine.Truth()[0].Instances[0].ComputeInstances.Select(c => c.Placement).Should().BeEquivalentTo([new Placement(0, 1), new Placement(2, 1)]);
     }
 
@@ -512,7 +511,7 @@ public class RollbackTests
 
         wasThere.Should().OnlyContain(there => there);
         File.GetUnixFileMode(file).Should().Be(UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        File.ReadAllText(file).Should().Contain("\"version\": 1").And.Contain("\"layoutSpec\": \"9\"").And.Contain("\"isFinished\": true");
+        File.ReadAllText(file).Should().Contain("\"version\": 2").And.Contain("\"spec\": \"9\"").And.Contain("\"isFinished\": true");
     }
 
     [Fact]
@@ -529,10 +528,10 @@ public class RollbackTests
     }
 
     [Theory]
-    [InlineData("{ \"version\": 2, \"started\": \"2030-01-01T00:00:00Z\", \"gpus\": [] }", "*is a record of version 2; this program reads version 1. Nothing was changed.*")]
+    [InlineData("{ \"version\": 1, \"started\": \"2030-01-01T00:00:00Z\", \"gpus\": [] }", "*is a record of version 1; this program reads version 2. Nothing was changed.*")]
     [InlineData("not json", "*apply.json cannot be read: *Nothing was changed.*")]
-    [InlineData("{ \"version\": 1, \"started\": \"2030-01-01T00:00:00Z\", \"gpus\": [null] }", "*apply.json cannot be read: *Nothing was changed.*")]
-    [InlineData("{ \"version\": 1, \"started\": \"2030-01-01T00:00:00Z\", \"gpus\": [{ \"uuid\": \"GPU-1\", \"layoutSpec\": null, \"before\": { \"mode\": { \"current\": true, \"pending\": true }, \"instances\": [] }, \"goal\": { \"mode\": { \"current\": true, \"pending\": true }, \"instances\": [] }, \"own\": [null], \"isFinished\": true }] }", "*apply.json cannot be read: An instance in it makes no sense. Nothing was changed.*")]
+    [InlineData("{ \"version\": 2, \"started\": \"2030-01-01T00:00:00Z\", \"gpus\": [null] }", "*apply.json cannot be read: *Nothing was changed.*")]
+    [InlineData("{ \"version\": 2, \"started\": \"2030-01-01T00:00:00Z\", \"gpus\": [{ \"uuid\": \"GPU-1\", \"spec\": null, \"before\": { \"mode\": { \"current\": true, \"pending\": true }, \"instances\": [] }, \"goal\": { \"mode\": { \"current\": true, \"pending\": true }, \"instances\": [] }, \"own\": [null], \"isFinished\": true }] }", "*apply.json cannot be read: An instance in it makes no sense. Nothing was changed.*")]
     public void A_record_that_cannot_be_read_is_not_touched(string text, string message)
     {
         using ApplyMachine machine = ApplyMachine.Start(A100);
@@ -561,7 +560,7 @@ public class RollbackTests
         foreach (string model in (string[])[A100, "A30", "H100-SXM5-80GB", "RTX-PRO-6000-Server"])
         {
             using ApplyMachine machine = ApplyMachine.Start(new Scenario(model, "", [], ""));
-            GpuGeometry geometry = GpuReader.ReadGeometry(machine.Gpu);
+            GpuGeometry geometry = machine.Gpu.ReadGeometry();
             Random random = new(5);
             for (int i = 0; i < 12; i++)
             {
@@ -570,7 +569,7 @@ public class RollbackTests
                 if (!machine.Apply(wish).IsSuccess)
                     continue;
                 string[] there = machine.Describe();
-                string exported = LayoutSpec.For(GpuReader.ReadState(machine.Gpu)).ToString();
+                string exported = LayoutSpec.For(machine.Gpu.ReadSnapshot()).ToString();
 
                 machine.Apply("").IsSuccess.Should().BeTrue();
                 machine.Reopen();

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Xml.Linq;
 using Nvml.Mig.Cli.Output;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Tests.Cli;
 

@@ -1,4 +1,3 @@
-using Nvml.Mig.Planning;
 using Nvml.Mig.Tests.Simulator;
 
 namespace Nvml.Mig.Tests.Planning;
@@ -51,9 +50,9 @@ internal sealed class BruteForce
 
     public IEnumerable<Spot> SpotsOf(ulong layout) => Spots.Where(spot => Has(layout, spot));
 
-    public Spot SpotOf(GpuInstanceState instance) => Spots.Single(s => s.Profile == instance.Profile && s.Place == instance.Placement);
+    public Spot SpotOf(GpuInstanceSnapshot instance) => Spots.Single(s => s.Profile == instance.Profile && s.Place == instance.Placement);
 
-    public ulong LayoutOf(GpuState state) => state.Instances.Aggregate(0UL, (layout, instance) => layout | 1UL << SpotOf(instance).Index);
+    public ulong LayoutOf(GpuSnapshot state) => state.Instances.Aggregate(0UL, (layout, instance) => layout | 1UL << SpotOf(instance).Index);
 
     public int[] CountsOf(ulong layout)
     {

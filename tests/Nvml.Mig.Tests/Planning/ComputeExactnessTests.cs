@@ -24,7 +24,7 @@ public class ComputeExactnessTests
                 Inside[] there = contents[random.Next(contents.Count)];
                 Inside[] wished = contents[random.Next(contents.Count)];
                 bool[] inUse = [.. there.Select(_ => random.Next(4) == 0)];
-                GpuState state = StateWith(geometry, profile, there, inUse);
+                GpuSnapshot state = StateWith(geometry, profile, there, inUse);
                 LayoutSpec wish = new(new InstanceSpec($"{profile.Profile.Id}") { ComputeInstances = [.. wished.Select(w => new ComputeInstanceSpec($"{w.Profile.Id}"))] });
 
                 int? fewest = contents
@@ -38,8 +38,8 @@ public class ComputeExactnessTests
                 if (!found)
                     continue;
                 plan!.Kept.Should().Equal(state.Instances);
-                GpuInstanceState after = plan.GetResult().Instances.Single();
-                after.ComputeInstances.Select(c => c.Profile.Id).Order().Should().Equal(Ids(wished));
+                GpuInstanceSnapshot after = plan.GetResult().Instances.Single();
+                after.ComputeInstances.Select(c => c.Profile!.Id).Order().Should().Equal(Ids(wished));
                 state.Instances[0].ComputeInstances.Where(c => c.IsInUse).Should().BeSubsetOf(after.ComputeInstances);
             }
         }
@@ -61,7 +61,7 @@ public class ComputeExactnessTests
         for (int i = 0; i < Cases; i++)
         {
             Inside[][] there = [contents[random.Next(contents.Length)], contents[random.Next(contents.Length)]];
-            GpuState state = new(geometry, there.Select((inside, n) => StateWith(geometry, profile, inside, new bool[inside.Length]).Instances[0] with
+            GpuSnapshot state = GpuSnapshot.Of(geometry, there.Select((inside, n) => StateWith(geometry, profile, inside, new bool[inside.Length]).Instances[0] with
             {
                 Id = n + 1,
                 Placement = profile.Placements[n],
@@ -91,11 +91,11 @@ public class ComputeExactnessTests
 
     private static IEnumerable<int> Ids(IEnumerable<Inside> content) => content.Select(c => c.Profile.Id).Order();
 
-    private static GpuState StateWith(GpuGeometry geometry, ProfileGeometry profile, Inside[] inside, bool[] inUse) =>
-        new(geometry, [new GpuInstanceState(profile.Profile, profile.Placements[0])
+    private static GpuSnapshot StateWith(GpuGeometry geometry, ProfileGeometry profile, Inside[] inside, bool[] inUse) =>
+        GpuSnapshot.Of(geometry, [new GpuInstanceSnapshot(profile.Profile, profile.Placements[0])
         {
             Id = 1,
-            ComputeInstances = [.. inside.Select((c, i) => new ComputeInstanceState(c.Profile, c.Place) { Id = i, IsInUse = inUse[i] })],
+            ComputeInstances = [.. inside.Select((c, i) => new ComputeInstanceSnapshot(c.Profile, c.Place) { Id = i, IsInUse = inUse[i] })],
         }]);
 
     private static List<Inside[]> AllContents(ProfileGeometry profile)

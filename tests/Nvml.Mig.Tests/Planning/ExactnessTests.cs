@@ -15,7 +15,7 @@ public class ExactnessTests
     public void A_layout_can_be_planned_exactly_if_brute_force_finds_one(string model)
     {
         BruteForce force = new(SimulatedGeometries.Of(model));
-        GpuState empty = GpuState.Empty(force.Geometry);
+        GpuSnapshot empty = GpuSnapshot.Empty(force.Geometry);
         int possible = 0;
         List<string> wrong = [];
         foreach (int[] counts in Multisets(force, 0, new int[force.Profiles.Count]))
@@ -43,14 +43,14 @@ public class ExactnessTests
         for (int i = 0; i < Triples && wrong.Count < 10; i++)
         {
             ulong before = force.Layouts[random.Next(force.Layouts.Count)];
-            GpuState state = RandomState(force, before, random);
+            GpuSnapshot state = RandomState(force, before, random);
             int[] counts = force.CountsOf(force.Layouts[random.Next(force.Layouts.Count)]);
             LayoutSpec wish = SpecFor(force, counts);
             int[] allowed = [.. state.Instances.Where(x => x.IsAnythingInUse && random.Next(4) == 0).Select(x => x.Id!.Value)];
 
             (int InUse, int All, long Room)? best = Best(force, state, allowed, counts);
-            bool can = Planner.CanPlan(state, wish, allowed);
-            GpuPlan? plan = Planner.Search(state, Planner.Resolve(state, wish), Planner.Allowed(state, allowed));
+            bool can = Planner.CanPlan(state, wish, new PlanOptions { AllowInUse = allowed });
+            GpuPlan? plan = States.Search(state, wish, allowed);
 
             string problem = Compare(force, state, counts, allowed, best, plan);
             if (can != best is not null)
@@ -63,27 +63,27 @@ public class ExactnessTests
     }
 
     private static string Compare(
-        BruteForce force, GpuState state, int[] counts, int[] allowed, (int InUse, int All, long Room)? best, GpuPlan? plan)
+        BruteForce force, GpuSnapshot state, int[] counts, int[] allowed, (int InUse, int All, long Room)? best, GpuPlan? plan)
     {
         if (plan is null || best is null)
             return plan is null == best is null ? "" : $"the best is {best}, the plan {plan?.Steps.Count.ToString(CultureInfo.InvariantCulture) ?? "none"}.";
-        GpuState result = plan.GetResult();
+        GpuSnapshot result = plan.GetResult();
         ulong after = force.LayoutOf(result);
         if (!force.CountsOf(after).SequenceEqual(counts))
             return $"it gives {result}.";
         if ((plan.DestroyedInUseCount, plan.DestroyedCount, force.RoomIn(after)) != best)
             return $"the best is {best}, the plan {(plan.DestroyedInUseCount, plan.DestroyedCount, force.RoomIn(after))}.";
-        foreach (GpuInstanceState kept in state.Instances.Where(x => x.IsAnythingInUse && !allowed.Contains(x.Id!.Value)))
+        foreach (GpuInstanceSnapshot kept in state.Instances.Where(x => x.IsAnythingInUse && !allowed.Contains(x.Id!.Value)))
         {
             if (!result.Instances.Contains(kept))
                 return $"{kept} is in use and not as it was.";
         }
 
-        return plan.Kept.Count + plan.Steps.Count(s => s.Action == PlanAction.CreateGpuInstance) == counts.Sum() ? "" : "kept and created are not what was wished.";
+        return plan.Kept.Count + plan.Steps.Count(s => s.Kind == LayoutStepKind.CreateGpuInstance) == counts.Sum() ? "" : "kept and created are not what was wished.";
     }
 
     /// <summary>The fewest instances in use destroyed, then the fewest, then the most room: over all layouts with these counts.</summary>
-    private static (int InUse, int All, long Room)? Best(BruteForce force, GpuState state, int[] allowed, int[] counts)
+    private static (int InUse, int All, long Room)? Best(BruteForce force, GpuSnapshot state, int[] allowed, int[] counts)
     {
         (int InUse, int All, long Room)? best = null;
         foreach (ulong layout in force.LayoutsWith(counts))
@@ -91,7 +91,7 @@ public class ExactnessTests
             int inUse = 0;
             int all = 0;
             bool forbidden = false;
-            foreach (GpuInstanceState there in state.Instances)
+            foreach (GpuInstanceSnapshot there in state.Instances)
             {
                 if (BruteForce.Has(layout, force.SpotOf(there)))
                     continue;
@@ -111,20 +111,20 @@ public class ExactnessTests
     }
 
     /// <summary>Each instance with the compute instance that takes the whole, or with none; of the former some are in use.</summary>
-    private static GpuState RandomState(BruteForce force, ulong layout, Random random)
+    private static GpuSnapshot RandomState(BruteForce force, ulong layout, Random random)
     {
         GpuGeometry geometry = force.Geometry;
         int id = 0;
-        return new GpuState(geometry, force.SpotsOf(layout).Select(spot =>
+        return GpuSnapshot.Of(geometry, force.SpotsOf(layout).Select(spot =>
         {
             ComputeProfileGeometry whole = geometry.Profiles.Single(p => p.Profile == spot.Profile).ComputeProfiles!
                 .OrderBy(c => c.Profile.SliceCount).ThenBy(c => c.Profile.MultiprocessorCount).Last();
-            return new GpuInstanceState(spot.Profile, spot.Place)
+            return new GpuInstanceSnapshot(spot.Profile, spot.Place)
             {
                 Id = id++,
                 ComputeInstances = random.Next(4) == 0
                     ? []
-                    : [new ComputeInstanceState(whole.Profile, whole.Placements[0]) { Id = 0, MigUuid = $"MIG-{id}", IsInUse = random.Next(3) == 0 }],
+                    : [new ComputeInstanceSnapshot(whole.Profile, whole.Placements[0]) { Id = 0, MigUuid = $"MIG-{id}", IsInUse = random.Next(3) == 0 }],
             };
         }));
     }

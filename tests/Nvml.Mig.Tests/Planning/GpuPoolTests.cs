@@ -62,7 +62,7 @@ public class GpuPoolTests
 
             bool placed = fleet.TryPlaceAll(missing, out IReadOnlyList<PoolPlacement>? places, out _);
 
-            placed.Should().BeTrue($"seed {seed}: {string.Join(',', missing.AsEnumerable())} fit on {string.Join(" | ", fleet.Gpus.Select(g => g.State))}");
+            placed.Should().BeTrue($"seed {seed}: {string.Join(',', missing.AsEnumerable())} fit on {string.Join(" | ", fleet.Gpus.Select(g => g.Snapshot))}");
             CheckPlacements(fleet, places!);
         }
     }
@@ -85,7 +85,7 @@ public class GpuPoolTests
             bool placed = fleet.TryPlaceAll([.. wanted.Select(w => new PoolRequest(w))], out IReadOnlyList<PoolPlacement>? places, out PoolRefusal? refusal);
 
             int? fewest = FewestOpened(there, wanted);
-            string what = $"seed {seed}: {string.Join(',', wanted)} on {string.Join(" | ", fleet.Gpus.Select(g => g.State))}";
+            string what = $"seed {seed}: {string.Join(',', wanted)} on {string.Join(" | ", fleet.Gpus.Select(g => g.Snapshot))}";
             placed.Should().Be(fewest is not null, what);
             if (placed)
             {
@@ -131,7 +131,7 @@ public class GpuPoolTests
                 continue;
 
             several++;
-            GpuState state = States.Of(States.A100, there);
+            GpuSnapshot state = States.Of(States.A100, there);
             long left = States.Plan(state, string.Join(',', [there, .. places.Select(p => $"{p.Profile.Id}:{p.Placement.Start}")]).Trim(',')).Room;
             left.Should().Be(States.Plan(state, string.Join(',', [there, .. wanted.Select(id => $"{id}")]).Trim(',')).Room, $"seed {seed}: {string.Join(',', wanted)} beside {there}");
         }
@@ -166,7 +166,7 @@ public class GpuPoolTests
     public void What_stood_there_before_can_be_given_back_too_and_nothing_else()
     {
         GpuPool fleet = PoolOf("3g.20gb:0");
-        GpuInstanceProfile half = fleet.Gpus[0].State.Instances[0].Profile;
+        GpuInstanceProfile half = fleet.Gpus[0].Snapshot.Instances[0].Profile;
 
         fleet.Invoking(f => f.Release(new PoolPlacement(0, half, new Placement(4, 4)))).Should().Throw<PlanningException>().Which.Error.Should().Be(PlanningError.UnknownInstance);
         fleet.Invoking(f => f.Release(new PoolPlacement(1, half, new Placement(0, 4)))).Should().Throw<ArgumentOutOfRangeException>();
@@ -246,7 +246,7 @@ public class GpuPoolTests
 
     private static bool FitsBeside(GpuPool fleet, IEnumerable<PoolPlacement> places, int gpu, Spot spot)
     {
-        ulong layout = Force.Value.LayoutOf(fleet.Gpus[gpu].State);
+        ulong layout = Force.Value.LayoutOf(fleet.Gpus[gpu].Snapshot);
         foreach (PoolPlacement place in places.Where(p => p.Gpu == gpu))
             layout |= 1UL << Force.Value.Spots.Single(s => s.Profile == place.Profile && s.Place == place.Placement).Index;
         return !BruteForce.Has(layout, spot) && Known.Value.Contains(layout | 1UL << spot.Index);
@@ -283,8 +283,8 @@ public class GpuPoolTests
     {
         foreach (IGrouping<int, PoolPlacement> onGpu in places.GroupBy(p => p.Gpu))
         {
-            GpuState state = fleet.Gpus[onGpu.Key].State;
-            _ = new GpuState(state.Geometry, [.. state.Instances, .. onGpu.Select(p => new GpuInstanceState(p.Profile, p.Placement))]);
+            GpuSnapshot state = fleet.Gpus[onGpu.Key].Snapshot;
+            SnapshotTables.Of(GpuSnapshot.Of(state.Geometry, [.. state.Instances, .. onGpu.Select(p => new GpuInstanceSnapshot(p.Profile, p.Placement))]));
         }
     }
 

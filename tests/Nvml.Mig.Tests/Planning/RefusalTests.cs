@@ -8,7 +8,7 @@ public class RefusalTests
     [Fact]
     public void A_profile_has_its_limit_and_a_gpu_its_slices()
     {
-        PlanRefusal refusal = States.Refuse(GpuState.Empty(SimulatedGeometries.Of(States.A100)), "4g.20gb*2");
+        PlanRefusal refusal = States.Refuse(GpuSnapshot.Empty(SimulatedGeometries.Of(States.A100)), "4g.20gb*2");
 
         refusal.Reason.Should().Be(PlanRefusalReason.NoRoom);
         refusal.Shortages.Select(s => (s.Kind, s.Subject, s.Wanted, s.Available)).Should().Contain(
@@ -23,10 +23,10 @@ public class RefusalTests
     [Fact]
     public void What_cannot_be_arranged_is_told_by_the_fewest_instances()
     {
-        PlanRefusal refusal = States.Refuse(GpuState.Empty(SimulatedGeometries.Of(States.A100)), "3g.20gb*2,1g.5gb");
+        PlanRefusal refusal = States.Refuse(GpuSnapshot.Empty(SimulatedGeometries.Of(States.A100)), "3g.20gb*2,1g.5gb");
 
         refusal.Shortages.Should().ContainSingle().Which.Kind.Should().Be(PlanShortageKind.MemorySlices);
-        refusal = States.Refuse(GpuState.Empty(SimulatedGeometries.Of(States.A100)), "4g.20gb,1g.5gb:1");
+        refusal = States.Refuse(GpuSnapshot.Empty(SimulatedGeometries.Of(States.A100)), "4g.20gb,1g.5gb:1");
         refusal.Shortages.Should().ContainSingle().Which.Should().BeEquivalentTo(new
         {
             Kind = PlanShortageKind.Placements,
@@ -54,8 +54,8 @@ public class RefusalTests
     [Fact]
     public void A_hidden_client_is_named_as_such()
     {
-        GpuState state = States.Of(States.A100, "1g.5gb:0");
-        state = new GpuState(state.Geometry, [state.Instances[0] with { IsInUse = true }]);
+        GpuSnapshot state = States.Of(States.A100, "1g.5gb:0");
+        state = GpuSnapshot.Of(state.Geometry, [state.Instances[0] with { IsInUse = true }]);
 
         States.Refuse(state, "7g.40gb").Message.Should().Be("GPU instance 1 (1g.5gb at 0:1) is in use by a client that NVML does not show and in the way.");
     }
@@ -63,7 +63,7 @@ public class RefusalTests
     [Fact]
     public void The_smallest_removal_makes_room_for_what_is_to_be_added()
     {
-        GpuState state = States.Of(States.A100, "1g.5gb:0,1g.5gb:1,2g.10gb:2,3g.20gb:4", 4);
+        GpuSnapshot state = States.Of(States.A100, "1g.5gb:0,1g.5gb:1,2g.10gb:2,3g.20gb:4", 4);
 
         PlanRefusal refusal = States.Refuse(state, "+2g.10gb");
 
@@ -87,7 +87,7 @@ public class RefusalTests
         for (int i = 0; i < (LongTests.Wanted ? 3000 : 150); i++)
         {
             ulong layout = force.Layouts[random.Next(force.Layouts.Count)];
-            GpuState state = States.Of(
+            GpuSnapshot state = States.Of(
                 model,
                 string.Join(',', force.SpotsOf(layout).Select(s => $"{s.Profile.Id}:{s.Place.Start}")),
                 [.. Enumerable.Range(1, 8).Where(_ => random.Next(3) == 0)]);
@@ -99,9 +99,9 @@ public class RefusalTests
             int[] needed = [.. refusal.InTheWay.Select(x => x.Id!.Value)];
             (refusal.Reason == PlanRefusalReason.InUse).Should().Be(needed.Length > 0);
             if (needed.Length > 0)
-                Planner.CanPlan(state, wish, needed).Should().BeTrue($"{state} {wish}");
+                Planner.CanPlan(state, wish, new PlanOptions { AllowInUse = needed }).Should().BeTrue($"{state} {wish}");
             foreach (int spared in needed)
-                Planner.CanPlan(state, wish, [.. needed.Where(id => id != spared)]).Should().BeFalse();
+                Planner.CanPlan(state, wish, new PlanOptions { AllowInUse = [.. needed.Where(id => id != spared)] }).Should().BeFalse();
 
             // The layouts that hold the rest of the state as it stands, if it is in use, or anywhere, and what is added.
             int? smallest = Enumerable.Range(0, 1 << state.Instances.Count)
@@ -115,5 +115,5 @@ public class RefusalTests
         refused.Should().BeGreaterThan(30);
     }
 
-    private static GpuState Without(GpuState state, int set) => new(state.Geometry, state.Instances.Where((_, i) => (set >> i & 1) == 0));
+    private static GpuSnapshot Without(GpuSnapshot state, int set) => GpuSnapshot.Of(state.Geometry, state.Instances.Where((_, i) => (set >> i & 1) == 0));
 }

@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using Nvml.Mig.Applying;
-using Nvml.Mig.Planning;
 using Nvml.Mig.Tests.Simulator;
 
 namespace Nvml.Mig.Tests.Planning;
@@ -18,12 +16,12 @@ internal static class SimulatedGeometries
     private static GpuGeometry Read(string model)
     {
         using SimulatedGpu machine = SimulatedGpu.Start(model);
-        GpuGeometry bare = GpuReader.ReadGeometry(machine.Gpu);
+        GpuGeometry bare = machine.Gpu.ReadGeometry();
         // NVML shows what goes inside an instance only when there is one: one of each is created.
         return new GpuGeometry(bare.Profiles.Select(profile =>
         {
             GpuInstance instance = machine.Gpu.CreateGpuInstance(profile.Profile);
-            ProfileGeometry full = GpuReader.ReadGeometry(machine.Gpu).Profiles.Single(p => p.Profile == profile.Profile);
+            ProfileGeometry full = machine.Gpu.ReadGeometry().Profiles.Single(p => p.Profile == profile.Profile);
             instance.Destroy();
             return full;
         }));

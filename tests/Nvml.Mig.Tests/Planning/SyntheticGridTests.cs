@@ -21,7 +21,7 @@ public class SyntheticGridTests
             for (int i = 0; i < 20; i++)
             {
                 ulong there = layouts[random.Next(layouts.Count)];
-                GpuState state = new(geometry, spots.Where(s => BruteForce.Has(there, s)).Select(s => new GpuInstanceState(s.Profile, s.Place) { Id = s.Index, IsInUse = random.Next(4) == 0 }));
+                GpuSnapshot state = GpuSnapshot.Of(geometry, spots.Where(s => BruteForce.Has(there, s)).Select(s => new GpuInstanceSnapshot(s.Profile, s.Place) { Id = s.Index, IsInUse = random.Next(4) == 0 }));
                 int[] wished = [.. Ids(layouts[random.Next(layouts.Count)])];
                 ulong inUse = state.Instances.Where(x => x.IsInUse).Aggregate(0UL, (mask, x) => mask | 1UL << x.Id!.Value);
 
@@ -56,7 +56,7 @@ public class SyntheticGridTests
         }));
         Random random = new(32);
         List<double> milliseconds = [];
-        GpuState state = GpuState.Empty(geometry);
+        GpuSnapshot state = GpuSnapshot.Empty(geometry);
         for (int i = 0; i < 200; i++)
         {
             List<int> ids = [];
@@ -91,12 +91,12 @@ public class SyntheticGridTests
                 int size = random.Next(1, 9);
                 return Profile(kind, size, 32, Enumerable.Range(0, 33 - size).Where(_ => random.Next(3) > 0));
             }));
-            GpuState state = GpuState.Empty(geometry);
+            GpuSnapshot state = GpuSnapshot.Empty(geometry);
             for (int i = 0; i < 5; i++)
             {
                 LayoutSpec wish = new(Enumerable.Range(0, random.Next(3, 12)).Select(_ => new InstanceSpec($"{random.Next(12)}") { ComputeInstances = [] }));
                 Stopwatch watch = Stopwatch.StartNew();
-                GpuPlan? plan = Planner.Search(state, Planner.Resolve(state, wish), 0);
+                GpuPlan? plan = States.Search(state, wish);
                 milliseconds.Add(watch.Elapsed.TotalMilliseconds);
                 state = plan?.GetResult() ?? state;
             }
@@ -109,9 +109,9 @@ public class SyntheticGridTests
     [Fact]
     public void More_units_than_that_are_refused()
     {
-        Action make = () => _ = new GpuGeometry([Profile(0, 1, 40, Enumerable.Range(0, 40))]);
+        GpuGeometry large = new([Profile(0, 1, 40, Enumerable.Range(0, 40))]);
 
-        make.Should().Throw<PlanningException>().Which.Error.Should().Be(PlanningError.InvalidGeometry);
+        FluentActions.Invoking(() => Planner.CanPlan(GpuSnapshot.Empty(large), LayoutSpec.Parse("0"))).Should().Throw<PlanningException>().Which.Error.Should().Be(PlanningError.InvalidGeometry);
         new GpuGeometry([Profile(0, 3, 32, Enumerable.Range(0, 32).Select(i => i * 3))]).MemorySliceCount.Should().Be(96, "32 units of 3 slices are not too many");
     }
 

@@ -11,6 +11,10 @@ internal static class ReadmeFile
     public static IReadOnlyList<string> All { get; } =
         [Main, .. Docs, .. Directory.GetDirectories(Repository.File("src")).Select(project => Path.Combine(project, "README.md")).Where(File.Exists).Order(StringComparer.Ordinal)];
 
+    /// <summary>The programs in the folder samples, by the names of their projects.</summary>
+    public static IReadOnlyDictionary<string, string> Samples { get; } = Directory.GetDirectories(Repository.File("samples"))
+        .ToDictionary(folder => Path.GetFileName(folder), folder => File.ReadAllText(Path.Combine(folder, "Program.cs")).TrimEnd());
+
     /// <summary>The files that are read in the repository, and lead from one to the other.</summary>
     public static IReadOnlyList<string> Linked { get; } = [Main, Repository.File("CONTRIBUTING.md"), .. Docs];
 

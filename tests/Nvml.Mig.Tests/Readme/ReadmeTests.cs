@@ -65,21 +65,42 @@ public partial class ReadmeTests
         run.Should().NotBeEmpty();
     }
 
+    /// <summary>The folders in samples.</summary>
+    public static TheoryData<string> Samples => new(ReadmeFile.Samples.Keys);
+
+    [Theory]
+    [MemberData(nameof(Samples))]
+    public void A_sample_prints_what_is_shown(string sample)
+    {
+        (string code, string? output) = Programs.Should().ContainSingle(program => program.Code == ReadmeFile.Samples[sample], "a document shows the sample").Which;
+        DirectoryInfo built = new(AppContext.BaseDirectory); // .../bin/Nvml.Mig.Tests/debug
+        string program = Path.Combine(built.Parent!.Parent!.FullName, sample, built.Name, sample);
+
+        Nvmig.Answer answer = Nvmig.Start(program, [], new Dictionary<string, string?>());
+
+        answer.ExitCode.Should().Be(0, answer.Out + answer.Error);
+        ReadmeFile.Lines(answer.Out).Should().Equal(ReadmeFile.Lines(output!), "{0} is shown with it", code);
+    }
+
     [Fact]
     public void Programs_compile_and_print_what_is_shown()
     {
-        List<(string Code, string? Output)> programs = [.. ReadmeFile.All.SelectMany(file => ReadmeFile.Blocks(file, "csharp")).Distinct()];
+        // The others are samples.
+        List<(string Code, string? Output)> programs = [.. Programs.Where(program => !ReadmeFile.Samples.Values.Contains(program.Code))];
         programs.Should().NotBeEmpty();
         foreach ((string code, string? output) in programs)
         {
             using TemporaryFolder folder = new();
-            Nvmig.Answer answer = SampleProject.Make(folder, "run", code, $"""<None Include="{Nvmig.Stub}" CopyToOutputDirectory="PreserveNewest" />""");
+            string stub = $"""<None Include="{Nvmig.Stub}" CopyToOutputDirectory="PreserveNewest" />""";
+            Nvmig.Answer answer = SampleProject.Make(folder, "run", code, stub);
 
             answer.ExitCode.Should().Be(0, answer.Out + answer.Error);
             if (output is not null)
                 ReadmeFile.Lines(answer.Out).Should().Equal(ReadmeFile.Lines(output), "that is what the README shows");
         }
     }
+
+    private static IEnumerable<(string Code, string? Output)> Programs => ReadmeFile.All.SelectMany(file => ReadmeFile.Blocks(file, "csharp")).Distinct();
 
     [GeneratedRegex(@"\]\((?<to>[^)\s]+)\)", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Link();

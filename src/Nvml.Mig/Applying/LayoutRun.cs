@@ -1,0 +1,105 @@
+using Nvml.Mig.Host;
+using Nvml.Mig.Planning;
+
+namespace Nvml.Mig.Applying;
+
+/// <summary>
+/// The protocol of every change: take the journal, read and plan all GPUs, and if none is refused, write the journal, change the GPUs, and
+/// close the journal.
+/// </summary>
+internal abstract class LayoutRun(ApplyContext context)
+{
+    protected ApplyContext Context => context;
+
+    /// <summary>What the journal had before.</summary>
+    protected JournalEntry Last { get; private set; } = JournalEntry.Empty();
+
+    protected IReadOnlyList<GpuTransaction> Gpus { get; set; } = [];
+
+    protected IEnumerable<GpuTransaction> Changing => Gpus.Where(g => g.Steps.Count > 0);
+
+    /// <summary>What failed beside the GPUs.</summary>
+    protected List<Exception> Failures { get; } = [];
+
+    public async Task<ApplyResult> RunAsync(CancellationToken cancellationToken)
+    {
+        string folder = context.Options.JournalFolder;
+        using Journal? journal = context.Options.DryRun ? null : Journal.Take(folder);
+        Last = (journal is null ? Peek(folder) : journal.Load()) ?? Last;
+        await PrepareAsync(cancellationToken).ConfigureAwait(false);
+        if (journal is null || Gpus.Any(g => g.Outcome == ApplyOutcome.Refused))
+            return await EndWithoutChangeAsync().ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
+
+        JournalEntry written = Begin();
+        if (written != Last)
+            journal.Save(written);
+        await ChangeAsync(cancellationToken).ConfigureAwait(false);
+        ServiceReport? services = await context.ResumeAsync().ConfigureAwait(false);
+        try
+        {
+            JournalEntry closed = Close(written);
+            if (closed != written)
+                journal.Save(closed);
+        }
+#pragma warning disable CA1031 // The result of the GPUs counts more than what fails here, and is true all the same.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Failures.Insert(0, e);
+        }
+
+        return ToResult(services);
+    }
+
+    /// <summary>The journal, for a run that changes nothing.</summary>
+    protected virtual JournalEntry? Peek(string folder) => Journal.Peek(folder);
+
+    /// <summary>Reads and plans all GPUs.</summary>
+    protected abstract Task PrepareAsync(CancellationToken cancellationToken);
+
+    /// <summary>The journal before the first change; <see cref="Last"/> if there is none to come.</summary>
+    protected abstract JournalEntry Begin();
+
+    protected abstract Task ChangeAsync(CancellationToken cancellationToken);
+
+    /// <summary>The journal after the last change.</summary>
+    protected abstract JournalEntry Close(JournalEntry written);
+
+    protected GpuTransaction? Find(JournalGpu gpu) => Gpus.FirstOrDefault(g => g.Gpu.Uuid == gpu.Uuid);
+
+    /// <summary>
+    /// What there is of what an apply was to create that was never finished. What was not there when it was looked at was not created by it:
+    /// the like that appears later is somebody else's.
+    /// </summary>
+    protected IReadOnlyList<GpuInstanceSnapshot> OwnBefore(GpuTransaction gpu) =>
+        LayoutSteps.Present(Last.FindUnfinished(gpu.Gpu.Uuid)?.Own ?? [], gpu.Before!);
+
+    private async Task<ApplyResult> EndWithoutChangeAsync()
+    {
+        GpuTransaction? refused = Gpus.FirstOrDefault(g => g.Outcome == ApplyOutcome.Refused);
+        foreach (GpuTransaction gpu in Gpus)
+        {
+            if (refused is not null)
+                gpu.GiveUp(new OperationCanceledException($"{refused.Gpu} was refused."));
+            else
+                gpu.SetPlanned();
+        }
+
+        return ToResult(context.Options.DryRun ? null : await context.ResumeAsync().ConfigureAwait(false));
+    }
+
+    private ApplyResult ToResult(ServiceReport? services) => new([.. Gpus.Select(g => g.ToResult())]) { Error = AsOne(Failures), Services = services };
+
+    /// <summary>One failure that has the messages of all; null if there is none. Each is in its inner exception.</summary>
+    private static Exception? AsOne(List<Exception> failures)
+    {
+        if (failures.Count <= 1)
+            return failures.FirstOrDefault();
+        string all = string.Join(" ", failures.Select(f => f.Message));
+        AggregateException each = new(failures);
+        return failures[0] is NvmlException first
+            ? NvmlErrors.Create(first.Code, first.Function, all, first.IsTransient, each)
+            : new JournalException(all, each);
+    }
+}
