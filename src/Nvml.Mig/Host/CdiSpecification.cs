@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -28,7 +29,7 @@ namespace Nvml.Mig.Host;
 /// /var/run/cdi/nvidia.yaml) has the same names once it was made anew after a change of MIG: use one of the two, or another kind here.
 /// </para>
 /// <para>
-/// Write the file under another name first and rename it, because runtimes watch the folder; its name must end in .json.
+/// Runtimes watch the folder: write the file with <see cref="Save"/>.
 /// </para>
 /// </remarks>
 public static class CdiSpecification
@@ -70,6 +71,22 @@ public static class CdiSpecification
             [.. all.SelectMany(device => ((string[])[device.IndexName, device.Uuid]).Select(name => new CdiDevice(name, new CdiEdits(null, Nodes(device.DeviceNodes)))))],
             new CdiEdits(["NVIDIA_VISIBLE_DEVICES=void"], Nodes(all[0].SharedDeviceNodes)));
         return JsonSerializer.Serialize(document, CdiJson.Default.CdiDocument);
+    }
+
+    /// <summary>
+    /// Writes a specification for runtimes to read: under a name of no runtime first, then renamed. Links are not followed; one of the
+    /// file's name is replaced.
+    /// </summary>
+    /// <param name="path">The file, such as <c>/etc/cdi/mig.json</c>. Its name must end in <c>.json</c> for runtimes to read it.</param>
+    /// <param name="specification">The text of <see cref="Create"/>.</param>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
+    public static void Save(string path, string specification)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        ArgumentNullException.ThrowIfNull(specification);
+        const UnixFileMode everybodyReads = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+        AtomicFile.Write(path, Encoding.UTF8.GetBytes(specification + "\n"), everybodyReads);
     }
 
     private static CdiDeviceNode[] Nodes(IEnumerable<HostFile> files) => [.. files.Select(file => new CdiDeviceNode(file.Path))];

@@ -300,16 +300,10 @@ public sealed class GpuServices
     /// <summary>The units that are recorded, as they were stopped; null without a record.</summary>
     private string[]? ReadRecord()
     {
-        string[] lines;
-        try
-        {
-            lines = File.ReadAllLines(JournalPath);
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
+        if (PrivateFile.Read(JournalPath) is not { } content)
             return null;
-        }
-
+        string text = Encoding.UTF8.GetString(content);
+        string[] lines = (text.EndsWith('\n') ? text[..^1] : text).Split('\n');
         return lines is [RecordHeading, .. string[] units] && Array.TrueForAll(units, unit => unit.Length > 0)
             ? units
             : throw new InvalidDataException($"{JournalPath} is not a record of services that were stopped: it is left alone. Start what must run, and delete it.");

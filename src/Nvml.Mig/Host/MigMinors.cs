@@ -15,6 +15,9 @@ public sealed class MigMinors
     /// <summary>The driver's file, on the host.</summary>
     public const string FilePath = "/proc/driver/nvidia-caps/mig-minors";
 
+    /// <summary>Ten times the file of driver 580, of 4322 lines.</summary>
+    private const int MaxBytes = 1 << 20;
+
     private readonly Dictionary<string, int> _numbers = new(StringComparer.Ordinal);
     private readonly Dictionary<int, string> _names = [];
 
@@ -45,7 +48,7 @@ public sealed class MigMinors
         string file = root.Locate(FilePath);
         try
         {
-            using StreamReader reader = new(file);
+            using StreamReader reader = new(new MemoryStream(RegularFile.ReadAllBytes(file, MaxBytes)));
             return Read(reader, file);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
