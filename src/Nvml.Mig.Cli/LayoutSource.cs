@@ -52,7 +52,7 @@ internal static class LayoutSource
         HashSet<int> chosen = [.. machine.Gpus().Select(gpu => gpu.Index)];
         GpuTarget[] targets = [.. resolved.Gpus
             .Where(gpu => chosen.Contains(gpu.Gpu.Index))
-            .Select(gpu => new GpuTarget(machine.Session.Devices[gpu.Gpu.Index], gpu.LayoutSpec, gpu.IsMigEnabled))];
+            .Select(gpu => new GpuTarget(machine.Session.Devices[gpu.Gpu.Index], gpu.Layout, gpu.IsMigEnabled))];
         return targets.Length > 0
             ? (targets, [.. resolved.LeftOut.Where(gpu => chosen.Contains(gpu.Index)).Select(gpu => machine.Session.Devices[gpu.Index])])
             : throw new UsageException("The layout says nothing of the GPUs that -i names.");

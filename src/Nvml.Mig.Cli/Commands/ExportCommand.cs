@@ -45,7 +45,7 @@ internal static class ExportCommand
         {
             Console.Out.Write(LayoutFile.For(
                 parsed.GetValue(Label) ?? "current",
-                read.Select(r => new ResolvedGpu(GpuIdentity.From(r.Gpu), r.Mode.Current, r.Mode.Current ? r.Layout : null)),
+                read.Select(r => new ResolvedGpu(GpuIdentity.From(r.Gpu), r.Mode.Current ? r.Layout : null)),
                 format == Ours ? LayoutFileFormat.Nvmig : LayoutFileFormat.MigParted));
             return ExitCodes.Success;
         }

@@ -4,8 +4,8 @@ using Nvml.Mig.Configuration.Yaml;
 namespace Nvml.Mig.Configuration.Formats;
 
 /// <summary>
-/// mig-parted's format v1, after its api/spec/v1 and what its commands make of it (v0.15). That nothing in it tells that it does
-/// nothing, as a filter that is none, is an error here.
+/// mig-parted's format v1, after its api/spec/v1 and its commands (v0.15). Where a fault makes mig-parted do nothing without a word, such
+/// as a filter that is none, it is an error here.
 /// </summary>
 internal static class MigPartedFormat
 {
@@ -55,7 +55,9 @@ internal static class MigPartedFormat
         return [.. list.Items.Select(item =>
         {
             int index = Labels.ReadInteger(item, "A device", "its index, as 0");
-            return index >= 0 ? GpuSelector.ByIndex(index) : throw item.Error(string.Create(CultureInfo.InvariantCulture, $"There is no GPU {index}: indices begin at 0."));
+            return index >= 0
+                ? GpuSelector.ByIndex(index)
+                : throw item.Error(string.Create(CultureInfo.InvariantCulture, $"There is no GPU {index}: indices begin at 0."));
         })];
     }
 
@@ -70,13 +72,18 @@ internal static class MigPartedFormat
     private static GpuSelector ReadDeviceId(YamlNode node)
     {
         if (node is not YamlScalar scalar || scalar.IsNull || scalar.Boolean is not null)
-            throw node.Error($"'{FilterKey}' is {node.Describe()}: expected a PCI device id in quotes, as \"0x233010DE\", or a list of them.");
+        {
+            throw node.Error(
+                $"'{FilterKey}' is {node.Describe()}: expected a PCI device id in quotes, as \"0x233010DE\", or a list of them.");
+        }
+
         try
         {
             GpuSelector read = GpuSelector.ParsePciDevice(scalar.Text);
             return !scalar.IsNumber || scalar.Text.Contains(':', StringComparison.Ordinal)
                 ? read
-                : throw node.Error($"The PCI device id {scalar.Text} must be in quotes, or mig-parted takes it for a number: \"{scalar.Text}\".");
+                : throw node.Error(
+                    $"The PCI device id {scalar.Text} must be in quotes, or mig-parted takes it for a number: \"{scalar.Text}\".");
         }
         catch (FormatException e)
         {
@@ -87,7 +94,11 @@ internal static class MigPartedFormat
     private static List<InstanceSpec> ReadInstances(YamlNode node)
     {
         if (node is not YamlMap map)
-            throw node.Error($"'{InstancesKey}' is {node.Describe()}: expected profiles with their numbers, as '1g.5gb: 7', or {{}} for none.");
+        {
+            throw node.Error(
+                $"'{InstancesKey}' is {node.Describe()}: expected profiles with their numbers, as '1g.5gb: 7', or {{}} for none.");
+        }
+
         List<InstanceSpec> items = [];
         foreach ((YamlScalar key, YamlNode value) in map.Entries)
         {
@@ -96,7 +107,7 @@ internal static class MigPartedFormat
                 throw value.Error(string.Create(CultureInfo.InvariantCulture, $"There cannot be {count} of '{key.Text}'."));
             try
             {
-                // Read with any number: a profile must be one where it counts for nothing, too.
+                // A key with the number 0 must be a profile, too.
                 InstanceSpec item = MigPartedDevices.ToItem(key.Text, Math.Max(count, 1));
                 _ = new LayoutSpec(item);
                 if (count > 0)
@@ -140,7 +151,7 @@ internal static class MigPartedFormat
         writer.Plain(InstancesKey);
         writer.Map(() =>
         {
-            foreach ((string profile, int count) in entry.LayoutSpec is null ? [] : MigPartedDevices.For(entry.LayoutSpec))
+            foreach ((string profile, int count) in entry.Layout is null ? [] : MigPartedDevices.For(entry.Layout))
             {
                 writer.Plain(profile);
                 writer.Plain(count.ToString(CultureInfo.InvariantCulture));

@@ -154,7 +154,7 @@ public class ProfileNameTests
     [InlineData("7g.79gb", "7g.80gb")]
     [InlineData("3g.40gb", "3g.39gb")] // A100 with driver 495, and with 535
     [InlineData("1c.3g.40gb", "1c.3g.39gb")]
-    [InlineData("3g.47gb", "3g.48gb")]
+    [InlineData("4g.39gb", "4g.40gb")]
     [InlineData("1g.5gb", "1g.5gb")]
     public void Names_that_drivers_round_differently_mean_the_same(string wanted, string present) =>
         Find(wanted, "1g.10gb", present, "2g.20gb").Should().Equal(present);
@@ -163,6 +163,13 @@ public class ProfileNameTests
     [InlineData("1g.5gb", "1g.6gb")] // A100, A30: different sizes
     [InlineData("1g.23gb", "1g.24gb")] // B200, RTX PRO 6000
     [InlineData("7g.80gb", "7g.82gb")]
+    [InlineData("4g.95gb", "4g.96gb")] // early GB200, RTX PRO 6000
+    [InlineData("3g.48gb", "3g.47gb")] // GH200, H100 NVL
+    [InlineData("3g.47gb", "3g.48gb")]
+    [InlineData("4g.72gb", "4g.71gb")] // GH200 144G, H200
+    [InlineData("2g.48gb", "2g.47gb")] // RTX PRO 6000, GB200
+    [InlineData("7g.81gb", "7g.80gb")]
+    [InlineData("7g.143gb", "7g.144gb")]
     [InlineData("4g.40gb", "3g.40gb")]
     [InlineData("7g.80gb", "7g.79gb+me")]
     [InlineData("1c.7g.80gb", "7g.79gb")]
@@ -170,12 +177,11 @@ public class ProfileNameTests
 
     [Fact]
     public void The_very_name_goes_before_one_that_is_near() =>
-        Find("3g.47gb", "3g.46gb", "3g.47gb", "3g.48gb").Should().Equal("3g.47gb");
+        Find("3g.40gb", "3g.39gb", "3g.40gb").Should().Equal("3g.40gb");
 
     [Fact]
     public void What_is_ambiguous_is_handed_back_as_such()
     {
-        Find("3g.47gb", "3g.46gb", "3g.48gb").Should().Equal("3g.46gb", "3g.48gb");
         Find("1c.2g.20gb", "1c.2g.20gb", "MIG 1c.2g.20gb", "2g.20gb").Should().HaveCount(2);
     }
 
