@@ -58,6 +58,9 @@ public sealed class LayoutFile
     /// <summary>Layout files have a hundredth of it. Kubernetes allows a ConfigMap 1 MiB.</summary>
     private const int MaxBytes = 4 << 20;
 
+    /// <summary>Labels in a message. NVIDIA's default file has 81.</summary>
+    private const int MaxListed = 100;
+
     private const string TooLarge = "The file has more than 4 MiB: that is no layout file.";
 
     internal LayoutFile(LayoutFileFormat format, IReadOnlyList<NamedLayout> layouts, FileLocation? location = null)
@@ -199,7 +202,8 @@ public sealed class LayoutFile
         return Layouts.FirstOrDefault(layout => layout.Label == label) ?? throw new LayoutFileException(
             Location,
             (label is null ? "The file has several layouts: one must be chosen." : $"The file has no layout '{label}'.")
-                + $" It has: {string.Join(", ", Layouts.Select(layout => layout.Label))}.");
+                + $" It has: {string.Join(", ", Layouts.Select(layout => layout.Label).Take(MaxListed))}"
+                + (Layouts.Count > MaxListed ? $" and {Layouts.Count - MaxListed} more." : "."));
     }
 
     /// <summary>The text of the file: YAML.</summary>

@@ -56,6 +56,39 @@ internal static class MigPartedRules
         return TryOrders(gpu, sorted, 0) ? LayoutOutcome.Applied : LayoutOutcome.NoRoom;
     }
 
+    /// <summary>mig-parted's assert (cmd/nvidia-mig-parted/assert): whether every GPU of the machine is as the layout says.</summary>
+    public static bool Assert(IReadOnlyList<GpuDevice> gpus, NamedLayout layout)
+    {
+        GpuIdentity[] identities = [.. gpus.Select(GpuIdentity.From)];
+        bool[] matched = new bool[gpus.Count];
+        foreach (LayoutEntry entry in layout.Entries)
+        {
+            foreach (GpuIdentity gpu in entry.Choose(identities))
+            {
+                bool isEnabled = gpu.IsMigCapable && gpus[gpu.Index].GetMigMode().Current;
+                if (entry.IsMigEnabled != isEnabled)
+                    return false;
+                matched[gpu.Index] = entry.Layout is null || Count(gpus[gpu.Index]).SetEquals(Count(entry.Layout));
+            }
+        }
+
+        return matched.All(matches => matches);
+    }
+
+    private static HashSet<(ProfileName Profile, int Slices, int Count)> Count(GpuDevice gpu) =>
+        [.. gpu.GetGpuInstances().SelectMany(instance => instance.GetComputeInstances().Select(inside => (instance.Profile, inside.Profile)))
+            .GroupBy(one => one)
+            .Select(same => (ProfileName.Parse(same.Key.Item1.Name), same.Key.Item2.SliceCount, same.Count()))];
+
+    private static HashSet<(ProfileName Profile, int Slices, int Count)> Count(LayoutSpec layout) =>
+        [.. MigPartedDevices.For(layout).Select(device =>
+        {
+            InstanceSpec item = MigPartedDevices.ToItem(device.Profile, 1);
+            ProfileName profile = ProfileName.Parse(item.Profile);
+            int slices = item.Shared is null ? profile.GpuSliceCount : ProfileName.Parse($"{item.Shared}.{item.Profile}").ComputeSliceCount;
+            return (profile, slices, device.Count);
+        })];
+
     /// <summary>All orders until the driver accepts one; the driver chooses the places.</summary>
     private static bool TryOrders(GpuDevice gpu, GpuInstanceProfile[] order, int from)
     {
