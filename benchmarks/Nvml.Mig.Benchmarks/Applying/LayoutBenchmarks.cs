@@ -43,7 +43,7 @@ public class LayoutBenchmarks : ICountNativeCalls
             gpu.EnableMig();
         _options = new ApplyOptions { JournalFolder = _folder };
         _layout = [.. _session.Devices.Select(gpu => new GpuTarget(gpu, LayoutSpec.Parse(Layout)))];
-        _nothing = [.. _session.Devices.Select(gpu => new GpuTarget(gpu, LayoutSpec.Parse("")))];
+        _nothing = [.. _session.Devices.Select(gpu => new GpuTarget(gpu, new LayoutSpec()))];
         Apply(_layout);
         // Large ones first: the driver finds the places for the others.
         _wanted = [.. _session.Devices[0].GetGpuInstances()

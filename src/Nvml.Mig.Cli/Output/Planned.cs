@@ -11,7 +11,7 @@ internal sealed record Planned(string Title, GpuDevice? Gpu, string Name, MigMod
     {
         try
         {
-            Planner.TryPlan(state, wish, out GpuPlan? plan, out PlanRefusal? refusal, forced);
+            Planner.TryPlan(state, wish, out GpuPlan? plan, out PlanRefusal? refusal, new PlanOptions { AllowInUse = forced });
             return new Planned($"GPU {gpu.Index}", gpu, gpu.Name, gpu.GetMigMode(), state, wish, plan, refusal);
         }
         catch (PlanningException e)

@@ -1,3 +1,5 @@
+using Nvml.Mig.Planning;
+
 namespace Nvml.Mig.Applying;
 
 /// <summary>What a GPU is to become.</summary>
@@ -13,4 +15,12 @@ public sealed record GpuTarget(GpuDevice Gpu, LayoutSpec? Layout, bool MigEnable
     /// this takes that their processes end within <see cref="ApplyOptions.Timeout"/>.
     /// </summary>
     public IReadOnlyCollection<int> AllowInUse { get; init; } = [];
+
+    /// <inheritdoc cref="PlanOptions.Keep"/>
+    public IReadOnlyCollection<int> Keep { get; init; } = [];
+
+    /// <inheritdoc cref="PlanOptions.EvictIdle"/>
+    public bool EvictIdle { get; init; }
+
+    internal PlanOptions PlanOptions => new() { AllowInUse = AllowInUse, Keep = Keep, EvictIdle = EvictIdle };
 }

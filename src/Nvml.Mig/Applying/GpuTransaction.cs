@@ -65,14 +65,14 @@ internal sealed class GpuTransaction
         if (spec is { IsChange: true } && unfinished?.Spec == spec.ToString())
         {
             // The same change again would be one change too many: the one that was begun is finished.
-            PlanExact(unfinished.Goal, unfinished.Before.Instances, target.AllowInUse);
+            PlanExact(unfinished.Goal, unfinished.Before.Instances, target.AllowInUse, target.Keep);
             return;
         }
 
         List<LayoutStep> steps = [];
         if (spec is not null)
         {
-            bool found = Planner.TryPlan(before, spec, out GpuPlan? plan, out PlanRefusal? refusal, target.AllowInUse);
+            bool found = Planner.TryPlan(before, spec, out GpuPlan? plan, out PlanRefusal? refusal, target.PlanOptions);
             _result = _result with { Plan = plan, Refusal = refusal, Outcome = found ? Outcome : ApplyOutcome.Refused };
             if (plan is null)
                 return;
@@ -87,9 +87,11 @@ internal sealed class GpuTransaction
     });
 
     /// <summary>Plans the way to a layout in which every place is known, or refuses it.</summary>
-    public void PlanExact(GpuSnapshot goal, IReadOnlyList<GpuInstanceSnapshot> own, IReadOnlyCollection<int> allowInUse) => RefuseIfThrown(() =>
+    public void PlanExact(
+        GpuSnapshot goal, IReadOnlyList<GpuInstanceSnapshot> own, IReadOnlyCollection<int>? allowInUse = null, IReadOnlyCollection<int>? keep = null) =>
+        RefuseIfThrown(() =>
     {
-        _live.WaitFor = allowInUse;
+        _live.WaitFor = allowInUse ?? [];
         LayoutWay way = LayoutSteps.Between(Before!, goal, own);
         SetSteps(way.Steps, way.Result);
         _result = _result with { LeftAlone = way.LeftAlone };
@@ -105,6 +107,8 @@ internal sealed class GpuTransaction
         {
             if (_use.FindInTheWay(step) is { } inTheWay)
                 throw inTheWay;
+            if (step is { IsDestroy: true, GpuInstance: { Id: { } id } kept } && keep?.Contains(id) == true)
+                throw new PlanningException(PlanningError.KeptInstance, kept.ToString(), $"{kept} of {Gpu} is to be kept and in the way.");
         }
 
         ThrowIfUsedAsAWhole();

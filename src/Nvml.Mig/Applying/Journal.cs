@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Nvml.Mig.Host;
-using Nvml.Mig.Interop;
+using Nvml.Mig.Native;
 
 namespace Nvml.Mig.Applying;
 
@@ -114,8 +114,8 @@ internal sealed class Journal : IDisposable
     {
         if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(folder) & OthersWrite) != UnixFileMode.None)
             throw new UnauthorizedAccessException("Others can write to that folder. Choose one of your own, or take that right away (chmod go-w).");
-        uint owner = LibC.OwnerOf(folder);
-        if (owner != 0 && owner != LibC.EffectiveUser())
+        uint owner = LinuxFile.OwnerOf(folder);
+        if (owner != 0 && owner != LinuxFile.EffectiveUser)
             throw new UnauthorizedAccessException($"That folder belongs to the user {owner}. Choose one of your own.");
         foreach (string name in (string[])[LockName, RecordName])
         {
@@ -125,5 +125,5 @@ internal sealed class Journal : IDisposable
     }
 
     /// <summary>EWOULDBLOCK, which .NET has as the HResult of the exception where a file is locked.</summary>
-    private static bool IsLocked(IOException e) => e.HResult == LibC.WouldBlock;
+    private static bool IsLocked(IOException e) => LinuxFile.IsLocked(e);
 }

@@ -1,5 +1,4 @@
 using Nvml.Mig.Host;
-using Nvml.Mig.Native;
 using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Applying;

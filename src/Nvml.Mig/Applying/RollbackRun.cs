@@ -1,4 +1,3 @@
-using Nvml.Mig.Native;
 using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Applying;
@@ -20,7 +19,7 @@ internal sealed class RollbackRun(ApplyContext context, NvmlSession session, IRe
         Failures.AddRange(all.Where(r => r.Gpu.Error is not null).Select(r => NotTakenBack($"GPU {r.Recorded.Uuid}", (NvmlException)r.Gpu.Error!)));
         all.RemoveAll(r => r.Gpu.Error is not null);
         foreach ((GpuTransaction gpu, JournalGpu recorded) in all)
-            gpu.PlanExact(recorded.Before, recorded.Own, []);
+            gpu.PlanExact(recorded.Before, recorded.Own);
         Gpus = [.. all.Select(r => r.Gpu)];
     }
 

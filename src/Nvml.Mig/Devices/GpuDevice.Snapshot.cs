@@ -44,9 +44,7 @@ public sealed partial class GpuDevice
     /// <returns>The snapshot; without instances if MIG mode is disabled.</returns>
     /// <exception cref="NvmlNotSupportedException">The GPU has no MIG mode.</exception>
     /// <exception cref="NvmlNoPermissionException">The caller may not see instances or processes.</exception>
-    /// <exception cref="NvmlException">The GPU cannot be read.</exception>
     /// <exception cref="PlanningException">What it reports of itself makes no sense.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public GpuSnapshot ReadSnapshot(SnapshotParts parts = SnapshotParts.All)
     {
         LiveLayout live = LiveLayout.Read(this, parts);
@@ -60,7 +58,6 @@ public sealed partial class GpuDevice
     /// <param name="gpus">The GPUs.</param>
     /// <param name="parts">As for <see cref="ReadSnapshot"/>.</param>
     /// <returns>The result of each GPU, in the same order. A GPU that cannot be read keeps no other from being read.</returns>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public static IReadOnlyList<GpuSnapshotResult> ReadSnapshots(IEnumerable<GpuDevice> gpus, SnapshotParts parts = SnapshotParts.All)
     {
         ArgumentNullException.ThrowIfNull(gpus);
@@ -87,9 +84,7 @@ public sealed partial class GpuDevice
     /// Reads how the GPU can be divided, with as much of what goes inside GPU instances as the instances that are there show. Works with
     /// MIG disabled too.
     /// </summary>
-    /// <exception cref="NvmlException">The GPU cannot be read.</exception>
     /// <exception cref="PlanningException">What it reports of itself makes no sense.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public GpuGeometry ReadGeometry() => new(LiveLayout.ReadProfiles(this, GetMigMode().Current ? GetGpuInstances() : []));
 
     /// <summary>The geometries of several GPUs; null, and an error, where the profiles of one make no sense.</summary>

@@ -104,7 +104,7 @@ internal sealed class LiveLayout
     public void Remove(ComputeInstance destroyed) => InsideOf(destroyed.GpuInstance).Remove(destroyed);
 
     private static IReadOnlyList<Placement> PlacesInside(GpuInstance instance, ComputeInstanceProfile profile) =>
-        instance.Device.Has("nvmlGpuInstanceGetComputeInstancePossiblePlacements")
+        instance.Device.Has(NvmlFunction.GetComputeInstancePlacements)
             ? instance.GetPossiblePlacements(profile)
             : [.. Enumerable.Range(0, instance.Profile.SliceCount - profile.SliceCount + 1).Select(start => new Placement(start, profile.SliceCount))];
 

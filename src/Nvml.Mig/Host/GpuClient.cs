@@ -14,7 +14,9 @@ public sealed record GpuClient
     /// <summary>The first word of its command line, often the program's path; null if it has none.</summary>
     public required string? Command { get; init; }
 
-    /// <summary>The device files that it has open or mapped, such as <c>/dev/nvidia0</c> and <c>/dev/nvidia-caps/nvidia-cap12</c>, each once.</summary>
+    /// <summary>
+    /// The device files that it has open or mapped, such as <c>/dev/nvidia0</c> and <c>/dev/nvidia-caps/nvidia-cap12</c>, each once.
+    /// </summary>
     public required IReadOnlyList<string> Files { get; init; }
 
     /// <summary>
@@ -33,12 +35,14 @@ public sealed record GpuClient
     /// <summary>Whether it is this process.</summary>
     public required bool IsSelf { get; init; }
 
-    /// <summary>The minor numbers of the GPUs whose device files it has: 0 for <c>/dev/nvidia0</c>. None if it has shared files only.</summary>
+    /// <summary>
+    /// The minor numbers of the GPUs whose device files it has: 0 for <c>/dev/nvidia0</c>. None if it has shared files only.
+    /// </summary>
     public IReadOnlyList<int> GpuMinors => [.. Files.Select(GpuMinor).OfType<int>().Order()];
 
     /// <summary>
-    /// The numbers of the MIG capabilities that it has, the 12 of <c>/dev/nvidia-caps/nvidia-cap12</c>: <see cref="MigMinors.GetName"/> says
-    /// which instances they are of.
+    /// The numbers of the MIG capabilities that it has, the 12 of <c>/dev/nvidia-caps/nvidia-cap12</c>: <see cref="MigMinors.GetName"/>
+    /// says which instances they are of.
     /// </summary>
     public IReadOnlyList<int> CapabilityNumbers => [.. Files.Select(CapabilityNumber).OfType<int>().Order()];
 

@@ -69,13 +69,19 @@ public sealed class GpuServices
     /// <summary>Where the host's /proc is found, to see who holds GPUs.</summary>
     public HostRoot Root { get; init; }
 
-    /// <summary>What is done before services are stopped. If one fails, nothing is stopped. After a death they run again with the next stop.</summary>
+    /// <summary>
+    /// What is done before services are stopped. If one fails, nothing is stopped. After a death they run again with the next stop.
+    /// </summary>
     public IReadOnlyList<ServiceHook> BeforeStop { get; init; } = [];
 
-    /// <summary>What is done after the services were started again, also if some could not be, and then once more with the next try.</summary>
+    /// <summary>
+    /// What is done after the services were started again, also if some could not be, and then once more with the next try.
+    /// </summary>
     public IReadOnlyList<ServiceHook> AfterStart { get; init; } = [];
 
-    /// <summary>Stops the services that run. What cannot be stopped undoes it: what was stopped until then is started again at once.</summary>
+    /// <summary>
+    /// Stops the services that run. What cannot be stopped undoes it: what was stopped until then is started again at once.
+    /// </summary>
     /// <param name="cancellationToken">Cancels it; what was stopped is started again.</param>
     /// <returns>What was stopped, and what failed. Only if it <see cref="ServiceReport.Succeeded"/>, the services stand still.</returns>
     /// <exception cref="IOException">The record cannot be read or written; nothing was stopped.</exception>
@@ -231,7 +237,9 @@ public sealed class GpuServices
         return [.. units.Where(u => u.IsRunning && (!holders.TryGetValue(u.Id, out int[]? processes) || processes.Contains(u.MainProcess))).Select(u => u.Id)];
     }
 
-    /// <summary>Asks for units, in one call, by whatever names. Each is in the answer once: dcgm can be another name of nvidia-dcgm.</summary>
+    /// <summary>
+    /// Asks for units, in one call, by whatever names. Each is in the answer once: dcgm can be another name of nvidia-dcgm.
+    /// </summary>
     private async Task<List<UnitState>> QueryAsync(string[] units, CancellationToken cancellationToken)
     {
         List<UnitState> states = [];

@@ -12,9 +12,13 @@ internal static class HostCommand
     /// <summary>Runs a program to its end.</summary>
     /// <param name="program">Its name on PATH, or its path.</param>
     /// <param name="arguments">What it is given.</param>
-    /// <param name="timeout">How long it may take; it is then killed, with what it started. <see cref="Timeout.InfiniteTimeSpan"/>: as long as it likes.</param>
+    /// <param name="timeout">
+    /// How long it may take; it is then killed, with what it started. <see cref="Timeout.InfiniteTimeSpan"/>: as long as it likes.
+    /// </param>
     /// <param name="cancellationToken">Kills it too.</param>
-    /// <exception cref="HostCommandException">It is not there, cannot be run, took too long, or ended with an exit code other than 0.</exception>
+    /// <exception cref="HostCommandException">
+    /// It is not there, cannot be run, took too long, or ended with an exit code other than 0.
+    /// </exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     /// <returns>What it wrote to standard output.</returns>
     public static async Task<string> RunAsync(string program, IReadOnlyList<string> arguments, TimeSpan timeout, CancellationToken cancellationToken)
@@ -52,7 +56,8 @@ internal static class HostCommand
     }
 
     /// <summary>
-    /// Looks along PATH alone. .NET would look beside this program and in the current folder first, where root must not run what lies about.
+    /// Looks along PATH alone. .NET would look beside this program and in the current folder first, where root must not run what lies
+    /// about.
     /// </summary>
     private static string Find(string program, string line)
     {

@@ -16,7 +16,9 @@ public sealed record MigDeviceAccess
     /// <summary>The UUID of the MIG device.</summary>
     public required string Uuid { get; init; }
 
-    /// <summary>NVML's index of the GPU and, after a colon, of the MIG device under it: <c>0:1</c>. The second shifts when instances come and go.</summary>
+    /// <summary>
+    /// NVML's index of the GPU and, after a colon, of the MIG device under it: <c>0:1</c>. The second shifts when instances come and go.
+    /// </summary>
     public required string IndexName { get; init; }
 
     /// <summary>The minor number of the GPU.</summary>
@@ -49,14 +51,18 @@ public sealed record MigDeviceAccess
     /// </summary>
     public string CudaVisibleDevices => Uuid;
 
-    /// <summary>What <c>NVIDIA_VISIBLE_DEVICES</c> takes, where the NVIDIA container runtime reads that: the UUID; several are separated by commas.</summary>
+    /// <summary>
+    /// What <c>NVIDIA_VISIBLE_DEVICES</c> takes, where the NVIDIA container runtime reads that: the UUID; several are separated by commas.
+    /// </summary>
     public string NvidiaVisibleDevices => Uuid;
 
     /// <summary>Finds what a MIG device needs. One native call, one more for the first device of a GPU.</summary>
     /// <param name="device">The MIG device.</param>
     /// <param name="minors">The numbers of the capabilities.</param>
     /// <param name="root">Where the host's file system is.</param>
-    /// <exception cref="KeyNotFoundException">The driver has no capability for the instance: <paramref name="minors"/> are another machine's.</exception>
+    /// <exception cref="KeyNotFoundException">
+    /// The driver has no capability for the instance: <paramref name="minors"/> are another machine's.
+    /// </exception>
     /// <exception cref="NvmlNotFoundException">The device is gone.</exception>
     /// <exception cref="NvmlException">The device cannot be read.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>

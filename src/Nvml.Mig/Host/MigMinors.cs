@@ -60,7 +60,9 @@ public sealed class MigMinors
     /// <summary>Reads the text of the driver's file, line by line.</summary>
     /// <param name="reader">The text.</param>
     /// <param name="source">What to call it in messages.</param>
-    /// <exception cref="MigMinorsFormatException">A line is not of the form <c>gpu0/gi1/ci0/access 13</c>, or says what another said.</exception>
+    /// <exception cref="MigMinorsFormatException">
+    /// A line is not of the form <c>gpu0/gi1/ci0/access 13</c>, or says what another said.
+    /// </exception>
     public static MigMinors Read(TextReader reader, string source = FilePath)
     {
         ArgumentNullException.ThrowIfNull(reader);
@@ -97,7 +99,9 @@ public sealed class MigMinors
     public int? GetComputeInstance(int gpuMinor, int gpuInstanceId, int computeInstanceId) =>
         Find(NameOf(gpuMinor, gpuInstanceId, computeInstanceId));
 
-    /// <summary>What a number stands for: <c>config</c>, <c>monitor</c>, <c>gpu0/gi1/access</c>, <c>gpu0/gi1/ci0/access</c>; null if for nothing.</summary>
+    /// <summary>
+    /// What a number stands for: <c>config</c>, <c>monitor</c>, <c>gpu0/gi1/access</c>, <c>gpu0/gi1/ci0/access</c>; null if for nothing.
+    /// </summary>
     /// <param name="number">The number, the N of <c>/dev/nvidia-caps/nvidia-capN</c>.</param>
     public string? GetName(int number) => _names.GetValueOrDefault(number);
 

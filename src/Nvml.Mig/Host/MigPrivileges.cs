@@ -79,7 +79,9 @@ public sealed record MigPrivileges
         };
     }
 
-    /// <summary>The host's user namespace maps every id to itself; one below it never maps all. A kernel without them has no such file.</summary>
+    /// <summary>
+    /// The host's user namespace maps every id to itself; one below it never maps all. A kernel without them has no such file.
+    /// </summary>
     private static bool MapsEveryUser(string file) =>
         !File.Exists(file)
         || File.ReadAllText(file).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries) is ["0", "0", "4294967295"];

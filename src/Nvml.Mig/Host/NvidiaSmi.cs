@@ -1,4 +1,3 @@
-using Nvml.Mig.Native;
 
 namespace Nvml.Mig.Host;
 
@@ -6,8 +5,8 @@ namespace Nvml.Mig.Host;
 public static class NvidiaSmi
 {
     /// <summary>
-    /// Runs <c>nvidia-smi --gpu-reset -i UUID</c>. Needs root, and that nothing uses the GPU. Its instances go, a pending MIG mode comes. It
-    /// takes as long as nvidia-smi takes.
+    /// Runs <c>nvidia-smi --gpu-reset -i UUID</c>. Needs root, and that nothing uses the GPU. Its instances go, a pending MIG mode comes.
+    /// It takes as long as nvidia-smi takes.
     /// </summary>
     /// <param name="gpu">The GPU.</param>
     /// <param name="cancellationToken">Before it is started; a reset under way is not cut short.</param>

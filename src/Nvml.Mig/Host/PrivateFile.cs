@@ -1,4 +1,4 @@
-using Nvml.Mig.Interop;
+using Nvml.Mig.Native;
 
 namespace Nvml.Mig.Host;
 
@@ -27,7 +27,7 @@ internal static class PrivateFile
             }
 
             File.Move(unfinished, full, overwrite: true);
-            LibC.SyncFolder(folder);
+            LinuxFile.SyncFolder(folder);
         }
         catch
         {

@@ -42,7 +42,9 @@ public sealed record ServiceReport
     /// <summary>The units that were started again, in that order.</summary>
     public IReadOnlyList<string> Started { get; init; } = [];
 
-    /// <summary>The units that ran before and do not now, as far as is known: they are in the record, and the next start tries them again.</summary>
+    /// <summary>
+    /// The units that ran before and do not now, as far as is known: they are in the record, and the next start tries them again.
+    /// </summary>
     public IReadOnlyList<string> StillStopped { get; init; } = [];
 
     /// <summary>What could not be done.</summary>

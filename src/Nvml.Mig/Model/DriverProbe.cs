@@ -1,6 +1,8 @@
 namespace Nvml.Mig;
 
-/// <summary>What an installed driver turns out to do, as against what its header says. Made by <see cref="GpuDevice.ProbeDriver"/>.</summary>
+/// <summary>
+/// What an installed driver turns out to do, as against what its header says. Made by <see cref="GpuDevice.ProbeDriver"/>.
+/// </summary>
 /// <param name="StructVersions">Versions of structs that were tried.</param>
 /// <param name="Quirks">Where the driver was found to differ from its header. This library copes with all of them.</param>
 public sealed record DriverProbe(IReadOnlyList<StructVersionSupport> StructVersions, IReadOnlyList<DriverQuirk> Quirks);

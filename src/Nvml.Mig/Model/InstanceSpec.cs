@@ -101,6 +101,8 @@ public sealed record InstanceSpec(string Profile)
     {
         if (Count is < 1 or > MaxCount)
             throw new PlanningException(PlanningError.InvalidCount, ToString(), $"'{this}' asks for {Count} instances: it must be 1 to {MaxCount}.");
+        if (ComputeInstances?.Count > MaxCount)
+            throw TooManyInside(ToString());
         if (Start < 0 || (ComputeInstances ?? []).Any(c => c.Start < 0))
             throw new PlanningException(PlanningError.InvalidPlacement, ToString(), $"'{this}' starts before the first slice.");
         if (Start is not null && Count > 1)
@@ -153,6 +155,8 @@ public sealed record InstanceSpec(string Profile)
     {
         if (parts is [{ } only] && only.Trim().Equals("none", StringComparison.OrdinalIgnoreCase))
             return [];
+        if (parts.Length > MaxCount)
+            throw TooManyInside(item);
         List<ComputeInstanceSpec> inside = [];
         foreach (string part in parts)
         {
@@ -160,6 +164,8 @@ public sealed record InstanceSpec(string Profile)
             string profile = read.Shared is null ? read.Profile : $"{read.Shared}.{read.Profile}";
             if (read.Start is not null && read.Count > 1)
                 throw new PlanningException(PlanningError.Overlap, item, $"'{item}' asks for {read.Count} compute instances in one place.");
+            if (inside.Count + read.Count > MaxCount)
+                throw TooManyInside(item);
             inside.AddRange(Enumerable.Repeat(new ComputeInstanceSpec(profile, read.Start), read.Count));
         }
 
@@ -175,6 +181,12 @@ public sealed record InstanceSpec(string Profile)
 
     private static int ParseNumber(string text, string item) =>
         int.TryParse(text.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : throw Unreadable(item);
+
+    private static PlanningException TooManyInside(string item)
+    {
+        string start = item.Length <= 40 ? item : item[..40] + "...";
+        return new(PlanningError.InvalidCount, start, $"'{start}' asks for more than {MaxCount} compute instances in a GPU instance.");
+    }
 
     private static PlanningException Unreadable(string item) =>
         new(

@@ -30,12 +30,18 @@ public enum InstanceSpecKind
 /// <item><term><c>+1g.5gb</c></term><description>that it be added; any of the above but <c>1c.3g.20gb</c></description></item>
 /// <item><term><c>-1g.5gb*2</c></term><description>that two instances of the profile go, whichever is best</description></item>
 /// <item><term><c>-GI7</c></term><description>that the GPU instance with the id 7 goes</description></item>
+/// <item><term><c>none</c></term><description>an empty GPU</description></item>
 /// </list>
 /// <para>A spec with <c>+</c> or <c>-</c> is a change and has no other items; any other is the whole layout: what it does not name goes.</para>
 /// <para>An object can be used by any number of threads.</para>
 /// </remarks>
 public sealed class LayoutSpec : IEquatable<LayoutSpec>
 {
+    /// <summary>Of more instances none is worth a thought: the planner divides GPUs of 32 units, with up to 32 compute instances in each.</summary>
+    private const int MaxInstances = 1024;
+
+    private const string None = "none";
+
     /// <summary>Makes a spec.</summary>
     /// <param name="items">Its items; none: an empty GPU.</param>
     /// <exception cref="PlanningException">An item makes no sense, or a change is mixed with a layout.</exception>
@@ -43,8 +49,15 @@ public sealed class LayoutSpec : IEquatable<LayoutSpec>
     {
         ArgumentNullException.ThrowIfNull(items);
         Items = [.. items];
+        long instances = 0;
         foreach (InstanceSpec item in Items)
+        {
             item.Check();
+            instances += item.Count;
+        }
+
+        if (instances > MaxInstances)
+            throw TooMany($"{instances} instances");
         if (Items.FirstOrDefault(i => (i.Kind == InstanceSpecKind.Have) != (Items[0].Kind == InstanceSpecKind.Have)) is { } odd)
         {
             throw new PlanningException(
@@ -59,12 +72,18 @@ public sealed class LayoutSpec : IEquatable<LayoutSpec>
     public bool IsChange => Items.Count > 0 && Items[0].Kind != InstanceSpecKind.Have;
 
     /// <summary>Reads a spec from text.</summary>
-    /// <param name="text">The text; empty: an empty GPU.</param>
+    /// <param name="text">The text; <c>none</c>: an empty GPU. A blank text is refused: it would empty the GPU by an oversight.</param>
     /// <exception cref="PlanningException">It cannot be read; the message names the item.</exception>
     public static LayoutSpec Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        return string.IsNullOrWhiteSpace(text) ? new LayoutSpec() : new LayoutSpec(text.Split(',').Select(InstanceSpec.Parse));
+        if (string.IsNullOrWhiteSpace(text))
+            throw new PlanningException(PlanningError.UnreadableSpec, text, "No instances are named. Write 'none' for a GPU without instances.");
+        if (text.AsSpan().Trim().Equals(None, StringComparison.OrdinalIgnoreCase))
+            return new LayoutSpec();
+        // Counted first: who writes more than any machine could hold need not wait until all of it is read.
+        int items = text.AsSpan().Count(',') + 1;
+        return items <= MaxInstances ? new LayoutSpec(text.Split(',').Select(InstanceSpec.Parse)) : throw TooMany($"{items} instances");
     }
 
     /// <summary>The spec of exactly what stands on a GPU, with all placements.</summary>
@@ -80,7 +99,7 @@ public sealed class LayoutSpec : IEquatable<LayoutSpec>
     }
 
     /// <summary>The text.</summary>
-    public override string ToString() => string.Join(',', Items);
+    public override string ToString() => Items.Count == 0 ? None : string.Join(',', Items);
 
     /// <summary>Whether the two have the same items in the same order.</summary>
     /// <param name="other">Another spec.</param>
@@ -91,6 +110,9 @@ public sealed class LayoutSpec : IEquatable<LayoutSpec>
 
     /// <inheritdoc/>
     public override int GetHashCode() => Items.Aggregate(0, HashCode.Combine);
+
+    private static PlanningException TooMany(string what) =>
+        new(PlanningError.InvalidCount, what, $"The spec asks for {what}: no GPU holds more than {MaxInstances} instances.");
 
     /// <summary>What an instance has inside, as a spec says it; null for the compute instance that takes the whole.</summary>
     private static ComputeInstanceSpec[]? ContentOf(GpuInstanceSnapshot instance, GpuGeometry geometry)

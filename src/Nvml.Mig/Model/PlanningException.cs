@@ -18,6 +18,9 @@ public enum PlanningError
     /// <summary>A number of instances is zero, negative, or more than any GPU can hold.</summary>
     InvalidCount,
 
+    /// <summary>An instance that is to be kept is in the way.</summary>
+    KeptInstance,
+
     /// <summary>Instances of the profile cannot stand there.</summary>
     InvalidPlacement,
 

@@ -14,7 +14,7 @@ public static class Defragmentation
     {
         ArgumentNullException.ThrowIfNull(snapshot);
         SnapshotTables state = SnapshotTables.Of(snapshot);
-        long room = Planner.Search(state, ResolvedSpec.Of(LayoutSpec.For(snapshot), state), allowed: 0)!.Room;
+        long room = Planner.Search(state, ResolvedSpec.Of(LayoutSpec.For(snapshot), state), Guard.None)!.Room;
         Demand anywhere = new(state.Geometry, [.. state.Kinds.Select(kind => new SpecSlot(kind, state.Geometry.Whole(kind), 1, -1))]);
         long best = Planner.BestRoom(anywhere);
         return best == 0 ? 0 : 1 - ((double)room / best);
@@ -39,9 +39,10 @@ public static class Defragmentation
         SnapshotTables state = SnapshotTables.Of(snapshot);
         LayoutSpec spec = new(new InstanceSpec(profile) { Kind = InstanceSpecKind.Add });
         ResolvedSpec resolved = ResolvedSpec.Of(spec, state);
-        GpuPlan? plan = Planner.Search(state, resolved, uint.MaxValue);
+        Guard everything = new(Allowed: uint.MaxValue, Kept: 0);
+        GpuPlan? plan = Planner.Search(state, resolved, everything);
         opening = plan is null ? null : new RoomOpening(plan, snapshot.Geometry.GetProfile(profile).Profile);
-        refusal = plan is null ? Explainer.Explain(state, spec, resolved, uint.MaxValue) : null;
+        refusal = plan is null ? Explainer.Explain(state, spec, resolved, everything) : null;
         return opening is not null;
     }
 }

@@ -1,50 +1,55 @@
 using System.Globalization;
-using System.Numerics;
 
 namespace Nvml.Mig.Planning;
 
 /// <summary>Finds out why there is no plan, and what would help.</summary>
 internal sealed class Explainer
 {
-    /// <summary>How many sets of instances are tried on GPUs with very many of them; 12 instances have no more sets.</summary>
-    private const int MaxSets = 1 << 12;
-
     private readonly SnapshotTables _state;
     private readonly LayoutSpec _spec;
     private readonly ResolvedSpec _resolved;
-    private readonly uint _allowed;
+    private readonly Guard _guard;
 
-    private Explainer(SnapshotTables state, LayoutSpec spec, ResolvedSpec resolved, uint allowed)
+    private Explainer(SnapshotTables state, LayoutSpec spec, ResolvedSpec resolved, Guard guard)
     {
         _state = state;
         _spec = spec;
         _resolved = resolved;
-        _allowed = allowed;
+        _guard = guard;
     }
 
     private GeometryTables Geometry => _state.Geometry;
 
-    public static PlanRefusal Explain(SnapshotTables state, LayoutSpec spec, ResolvedSpec resolved, uint allowed) =>
-        new Explainer(state, spec, resolved, allowed).Explain();
+    public static PlanRefusal Explain(SnapshotTables state, LayoutSpec spec, ResolvedSpec resolved, Guard guard) =>
+        new Explainer(state, spec, resolved, guard).Explain();
 
     private PlanRefusal Explain()
     {
-        GpuPlan? withAllAllowed = Planner.Search(_state, _resolved, uint.MaxValue);
-        GpuInstanceSnapshot[] inTheWay = withAllAllowed is null ? [] : [.. InUseTouchedBy(withAllAllowed)];
+        GpuPlan? plan = Planner.Search(_state, _resolved, _guard with { Allowed = uint.MaxValue });
+        PlanRefusalReason reason = PlanRefusalReason.InUse;
+        if (plan is null && _guard.Kept != 0)
+        {
+            plan = Planner.Search(_state, _resolved, new Guard(Allowed: uint.MaxValue, Kept: 0));
+            reason = PlanRefusalReason.Kept;
+        }
+
+        GpuInstanceSnapshot[] inTheWay = plan is null ? [] : [.. TouchedBy(plan, reason)];
         return new PlanRefusal(
             _state.Snapshot,
             _spec,
-            withAllAllowed is null ? PlanRefusalReason.NoRoom : PlanRefusalReason.InUse,
-            withAllAllowed is null ? [.. Shortages(_resolved.Demands[0])] : [],
+            plan is null ? PlanRefusalReason.NoRoom : reason,
+            plan is null ? [.. Shortages(_resolved.Demands[0])] : [],
             inTheWay,
-            withAllAllowed is null ? [] : [.. BlockedPlacements()],
-            _spec.IsChange ? SmallestRemoval : () => inTheWay.Length > 0 ? inTheWay : null,
-            () => new NearestSpecs(_state, _spec, _allowed).Find());
+            plan is null ? [] : [.. BlockedPlacements()],
+            _spec.IsChange ? () => Removals.FindAny(_state, _spec, _guard)
+                : () => inTheWay.Length > 0 && reason == PlanRefusalReason.InUse ? inTheWay : null,
+            () => new NearestSpecs(_state, _spec, _guard).Find());
     }
 
-    private IEnumerable<GpuInstanceSnapshot> InUseTouchedBy(GpuPlan plan) =>
+    private IEnumerable<GpuInstanceSnapshot> TouchedBy(GpuPlan plan, PlanRefusalReason reason) =>
         _state.Instances.Where((instance, i) =>
-            _state.IsInUse[i] && (_allowed >> i & 1) == 0 && plan.Steps.Any(step => step.GpuInstance!.Placement == instance.Placement && Touches(step, i)));
+            (reason == PlanRefusalReason.Kept ? _guard.IsKept(i) : _guard.Protects(_state, i))
+            && plan.Steps.Any(step => step.GpuInstance!.Placement == instance.Placement && Touches(step, i)));
 
     private bool Touches(LayoutStep step, int index)
     {
@@ -52,7 +57,7 @@ internal sealed class Explainer
             return true;
         int inside = Enumerable.Range(0, _state.Compute[index].Length)
             .FirstOrDefault(c => step.ComputeInstance?.Placement == _state.Instances[index].ComputeInstances[c].Placement, -1);
-        return step.Kind == LayoutStepKind.DestroyComputeInstance && inside >= 0 && _state.ComputeInUse[index][inside];
+        return step.Kind == LayoutStepKind.DestroyComputeInstance && inside >= 0 && (_guard.IsKept(index) || _state.ComputeInUse[index][inside]);
     }
 
     private IEnumerable<BlockedPlacement> BlockedPlacements()
@@ -62,7 +67,7 @@ internal sealed class Explainer
             foreach (Placement place in Geometry.Profiles[kind].Placements)
             {
                 GpuInstanceSnapshot[] by = [.. _state.Instances.Where((instance, i) =>
-                    _state.IsInUse[i] && (_allowed >> i & 1) == 0 && instance.Placement.Overlaps(place) && (_state.Kinds[i] != kind || instance.Placement != place))];
+                    _guard.Protects(_state, i) && instance.Placement.Overlaps(place) && (_state.Kinds[i] != kind || instance.Placement != place))];
                 if (by.Length > 0)
                     yield return new BlockedPlacement(Geometry.Profiles[kind].Profile, place, by);
             }
@@ -151,46 +156,5 @@ internal sealed class Explainer
         return new PlanShortage(PlanShortageKind.Placements, wanted, null, null, $"{wanted} cannot stand beside each other: {places}.");
 
         int Start(RowSlot slot) => Geometry.Memory.ToPlacement(new Run((byte)slot.Start, 1)).Start;
-    }
-
-    /// <summary>For a change: the fewest of all instances that would have to be removed beside what the spec removes.</summary>
-    private IReadOnlyList<GpuInstanceSnapshot>? SmallestRemoval()
-    {
-        int count = _state.Instances.Count;
-        int tried = 0;
-        for (int size = 1; size <= count; size++)
-        {
-            List<uint> helping = [];
-            foreach (uint set in Sets(count, size))
-            {
-                if (++tried > MaxSets)
-                    return null;
-                if (Planner.IsPossible(_state, new ResolvedSpec(_spec, _state, set), _allowed | set))
-                    helping.Add(set);
-            }
-
-            if (helping.Count > 0)
-            {
-                uint best = helping.MinBy(set => (Chosen(set).Count(i => i.IsAnythingInUse), Chosen(set).Sum(i => i.Profile.MemoryMiB)));
-                return [.. Chosen(best)];
-            }
-        }
-
-        return null;
-
-        IEnumerable<GpuInstanceSnapshot> Chosen(uint set) => _state.Instances.Where((_, i) => (set >> i & 1) != 0);
-    }
-
-    /// <summary>The sets of this many of the first numbers, in rising order (Gosper's hack).</summary>
-    private static IEnumerable<uint> Sets(int count, int size)
-    {
-        ulong set = (1UL << size) - 1;
-        while (set >> count == 0)
-        {
-            yield return (uint)set;
-            ulong lowest = set & (~set + 1);
-            ulong ripple = set + lowest;
-            set = ripple | (((set ^ ripple) >> 2) >> BitOperations.TrailingZeroCount(lowest));
-        }
     }
 }

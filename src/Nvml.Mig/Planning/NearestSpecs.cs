@@ -1,7 +1,7 @@
 namespace Nvml.Mig.Planning;
 
 /// <summary>Looks for specs like one that cannot be fulfilled, but that can.</summary>
-internal sealed class NearestSpecs(SnapshotTables state, LayoutSpec spec, uint allowed)
+internal sealed class NearestSpecs(SnapshotTables state, LayoutSpec spec, Guard guard)
 {
     private const int MaxFound = 3;
 
@@ -13,10 +13,10 @@ internal sealed class NearestSpecs(SnapshotTables state, LayoutSpec spec, uint a
     /// <summary>One step away, then two steps, until some fit: a step leaves an instance out or takes a smaller one.</summary>
     public IReadOnlyList<LayoutSpec> Find()
     {
-        InstanceSpec[] start = Merge([.. spec.Items, .. MissingInUse()]);
+        InstanceSpec[] start = [.. Merge([.. spec.Items, .. MissingInUse()]).Select(Clip)];
         HashSet<string> seen = [new LayoutSpec(start).ToString()];
         List<InstanceSpec[]> level = [start];
-        bool isTheSame = start.Length == spec.Items.Count;
+        bool isTheSame = start.Sum(i => i.Count) == spec.Items.Sum(i => i.Count);
         if (!isTheSame && IsPossible(start))
             return [new LayoutSpec(start)];
         while (level.Count > 0)
@@ -49,6 +49,12 @@ internal sealed class NearestSpecs(SnapshotTables state, LayoutSpec spec, uint a
         return [];
     }
 
+    /// <summary>Far more of a profile than a GPU can have is not reduced one by one.</summary>
+    private InstanceSpec Clip(InstanceSpec item) =>
+        item.Kind == InstanceSpecKind.Remove || item.Shared is not null
+            ? item
+            : item with { Count = Math.Min(item.Count, Geometry.Geometry.GetProfile(item.Profile).Profile.MaxInstances + 4) };
+
     /// <summary>What is in use and not part of the layout that is asked for must be part of one that is possible.</summary>
     private IEnumerable<InstanceSpec> MissingInUse()
     {
@@ -60,7 +66,7 @@ internal sealed class NearestSpecs(SnapshotTables state, LayoutSpec spec, uint a
         InstanceSpec[] there = [.. LayoutSpec.For(state.Snapshot).Items];
         for (int i = 0; i < there.Length; i++)
         {
-            if (state.IsInUse[i] && (allowed >> i & 1) == 0 && (!state.IsWholeOrEmpty[i] || wanted[state.Kinds[i]]-- <= 0))
+            if (guard.Protects(state, i) && (!state.IsWholeOrEmpty[i] || wanted[state.Kinds[i]]-- <= 0))
                 yield return there[i];
         }
     }
@@ -91,7 +97,7 @@ internal sealed class NearestSpecs(SnapshotTables state, LayoutSpec spec, uint a
     }
 
     private bool IsPossible(InstanceSpec[] items) =>
-        !Overlap(items) && Planner.IsPossible(state, ResolvedSpec.Of(new LayoutSpec(items), state), allowed);
+        !Overlap(items) && Planner.IsPossible(state, ResolvedSpec.Of(new LayoutSpec(items), state), guard);
 
     /// <summary>What is in use can stand where something is asked for at a placement.</summary>
     private bool Overlap(InstanceSpec[] items)

@@ -8,19 +8,21 @@ internal ref struct PlanBuilder
     private readonly SnapshotTables _state;
     private readonly Demand _demand;
     private readonly ReadOnlySpan<bool> _stays;
+    private readonly Guard _guard;
     private readonly LayoutStep[] _steps;
     private int _count;
     private int _destroyedInUse;
 
-    private PlanBuilder(SnapshotTables state, Demand demand, ReadOnlySpan<bool> stays, LayoutStep[] steps)
+    private PlanBuilder(SnapshotTables state, Demand demand, ReadOnlySpan<bool> stays, Guard guard, LayoutStep[] steps)
     {
         _state = state;
         _demand = demand;
         _stays = stays;
+        _guard = guard;
         _steps = steps;
     }
 
-    public static GpuPlan Build(SnapshotTables state, Demand demand, ReadOnlySpan<bool> stays, ReadOnlySpan<RowChoice> layout, long value)
+    public static GpuPlan Build(SnapshotTables state, Demand demand, ReadOnlySpan<bool> stays, Guard guard, ReadOnlySpan<RowChoice> layout, long value)
     {
         // At most everything that is there goes, and everything that is wanted comes.
         int most = 0;
@@ -29,7 +31,7 @@ internal ref struct PlanBuilder
         foreach (RowChoice choice in layout)
             most += 1 + demand.Contents[choice.Slot].Total;
         LayoutStep[] steps = ArrayPool<LayoutStep>.Shared.Rent(most);
-        GpuPlan plan = new PlanBuilder(state, demand, stays, steps).Build(layout, RowSolver.RoomOf(value));
+        GpuPlan plan = new PlanBuilder(state, demand, stays, guard, steps).Build(layout, RowSolver.RoomOf(value));
         ArrayPool<LayoutStep>.Shared.Return(steps, clearArray: true);
         return plan;
     }
@@ -97,7 +99,7 @@ internal ref struct PlanBuilder
         Span<RowChoice> chosen = stackalloc RowChoice[Row.MaxLength];
         int count = 0;
         if (!_state.IsAssumed(index))
-            Planner.SolveInside(_state, index, content, _stays[index], chosen, out count);
+            Planner.SolveInside(_state, index, content, MustStay(index), chosen, out count);
         for (int i = 0; i < there.Length; i++)
         {
             bool isKept = false;
@@ -121,9 +123,11 @@ internal ref struct PlanBuilder
         }
 
         Span<RowChoice> chosen = stackalloc RowChoice[Row.MaxLength];
-        Planner.SolveInside(_state, index, content, _stays[index], chosen, out int count);
+        Planner.SolveInside(_state, index, content, MustStay(index), chosen, out int count);
         CreateChosen(instance, _state.Kinds[index], content, chosen[..count]);
     }
+
+    private readonly ReadOnlySpan<bool> MustStay(int index) => Planner.MustStayInside(_state, index, _stays[index], _guard);
 
     private readonly bool IsAsWanted(int index, ComputeContent content) =>
         content.IsWhole
@@ -141,7 +145,7 @@ internal ref struct PlanBuilder
         }
 
         Span<RowChoice> chosen = stackalloc RowChoice[Row.MaxLength];
-        Planner.SolveInside(_state.Geometry.Compute[kind]!, [], [], content, stays: false, chosen, out int count);
+        Planner.SolveInside(_state.Geometry.Compute[kind]!, [], [], content, [], chosen, out int count);
         CreateChosen(instance, kind, content, chosen[..count]);
     }
 

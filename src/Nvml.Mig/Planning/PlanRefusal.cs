@@ -10,6 +10,9 @@ public enum PlanRefusalReason
 
     /// <summary>There would be room if instances in use could be destroyed or moved.</summary>
     InUse,
+
+    /// <summary>There would be room if instances that <see cref="PlanOptions.Keep"/> names could be destroyed or moved.</summary>
+    Kept,
 }
 
 /// <summary>What is wanted more of than there is.</summary>
@@ -88,8 +91,8 @@ public sealed class PlanRefusal
     public IReadOnlyList<PlanShortage> Shortages { get; }
 
     /// <summary>
-    /// The fewest instances in use that would have to be destroyed or changed, with who uses them, as far as that is known; none if there
-    /// is no room anyway. Allowed by their ids, there is a plan.
+    /// The fewest instances in use that would have to be destroyed or changed, with the processes that use them, as far as they are known:
+    /// allowed by their ids, there is a plan. Or those that are kept and in the way. None if there is no room anyway.
     /// </summary>
     public IReadOnlyList<GpuInstanceSnapshot> InTheWay { get; }
 
@@ -127,8 +130,10 @@ public sealed class PlanRefusal
     /// <summary>The message.</summary>
     public override string ToString() => Message;
 
-    private static string Describe(GpuInstanceSnapshot instance)
+    private string Describe(GpuInstanceSnapshot instance)
     {
+        if (Reason == PlanRefusalReason.Kept)
+            return $"{instance} is to be kept";
         GpuProcess[] users = [.. instance.Users.DistinctBy(user => user.ProcessId)];
         string by = users.Length == 0 ? "by a client that NVML does not show" : $"by {string.Join(" and ", users)}";
         return $"{instance} is in use {by}";

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Nvml.Mig.Applying;
 using Nvml.Mig.Planning;
+using Nvml.Mig.Tests.Planning;
 
 namespace Nvml.Mig.Tests.Applying;
 
@@ -79,7 +80,7 @@ internal sealed class ApplyMachine : IDisposable
     /// <summary>Divides an empty GPU by the bare calls, apart from anything that is tested here.</summary>
     private static void Divide(GpuDevice gpu, string wish)
     {
-        Planner.TryPlan(gpu.ReadSnapshot(), LayoutSpec.Parse(wish), out GpuPlan? plan, out PlanRefusal? refusal).Should().BeTrue(refusal?.Message);
+        Planner.TryPlan(gpu.ReadSnapshot(), States.Spec(wish), out GpuPlan? plan, out PlanRefusal? refusal).Should().BeTrue(refusal?.Message);
         foreach (LayoutStep step in plan!.Steps)
         {
             if (step.Kind == LayoutStepKind.CreateGpuInstance)
@@ -98,7 +99,7 @@ internal sealed class ApplyMachine : IDisposable
     }
 
     public GpuTarget[] Targets(string? target) =>
-        [.. Session.Devices.Select(gpu => target is null ? new GpuTarget(gpu, null, MigEnabled: false) : new GpuTarget(gpu, LayoutSpec.Parse(target)))];
+        [.. Session.Devices.Select(gpu => target is null ? new GpuTarget(gpu, null, MigEnabled: false) : new GpuTarget(gpu, States.Spec(target)))];
 
     public ApplyResult Apply(string? target, ApplyOptions? options = null, Action<ApplyProgress>? listener = null, CancellationToken cancellationToken = default) =>
         ApplyTo(Targets(target), options, listener, cancellationToken);
@@ -156,9 +157,9 @@ internal sealed class ApplyMachine : IDisposable
             {
                 case ApplyOutcome.Applied:
                     truth[i].GetDifferencesFrom(gpu.Goal!).Should().BeEmpty(context);
-                    if (target is not null && !LayoutSpec.Parse(target).IsChange)
+                    if (target is not null && !States.Spec(target).IsChange)
                     {
-                        Planner.TryPlan(Session.Devices[i].ReadSnapshot(), LayoutSpec.Parse(target), out GpuPlan? plan, out _).Should().BeTrue(context);
+                        Planner.TryPlan(Session.Devices[i].ReadSnapshot(), States.Spec(target), out GpuPlan? plan, out _).Should().BeTrue(context);
                         plan!.IsEmpty.Should().BeTrue(context);
                     }
 

@@ -7,9 +7,18 @@ namespace Nvml.Mig.Tests.Architecture;
 internal sealed partial class SourceFile
 {
     /// <summary>Behind these words stands a type or a value. Behind other words stands the name that a line declares.</summary>
-    private const string Keywords = "abstract|and|as|async|await|case|class|const|default|delegate|else|enum|event|explicit|extern|implicit|in|init|interface|internal|"
-        + "is|new|not|or|operator|out|override|params|partial|private|protected|public|readonly|record|ref|required|return|scoped|sealed|static|struct|"
-        + "throw|unsafe|using|virtual|when|where|yield";
+    private const string Keywords = "abstract|and|as|async|await|case|class|const|default|delegate|else|enum|event|explicit|extern|implicit|"
+        + "in|init|interface|internal|is|new|not|or|operator|out|override|params|partial|private|protected|public|readonly|record|ref|"
+        + "required|return|scoped|sealed|static|struct|switch|throw|unsafe|using|virtual|when|where|with|yield";
+
+    /// <summary>A type, before the name that a line declares.</summary>
+    private const string BehindType = @"(\w\?|[\w>\])]>|\[\]|\b(?!(" + Keywords + @")\b)\w+) ";
+
+    private const RegexOptions Named = RegexOptions.ExplicitCapture;
+
+    private const RegexOptions ByLine = RegexOptions.Multiline | RegexOptions.ExplicitCapture;
+
+    private const int Timeout = 1000;
 
     private SourceFile(string path)
     {
@@ -20,7 +29,9 @@ internal sealed partial class SourceFile
         Extensions = [.. ExtensionMethod().Matches(Code).Select(match => match.Groups["name"].Value)];
         Namespace = NamespaceDeclaration().Match(Code).Groups["name"].Value;
         Usings = [.. UsingDirective().Matches(Code).Select(match => match.Groups["name"].Value)];
-        Names = [.. Identifier().Matches(Code).Select(match => match.Value)];
+        HashSet<string> members = [.. Member().Matches(Code).Select(match => match.Value)];
+        Names = [.. Identifier().Matches(Code).Select(match => match.Value).Where(name => !members.Contains(name)),
+            .. TypeOfDeclaration().Matches(Code).Select(match => match.Value)];
         Called = [.. Call().Matches(Code).Select(match => match.Groups["name"].Value)];
     }
 
@@ -100,14 +111,15 @@ internal sealed partial class SourceFile
         int dollars = opened.Groups["dollars"].Length;
         bool isRaw = quotes.Length >= 3, isVerbatim = opened.Groups["verbatim"].Success;
         string hole = new('{', Math.Max(1, isRaw ? dollars : 1));
-        while (at < text.Length && (string.CompareOrdinal(text, at, quotes, 0, quotes.Length) != 0 || (isVerbatim && At(text, at + 1) == '"')))
+        while (at < text.Length && (!IsAt(text, at, quotes) || (isVerbatim && At(text, at + 1) == '"')))
         {
-            bool isEscaped = !isRaw && ((text[at] == '\\' && !isVerbatim) || text[at] == '"' || (dollars > 0 && text[at] == '{' && At(text, at + 1) == '{'));
+            bool isDoubled = text[at] == '"' || (dollars > 0 && text[at] == '{' && At(text, at + 1) == '{');
+            bool isEscaped = !isRaw && ((text[at] == '\\' && !isVerbatim) || isDoubled);
             if (isEscaped)
             {
                 at += 2;
             }
-            else if (dollars > 0 && string.CompareOrdinal(text, at, hole, 0, hole.Length) == 0 && At(text, at + hole.Length) != '{')
+            else if (dollars > 0 && IsAt(text, at, hole) && At(text, at + hole.Length) != '{')
             {
                 at += hole.Length;
                 code.Append(' ');
@@ -125,37 +137,50 @@ internal sealed partial class SourceFile
         code.Append("\"\"");
     }
 
+    private static bool IsAt(string text, int index, string part) => string.CompareOrdinal(text, index, part, 0, part.Length) == 0;
+
     private static char At(string text, int index) => index < text.Length ? text[index] : '\0';
 
-    [GeneratedRegex(@"(^|/)(artifacts|bin|obj|BenchmarkDotNet\.Artifacts)/", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"(^|/)(artifacts|bin|obj|BenchmarkDotNet\.Artifacts)/", Named, Timeout)]
     private static partial Regex BuildOutput();
 
-    [GeneratedRegex(@"\G(//[^\n]*|/\*.*?\*/|'(\\.[^']*|[^'\\\n])')", RegexOptions.Singleline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"\G(//[^\n]*|/\*.*?\*/|'(\\.[^']*|[^'\\\n])')", Named | RegexOptions.Singleline, Timeout)]
     private static partial Regex CommentOrCharacter();
 
-    [GeneratedRegex(@"\G(?<verbatim>@)?(?<dollars>\$*)(?<verbatim>@)?(?<quotes>""{3,}|"")", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"\G(?<verbatim>@)?(?<dollars>\$*)(?<verbatim>@)?(?<quotes>""{3,}|"")", Named, Timeout)]
     private static partial Regex StringStart();
 
-    [GeneratedRegex(@"^([a-z]+ )*(class|struct|record|record struct|interface|enum|delegate \S+) (?<name>\w+)", RegexOptions.Multiline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"^([a-z]+ )*(class|struct|record|record struct|interface|enum|delegate \S+) (?<name>\w+)", ByLine, Timeout)]
     private static partial Regex TypeDeclaration();
 
-    [GeneratedRegex(@"\b(?<name>\w+)(<\w+>)?\(this ", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"\b(?<name>\w+)(<\w+>)?\(this ", Named, Timeout)]
     private static partial Regex ExtensionMethod();
 
-    [GeneratedRegex(@"^namespace (?<name>[\w.]+);", RegexOptions.Multiline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"^namespace (?<name>[\w.]+);", ByLine, Timeout)]
     private static partial Regex NamespaceDeclaration();
 
-    [GeneratedRegex(@"^(global )?using (static )?(\w+ = )?(?<name>[\w.]+);", RegexOptions.Multiline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"^(global )?using (static )?(\w+ = )?(?<name>[\w.]+);", ByLine, Timeout)]
     private static partial Regex UsingDirective();
 
-    // A name behind a dot is a member, unless a namespace is before the dot. A name behind a type is what the line declares.
+    /// <summary>A property or field that the file declares.</summary>
+    [GeneratedRegex(@"(?<=" + BehindType + @")[A-Z]\w*(?=\s*([,;={)]|=>))", Named, Timeout)]
+    private static partial Regex Member();
+
+    /// <summary>A type before the name that it declares. It counts where a member has the type's name.</summary>
+    [GeneratedRegex(@"(?<![\w.])[A-Z]\w*(?=(\?|\[\])* (?!(" + Keywords + @")\b)[A-Za-z_])", Named, Timeout)]
+    private static partial Regex TypeOfDeclaration();
+
+    /// <summary>
+    /// A name that can be a type's. Behind a dot it is a member's, unless a namespace is before the dot; before a colon or an assignment it
+    /// is a property's.
+    /// </summary>
     [GeneratedRegex(
-        @"(?<![\w.])(?<!(\w\?|[\w>\])]>|\[\]|\b(?!(" + Keywords + @")\b)\w+) )[A-Z]\w*|(?<=\b(Mig|Model|Interop|Native|Devices|Planning|Applying|Host)\.)\w+"
-        + @"|(?<![\w.])nvml\w+",
-        RegexOptions.ExplicitCapture,
-        matchTimeoutMilliseconds: 1000)]
+        @"(?<![\w.])(?<!" + BehindType + @")([A-Z]\w*|nvml\w+)\b((?<=case \w+)|(?!(\.\w+)*:(?!:)| =(?![=>])))"
+        + @"|(?<=\b(Mig|Model|Interop|Native|Devices|Planning|Applying|Host)\.)\w+",
+        Named,
+        Timeout)]
     private static partial Regex Identifier();
 
-    [GeneratedRegex(@"\.(?<name>\w+)(<\w+>)?\(", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"\.(?<name>\w+)(<\w+>)?\(", Named, Timeout)]
     private static partial Regex Call();
 }

@@ -172,6 +172,6 @@ public class WriteTests
         LayoutFile.For(
             "current",
             layouts.Select((layout, i) => new ResolvedGpu(
-                Machines.A100(i), layout is null ? null : LayoutSpec.Parse(layout.Replace("*1", "", StringComparison.Ordinal)))),
+                Machines.A100(i), layout is null ? null : LayoutSpec.Parse(layout.Length == 0 ? "none" : layout.Replace("*1", "", StringComparison.Ordinal)))),
             format).ToString();
 }

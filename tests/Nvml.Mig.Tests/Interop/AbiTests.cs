@@ -117,12 +117,11 @@ public class AbiTests
     [Fact]
     public void Versioned_structs_announce_themselves_with_their_size_and_version()
     {
-        nvmlGpuInstanceProfileInfo_v2_t.Version.Should().Be(0x02000098);
         nvmlGpuInstanceProfileInfo_v3_t.Version.Should().Be(0x03000098);
         foreach (Type type in InteropTypes())
         {
-            if (type.GetProperty("Version")?.GetValue(null) is uint version)
-                version.Should().Be((uint)C[$"version {type.Name}"], "of {0}", type.Name);
+            if (type.GetField("Version")?.GetRawConstantValue() is int version)
+                version.Should().Be((int)C[$"version {type.Name}"], "of {0}", type.Name);
         }
     }
 
@@ -137,8 +136,35 @@ public class AbiTests
     }
 
     [Fact]
-    public void Every_import_is_either_required_or_known_to_be_younger_than_the_oldest_driver() =>
-        NvmlLibrary.RequiredFunctions.Concat(NvmlLibrary.OptionalFunctions).Should().BeEquivalentTo(ImportNames());
+    public void Every_import_is_marked_required_or_optional()
+    {
+        NvmlLibrary.Functions.Keys.Should().BeEquivalentTo(ImportNames());
+        typeof(LibNvml).GetMethods().Where(m => m.IsDefined(typeof(RequiredFunctionAttribute)) && m.IsDefined(typeof(OptionalFunctionAttribute)))
+            .Should().BeEmpty();
+    }
+
+    [Fact]
+    public void The_oldest_driver_has_all_required_functions()
+    {
+        string[] exported = File.ReadAllLines(Repository.File("native-stubs/exports-470.map"));
+        NvmlLibrary.Functions.Where(f => f.Value).Select(f => f.Key)
+            .Should().BeSubsetOf(exported.Select(line => line.Trim().TrimEnd(';')));
+    }
+
+    [Fact]
+    public void Functions_named_in_messages_are_imports() =>
+        typeof(NvmlFunction).GetFields().Select(field => (string)field.GetRawConstantValue()!).Should().BeSubsetOf(ImportNames());
+
+    [Theory]
+    [InlineData(NvmlReturnCode.Success, "NVML_SUCCESS")]
+    [InlineData(NvmlReturnCode.LibRmVersionMismatch, "NVML_ERROR_LIB_RM_VERSION_MISMATCH")]
+    [InlineData((NvmlReturnCode)77, "77")]
+    public void Codes_have_nvmls_symbols(NvmlReturnCode code, string symbol) => code.ToSymbol().Should().Be(symbol);
+
+    [Fact]
+    public void Symbols_are_those_of_the_header() =>
+        Enum.GetValues<NvmlReturnCode>().Select(code => code.ToSymbol())
+            .Should().Equal(Enum.GetValues<nvmlReturn_t>().Select(code => code.ToString()));
 
     private static IEnumerable<string> ImportNames() =>
         typeof(LibNvml).GetMethods(BindingFlags.Public | BindingFlags.Static).Select(m => m.Name).Where(n => n.StartsWith("nvml", StringComparison.Ordinal));

@@ -49,7 +49,7 @@ public class ExactnessTests
             int[] allowed = [.. state.Instances.Where(x => x.IsAnythingInUse && random.Next(4) == 0).Select(x => x.Id!.Value)];
 
             (int InUse, int All, long Room)? best = Best(force, state, allowed, counts);
-            bool can = Planner.CanPlan(state, wish, allowed);
+            bool can = Planner.CanPlan(state, wish, new PlanOptions { AllowInUse = allowed });
             GpuPlan? plan = States.Search(state, wish, allowed);
 
             string problem = Compare(force, state, counts, allowed, best, plan);

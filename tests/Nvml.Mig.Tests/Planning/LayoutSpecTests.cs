@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Tests.Planning;
@@ -11,7 +12,7 @@ public class LayoutSpecTests
     [InlineData("3g.20gb:4/2c/1c:2,1g.5gb+me")]
     [InlineData("2g.20gb/7,2g.20gb/none")]
     [InlineData("+1g.5gb*2,-3g.20gb,-GI7,+3g.20gb:0/1c/1c")]
-    [InlineData("")]
+    [InlineData("none")]
     public void A_wish_reads_as_the_text_that_it_writes(string text)
     {
         LayoutSpec wish = LayoutSpec.Parse(text);
@@ -62,6 +63,47 @@ public class LayoutSpecTests
         PlanningException thrown = plan.Should().Throw<PlanningException>().Which;
         (thrown.Error, thrown.Culprit).Should().Be((error, culprit));
         thrown.Message.Contains(culprit, StringComparison.Ordinal).Should().BeTrue(thrown.Message);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("  ")]
+    [InlineData(",")]
+    [InlineData("none,1g.5gb")]
+    [InlineData("+none")]
+    public void Nothing_is_asked_for_by_the_word_none_alone(string text)
+    {
+        GpuSnapshot full = States.Of(States.A100, "3g.20gb:0");
+
+        FluentActions.Invoking(() => Planner.TryPlan(full, LayoutSpec.Parse(text), out _, out _)).Should().Throw<PlanningException>();
+        States.Plan(full, " None ").Destroyed.Should().HaveCount(1);
+    }
+
+    /// <summary>Linear in the text, and not at all where no machine could hold it.</summary>
+    [Theory]
+    [InlineData("1g.5gb", 50_000, PlanningError.InvalidCount)]
+    [InlineData("1g.5gb*1024", 2, PlanningError.InvalidCount)]
+    [InlineData("+1g.5gb", 5_000_000, PlanningError.InvalidCount)]
+    [InlineData("1g.5gb/1c*1024/1c", 1, PlanningError.InvalidCount)]
+    [InlineData("1g.5gb", 1024, null)]
+    [InlineData("3g.20gb/1c/1c", 1000, null)]
+    [InlineData("1c.3g.20gb", 1000, null)]
+    [InlineData("+1g.5gb", 1000, null)]
+    public void A_long_spec_is_refused_early(string item, int count, PlanningError? error)
+    {
+        string text = string.Join(',', Enumerable.Repeat(item, count));
+        if (count > 1024)
+            FluentActions.Invoking(() => InstanceSpec.Parse(text.Replace(',', '/'))).Should().Throw<PlanningException>();
+        GpuSnapshot full = States.Of(States.A100, "1g.5gb:0,3g.20gb:4");
+        Stopwatch watch = Stopwatch.StartNew();
+
+        PlanRefusal? refusal = null;
+        Exception? thrown = Record.Exception(() => Planner.TryPlan(full, LayoutSpec.Parse(text), out _, out refusal));
+        _ = (refusal?.Message, refusal?.Nearest, refusal?.Removal);
+
+        (thrown as PlanningException)?.Error.Should().Be(error);
+        (thrown is null).Should().Be(error is null).And.Be(refusal is not null);
+        watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(1));
     }
 
     [Fact]

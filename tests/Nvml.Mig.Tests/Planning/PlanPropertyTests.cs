@@ -67,7 +67,7 @@ public class PlanPropertyTests
 
     [Fact]
     public void The_question_and_the_plan_agree() => Check.One(Quick, Prop.ForAll(Cases, c =>
-        Planner.CanPlan(c.State, LayoutSpec.Parse(c.LayoutSpec)) == Plan(c) is not null));
+        Planner.CanPlan(c.State, States.Spec(c.LayoutSpec)) == Plan(c) is not null));
 
     /// <summary>One profile comes, one goes, and one instance goes by its id: the rest is what it was, wherever it stands now.</summary>
     [Fact]
@@ -93,7 +93,7 @@ public class PlanPropertyTests
     }));
 
     private static GpuPlan? Plan(Case c) =>
-        States.Search(c.State, LayoutSpec.Parse(c.LayoutSpec));
+        States.Search(c.State, States.Spec(c.LayoutSpec));
 
     /// <summary>Written anew, with nothing of the planner's own way to do it.</summary>
     private static GpuSnapshot Apply(GpuSnapshot state, LayoutStep step)
@@ -154,12 +154,12 @@ public class PlanPropertyTests
 
         public string[] SpecItems => LayoutSpec.Split(',', StringSplitOptions.RemoveEmptyEntries);
 
-        public IEnumerable<int> SpecProfiles => Nvml.Mig.LayoutSpec.Parse(LayoutSpec).Items.Select(i => State.Geometry.GetProfile(i.Profile).Profile.Id);
+        public IEnumerable<int> SpecProfiles => States.Spec(LayoutSpec).Items.Select(i => State.Geometry.GetProfile(i.Profile).Profile.Id);
 
         /// <summary>The same GPU instances with the same inside, and at its start what was wished with one.</summary>
         public bool IsFulfilledBy(GpuSnapshot state) =>
             state.Instances.Select(Describe).Order(StringComparer.Ordinal).SequenceEqual(SpecItems.Select(Describe).Order(StringComparer.Ordinal))
-            && Nvml.Mig.LayoutSpec.Parse(LayoutSpec).Items.Where(i => i.Start is not null).All(i => state.Instances.Any(there =>
+            && States.Spec(LayoutSpec).Items.Where(i => i.Start is not null).All(i => state.Instances.Any(there =>
                 there.Placement.Start == i.Start
                 && there.Profile == state.Geometry.GetProfile(i.Profile).Profile
                 && (i.ComputeInstances ?? []).All(c => c.Start is null || there.ComputeInstances.Any(inside => inside.Placement!.Value.Start == c.Start && $"{inside.SliceCount}c" == c.Profile))));

@@ -99,9 +99,9 @@ public class RefusalTests
             int[] needed = [.. refusal.InTheWay.Select(x => x.Id!.Value)];
             (refusal.Reason == PlanRefusalReason.InUse).Should().Be(needed.Length > 0);
             if (needed.Length > 0)
-                Planner.CanPlan(state, wish, needed).Should().BeTrue($"{state} {wish}");
+                Planner.CanPlan(state, wish, new PlanOptions { AllowInUse = needed }).Should().BeTrue($"{state} {wish}");
             foreach (int spared in needed)
-                Planner.CanPlan(state, wish, [.. needed.Where(id => id != spared)]).Should().BeFalse();
+                Planner.CanPlan(state, wish, new PlanOptions { AllowInUse = [.. needed.Where(id => id != spared)] }).Should().BeFalse();
 
             // The layouts that hold the rest of the state as it stands, if it is in use, or anywhere, and what is added.
             int? smallest = Enumerable.Range(0, 1 << state.Instances.Count)

@@ -14,7 +14,7 @@ internal static class States
     public static GpuSnapshot Of(string model, string layout, params int[] inUse)
     {
         GpuGeometry geometry = SimulatedGeometries.Of(model);
-        Planner.TryPlan(GpuSnapshot.Empty(geometry), LayoutSpec.Parse(layout), out GpuPlan? plan, out _).Should().BeTrue(layout);
+        Planner.TryPlan(GpuSnapshot.Empty(geometry), Spec(layout), out GpuPlan? plan, out _).Should().BeTrue(layout);
         return GpuSnapshot.Of(geometry, plan!.GetResult().Instances.Select((instance, i) => instance with
         {
             Id = i + 1,
@@ -30,22 +30,30 @@ internal static class States
 
     public static GpuPlan Plan(GpuSnapshot state, string wish, params int[] allowInUse)
     {
-        Planner.TryPlan(state, LayoutSpec.Parse(wish), out GpuPlan? plan, out PlanRefusal? refusal, allowInUse).Should().BeTrue(refusal?.Message);
-        Planner.CanPlan(state, LayoutSpec.Parse(wish), allowInUse).Should().BeTrue();
+        return Plan(state, wish, new PlanOptions { AllowInUse = allowInUse });
+    }
+
+    public static GpuPlan Plan(GpuSnapshot state, string wish, PlanOptions options)
+    {
+        Planner.TryPlan(state, Spec(wish), out GpuPlan? plan, out PlanRefusal? refusal, options).Should().BeTrue(refusal?.Message);
+        Planner.CanPlan(state, Spec(wish), options).Should().BeTrue();
         return plan!;
     }
+
+    /// <summary>A spec; none for an empty text.</summary>
+    public static LayoutSpec Spec(string text) => text.Length == 0 ? new LayoutSpec() : LayoutSpec.Parse(text);
 
     /// <summary>The plan, or null; nobody asks why.</summary>
     public static GpuPlan? Search(GpuSnapshot state, LayoutSpec spec, params int[] allowInUse)
     {
         SnapshotTables tables = SnapshotTables.Of(state);
-        return Planner.Search(tables, ResolvedSpec.Of(spec, tables), Planner.Allowed(tables, allowInUse));
+        return Planner.Search(tables, ResolvedSpec.Of(spec, tables), Guard.From(new PlanOptions { AllowInUse = allowInUse }, state));
     }
 
-    public static PlanRefusal Refuse(GpuSnapshot state, string wish)
+    public static PlanRefusal Refuse(GpuSnapshot state, string wish, PlanOptions? options = null)
     {
-        Planner.TryPlan(state, LayoutSpec.Parse(wish), out _, out PlanRefusal? refusal).Should().BeFalse();
-        Planner.CanPlan(state, LayoutSpec.Parse(wish)).Should().BeFalse();
+        Planner.TryPlan(state, Spec(wish), out _, out PlanRefusal? refusal, options).Should().BeFalse();
+        Planner.CanPlan(state, Spec(wish), options).Should().BeFalse();
         return refusal!;
     }
 
