@@ -107,8 +107,7 @@ public sealed class LayoutSpec : IEquatable<LayoutSpec>
     {
         ArgumentNullException.ThrowIfNull(geometry);
         GpuInstanceProfile[] profiles = [.. geometry.Profiles.Select(profile => profile.Profile)];
-        return [.. Items.Select(item => item.Profile).Distinct(StringComparer.Ordinal)
-            .Select(name => ProfileMatch.Note(profiles, name)).OfType<string>()];
+        return [.. Items.Select(item => ProfileMatch.Note(profiles, item.Profile)).OfType<string>().Distinct(StringComparer.Ordinal)];
     }
 
     /// <summary>The text.</summary>

@@ -150,7 +150,7 @@ public class ApplyCommandTests
 
         string layout = gpus[0].GetProperty("layout").GetString()!;
         layout.Should().Be("2g.10gb:0,1g.5gb:2/none,3g.20gb:4/2c:0/1c:2");
-        nvmig.Run("export").Out.Should().Be($"GPU 0: {layout}\nGPU 1: empty\n");
+        nvmig.Run("export").Out.Should().Be($"GPU 0: {layout}\nGPU 1: none\n");
         nvmig.Run("apply", layout, "-i", "1").ExitCode.Should().Be(0);
         nvmig.Run("export", "--json").Json.GetProperty("gpus")[1].GetProperty("layout").GetString().Should().Be(layout);
         nvmig.Run("assert", layout).ExitCode.Should().Be(0);

@@ -31,7 +31,7 @@ public class CdiTests
         Names(nvmig.Run("cdi", "-i", "1").Json).Should().BeEquivalentTo(["1:0", "1:1", uuids[2], uuids[3]]);
         Names(nvmig.Run("cdi", uuids[3]).Json).Should().Equal("1:1", uuids[3]);
         Names(nvmig.Run("cdi", uuids[3], $"{uuids[0]},{uuids[3]}").Json).Should().BeEquivalentTo(["0:0", uuids[0], "1:1", uuids[3]]);
-        Fails(nvmig.Run("cdi", uuids[3], "-i", "0"), 64, $"nvmig: {uuids[3]} is on GPU 1 (GPU-*), which --gpu leaves out.");
+        Fails(nvmig.Run("cdi", uuids[3], "-i", "0"), 64, $"nvmig: {uuids[3]} is on GPU 1*, which --gpu leaves out.");
     }
 
     [Fact]
