@@ -10,7 +10,6 @@ internal sealed class Journal : IDisposable
     private const string RecordName = "apply.json";
     private const string LockName = "lock";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-    private const UnixFileMode OthersWrite = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
 
     private readonly string _folder;
     private readonly FileStream _lock;
@@ -31,8 +30,9 @@ internal sealed class Journal : IDisposable
         {
             if (OperatingSystem.IsWindows())
                 throw new PlatformNotSupportedException("MIG exists on Linux only.");
-            Directory.CreateDirectory(folder, OwnerOnly | UnixFileMode.UserExecute);
-            CheckTrust(folder);
+            PrivateFolder.Create(folder);
+            if (new FileInfo(Path.Combine(folder, LockName)).LinkTarget is { } target)
+                throw new UnauthorizedAccessException($"{LockName} in it is a link to {target}.");
             FileStreamOptions held = new() { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None, UnixCreateMode = OwnerOnly };
             return new Journal(folder, new FileStream(Path.Combine(folder, LockName), held));
         }
@@ -52,23 +52,7 @@ internal sealed class Journal : IDisposable
 
     /// <summary>The record of a folder that is not taken, for those who only look: null if there is none.</summary>
     /// <exception cref="JournalException">It cannot be read.</exception>
-    public static JournalEntry? Peek(string folder)
-    {
-        try
-        {
-            CheckTrust(folder);
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            return null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new JournalException($"What is recorded in {folder} cannot be read: {e.Message}", e);
-        }
-
-        return Load(folder);
-    }
+    public static JournalEntry? Peek(string folder) => Load(folder);
 
     private static JournalEntry? Load(string folder)
     {
@@ -76,15 +60,14 @@ internal sealed class Journal : IDisposable
         const string WhatToDo = "Nothing was changed. Move the file away if what it recorded does not matter any more.";
         try
         {
-            JournalEntry record = JsonSerializer.Deserialize(File.ReadAllBytes(file), JournalJson.Default.JournalEntry) ?? throw new JsonException("It is empty.");
+            if (PrivateFile.Read(file) is not { } content)
+                return null;
+            JournalEntry record = JsonSerializer.Deserialize(content, JournalJson.Default.JournalEntry)
+                ?? throw new JsonException("It is empty.");
             if (record.Version != JournalEntry.CurrentVersion)
                 throw new JournalException($"{file} is a record of version {record.Version}; this program reads version {JournalEntry.CurrentVersion}. {WhatToDo}");
             record.Check();
             return record;
-        }
-        catch (FileNotFoundException)
-        {
-            return null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or NotSupportedException)
         {
@@ -108,21 +91,6 @@ internal sealed class Journal : IDisposable
     }
 
     public void Dispose() => _lock.Dispose();
-
-    /// <summary>What others could have written must not lead root: the record says what is to be destroyed.</summary>
-    private static void CheckTrust(string folder)
-    {
-        if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(folder) & OthersWrite) != UnixFileMode.None)
-            throw new UnauthorizedAccessException("Others can write to that folder. Choose one of your own, or take that right away (chmod go-w).");
-        uint owner = LinuxFile.OwnerOf(folder);
-        if (owner != 0 && owner != LinuxFile.EffectiveUser)
-            throw new UnauthorizedAccessException($"That folder belongs to the user {owner}. Choose one of your own.");
-        foreach (string name in (string[])[LockName, RecordName])
-        {
-            if (new FileInfo(Path.Combine(folder, name)).LinkTarget is { } target)
-                throw new UnauthorizedAccessException($"{name} in it is a link to {target}.");
-        }
-    }
 
     /// <summary>EWOULDBLOCK, which .NET has as the HResult of the exception where a file is locked.</summary>
     private static bool IsLocked(IOException e) => LinuxFile.IsLocked(e);

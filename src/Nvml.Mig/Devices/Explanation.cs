@@ -16,7 +16,7 @@ internal static class Explanation
         return users.Length == 0 ? null : $"It is used by {string.Join(", ", users)}: end that first.";
     });
 
-    /// <summary>What is in the way of destroying a GPU instance, and whether it may go by itself.</summary>
+    /// <summary>The obstacle to destroying a GPU instance, and whether it may pass by itself.</summary>
     public static (string? Why, bool IsTransient) WhyInUse(GpuInstance instance)
     {
         int[]? inside = Try(() => instance.GetComputeInstances().Select(c => c.Id).ToArray());
@@ -29,7 +29,7 @@ internal static class Explanation
         };
     }
 
-    /// <summary>What to do so that a GPU instance can be created.</summary>
+    /// <summary>The remedy for a GPU instance that could not be created.</summary>
     public static string? WhyNotCreated(GpuDevice gpu, GpuInstanceProfile profile, Placement? placement, NvmlReturnCode code) => code switch
     {
         NvmlReturnCode.NotSupported => "MIG mode must be enabled first.",

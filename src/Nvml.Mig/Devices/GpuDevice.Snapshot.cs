@@ -1,6 +1,6 @@
 namespace Nvml.Mig;
 
-/// <summary>What a snapshot has beside the MIG mode and the instances with their UUIDs.</summary>
+/// <summary>The parts of a snapshot beside the MIG mode and the instances with their UUIDs.</summary>
 [Flags]
 public enum SnapshotParts
 {
@@ -17,9 +17,9 @@ public enum SnapshotParts
     All = Geometry | Users,
 }
 
-/// <summary>What came of reading one of several GPUs.</summary>
+/// <summary>The result of reading one of several GPUs.</summary>
 /// <param name="Gpu">The GPU.</param>
-/// <param name="Snapshot">What stands there; null if it could not be read.</param>
+/// <param name="Snapshot">The snapshot; null if the GPU could not be read.</param>
 /// <param name="Error">Why it could not be read: a <see cref="NvmlException"/> or a <see cref="PlanningException"/>.</param>
 public sealed record GpuSnapshotResult(GpuDevice Gpu, GpuSnapshot? Snapshot, Exception? Error)
 {
@@ -40,7 +40,7 @@ public sealed partial class GpuDevice
     /// Reads what stands on the GPU, how it can be divided, and which instances processes use. Needs root or a MIG capability. NVML does
     /// not show clients such as DCGM.
     /// </summary>
-    /// <param name="parts">What to read beside the mode and the instances; by default all that the planner needs.</param>
+    /// <param name="parts">The parts to read beside the mode and the instances; by default all that the planner needs.</param>
     /// <returns>The snapshot; without instances if MIG mode is disabled.</returns>
     /// <exception cref="NvmlNotSupportedException">The GPU has no MIG mode.</exception>
     /// <exception cref="NvmlNoPermissionException">The caller may not see instances or processes.</exception>

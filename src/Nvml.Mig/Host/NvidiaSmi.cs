@@ -1,7 +1,7 @@
 
 namespace Nvml.Mig.Host;
 
-/// <summary>What only NVIDIA's own tool can do: NVML has no function to reset a GPU.</summary>
+/// <summary>NVIDIA's own tool, for resetting a GPU: NVML has no function for it.</summary>
 public static class NvidiaSmi
 {
     /// <summary>

@@ -31,7 +31,7 @@ internal static class NvmlErrors
     /// <param name="function">The native function.</param>
     /// <param name="act">"destroy GPU instance 2 of GPU 0 (GPU-...)".</param>
     /// <param name="words">NVML's own words for the code.</param>
-    /// <param name="hint">What to do about it; null: what helps with the code in general.</param>
+    /// <param name="hint">The remedy; null: the one for the code in general.</param>
     /// <param name="isTransient">Null: as the code says.</param>
     public static NvmlException Failed(
         NvmlReturnCode code, string function, string act, string words, string? hint = null, bool? isTransient = null)

@@ -324,7 +324,7 @@ public class GpuServicesTests
         await File.WriteAllTextAsync(systemd.JournalPath, text);
         GpuServices services = systemd.Services();
 
-        await FluentActions.Awaiting(() => services.StopAsync()).Should().ThrowAsync<InvalidDataException>().WithMessage($"{systemd.JournalPath} is not a record*");
+        await FluentActions.Awaiting(() => services.StopAsync()).Should().ThrowAsync<InvalidDataException>().WithMessage($"{systemd.JournalPath} is not a journal*");
         await FluentActions.Awaiting(() => services.StartAgainAsync()).Should().ThrowAsync<InvalidDataException>();
 
         systemd.Calls.Should().BeEmpty();
