@@ -1,7 +1,7 @@
 #include "clients.h"
 
 #include "nvml_stub.h"
-#include "session.h"
+#include "state.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,9 @@
 #ifndef STUB_CLIENTS_H
 #define STUB_CLIENTS_H
 
-#include "state.h"
+#include "machine.h"
+
+#include <stdbool.h>
 
 /* Whether anyone has the GPU open: processes on it or its MIG devices, or a client that shows in no list. */
 bool is_gpu_in_use(const gpu_state *gpu);

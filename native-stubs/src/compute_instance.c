@@ -3,6 +3,7 @@
 #include "driver.h"
 #include "geometry.h"
 #include "handles.h"
+#include "privileges.h"
 
 #include <stdio.h>
 
@@ -147,7 +148,7 @@ static nvmlReturn_t create(nvmlGpuInstance_t gpu_instance, unsigned int profile_
     const compute_profile *profile = profile_compute_by_id(at.gpu_profile, profile_id);
     unsigned int id = free_id(at.gpu_instance);
     int start = -1;
-    if (state_privileges() < PRIVILEGES_ALL)
+    if (privileges_of_process() < PRIVILEGES_ALL)
         result = NVML_ERROR_NO_PERMISSION;
     else if (profile == NULL)
         result = NVML_ERROR_INVALID_ARGUMENT;
@@ -207,7 +208,7 @@ NVML_FUNCTION(nvmlComputeInstanceDestroy,
     nvmlReturn_t result = lock_compute_instance(computeInstance, STATE_CHANGE, &at);
     if (result != NVML_SUCCESS)
         return result;
-    if (state_privileges() < PRIVILEGES_ALL)
+    if (privileges_of_process() < PRIVILEGES_ALL)
         result = NVML_ERROR_NO_PERMISSION;
     else if (is_instance_in_use(at.gpu, at.gpu_instance_id, (int)at.compute_instance_id))
         result = NVML_ERROR_IN_USE;
@@ -238,7 +239,7 @@ NVML_FUNCTION(nvmlGpuInstanceGetComputeInstances,
     nvmlReturn_t result = lock_profile_by_id(gpuInstance, profileId, &at, &profile);
     if (result != NVML_SUCCESS)
         return result;
-    if (state_privileges() < PRIVILEGES_MONITOR) { /* GPU instances show without it: a session printed this error here */
+    if (privileges_of_process() < PRIVILEGES_MONITOR) { /* GPU instances show without it: a session printed this error here */
         state_unlock(false);
         return NVML_ERROR_NO_PERMISSION;
     }
@@ -262,7 +263,7 @@ NVML_FUNCTION(nvmlGpuInstanceGetComputeInstanceById,
         return result;
     bool exists = target_compute_instance(&at, id);
     state_unlock(false);
-    if (state_privileges() < PRIVILEGES_MONITOR) /* as for the list: inferred, no session shows it */
+    if (privileges_of_process() < PRIVILEGES_MONITOR) /* as for the list: inferred, no session shows it */
         return NVML_ERROR_NO_PERMISSION;
     if (!exists)
         return NVML_ERROR_NOT_FOUND;

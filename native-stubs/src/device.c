@@ -1,6 +1,6 @@
+#include "attachment.h"
 #include "calls.h"
 #include "handles.h"
-#include "session.h"
 #include "text.h"
 #include "uuid.h"
 
@@ -18,7 +18,7 @@ NVML_FUNCTION(nvmlDeviceGetCount_v2, (unsigned int *deviceCount), (deviceCount),
     nvmlReturn_t result = state_lock(STATE_READ, &machine);
     if (result != NVML_SUCCESS)
         return result;
-    *deviceCount = session_gpu_count(machine);
+    *deviceCount = attachment_gpu_count(machine);
     return state_unlock(false);
 }
 
@@ -32,7 +32,7 @@ NVML_FUNCTION(nvmlDeviceGetHandleByIndex_v2, (unsigned int index, nvmlDevice_t *
     nvmlReturn_t result = state_lock(STATE_READ, &machine);
     if (result != NVML_SUCCESS)
         return result;
-    if (index >= session_gpu_count(machine))
+    if (index >= attachment_gpu_count(machine))
         result = NVML_ERROR_INVALID_ARGUMENT;
     else if (machine->gpus[index].lost)
         result = NVML_ERROR_GPU_IS_LOST;
@@ -54,7 +54,7 @@ static void device_uuid(const target *of, char text[UUID_TEXT_SIZE])
 static nvmlDevice_t find_device(machine_state *machine, bool (*matches)(const target *, const void *),
                                 const void *wanted)
 {
-    for (unsigned int g = 0; g < session_gpu_count(machine); g++) {
+    for (unsigned int g = 0; g < attachment_gpu_count(machine); g++) {
         target at = {.gpu_index = g, .model = state_model(g), .gpu = &machine->gpus[g]};
         if (matches(&at, wanted))
             return handle_of_gpu(g);

@@ -36,7 +36,7 @@ static const driver_branch *find(unsigned long branch)
     return NULL;
 }
 
-nvmlReturn_t driver_set(const char *branch, state_message *message)
+nvmlReturn_t driver_set(const char *branch, message_buffer *message)
 {
     bool own = branch == NULL || branch[0] == '\0';
     bool future = !own && strcmp(branch, "future") == 0;
@@ -55,6 +55,11 @@ const driver_branch *driver(void)
 {
     const driver_branch *set = atomic_load_explicit(&current, memory_order_relaxed);
     return set == NULL ? find(STUB_DRIVER_BRANCH) : set;
+}
+
+bool driver_has_model(const gpu_model *model)
+{
+    return model != &model_future || driver()->branch == FUTURE_BRANCH;
 }
 
 bool driver_has_profile(const gpu_profile *profile)

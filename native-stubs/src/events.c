@@ -2,6 +2,7 @@
 #include "calls.h"
 #include "handles.h"
 #include "nvml_stub.h"
+#include "privileges.h"
 
 #include <pthread.h>
 #include <stddef.h>
@@ -116,7 +117,7 @@ NVML_FUNCTION(nvmlDeviceRegisterEvents, (nvmlDevice_t device, unsigned long long
 /* Without the right to see instances, only what happens to a GPU as a whole is told (header). */
 static bool may_see(const event_state *event)
 {
-    return event->gpu_instance == NO_INSTANCE || state_privileges() >= PRIVILEGES_MONITOR;
+    return event->gpu_instance == NO_INSTANCE || privileges_of_process() >= PRIVILEGES_MONITOR;
 }
 
 static bool is_any_lost(const machine_state *machine, nvmlEventSet_t set)

@@ -1,6 +1,6 @@
 #include "faults.h"
 
-#include "calls.h"
+#include "call_sites.h"
 
 #include <ctype.h>
 #include <limits.h>
@@ -105,7 +105,7 @@ static bool parse_fault(char *text, fault *into)
     return parse_code(action, &into->code);
 }
 
-nvmlReturn_t faults_set(const char *text, state_message *message)
+nvmlReturn_t faults_set(const char *text, message_buffer *message)
 {
     fault parsed[MAX_FAULTS];
     unsigned int number = 0;
@@ -125,7 +125,7 @@ nvmlReturn_t faults_set(const char *text, state_message *message)
             result = NVML_ERROR_INVALID_ARGUMENT;
             break;
         }
-        if (strcmp(parsed[number].function, "*") != 0 && !call_exists(parsed[number].function)) {
+        if (strcmp(parsed[number].function, "*") != 0 && !call_sites_has(parsed[number].function)) {
             snprintf(message->text, sizeof(message->text), "'%s' would never strike: NVML has no function %.71s", shown,
                      parsed[number].function);
             result = NVML_ERROR_INVALID_ARGUMENT;

@@ -2,7 +2,7 @@
 #ifndef STUB_FAULTS_H
 #define STUB_FAULTS_H
 
-#include "state.h"
+#include "message.h"
 
 #include <stdbool.h>
 
@@ -26,7 +26,7 @@ typedef struct fault {
 } fault;
 
 /* Sets the faults from a text as NVML_STUB_FAULTS has it, in place of those before. NULL or empty: none. */
-nvmlReturn_t faults_set(const char *text, state_message *message);
+nvmlReturn_t faults_set(const char *text, message_buffer *message);
 
 /*
  * Whether a fault strikes this call of the function, and which: a copy, since the faults may be set anew while the call is

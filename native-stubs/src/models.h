@@ -91,6 +91,9 @@ typedef struct {
 #define PROFILES(table) .profiles = (table), .profile_count = sizeof(table) / sizeof((table)[0])
 #define COMPUTE_PROFILES(table) (table), sizeof(table) / sizeof((table)[0])
 
+/* The GPU that does not exist yet, for drivers that know it; it is in no list. */
+extern const gpu_model model_future;
+
 extern const gpu_model *const all_models[];
 extern const size_t all_models_count;
 

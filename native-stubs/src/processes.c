@@ -3,6 +3,7 @@
 #include "clients.h"
 #include "handles.h"
 #include "nvml_stub.h"
+#include "privileges.h"
 
 #include <stdio.h>
 
@@ -33,7 +34,7 @@ static nvmlReturn_t find(nvmlDevice_t device, unsigned int list, nvmlProcessInfo
     if (result != NVML_SUCCESS)
         return result;
     bool is_mig_device = at.compute_instance != NULL;
-    if (at.gpu->mig_enabled && !is_mig_device && state_privileges() < PRIVILEGES_MONITOR) {
+    if (at.gpu->mig_enabled && !is_mig_device && privileges_of_process() < PRIVILEGES_MONITOR) {
         state_unlock(false);
         return NVML_ERROR_NO_PERMISSION; /* what runs on all instances together needs the right to see them (header) */
     }

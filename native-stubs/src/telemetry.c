@@ -5,6 +5,7 @@
 #include "calls.h"
 #include "clients.h"
 #include "handles.h"
+#include "privileges.h"
 
 #include <unistd.h>
 
@@ -84,7 +85,7 @@ static nvmlReturn_t read_memory(nvmlDevice_t device, memory_use *memory)
     if (result != NVML_SUCCESS)
         return result;
     bool is_mig_device = at.compute_instance != NULL;
-    if (at.gpu->mig_enabled && !is_mig_device && state_privileges() < PRIVILEGES_MONITOR) {
+    if (at.gpu->mig_enabled && !is_mig_device && privileges_of_process() < PRIVILEGES_MONITOR) {
         state_unlock(false);
         return NVML_ERROR_NO_PERMISSION; /* a session in a container printed it for the GPU's memory */
     }
