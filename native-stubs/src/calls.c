@@ -10,6 +10,13 @@
 #include <signal.h>
 #include <unistd.h>
 
+static _Thread_local nvmlReturn_t activation_status; /* of the call under way */
+
+nvmlReturn_t call_activation_status(void)
+{
+    return activation_status;
+}
+
 /* Lets a fault strike. True if it decides the call's answer. */
 static bool strike(call *made, const fault *by)
 {
@@ -20,6 +27,9 @@ static bool strike(call *made, const fault *by)
     case FAULT_KILL:
         kill(getpid(), SIGKILL);
         return true;
+    case FAULT_ACTIVATION:
+        activation_status = (nvmlReturn_t)by->code;
+        return false;
     case FAULT_HANG:
         latency_wait(latency_now(), (uint64_t)by->milliseconds * 1000000u);
         return false;
@@ -46,6 +56,7 @@ bool call_begin(call *made, call_site *site, int gpu)
     made->started_ns = 0;
     made->result = NVML_ERROR_UNINITIALIZED;
     made->strikes_after = false;
+    activation_status = NVML_SUCCESS;
     if (gpu != NEEDS_NO_INIT && !attachment_is_open())
         return false;
     if (is_slow && gpu >= 0) { /* a GPU does one thing at a time, different GPUs work side by side */
@@ -54,7 +65,7 @@ bool call_begin(call *made, call_site *site, int gpu)
     }
     if (is_slow || trace_is_on())
         made->started_ns = latency_now();
-    if (!fault_for(site->function, &made->struck_by))
+    if (!fault_for(site->function, gpu, &made->struck_by))
         return true;
     made->strikes_after = made->struck_by.after;
     return made->strikes_after || !strike(made, &made->struck_by);

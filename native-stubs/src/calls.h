@@ -24,6 +24,9 @@ typedef struct call {
 
 enum { NO_GPU = -1, NEEDS_NO_INIT = -2 };
 
+/* What a fault says that the change of mode under way answers with; SUCCESS: no fault does. */
+nvmlReturn_t call_activation_status(void);
+
 /* False: the function is not to run, `result` is what it answers. `gpu` is a GPU's index, NO_GPU or NEEDS_NO_INIT. */
 bool call_begin(call *made, call_site *site, int gpu);
 nvmlReturn_t call_end(call *made);

@@ -41,14 +41,24 @@ nvmlReturn_t nvmlStubGetModel(unsigned int index, nvmlStubModel_t *model)
         return NVML_ERROR_INVALID_ARGUMENT;
     if (index < all_models_count) {
         const gpu_model *known = all_models[index];
-        *model = (nvmlStubModel_t){known->key, known->name, known->note, 1, known->profile_count > 0, known->memory_mib};
+        *model = (nvmlStubModel_t){
+            .key = known->key,
+            .name = known->name,
+            .note = known->note,
+            .simulated = 1,
+            .mig = known->profile_count > 0,
+            .memoryMiB = known->memory_mib,
+            .bar1MiB = known->bar1_mib,
+            .memoryDerived = (known->derived & DERIVED_MEMORY) != 0,
+            .bar1Derived = (known->derived & DERIVED_BAR1) != 0,
+        };
         return NVML_SUCCESS;
     }
     index -= (unsigned int)all_models_count;
     if (index >= unknown_models_count)
         return NVML_ERROR_NOT_FOUND;
     const unknown_model *unknown = &unknown_models[index];
-    *model = (nvmlStubModel_t){unknown->key, unknown->name, unknown->missing, 0, 1, 0};
+    *model = (nvmlStubModel_t){.key = unknown->key, .name = unknown->name, .note = unknown->missing, .mig = 1};
     return NVML_SUCCESS;
 }
 

@@ -26,6 +26,9 @@ nvmlReturn_t driver_set(const char *branch, message_buffer *message);
 
 const driver_branch *driver(void);
 
+/* Whether the driver has a text for a return code. */
+bool driver_knows_code(nvmlReturn_t code);
+
 /* Whether the driver knows a model: only the one to come knows the GPU that does not exist. */
 bool driver_has_model(const gpu_model *model);
 

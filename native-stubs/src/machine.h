@@ -26,10 +26,14 @@ typedef struct {
     uint8_t exists;
     uint8_t profile_id;
     uint8_t start;
+    uint8_t activity; /* as of a GPU */
     compute_instance_state compute[MAX_COMPUTE_INSTANCES]; /* by id */
 } gpu_instance_state;
 
 enum { WHOLE_GPU = 0xFF };
+
+/* Linux has no process ids that large. */
+#define FIRST_HIDDEN_CLIENT UINT32_C(0x80000000)
 
 /* Numbers in it are little-endian. */
 static inline uint32_t read_u32(const uint8_t bytes[4])
@@ -46,11 +50,12 @@ static inline void write_u32(uint8_t bytes[4], uint32_t value)
 /* Who uses a GPU. */
 typedef struct {
     uint8_t exists;
-    uint8_t pid[4]; /* little-endian; 0: a client that shows in no list */
+    uint8_t pid[4]; /* little-endian; 0, or FIRST_HIDDEN_CLIENT and up: a client that shows in no list */
     uint8_t gpu_instance; /* WHOLE_GPU: none in particular */
     uint8_t compute_instance;
     uint8_t memory_mib[4]; /* little-endian */
     uint8_t kind;          /* nvmlStubProcessKind */
+    uint8_t held[2]; /* little-endian: GPU instances that a client without a list keeps, by id */
     char name[24];
 } client_state;
 
@@ -64,6 +69,7 @@ typedef struct {
     uint8_t row_remap_failed;
     uint8_t ecc_errors[4]; /* little-endian: uncorrected, in DRAM, before the driver was loaded */
     client_state clients[MAX_CLIENTS];
+    uint8_t activity; /* of its SM, in percent and one more; 0: what its processes make of it */
     uint8_t mig_enabled;
     uint8_t mig_pending;
     gpu_instance_state instances[MAX_GPU_INSTANCE_IDS]; /* by id */

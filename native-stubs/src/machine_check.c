@@ -9,17 +9,18 @@
 static bool are_compute_instances(const gpu_profile *profile, const gpu_instance_state *instance)
 {
     uint32_t occupied = 0;
+    unsigned int slices = 0;
     for (unsigned int id = 0; id < MAX_COMPUTE_INSTANCES; id++) {
         const compute_instance_state *compute = &instance->compute[id];
         if (!compute->exists)
             continue;
         const compute_profile *taken = profile_compute_by_id(profile, compute->profile_id);
-        if (taken == NULL || compute->start >= profile->slices ||
-            (taken->starts & AT(compute->start)) == 0 ||
+        if (taken == NULL || compute->start >= COMPUTE_SLOTS || (taken->starts & AT(compute->start)) == 0 ||
             !occupy(&occupied, compute->start, taken->span))
             return false;
+        slices += taken->slices;
     }
-    return true;
+    return slices <= profile->slices;
 }
 
 /* Whether the instances of a GPU can stand together, each where its id says. */
@@ -31,7 +32,7 @@ static bool are_instances(const gpu_model *model, const gpu_state *gpu)
         if (!instance->exists)
             continue;
         const gpu_profile *profile = model_profile_by_id(model, instance->profile_id);
-        if (!gpu->mig_enabled || profile == NULL || instance->start >= model->memory_slices ||
+        if (!gpu->mig_enabled || instance->activity > 101 || profile == NULL || instance->start >= model->memory_slices ||
             (profile->starts & AT(instance->start)) == 0 ||
             gpu_instance_id(model, gpu, instance->start, profile->span) != id ||
             !occupy(&occupied, instance->start, profile->span) || !are_compute_instances(profile, instance))
@@ -58,7 +59,7 @@ bool machine_is_possible(const machine_state *of, const gpu_model *models_of[MAX
         models_of[g] = length == MODEL_KEY_SIZE ? NULL : model_find(gpu->model, length, &ambiguous);
         if (models_of[g] == NULL || !driver_has_model(models_of[g]) || gpu->swapped > 1 || gpu->in_vm > 1 || gpu->lost > 1 ||
             gpu->persistence_off > 1 || gpu->row_remap_pending > 1 || gpu->row_remap_failed > 1 ||
-            gpu->mig_enabled > 1 || gpu->mig_pending > 1 || !are_instances(models_of[g], gpu))
+            gpu->activity > 101 || gpu->mig_enabled > 1 || gpu->mig_pending > 1 || !are_instances(models_of[g], gpu))
             return false;
         for (unsigned int i = 0; i < MAX_CLIENTS; i++)
             if (gpu->clients[i].name[sizeof(gpu->clients[i].name) - 1] != '\0')

@@ -44,10 +44,10 @@ NVML_FUNCTION(nvmlDeviceSetMigMode, (nvmlDevice_t device, unsigned int mode, nvm
     }
     at.gpu->mig_pending = mode == NVML_DEVICE_MIG_ENABLE;
     *activationStatus = why_pending(&at);
-    if (*activationStatus == NVML_SUCCESS && at.gpu->mig_enabled != at.gpu->mig_pending) {
-        at.gpu->mig_enabled = at.gpu->mig_pending;
-        state_record_mig_change(at.gpu_index);
-    }
+    if (*activationStatus == NVML_SUCCESS)
+        *activationStatus = call_activation_status();
+    if (*activationStatus == NVML_SUCCESS)
+        at.gpu->mig_enabled = at.gpu->mig_pending; /* without an event: those come with instances (open kernel module) */
     return state_unlock(true);
 }
 

@@ -96,12 +96,16 @@ NVML_FUNCTION(nvmlShutdown, (void), (), NEEDS_NO_INIT)
     pthread_mutex_unlock(&mutex);
     if (last)
         latency_take(last_shutdown_ns);
-    return count > 0 ? NVML_SUCCESS : NVML_ERROR_UNINITIALIZED;
+    /* A shutdown too many: asked of the libraries of 470, 535, 550 and 580. */
+    return count > 0 || driver()->branch < 580 ? NVML_SUCCESS : NVML_ERROR_UNINITIALIZED;
 }
 
 /* Not through NVML_FUNCTION: it returns no code, and is not counted. */
 const char *nvmlErrorString(nvmlReturn_t result)
 {
+    environment_read(NULL); /* it may be the first that is called */
+    if (!driver_knows_code(result))
+        return "Unknown Error";
     switch (result) {
 #define RETURN_TEXT(name, value, text)                                                                                 \
     case name:                                                                                                         \

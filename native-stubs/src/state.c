@@ -217,6 +217,8 @@ void state_destroy_instance(unsigned int gpu, unsigned int gpu_instance, int com
             for (unsigned int id = 0; id < MAX_COMPUTE_INSTANCES; id++)
                 destroy_compute_instance(gpu, &instance->compute[id]);
             *instance = (gpu_instance_state){0};
+            for (unsigned int i = 0; i < MAX_CLIENTS; i++)
+                changed->gpus[gpu].clients[i].held[gpu_instance / 8] &= (uint8_t)~(1u << gpu_instance % 8);
             state_record_mig_change(gpu);
         }
     }

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 static const char file_magic[8] = {'N', 'V', 'M', 'L', 'S', 'T', 'U', 'B'};
-enum { FILE_FORMAT = 8 };
+enum { FILE_FORMAT = 9 };
 
 _Static_assert(sizeof(gpu_state) % 8 == 0 || sizeof(gpu_state) * MAX_GPUS % 8 == 0, "the state file has no padding");
 

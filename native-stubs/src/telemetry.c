@@ -214,7 +214,8 @@ NVML_FUNCTION(nvmlDeviceGetUtilizationRates, (nvmlDevice_t device, nvmlUtilizati
         return result;
     bool in_mig_mode = at.gpu->mig_enabled;
     if (!in_mig_mode)
-        *utilization = (nvmlUtilization_t){.gpu = is_busy(at.gpu, -1) ? 100 : 0};
+        *utilization = (nvmlUtilization_t){
+            .gpu = at.gpu->activity > 0 ? at.gpu->activity - 1u : is_busy(at.gpu, -1) ? 100 : 0};
     state_unlock(false);
     return in_mig_mode ? NVML_ERROR_NOT_SUPPORTED : NVML_SUCCESS;
 }
@@ -261,6 +262,12 @@ NVML_FUNCTION(nvmlDeviceGetPowerUsage, (nvmlDevice_t device, unsigned int *power
               gpu_of_device(device))
 {
     return read_number(device, idle_milliwatts, power);
+}
+
+NVML_FUNCTION(nvmlDeviceGetPowerManagementLimit, (nvmlDevice_t device, unsigned int *limit), (device, limit),
+              gpu_of_device(device))
+{
+    return read_number(device, limit_milliwatts, limit);
 }
 
 NVML_FUNCTION(nvmlDeviceGetEnforcedPowerLimit, (nvmlDevice_t device, unsigned int *limit), (device, limit),

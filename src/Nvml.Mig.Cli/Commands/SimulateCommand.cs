@@ -30,19 +30,24 @@ internal static class SimulateCommand
         }
 
         IAnsiConsole console = Machine.CreateConsole();
-        Table table = Tables.Create(console, "Model", ">MiB", "MIG", "Known from");
+        Table table = Tables.Create(console, "Model", ">MiB", ">BAR1 MiB", "MIG", "Known from");
         foreach (SimulatedModel model in models.Where(m => m.IsSimulated))
         {
-            string memory = model.MemoryMiB?.ToString(CultureInfo.InvariantCulture) ?? "?";
-            table.AddRow(model.Key, memory, model.HasMig ? "yes" : "no", Markup.Escape(model.Note));
+            string memory = Size(model.MemoryMiB, model.IsMemoryDerived);
+            string bar1 = Size(model.Bar1MiB, model.IsBar1Derived);
+            table.AddRow(model.Key, memory, bar1, model.HasMig ? "yes" : "no", Markup.Escape(model.Note));
         }
 
         Tables.Print(console, table);
+        console.WriteLine("* derived: no session on such a board shows it.");
         console.WriteLine("Not simulated, since too little is known of them:");
         foreach (SimulatedModel model in models.Where(m => !m.IsSimulated))
             console.WriteLine($"  {model.Key}: {model.Note}");
         return ExitCodes.Success;
     }
+
+    private static string Size(int? mebibytes, bool isDerived) =>
+        mebibytes is { } size ? string.Create(CultureInfo.InvariantCulture, $"{size}{(isDerived ? "*" : "")}") : "?";
 
     private static int Reset(string? spec, bool json)
     {
