@@ -69,7 +69,7 @@ public class MigModeTests
     [Fact]
     public void A_board_in_display_mode_is_told_about_it()
     {
-        using SimulatedGpu machine = SimulatedGpu.Start("RTX-PRO-6000-BLACKWELL", migEnabled: false);
+        using SimulatedGpu machine = SimulatedGpu.Start("RTX-PRO-6000-Workstation", migEnabled: false);
         machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceSetMigMode", NvmlReturnCode.NotSupported));
 
         machine.Gpu.Invoking(g => g.EnableMig()).Should().Throw<NvmlNotSupportedException>().WithMessage("*if it is in display mode, switch it *");
