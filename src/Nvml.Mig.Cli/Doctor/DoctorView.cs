@@ -1,4 +1,4 @@
-using Spectre.Console;
+using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Doctor;
 
@@ -12,7 +12,6 @@ internal static class DoctorView
 
     public static void Show(DoctorDocument report)
     {
-        IAnsiConsole console = Machine.CreateConsole();
         if (report.Driver is { } driver)
         {
             Line("Driver", $"{driver.DriverVersion ?? "?"}, NVML {driver.NvmlVersion ?? "?"}, CUDA {driver.CudaVersion ?? "?"}, {driver.Library}");
@@ -29,13 +28,13 @@ internal static class DoctorView
             Line("Host", $"not looked at, since the machine {machine} is simulated: who holds a GPU and what this process may do is not known");
         foreach (GpuReport gpu in report.Gpus)
         {
-            Console.Out.WriteLine();
+            Terminal.WriteLine();
             Show(gpu);
         }
 
-        Console.Out.WriteLine();
+        Terminal.WriteLine();
         if (report.Findings.All(f => f.Severity == Severity.Note))
-            Console.Out.WriteLine("Nothing is the matter.");
+            Terminal.WriteLine("Nothing is the matter.");
         foreach (Finding finding in report.Findings.Where(f => !SaidAbove.Contains(f.Code)))
         {
             string color = finding.Severity switch
@@ -45,14 +44,13 @@ internal static class DoctorView
                 _ => "grey",
             };
             string gpu = finding.Gpus.Count == 0 ? "" : $"GPU {string.Join(", ", finding.Gpus)}: ";
-            console.Markup($"[{color}]{finding.Severity.ToString().ToLowerInvariant(),-7}[/]  ");
-            Console.Out.WriteLine(gpu + finding.Message);
+            Terminal.WriteLine(color, finding.Severity.ToString().ToLowerInvariant().PadRight(9), gpu + finding.Message);
         }
     }
 
     private static void Show(GpuReport gpu)
     {
-        Console.Out.WriteLine($"GPU {gpu.Index}  {gpu.Name ?? "does not answer"}  {gpu.PciBusId}  {gpu.Uuid}");
+        Terminal.WriteLine($"GPU {gpu.Index}  {gpu.Name ?? "does not answer"}  {gpu.PciBusId}  {gpu.Uuid}");
         if (gpu.Uuid is null)
             return;
         string reset = gpu.ChangesMigModeWithoutReset switch
@@ -102,7 +100,7 @@ internal static class DoctorView
         };
     }
 
-    private static void Line(string label, string text) => Console.Out.WriteLine($"  {label.PadRight(Indent)}{text}");
+    private static void Line(string label, string text) => Terminal.WriteLine($"  {label.PadRight(Indent)}{text}");
 
     private static string OnOff(bool? value) => value switch
     {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Nvml.Mig.Cli.List;
 using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Doctor;

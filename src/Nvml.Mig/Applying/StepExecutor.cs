@@ -7,13 +7,25 @@ internal sealed class StepExecutor(LiveGpu live, UseChecks use, ApplyContext con
 
     private GpuDevice Gpu => live.Gpu;
 
+    /// <summary>
+    /// Whether a failure is the driver's answer to the change itself. A read before or after it can answer with the same code, which then
+    /// says nothing of the change.
+    /// </summary>
+    public static bool IsAnswerTo(LayoutStep step, Exception error) =>
+        error is NvmlException { Function: { } function } && (function == FunctionOf(step) || step.Kind switch
+        {
+            LayoutStepKind.CreateGpuInstance => function == NvmlFunction.CreateGpuInstance,
+            LayoutStepKind.CreateComputeInstance => function == NvmlFunction.CreateComputeInstanceAt,
+            _ => false,
+        });
+
     public static string FunctionOf(LayoutStep step) => step.Kind switch
     {
-        LayoutStepKind.DestroyComputeInstance => "nvmlComputeInstanceDestroy",
-        LayoutStepKind.DestroyGpuInstance => "nvmlGpuInstanceDestroy",
-        LayoutStepKind.CreateGpuInstance => "nvmlDeviceCreateGpuInstanceWithPlacement",
-        LayoutStepKind.CreateComputeInstance => "nvmlGpuInstanceCreateComputeInstance",
-        _ => "nvmlDeviceSetMigMode",
+        LayoutStepKind.DestroyComputeInstance => NvmlFunction.DestroyComputeInstance,
+        LayoutStepKind.DestroyGpuInstance => NvmlFunction.DestroyGpuInstance,
+        LayoutStepKind.CreateGpuInstance => NvmlFunction.CreateGpuInstanceAt,
+        LayoutStepKind.CreateComputeInstance => NvmlFunction.CreateComputeInstance,
+        _ => NvmlFunction.SetMigMode,
     };
 
     /// <summary>Something may have changed since the last step: an instance that was just created must be asked for again.</summary>
@@ -60,7 +72,7 @@ internal sealed class StepExecutor(LiveGpu live, UseChecks use, ApplyContext con
             : ofSize.MinBy(p => p.Number);
         return found ?? throw new NvmlException(
             NvmlReturnCode.InvalidArgument,
-            "nvmlGpuInstanceGetComputeInstanceProfileInfoV",
+            NvmlFunction.GetComputeInstanceProfile,
             $"{parent} has no compute instance profile for {wanted.Name}. It has: {string.Join(", ", profiles.Select(p => $"{p.Name} ({p.Id})"))}.");
     }
 
@@ -74,7 +86,7 @@ internal sealed class StepExecutor(LiveGpu live, UseChecks use, ApplyContext con
             if (reached != step.Mode)
             {
                 throw new NvmlException(
-                    NvmlReturnCode.InvalidState, FunctionOf(step), $"MIG mode of {Gpu} is {reached} and not, as it was recorded, {step.Mode}.");
+                    NvmlReturnCode.InvalidState, FunctionOf(step), $"MIG mode of {Gpu} is {reached} and not, as it was to be, {step.Mode}.");
             }
 
             live.Layout.Set(reached);

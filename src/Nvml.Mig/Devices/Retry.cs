@@ -13,8 +13,9 @@ internal sealed class Retry(TimeSpan timeout, TimeSpan firstDelay, TimeProvider 
 
     public TimeSpan Elapsed => time.GetElapsedTime(_started);
 
-    public bool IsWorthwhile(Exception failure) =>
-        failure is NvmlException { IsTransient: true } && (timeout == Timeout.InfiniteTimeSpan || Elapsed < timeout);
+    public bool IsOver => timeout != Timeout.InfiniteTimeSpan && Elapsed >= timeout;
+
+    public bool IsWorthwhile(Exception failure) => failure is NvmlException { IsTransient: true } && !IsOver;
 
     /// <summary>The pause before the next attempt.</summary>
     public TimeSpan NextDelay()

@@ -263,15 +263,9 @@ public class ApplyTests
     }
 
     [Fact]
-    public void A_mode_that_waits_for_a_reset_is_taken_back_unless_a_reset_was_asked_for()
+    public void A_gpu_is_reset_where_its_mode_waits_for_that()
     {
         using ApplyMachine machine = ApplyMachine.Start(A100 + "+vm");
-        GpuApplyResult waiting = machine.Apply("7g.40gb").Gpus[0];
-        waiting.Outcome.Should().Be(ApplyOutcome.RolledBack);
-        NvmlResetRequiredException required = waiting.Error.Should().BeOfType<NvmlResetRequiredException>().Which;
-        required.Message.Should().Contain("only by a GPU reset or a reboot (Pending (NotSupported))");
-        required.Code.Should().Be(NvmlReturnCode.ResetRequired);
-        machine.Gpu.GetMigMode().Should().Be(new MigMode(false, false));
 
         // A virtual machine cannot reset it: a reboot stands in for what its host would do.
         List<string> reset = [];

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Nvml.Mig.Cli.Bench;
-using Nvml.Mig.Cli.Output;
 using Nvml.Mig.Tests.Applying;
 using Nvml.Mig.Tests.Host;
 using Xunit.Abstractions;
