@@ -3,6 +3,7 @@
 #include "driver.h"
 #include "geometry.h"
 #include "handles.h"
+#include "privileges.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -193,7 +194,7 @@ static nvmlReturn_t create(nvmlDevice_t device, unsigned int profile_id, const n
     const gpu_profile *profile = model_profile_by_id(at.model, profile_id);
     int start = -1;
     /* The order of the open kernel module: permission, mode, arguments. */
-    if (state_privileges() < PRIVILEGES_ALL)
+    if (privileges_of_process() < PRIVILEGES_CONFIG)
         result = NVML_ERROR_NO_PERMISSION;
     else if (!at.gpu->mig_enabled)
         result = NVML_ERROR_NOT_SUPPORTED;
@@ -202,7 +203,7 @@ static nvmlReturn_t create(nvmlDevice_t device, unsigned int profile_id, const n
     else if (placement != NULL && (placement->size != profile->span || placement->start >= at.model->memory_slices ||
                                    (profile->starts & AT(placement->start)) == 0))
         result = NVML_ERROR_INVALID_ARGUMENT;
-    else if (is_whole_gpu_in_use(at.gpu))
+    else if (!gpu_has_instances(at.gpu) && is_whole_gpu_in_use(at.gpu)) /* looked at for the first one only */
         result = NVML_ERROR_IN_USE;
     else if (gpu_remaining(at.model, at.gpu, profile) == 0)
         result = NVML_ERROR_INSUFFICIENT_RESOURCES;
@@ -252,7 +253,7 @@ NVML_FUNCTION(nvmlGpuInstanceDestroy, (nvmlGpuInstance_t gpuInstance), (gpuInsta
     nvmlReturn_t result = lock_gpu_instance(gpuInstance, STATE_CHANGE, &at);
     if (result != NVML_SUCCESS)
         return result;
-    if (state_privileges() < PRIVILEGES_ALL)
+    if (privileges_of_process() < PRIVILEGES_CONFIG)
         result = NVML_ERROR_NO_PERMISSION;
     else if (compute_occupied(at.gpu_profile, at.gpu_instance) != 0 ||
              is_instance_in_use(at.gpu, at.gpu_instance_id, -1))

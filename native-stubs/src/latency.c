@@ -1,8 +1,6 @@
 #include "latency.h"
 
-#include "nvml_abi.h"
-
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
@@ -75,6 +73,29 @@ uint64_t latency_of_field(unsigned int field)
     bool asks_gpu = field == NVML_FI_DEV_IS_RESETLESS_MIG_SUPPORTED ||
                     field == NVML_FI_DEV_IS_MIG_MODE_INDEPENDENT_MIG_QUERY_CAPABLE;
     return asks_gpu ? 158 * MICROSECONDS : 0;
+}
+
+static atomic_bool slow;
+
+nvmlReturn_t latency_set(const char *latency, message_buffer *message)
+{
+    bool none = latency == NULL || latency[0] == '\0' || strcmp(latency, "none") == 0;
+    if (!none && strcmp(latency, "h200") != 0)
+        return message_fail(NVML_ERROR_INVALID_ARGUMENT, message, "unknown latency '%.64s'; there are: none, h200",
+                            latency);
+    atomic_store(&slow, !none);
+    return NVML_SUCCESS;
+}
+
+bool latency_is_on(void)
+{
+    return atomic_load_explicit(&slow, memory_order_relaxed);
+}
+
+void latency_take(uint64_t nanoseconds)
+{
+    if (latency_is_on())
+        latency_wait(latency_now(), nanoseconds);
 }
 
 uint64_t latency_now(void)

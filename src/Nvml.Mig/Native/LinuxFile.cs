@@ -19,7 +19,9 @@ internal static unsafe class LinuxFile
     public static FileStatus Look(string path)
     {
         statx_t status;
-        return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &status) == 0 ? ToStatus(status) : throw Error("look at", path);
+        return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &status) == 0
+            ? ToStatus(status)
+            : throw Error("look at", path);
     }
 
     /// <summary>Opens a file to read it. Opening a FIFO does not block.</summary>
