@@ -14,8 +14,8 @@
  *   NVML_STUB_PRIVILEGES  what the calling process may do: "all" (default, as root), "config" (create and destroy
  *                     instances, but set no mode: the MIG config capability), "monitor" (see instances, change nothing),
  *                     "none" (see GPU instances, but not what is in them and on them).
- *   NVML_STUB_LATENCY "none" (default), or "h200": calls take as long as on an H200, as far as they were measured there
- *                     (changes: our assumption, see latency.c). A GPU does one thing at a time then, different GPUs work side by side.
+ *   NVML_STUB_LATENCY "none" (default), or "hardware": calls take as long as on hardware and wait for each other as
+ *                     there (hardware.h). Reads as measured on an H200; changes by others' logs, or assumed (latency.c).
  *   NVML_STUB_FAULTS  trouble, as FUNCTION[#N][@GPU][~RATE/SEED][:after]=ACTION; several separated by ";". The Nth call of
  *                     the function in this process ("*": of any; without #N: every call), only of those that are about
  *                     GPU, is struck before it does its work, or after. With ~RATE/SEED each such call is struck at a

@@ -52,17 +52,17 @@ bool call_begin(call *made, call_site *site, int gpu)
     bool is_slow = latency_is_on();
     made->site = site; /* member by member: struck_by is large, and means nothing yet */
     made->gpu = gpu;
-    made->locked = false;
+    made->cost = (latency_cost){REACHES_NOTHING, 0, 0};
     made->started_ns = 0;
     made->result = NVML_ERROR_UNINITIALIZED;
     made->strikes_after = false;
     activation_status = NVML_SUCCESS;
     if (gpu != NEEDS_NO_INIT && !attachment_is_open())
         return false;
-    if (is_slow && gpu >= 0) { /* a GPU does one thing at a time, different GPUs work side by side */
-        hardware_lock((unsigned int)gpu);
-        made->locked = true;
-    }
+    if (is_slow && gpu >= 0)
+        made->cost = latency_of(site->function);
+    if (made->cost.reach != REACHES_NOTHING)
+        hardware_lock(made->cost.reach, gpu);
     if (is_slow || trace_is_on())
         made->started_ns = latency_now();
     if (!fault_for(site->function, gpu, &made->struck_by))
@@ -75,10 +75,10 @@ nvmlReturn_t call_end(call *made)
 {
     if (made->strikes_after)
         strike(made, &made->struck_by);
-    if (made->started_ns != 0 && latency_is_on())
-        latency_wait(made->started_ns, latency_of(made->site->function));
-    if (made->locked)
-        hardware_unlock((unsigned int)made->gpu);
+    if (made->cost.reach != REACHES_NOTHING) {
+        latency_wait(made->started_ns, hardware_is_idle() ? made->cost.idle_nanoseconds : made->cost.nanoseconds);
+        hardware_unlock();
+    }
     trace_call(made->site->function, made->gpu, made->result, made->started_ns);
     return made->result;
 }

@@ -1,12 +1,13 @@
 /*
- * What happens around every exported function: it is counted, refused while NVML is not initialised, slowed down to what
- * it costs on hardware, made to fail on command, and traced.
+ * What happens around every exported function: it is counted, refused while NVML is not initialised, kept waiting and slowed
+ * down as on hardware, made to fail on command, and traced.
  */
 #ifndef STUB_CALLS_H
 #define STUB_CALLS_H
 
 #include "call_sites.h"
 #include "faults.h"
+#include "latency.h"
 #include "nvml_abi.h"
 
 #include <stdbool.h>
@@ -15,7 +16,7 @@
 typedef struct call {
     call_site *site;
     int gpu; /* the one that it is about; -1: none */
-    bool locked;
+    latency_cost cost; /* where calls take as long as on hardware */
     uint64_t started_ns;
     nvmlReturn_t result;
     bool strikes_after; /* a fault, once the function has done its work: this one */

@@ -190,6 +190,7 @@ static nvmlReturn_t create(nvmlGpuInstance_t gpu_instance, unsigned int profile_
         (compute_instance_state){.exists = 1, .profile_id = profile->id, .start = (uint8_t)start};
     state_record_mig_change(at.gpu_index);
     result = state_unlock(true);
+    latency_take(latency_of_change(CREATE_COMPUTE_INSTANCE, at.model->architecture));
     if (result == NVML_SUCCESS)
         *created = handle_of_compute_instance(at.gpu_index, at.gpu_instance_id, id);
     return result;
@@ -232,7 +233,9 @@ NVML_FUNCTION(nvmlComputeInstanceDestroy,
     }
     *at.compute_instance = (compute_instance_state){0};
     state_record_mig_change(at.gpu_index);
-    return state_unlock(true);
+    result = state_unlock(true);
+    latency_take(latency_of_change(DESTROY_COMPUTE_INSTANCE, at.model->architecture));
+    return result;
 }
 
 /* ---- listing ----------------------------------------------------------------------------------------------------- */

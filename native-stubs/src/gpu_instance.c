@@ -223,6 +223,7 @@ static nvmlReturn_t create(nvmlDevice_t device, unsigned int profile_id, const n
         (gpu_instance_state){.exists = 1, .profile_id = profile->id, .start = (uint8_t)start};
     state_record_mig_change(at.gpu_index);
     result = state_unlock(true);
+    latency_take(latency_of_change(CREATE_GPU_INSTANCE, at.model->architecture));
     if (result == NVML_SUCCESS)
         *created = handle_of_gpu_instance(at.gpu_index, id);
     return result;
@@ -264,7 +265,9 @@ NVML_FUNCTION(nvmlGpuInstanceDestroy, (nvmlGpuInstance_t gpuInstance), (gpuInsta
     }
     *at.gpu_instance = (gpu_instance_state){0};
     state_record_mig_change(at.gpu_index);
-    return state_unlock(true);
+    result = state_unlock(true);
+    latency_take(latency_of_change(DESTROY_GPU_INSTANCE, at.model->architecture));
+    return result;
 }
 
 /* ---- listing ----------------------------------------------------------------------------------------------------- */
@@ -304,8 +307,10 @@ NVML_FUNCTION(nvmlDeviceGetGpuInstanceById,
         return result;
     bool exists = target_gpu_instance(&at, id);
     state_unlock(false);
-    if (!exists)
+    if (!exists) {
+        latency_take(latency_of_absent_instance());
         return NVML_ERROR_NOT_FOUND;
+    }
     *gpuInstance = handle_of_gpu_instance(at.gpu_index, id);
     return NVML_SUCCESS;
 }

@@ -46,9 +46,13 @@ NVML_FUNCTION(nvmlDeviceSetMigMode, (nvmlDevice_t device, unsigned int mode, nvm
     *activationStatus = why_pending(&at);
     if (*activationStatus == NVML_SUCCESS)
         *activationStatus = call_activation_status();
-    if (*activationStatus == NVML_SUCCESS)
+    bool switches = *activationStatus == NVML_SUCCESS && at.gpu->mig_enabled != at.gpu->mig_pending;
+    if (switches)
         at.gpu->mig_enabled = at.gpu->mig_pending; /* without an event: those come with instances (open kernel module) */
-    return state_unlock(true);
+    result = state_unlock(true);
+    if (switches)
+        latency_take(latency_of_change(CHANGE_MODE, at.model->architecture));
+    return result;
 }
 
 NVML_FUNCTION(nvmlDeviceGetMigMode,

@@ -4,6 +4,7 @@
 #include "calls.h"
 #include "driver.h"
 #include "environment.h"
+#include "hardware.h"
 #include "latency.h"
 #include "state.h"
 
@@ -44,6 +45,17 @@ static const uint64_t later_init_ns = UINT64_C(1800000); /* after the last shutd
 static const uint64_t nested_init_ns = UINT64_C(2000);
 static const uint64_t last_shutdown_ns = UINT64_C(2700000);
 
+/* Attaching to the GPUs and detaching keep everybody else on the machine waiting (open kernel module). */
+static void take_machine(uint64_t nanoseconds, bool attaches)
+{
+    bool alone = attaches && latency_is_on();
+    if (alone)
+        hardware_lock(REACHES_MACHINE, -1);
+    latency_take(nanoseconds);
+    if (alone)
+        hardware_unlock();
+}
+
 /*
  * Measured on driver 580: the initialisation that is the first decides whether there are GPUs, and of those that follow only
  * one that is told to force it brings them. NO_GPUS is about machines without any, which are not simulated.
@@ -68,7 +80,7 @@ static nvmlReturn_t initialise(unsigned int flags)
         attachment_add((flags & NVML_INIT_FLAG_NO_ATTACH) == 0, (flags & NVML_INIT_FLAG_FORCE_INIT) != 0);
     pthread_mutex_unlock(&mutex);
     if (result == NVML_SUCCESS)
-        latency_take(takes);
+        take_machine(takes, takes != nested_init_ns);
     return result;
 }
 
@@ -95,7 +107,7 @@ NVML_FUNCTION(nvmlShutdown, (void), (), NEEDS_NO_INIT)
     shut_down = shut_down || last;
     pthread_mutex_unlock(&mutex);
     if (last)
-        latency_take(last_shutdown_ns);
+        take_machine(last_shutdown_ns, true);
     /* A shutdown too many: asked of the libraries of 470, 535, 550 and 580. */
     return count > 0 || driver()->branch < 580 ? NVML_SUCCESS : NVML_ERROR_UNINITIALIZED;
 }

@@ -49,10 +49,28 @@ nvmlReturn_t state_file_lock(int descriptor, short type)
     return lock_range(descriptor, type, 0, machine_offset(2));
 }
 
-/* One byte for each GPU, behind the end of the file: locks may lie there. */
+/* Bytes behind the end of the file: locks may lie there. First a door, then all GPUs, then each. */
+static off_t hardware_offset(unsigned int byte)
+{
+    return machine_offset(2) + (off_t)byte;
+}
+
+/* The kernel favours those who share a lock over one who waits to be alone; the door lets them in by turns. */
+nvmlReturn_t state_file_lock_hardware(int descriptor, short type)
+{
+    if (type == F_UNLCK)
+        return lock_range(descriptor, F_UNLCK, hardware_offset(1), 1);
+    nvmlReturn_t result = lock_range(descriptor, F_WRLCK, hardware_offset(0), 1);
+    if (result != NVML_SUCCESS)
+        return result;
+    result = lock_range(descriptor, type, hardware_offset(1), 1);
+    lock_range(descriptor, F_UNLCK, hardware_offset(0), 1);
+    return result;
+}
+
 nvmlReturn_t state_file_lock_gpu(int descriptor, short type, unsigned int gpu)
 {
-    return lock_range(descriptor, type, machine_offset(2) + (off_t)gpu, 1);
+    return lock_range(descriptor, type, hardware_offset(2 + gpu), 1);
 }
 
 static bool write_all(int descriptor, const void *bytes, size_t size, off_t offset)

@@ -42,7 +42,13 @@ nvmlReturn_t state_file_create(const char *path, const machine_state *initial, m
 /* Locks or unlocks (F_WRLCK, F_UNLCK) the machine in the file. */
 nvmlReturn_t state_file_lock(int descriptor, short type);
 
-/* The same for one GPU's hardware, apart from the machine. */
+/*
+ * Locks or unlocks all GPUs' hardware, apart from the machine: F_WRLCK alone, F_RDLCK together with others that do so. Who
+ * waits to be alone keeps later ones waiting.
+ */
+nvmlReturn_t state_file_lock_hardware(int descriptor, short type);
+
+/* The same for one GPU's hardware. */
 nvmlReturn_t state_file_lock_gpu(int descriptor, short type, unsigned int gpu);
 
 /* Brings a machine up to date with the locked file. */

@@ -203,7 +203,7 @@ public sealed partial class NvmlSimulator : IDisposable
     public unsafe void SetLatency(SimulatedLatency latency)
     {
         ThrowIfDisposed();
-        string text = latency == SimulatedLatency.H200 ? "h200" : "none";
+        string text = latency == SimulatedLatency.Hardware ? "hardware" : "none";
         Control("nvmlStubSetLatency", (message, size) => StubControls.nvmlStubSetLatency(text, (byte*)message, size));
     }
 

@@ -432,7 +432,7 @@ public unsafe class TelemetryTests
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         machine.Create("3g.20gb").CreateComputeInstance();
-        machine.Simulator.SetLatency(SimulatedLatency.H200);
+        machine.Simulator.SetLatency(SimulatedLatency.Hardware);
         nvmlGpuInstance_t instance;
         nvmlComputeInstance_t compute;
         nvmlComputeInstanceInfo_t info;

@@ -5,7 +5,6 @@ namespace Nvml.Mig.Interop;
 
 internal static unsafe partial class LibC
 {
-    public const int EINTR = 4;
     public const int SIGKILL = 9;
     public const int P_PID = 1;
     public const int WEXITED = 4;
