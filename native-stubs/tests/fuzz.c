@@ -571,7 +571,7 @@ enum { PROCESSES = 16 }; /* more than a GPU can have, whatever count comes with 
     X(nvmlShutdown, CLOSES, NO_HANDLE, ())                                                                             \
     X(nvmlInternalGetExportTable, READS_ALWAYS, NO_HANDLE, (OUT(0, const void *), block(a, 1, 16)))                    \
     X(nvmlSystemGetDriverVersion, READS, NO_HANDLE, (text_out(a, 0), a->length))                                       \
-    X(nvmlSystemGetNVMLVersion, READS, NO_HANDLE, (text_out(a, 0), a->length))                                         \
+    X(nvmlSystemGetNVMLVersion, READS_ALWAYS, NO_HANDLE, (text_out(a, 0), a->length))                                         \
     X(nvmlSystemGetCudaDriverVersion_v2, READS, NO_HANDLE, (OUT(0, int)))                                              \
     X(nvmlSystemGetDriverBranch, READS, NO_HANDLE,                                                                     \
       (VERSIONED_ONCE(0, nvmlSystemDriverBranchInfo_t, 1), a->length))                                                 \
@@ -590,6 +590,15 @@ enum { PROCESSES = 16 }; /* more than a GPU can have, whatever count comes with 
     X(nvmlDeviceGetVbiosVersion, READS, DEVICE, (a->device, text_out(a, 0), a->length))                                \
     X(nvmlDeviceGetBrand, READS, DEVICE, (a->device, OUT(0, nvmlBrandType_t)))                                         \
     X(nvmlDeviceGetPersistenceMode, READS, DEVICE, (a->device, OUT(0, nvmlEnableState_t)))                             \
+    X(nvmlDeviceSetPersistenceMode, READS, DEVICE, (a->device, (nvmlEnableState_t)a->mode))                            \
+    X(nvmlDeviceGetPciInfoExt, READS, DEVICE, (a->device, VERSIONED_ONCE(0, nvmlPciInfoExt_v1_t, 1)))                  \
+    X(nvmlDeviceGetPdi, READS, DEVICE, (a->device, VERSIONED_ONCE(0, nvmlPdi_v1_t, 1)))                                \
+    X(nvmlDeviceGetAddressingMode, READS, DEVICE, (a->device, VERSIONED_ONCE(0, nvmlDeviceAddressingMode_v1_t, 1)))    \
+    X(nvmlDeviceGetDisplayActive, READS, DEVICE, (a->device, OUT(0, nvmlEnableState_t)))                               \
+    X(nvmlDeviceGetEccMode, READS, DEVICE, (a->device, OUT(0, nvmlEnableState_t), OUT(1, nvmlEnableState_t)))          \
+    X(nvmlDeviceGetPerformanceState, READS, DEVICE, (a->device, OUT(0, nvmlPstates_t)))                                \
+    X(nvmlDeviceGetPowerManagementLimit, READS, DEVICE, (a->device, OUT(0, unsigned int)))                             \
+    X(nvmlDeviceGetTopologyCommonAncestor, READS, DEVICE, (a->device, a->device, OUT(0, nvmlGpuTopologyLevel_t)))      \
     X(nvmlDeviceGetComputeMode, READS, DEVICE, (a->device, OUT(0, nvmlComputeMode_t)))                                 \
     X(nvmlDeviceGetVirtualizationMode, READS, DEVICE, (a->device, OUT(0, nvmlGpuVirtualizationMode_t)))                \
     X(nvmlDeviceGetGpuFabricInfo, READS, DEVICE, (a->device, OUT(0, nvmlGpuFabricInfo_t)))                             \

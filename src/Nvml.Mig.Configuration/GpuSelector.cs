@@ -26,7 +26,7 @@ public enum GpuSelectorKind
 /// <remarks>
 /// <list type="table">
 /// <item><term><c>0</c></term><description>the GPU with that index</description></item>
-/// <item><term><c>GPU-a8c9992a-680d-551a-90ca-500d8ce12750</c></term><description>the GPU with that UUID</description></item>
+/// <item><term><c>GPU-d9e55c6e-1a0e-25e3-9654-3ffe0e3174a4</c></term><description>the GPU with that UUID</description></item>
 /// <item><term><c>00000000:07:00.0</c>, <c>07:00.0</c></term><description>the GPU at that PCI bus id</description></item>
 /// <item><term><c>0x233010DE</c></term><description>all GPUs with that PCI device id</description></item>
 /// <item><term><c>0x25B610DE:0x14A910DE</c></term><description>all GPUs with that PCI device id and subsystem id</description></item>

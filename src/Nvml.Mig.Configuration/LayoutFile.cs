@@ -34,10 +34,10 @@ namespace Nvml.Mig.Configuration;
 /// nvmig: v1
 /// layouts:
 ///   mixed:
-///   - gpus: [0, "GPU-a8c9992a-680d-551a-90ca-500d8ce12750"]
+///   - gpus: [0, "GPU-d9e55c6e-1a0e-25e3-9654-3ffe0e3174a4"]
 ///     layout: 3g.40gb:4,2g.20gb:0/1c/1c,1g.10gb*2
 ///   - gpus: [H100 80GB HBM3, "0x233510DE", "0000:07:00.0"]
-///     layout: ""                  # MIG enabled, no instances
+///     layout: none                # MIG enabled, no instances
 ///   - gpus: [3]
 ///     mig-enabled: false
 /// </code>

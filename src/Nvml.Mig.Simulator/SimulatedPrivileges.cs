@@ -6,6 +6,9 @@ public enum SimulatedPrivileges
     /// <summary>Everything, as root.</summary>
     All,
 
+    /// <summary>Create and destroy instances, but set no mode: the MIG config capability.</summary>
+    Config,
+
     /// <summary>See instances, change nothing: the MIG monitor capability.</summary>
     Monitor,
 

@@ -29,19 +29,24 @@ internal static class SimulateCommand
             return ExitCodes.Success;
         }
 
-        TextTable table = new("Model", ">MiB", "MIG", "Known from");
+        TextTable table = new("Model", ">MiB", ">BAR1 MiB", "MIG", "Known from");
         foreach (SimulatedModel model in models.Where(m => m.IsSimulated))
         {
-            string memory = model.MemoryMiB?.ToString(CultureInfo.InvariantCulture) ?? "?";
-            table.Add(model.Key, memory, model.HasMig ? "yes" : "no", model.Note);
+            string memory = Size(model.MemoryMiB, model.IsMemoryDerived);
+            string bar1 = Size(model.Bar1MiB, model.IsBar1Derived);
+            table.Add(model.Key, memory, bar1, model.HasMig ? "yes" : "no", model.Note);
         }
 
         Terminal.Write(table);
+        Terminal.WriteLine("* derived: no session on such a board shows it.");
         Terminal.WriteLine("Not simulated, since too little is known of them:");
         foreach (SimulatedModel model in models.Where(m => !m.IsSimulated))
             Terminal.WriteLine($"  {model.Key}: {model.Note}");
         return ExitCodes.Success;
     }
+
+    private static string Size(int? mebibytes, bool isDerived) =>
+        mebibytes is { } size ? string.Create(CultureInfo.InvariantCulture, $"{size}{(isDerived ? "*" : "")}") : "?";
 
     private static int Reset(string? spec, bool json)
     {

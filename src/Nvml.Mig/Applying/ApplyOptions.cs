@@ -15,6 +15,12 @@ public sealed record ApplyOptions
     /// </summary>
     public string JournalFolder { get; init; } = DefaultJournalFolder;
 
+    /// <summary>
+    /// How long to wait while another applier has the folder; by default it is an error at once. <see cref="Timeout.InfiniteTimeSpan"/>:
+    /// until it is free.
+    /// </summary>
+    public TimeSpan LockTimeout { get; init; }
+
     /// <summary>Whether to plan and check only. Nothing is changed, recorded or excluded.</summary>
     public bool DryRun { get; init; }
 
@@ -35,6 +41,20 @@ public sealed record ApplyOptions
 
     /// <summary>The pause before the first such attempt, one second at most; it doubles with each up to that. By default 50 ms.</summary>
     public TimeSpan RetryDelay { get; init; } = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>
+    /// Whether a GPU whose MIG mode switches only by a reset from outside or a reboot, as of the Ampere generation in a virtual machine, is
+    /// left with the mode pending (<see cref="ApplyOutcome.Pending"/>): after the reboot the same apply completes. Otherwise such a GPU is
+    /// refused before the first change. Instances are never destroyed for a mode that cannot be switched now.
+    /// </summary>
+    public bool LeaveModePending { get; init; }
+
+    /// <summary>
+    /// Called with the result before the journal is closed: reports it to whoever asked. If the process dies before that is done, the same
+    /// change (<c>+1g.5gb</c>), repeated, completes and does not add another instance. If it throws, that is the
+    /// <see cref="ApplyResult.Error"/>.
+    /// </summary>
+    public Func<ApplyResult, Task>? Report { get; init; }
 
     /// <summary>
     /// Resets a GPU where a MIG mode waits for that: <see cref="NvidiaSmi.ResetGpuAsync"/>, for instance. Null: nothing is reset, and

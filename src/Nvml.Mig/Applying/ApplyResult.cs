@@ -21,6 +21,12 @@ public enum ApplyOutcome
     /// <summary>Nothing was changed, since another GPU was refused or failed, or the apply was cancelled.</summary>
     NotTried,
 
+    /// <summary>
+    /// Nothing was changed but the MIG mode that is pending now: a reset or a reboot switches it, and the same apply after it completes. Only
+    /// with <see cref="ApplyOptions.LeaveModePending"/>.
+    /// </summary>
+    Pending,
+
     /// <summary>It failed, or another did, or the apply was cancelled; the GPU is as it was, UUIDs included.</summary>
     RolledBack,
 
@@ -122,6 +128,7 @@ public sealed record GpuApplyResult
                 ApplyOutcome.Applied => string.Join(" ", ["Done.", .. LeftAlone]),
                 ApplyOutcome.Planned => string.Join(" ", ["It can be done.", .. LeftAlone]),
                 ApplyOutcome.Refused => $"{why} Nothing was changed.",
+                ApplyOutcome.Pending => $"The MIG mode is {After?.Mode ?? Goal?.Mode}: reboot, or reset the GPU from outside, and apply the same again.",
                 ApplyOutcome.NotTried => $"{why} Nothing was changed.".TrimStart(),
                 ApplyOutcome.RolledBack => $"{why} The GPU is as it was before.".TrimStart(),
                 _ => $"{why} The GPU is not as it was before: {string.Join(" ", Differences)}{(RollbackError is null ? "" : $" The way back failed: {RollbackError.Message}")}".TrimStart(),

@@ -83,14 +83,14 @@ internal sealed class ApplyRun : LayoutRun
             return;
         OperationCanceledException why = cause.Error as OperationCanceledException
             ?? new OperationCanceledException($"{cause.Gpu} failed, and it was to be all or nothing.", cause.Error);
-        await Context.OnEachAsync(changing.Where(g => g.Outcome == ApplyOutcome.Applied), gpu => gpu.RollBackAsync()).ConfigureAwait(false);
+        await Context.OnEachAsync(changing.Where(g => g.Outcome is ApplyOutcome.Applied or ApplyOutcome.Pending), gpu => gpu.RollBackAsync()).ConfigureAwait(false);
         foreach (GpuTransaction stopped in changing.Where(g => g != cause))
             stopped.SetCause(why);
     }
 
     // If all is as it was, the journal is as if this apply had not been: the one before can be taken back still, on all its GPUs.
     protected override JournalEntry Close(JournalEntry written) =>
-        Gpus.Any(g => g.Outcome is ApplyOutcome.Applied or ApplyOutcome.NotRestored)
+        Gpus.Any(g => g.Outcome is ApplyOutcome.Applied or ApplyOutcome.Pending or ApplyOutcome.NotRestored)
             ? written.Change(Gpus, CloseChanged)
             : Last.Change(Gpus, (gpu, was) => gpu.Outcome == ApplyOutcome.Unchanged && !was.IsFinished
                 ? was with { IsFinished = true, Own = OwnBefore(gpu) }
@@ -99,7 +99,7 @@ internal sealed class ApplyRun : LayoutRun
     /// <summary>A GPU that was taken back is as it was before: finished, or as a dead apply had left it.</summary>
     private JournalGpu? CloseChanged(GpuTransaction gpu, JournalGpu was) => gpu.Outcome switch
     {
-        ApplyOutcome.Applied or ApplyOutcome.Unchanged => was with { IsFinished = true },
+        ApplyOutcome.Applied or ApplyOutcome.Unchanged or ApplyOutcome.Pending => was with { IsFinished = true },
         ApplyOutcome.NotRestored => was with { Own = gpu.GetOwn(OwnBefore(gpu)) },
         _ => Last.Find(was.Uuid),
     };

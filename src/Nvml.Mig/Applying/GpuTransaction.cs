@@ -10,18 +10,23 @@ internal sealed class GpuTransaction
 {
     private readonly ApplyContext _context;
     private readonly LiveGpu _live;
-    private readonly UseChecks _use;
+    private readonly ChangePlanner _planner;
     private readonly StepRunner _runner;
     private readonly List<ApplyStepResult> _results = [];
     private readonly List<ApplyStepResult> _rollbackResults = [];
     private GpuApplyResult _result;
 
+    /// <summary>Whether a mode that waits for a reset is left so, and whether this one is.</summary>
+    private bool _mayEndPending;
+    private bool _endsPending;
+
     public GpuTransaction(GpuDevice gpu, ApplyContext context)
     {
         _context = context;
         _live = new LiveGpu(gpu, context);
-        _use = new UseChecks(_live);
-        _runner = new StepRunner(_live, _use, context);
+        UseChecks use = new(_live);
+        _planner = new ChangePlanner(_live, use, context.Options);
+        _runner = new StepRunner(_live, use, context);
         _result = new GpuApplyResult { Gpu = gpu, Outcome = ApplyOutcome.NotTried };
     }
 
@@ -55,86 +60,21 @@ internal sealed class GpuTransaction
     }
 
     /// <summary>Plans the way to a target, or refuses it.</summary>
-    public void Plan(GpuGeometry geometry, GpuTarget target, JournalGpu? unfinished) => RefuseIfThrown(() =>
+    public void Plan(GpuGeometry geometry, GpuTarget target, JournalGpu? unfinished)
     {
         _live.Geometry = geometry;
         _live.WaitFor = target.AllowInUse;
-        GpuSnapshot before = Before! with { Geometry = geometry };
-        _result = _result with { Before = before };
-        LayoutSpec? spec = target.MigEnabled ? target.Layout : new LayoutSpec();
-        if (spec is { IsChange: true } && unfinished?.Spec == spec.ToString())
-        {
-            // The same change again would be one change too many: the one that was begun is finished.
-            PlanExact(unfinished.Goal, unfinished.Before.Instances, target.AllowInUse, target.Keep);
-            return;
-        }
-
-        List<LayoutStep> steps = [];
-        if (spec is not null)
-        {
-            bool found = Planner.TryPlan(before, spec, out GpuPlan? plan, out PlanRefusal? refusal, target.PlanOptions);
-            _result = _result with { Plan = plan, Refusal = refusal, Outcome = found ? Outcome : ApplyOutcome.Refused };
-            if (plan is null)
-                return;
-            steps.AddRange(plan.Steps);
-        }
-
-        MigMode mode = new(target.MigEnabled, target.MigEnabled);
-        if (before.Mode != mode)
-            steps.Insert(steps.FindLastIndex(s => s.IsDestroy) + 1, LayoutStep.SetMode(target.MigEnabled, mode));
-        SetSteps(steps, steps.Aggregate(before, (snapshot, step) => step.ApplyTo(snapshot)));
-        ThrowIfUsedAsAWhole();
-    });
+        _mayEndPending = _context.Options is { LeaveModePending: true, ResetGpu: null };
+        _result = _result with { Before = Before! with { Geometry = geometry } };
+        Take(() => _planner.Plan(Before!, target, unfinished));
+    }
 
     /// <summary>Plans the way to a layout in which every place is known, or refuses it.</summary>
-    public void PlanExact(
-        GpuSnapshot goal, IReadOnlyList<GpuInstanceSnapshot> own, IReadOnlyCollection<int>? allowInUse = null, IReadOnlyCollection<int>? keep = null) =>
-        RefuseIfThrown(() =>
-    {
-        _live.WaitFor = allowInUse ?? [];
-        LayoutWay way = LayoutSteps.Between(Before!, goal, own);
-        SetSteps(way.Steps, way.Result);
-        _result = _result with { LeftAlone = way.LeftAlone };
-        if (Blocked(way) is { } blocked)
-            throw blocked;
-        if (Steps.Count == 0 && Before!.GetDifferencesFrom(way.Result) is { Count: > 0 } odd)
-        {
-            throw new NvmlException(
-                NvmlReturnCode.InvalidState, "nvmlDeviceGetGpuInstances", $"{Gpu} cannot get to its layout. {string.Join(" ", odd)}");
-        }
+    public void PlanExact(GpuSnapshot goal, IReadOnlyList<GpuInstanceSnapshot> own) => Take(() => _planner.PlanExact(Before!, goal, own, [], []));
 
-        foreach (LayoutStep step in Steps.Where(s => !s.IsModeChange))
-        {
-            if (_use.FindInTheWay(step) is { } inTheWay)
-                throw inTheWay;
-            if (step is { IsDestroy: true, GpuInstance: { Id: { } id } kept } && keep?.Contains(id) == true)
-                throw new PlanningException(PlanningError.KeptInstance, kept.ToString(), $"{kept} of {Gpu} is to be kept and in the way.");
-        }
-
-        ThrowIfUsedAsAWhole();
-    });
-
-    /// <summary>Refuses a GPU that is not empty, or in a change: what stands there is not ours to disturb.</summary>
-    public void RequireEmpty(JournalGpu? unfinished) => RefuseIfThrown(() =>
-    {
-        const string instances = "nvmlDeviceGetGpuInstances";
-        const string processes = "nvmlDeviceGetComputeRunningProcesses";
-        if (unfinished is not null)
-            throw InUse("", $"{Gpu} was left in the middle of a change that died or could not be taken back: roll that back first.");
-        if (Before!.Instances.Count > 0)
-            throw InUse(instances, $"{Gpu} is not empty: {string.Join(" and ", Before.Instances)} is there.");
-        if (_live.Layout.Processes.Count > 0)
-            throw InUse(processes, $"{Gpu} is in use by {string.Join(" and ", _live.Layout.Processes.DistinctBy(p => p.ProcessId))}.");
-        if (Before.Mode.IsChangePending)
-        {
-            throw new NvmlResetRequiredException(
-                NvmlReturnCode.ResetRequired,
-                "nvmlDeviceGetMigMode",
-                $"The MIG mode of {Gpu} is {Before.Mode}: reset the GPU or set the mode that it has.");
-        }
-
-        static NvmlInUseException InUse(string function, string message) => new(NvmlReturnCode.InUse, function, message);
-    });
+    /// <summary>Refuses a GPU that is not empty, or in a change.</summary>
+    public void RequireEmpty(JournalGpu? unfinished) =>
+        Take(() => new PlannedChange([], null) { Error = _planner.FindOccupied(Before!, unfinished) });
 
     public void Refuse(Exception why) => _result = _result with { Error = why, Outcome = ApplyOutcome.Refused };
 
@@ -145,7 +85,11 @@ internal sealed class GpuTransaction
             _result = _result with { Outcome = ApplyOutcome.NotTried, Error = Error ?? why };
     }
 
-    public void SetPlanned() => _result = _result with { Outcome = Steps.Count == 0 ? ApplyOutcome.Unchanged : ApplyOutcome.Planned };
+    public void SetPlanned()
+    {
+        if (Steps.Count > 0)
+            _result = _result with { Outcome = ApplyOutcome.Planned };
+    }
 
     /// <summary>Says why it was stopped or taken back, where that was not its own failure.</summary>
     public void SetCause(Exception why)
@@ -160,9 +104,34 @@ internal sealed class GpuTransaction
     {
         Exception? error = await _runner.RunAsync(Steps, _results, isRollback: false, cancellationToken).ConfigureAwait(false)
             ?? await VerifyAsync(cancellationToken).ConfigureAwait(false);
-        _result = _result with { Error = error, Outcome = error is null ? ApplyOutcome.Applied : Outcome };
+        if (error is NvmlResetRequiredException && _mayEndPending && await IsPendingAsync().ConfigureAwait(false))
+            error = null;
+        _result = _result with { Error = error, Outcome = error is not null ? Outcome : _endsPending ? ApplyOutcome.Pending : ApplyOutcome.Applied };
         if (error is null)
             ReportEnd();
+    }
+
+    /// <summary>Whether the driver took the mode and only waits for a reset, which was not known before: that is then how it ends.</summary>
+    private async Task<bool> IsPendingAsync()
+    {
+        try
+        {
+            await _live.ReadAsync(SnapshotParts.Instances).ConfigureAwait(false);
+        }
+        catch (NvmlException)
+        {
+            return false;
+        }
+
+        GpuSnapshot now = _live.Snapshot;
+        _endsPending = now.Mode.IsChangePending && now.Mode.Pending == Goal!.Mode.Current;
+        if (_endsPending)
+        {
+            _results[^1] = _results[^1] with { Outcome = ApplyStepOutcome.Done };
+            _result = _result with { After = now, Goal = now };
+        }
+
+        return _endsPending;
     }
 
     /// <summary>Takes the GPU back to what stood there before.</summary>
@@ -250,8 +219,8 @@ internal sealed class GpuTransaction
                 LayoutWay way = LayoutSteps.Between(_live.Snapshot, Before!, own);
                 Exception? error = way.Steps.Count == 0
                     ? _result.RollbackError
-                    : await _runner.RunAsync(ForDriver(way.Steps), _rollbackResults, isRollback: true, CancellationToken.None).ConfigureAwait(false);
-                _result = _result with { RollbackError = error ?? Blocked(way) };
+                    : await _runner.RunAsync(_planner.ForDriver(way.Steps), _rollbackResults, isRollback: true, CancellationToken.None).ConfigureAwait(false);
+                _result = _result with { RollbackError = error ?? _planner.Blocked(way) };
                 if (way.Steps.Count == 0)
                     break;
             }
@@ -281,7 +250,7 @@ internal sealed class GpuTransaction
             IReadOnlyList<string> differences = _result.After.GetDifferencesFrom(Goal!);
             return differences.Count == 0 ? null : new NvmlException(
                 NvmlReturnCode.InvalidState,
-                "nvmlDeviceGetGpuInstances",
+                NvmlFunction.GetGpuInstances,
                 $"No call failed, but {Gpu} is not as it was to be, by somebody else's doing or the driver's: {string.Join(" ", differences)}");
         }
 #pragma warning disable CA1031 // What cannot be read back is no success, whatever the reason.
@@ -310,46 +279,34 @@ internal sealed class GpuTransaction
         bool IsStillInEffect(LayoutStep step) => _result.After is not { } after || step.IsInEffect(after);
     }
 
-    /// <summary>
-    /// Without the places of compute instances where the driver cannot be asked for them (R470): what it chose is compared in the end.
-    /// </summary>
-    private IReadOnlyList<LayoutStep> ForDriver(IReadOnlyList<LayoutStep> steps) =>
-        Gpu.Has("nvmlGpuInstanceCreateComputeInstanceWithPlacement") ? steps : [.. steps.Select(s => s.Kind == LayoutStepKind.CreateComputeInstance
-            ? s with { ComputeInstance = s.ComputeInstance! with { Placement = null } }
-            : s)];
-
-    private void SetSteps(IReadOnlyList<LayoutStep> steps, GpuSnapshot goal)
-    {
-        Steps = ForDriver(steps);
-        _result = _result with { Goal = goal, Outcome = steps.Count == 0 ? ApplyOutcome.Unchanged : ApplyOutcome.NotTried };
-    }
-
-    private void ThrowIfUsedAsAWhole()
-    {
-        if (_use.FindUsersOfTheWhole(Steps) is { } inUse)
-            throw inUse;
-    }
-
-    private NvmlInsufficientResourcesException? Blocked(LayoutWay way) =>
-        way.Blocked.Count == 0 ? null : new NvmlInsufficientResourcesException(
-            NvmlReturnCode.InsufficientResources,
-            "nvmlDeviceCreateGpuInstanceWithPlacement",
-            $"{Gpu} cannot get to its layout. {string.Join(" ", way.Blocked)}");
-
-    private void RefuseIfThrown(Action act)
+    private void Take(Func<PlannedChange> plan)
     {
         try
         {
-            act();
+            PlannedChange change = plan();
+            Steps = change.Steps;
+            _endsPending = change.EndsPending;
+            _result = _result with
+            {
+                Goal = change.Goal,
+                Plan = change.Plan,
+                Refusal = change.Refusal,
+                LeftAlone = change.LeftAlone,
+                Error = change.Error,
+                Outcome = change.Refusal is not null || change.Error is not null ? ApplyOutcome.Refused
+                    : Steps.Count > 0 ? ApplyOutcome.NotTried
+                    : _endsPending ? ApplyOutcome.Pending
+                    : ApplyOutcome.Unchanged,
+            };
         }
-        catch (Exception e) when (e is NvmlException or PlanningException)
+        catch (PlanningException e)
         {
             Refuse(e);
         }
     }
 
     private void ReportEnd() =>
-        _context.Report(new ApplyProgress(Gpu, null, Steps.Count, Steps.Count, Outcome != ApplyOutcome.Applied, Outcome));
+        _context.Report(new ApplyProgress(Gpu, null, Steps.Count, Steps.Count, Outcome is not (ApplyOutcome.Applied or ApplyOutcome.Pending), Outcome));
 
     /// <summary>A snapshot that was read without its users, with those of an earlier one: what was kept is in use still, for all we know.</summary>
     private static GpuSnapshot WithUse(GpuSnapshot now, GpuSnapshot earlier)

@@ -132,6 +132,8 @@ public static class LayoutApplier
     {
         if (options.Timeout < TimeSpan.Zero && options.Timeout != Timeout.InfiniteTimeSpan)
             throw new ArgumentException("Timeout is not negative, or Timeout.InfiniteTimeSpan.", nameof(options));
+        if (options.LockTimeout < TimeSpan.Zero && options.LockTimeout != Timeout.InfiniteTimeSpan)
+            throw new ArgumentException("LockTimeout is not negative, or Timeout.InfiniteTimeSpan.", nameof(options));
         if (options.RetryDelay < TimeSpan.Zero || options.RetryDelay > Retry.MaxDelay)
             throw new ArgumentException($"RetryDelay is {Retry.MaxDelay.TotalSeconds} s at most, and not negative.", nameof(options));
         if (options is { Quiesce: true, Services: null })

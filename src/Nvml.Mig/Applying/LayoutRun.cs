@@ -24,7 +24,7 @@ internal abstract class LayoutRun(ApplyContext context)
     public async Task<ApplyResult> RunAsync(CancellationToken cancellationToken)
     {
         string folder = context.Options.JournalFolder;
-        using Journal? journal = context.Options.DryRun ? null : Journal.Take(folder);
+        using Journal? journal = context.Options.DryRun ? null : await Journal.TakeAsync(context.Options, cancellationToken).ConfigureAwait(false);
         Last = (journal is null ? Peek(folder) : journal.Load()) ?? Last;
         await PrepareAsync(cancellationToken).ConfigureAwait(false);
         if (journal is null || Gpus.Any(g => g.Outcome == ApplyOutcome.Refused))
@@ -36,6 +36,7 @@ internal abstract class LayoutRun(ApplyContext context)
             journal.Save(written);
         await ChangeAsync(cancellationToken).ConfigureAwait(false);
         ServiceReport? services = await context.ResumeAsync().ConfigureAwait(false);
+        await ReportAsync(services).ConfigureAwait(false);
         try
         {
             JournalEntry closed = Close(written);
@@ -86,7 +87,25 @@ internal abstract class LayoutRun(ApplyContext context)
                 gpu.SetPlanned();
         }
 
-        return ToResult(context.Options.DryRun ? null : await context.ResumeAsync().ConfigureAwait(false));
+        ServiceReport? services = context.Options.DryRun ? null : await context.ResumeAsync().ConfigureAwait(false);
+        await ReportAsync(services).ConfigureAwait(false);
+        return ToResult(services);
+    }
+
+    private async Task ReportAsync(ServiceReport? services)
+    {
+        if (context.Options.Report is not { } report)
+            return;
+        try
+        {
+            await report(ToResult(services)).ConfigureAwait(false);
+        }
+#pragma warning disable CA1031 // The result of the GPUs is true all the same.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Failures.Add(e);
+        }
     }
 
     private ApplyResult ToResult(ServiceReport? services) => new([.. Gpus.Select(g => g.ToResult())]) { Error = AsOne(Failures), Services = services };

@@ -7,13 +7,25 @@ internal sealed class StepExecutor(LiveGpu live, UseChecks use, ApplyContext con
 
     private GpuDevice Gpu => live.Gpu;
 
+    /// <summary>
+    /// Whether a failure is the driver's answer to the change itself. A read before or after it can answer with the same code, which then
+    /// says nothing of the change.
+    /// </summary>
+    public static bool IsAnswerTo(LayoutStep step, Exception error) =>
+        error is NvmlException { Function: { } function } && (function == FunctionOf(step) || step.Kind switch
+        {
+            LayoutStepKind.CreateGpuInstance => function == NvmlFunction.CreateGpuInstance,
+            LayoutStepKind.CreateComputeInstance => function == NvmlFunction.CreateComputeInstanceAt,
+            _ => false,
+        });
+
     public static string FunctionOf(LayoutStep step) => step.Kind switch
     {
-        LayoutStepKind.DestroyComputeInstance => "nvmlComputeInstanceDestroy",
-        LayoutStepKind.DestroyGpuInstance => "nvmlGpuInstanceDestroy",
-        LayoutStepKind.CreateGpuInstance => "nvmlDeviceCreateGpuInstanceWithPlacement",
-        LayoutStepKind.CreateComputeInstance => "nvmlGpuInstanceCreateComputeInstance",
-        _ => "nvmlDeviceSetMigMode",
+        LayoutStepKind.DestroyComputeInstance => NvmlFunction.DestroyComputeInstance,
+        LayoutStepKind.DestroyGpuInstance => NvmlFunction.DestroyGpuInstance,
+        LayoutStepKind.CreateGpuInstance => NvmlFunction.CreateGpuInstanceAt,
+        LayoutStepKind.CreateComputeInstance => NvmlFunction.CreateComputeInstance,
+        _ => NvmlFunction.SetMigMode,
     };
 
     /// <summary>Something may have changed since the last step: an instance that was just created must be asked for again.</summary>
@@ -29,12 +41,12 @@ internal sealed class StepExecutor(LiveGpu live, UseChecks use, ApplyContext con
                 break;
             case LayoutStepKind.DestroyComputeInstance:
                 ComputeInstance inside = layout.Find(step.GpuInstance!, step.ComputeInstance!) ?? throw Gone(step, "compute");
-                inside.Destroy();
+                inside.Destroy(readBack: false);
                 layout.Remove(inside);
                 break;
             case LayoutStepKind.DestroyGpuInstance:
                 GpuInstance instance = layout.Find(step.GpuInstance!) ?? throw Gone(step, "GPU");
-                instance.Destroy();
+                instance.Destroy(readBack: false);
                 layout.Remove(instance);
                 break;
             case LayoutStepKind.CreateGpuInstance:
@@ -60,21 +72,21 @@ internal sealed class StepExecutor(LiveGpu live, UseChecks use, ApplyContext con
             : ofSize.MinBy(p => p.Number);
         return found ?? throw new NvmlException(
             NvmlReturnCode.InvalidArgument,
-            "nvmlGpuInstanceGetComputeInstanceProfileInfoV",
+            NvmlFunction.GetComputeInstanceProfile,
             $"{parent} has no compute instance profile for {wanted.Name}. It has: {string.Join(", ", profiles.Select(p => $"{p.Name} ({p.Id})"))}.");
     }
 
     private async Task SetModeAsync(LayoutStep step, CancellationToken cancellationToken)
     {
         bool enable = step.Kind == LayoutStepKind.EnableMig;
-        MigModeChange change = enable ? Gpu.EnableMig() : Gpu.DisableMig();
+        MigModeChange change = Gpu.SetMigMode(enable, readBack: false);
         if (step.Mode.IsChangePending)
         {
             MigMode reached = Gpu.GetMigMode();
             if (reached != step.Mode)
             {
                 throw new NvmlException(
-                    NvmlReturnCode.InvalidState, FunctionOf(step), $"MIG mode of {Gpu} is {reached} and not, as it was recorded, {step.Mode}.");
+                    NvmlReturnCode.InvalidState, FunctionOf(step), $"MIG mode of {Gpu} is {reached} and not, as it was to be, {step.Mode}.");
             }
 
             live.Layout.Set(reached);

@@ -144,8 +144,9 @@ internal sealed class StepRunner
     private static bool HasTakenEffect(LayoutStep step, GpuSnapshot before, GpuSnapshot now, Exception error) => step.Kind switch
     {
         // The driver created nothing, since the place was taken: what stands there is somebody else's, however alike.
-        LayoutStepKind.CreateGpuInstance or LayoutStepKind.CreateComputeInstance when error is NvmlInsufficientResourcesException => false,
-        LayoutStepKind.CreateComputeInstance when error is NvmlInUseException && step.ComputeInstance!.Placement is not null => false,
+        LayoutStepKind.CreateGpuInstance or LayoutStepKind.CreateComputeInstance when error is NvmlInsufficientResourcesException && StepExecutor.IsAnswerTo(step, error) => false,
+        LayoutStepKind.CreateComputeInstance
+            when error is NvmlInUseException && StepExecutor.IsAnswerTo(step, error) && step.ComputeInstance!.Placement is not null => false,
         // Another one like it may have been there before.
         LayoutStepKind.CreateComputeInstance => CountAlike(step, now) > CountAlike(step, before),
         _ => step.IsInEffect(now),

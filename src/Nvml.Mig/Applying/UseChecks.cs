@@ -50,7 +50,7 @@ internal sealed class UseChecks(LiveGpu live)
 
     /// <summary>Whether something is in use, and NVML shows no process that uses it.</summary>
     public bool IsHeldInvisibly(LayoutStep step, Exception error) =>
-        error is NvmlInUseException { IsTransient: true }
+        error is NvmlInUseException { IsTransient: true } && StepExecutor.IsAnswerTo(step, error)
         && (step.Kind == LayoutStepKind.CreateComputeInstance || step.IsModeChange
             ? live.Layout.Processes.Count == 0
             : !live.Layout.UsersOf(step.Kind == LayoutStepKind.CreateGpuInstance ? null : step.GpuInstance!.Id, step.ComputeInstance?.Id).Any());

@@ -106,7 +106,8 @@ internal sealed class LiveLayout
     private static IReadOnlyList<Placement> PlacesInside(GpuInstance instance, ComputeInstanceProfile profile) =>
         instance.Device.Has(NvmlFunction.GetComputeInstancePlacements)
             ? instance.GetPossiblePlacements(profile)
-            : [.. Enumerable.Range(0, instance.Profile.SliceCount - profile.SliceCount + 1).Select(start => new Placement(start, profile.SliceCount))];
+            : [.. Enumerable.Range(0, instance.Profile.SliceCount - profile.SliceCount + 1)
+                .Select(start => new Placement(start, profile.SliceCount))];
 
     private List<ComputeInstance> InsideOf(GpuInstance instance) => _instances.Find(i => i.Instance == instance).Inside;
 

@@ -1,8 +1,8 @@
 namespace Nvml.Mig;
 
 /// <summary>
-/// Decides whether a call that failed is tried again, and when: if the failure may pass by itself (<see cref="NvmlException.IsTransient"/>),
-/// until a timeout, with pauses that double up to a second.
+/// Decides whether a call that failed is tried again, and when: if the failure may pass by itself (<see
+/// cref="NvmlException.IsTransient"/>), until a timeout, with pauses that double up to a second.
 /// </summary>
 internal sealed class Retry(TimeSpan timeout, TimeSpan firstDelay, TimeProvider time)
 {
@@ -13,8 +13,9 @@ internal sealed class Retry(TimeSpan timeout, TimeSpan firstDelay, TimeProvider 
 
     public TimeSpan Elapsed => time.GetElapsedTime(_started);
 
-    public bool IsWorthwhile(Exception failure) =>
-        failure is NvmlException { IsTransient: true } && (timeout == Timeout.InfiniteTimeSpan || Elapsed < timeout);
+    public bool IsOver => timeout != Timeout.InfiniteTimeSpan && Elapsed >= timeout;
+
+    public bool IsWorthwhile(Exception failure) => failure is NvmlException { IsTransient: true } && !IsOver;
 
     /// <summary>The pause before the next attempt.</summary>
     public TimeSpan NextDelay()

@@ -53,6 +53,11 @@ internal static class NvmlErrors
         function,
         $"{what} does not exist any more: it was destroyed. Another may stand in its place now; list the instances again.");
 
+    /// <summary>
+    /// The same failure as no <see cref="NvmlNotFoundException"/>: something that exists, and that the driver refuses to read, is not gone.
+    /// </summary>
+    public static NvmlException AsUnreadable(NvmlException e) => new(e.Code, e.Function, $"{e.Message} It exists, and cannot be read.", e);
+
     private static string Hint(NvmlReturnCode code) => code switch
     {
         NvmlReturnCode.NoPermission =>

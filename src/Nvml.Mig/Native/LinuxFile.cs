@@ -11,15 +11,17 @@ internal static unsafe class LinuxFile
     /// <summary>The user id of this process.</summary>
     public static uint EffectiveUser => geteuid();
 
-    /// <summary>Whether a file could not be opened because another process has locked it. .NET keeps errno in the HResult.</summary>
-    public static bool IsLocked(IOException e) => e.HResult == EWOULDBLOCK;
+    /// <summary>The flag of open that refuses a link.</summary>
+    public static int NoLinks { get; } = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? O_NOFOLLOW_ARM64 : O_NOFOLLOW_X64;
 
     /// <summary>A path itself: if it is a link, the link.</summary>
     /// <exception cref="IOException">There is none, or it cannot be looked at.</exception>
     public static FileStatus Look(string path)
     {
         statx_t status;
-        return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &status) == 0 ? ToStatus(status) : throw Error("look at", path);
+        return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &status) == 0
+            ? ToStatus(status)
+            : throw Error("look at", path);
     }
 
     /// <summary>Opens a file to read it. Opening a FIFO does not block.</summary>
@@ -27,8 +29,7 @@ internal static unsafe class LinuxFile
     /// <exception cref="UnauthorizedAccessException">It may not be opened.</exception>
     public static SafeFileHandle OpenRead(string path, bool followLinks, out FileStatus status)
     {
-        int noLinks = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? O_NOFOLLOW_ARM64 : O_NOFOLLOW_X64;
-        int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (followLinks ? 0 : noLinks));
+        int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (followLinks ? 0 : NoLinks));
         if (descriptor < 0)
             throw Error("open", path);
         SafeFileHandle handle = new(descriptor, ownsHandle: true);

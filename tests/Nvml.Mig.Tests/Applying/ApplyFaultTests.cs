@@ -59,8 +59,14 @@ public class ApplyFaultTests(ITestOutputHelper output)
     private static readonly NvmlReturnCode[] CodesOfReads =
         [NvmlReturnCode.Unknown, NvmlReturnCode.Timeout, NvmlReturnCode.GpuIsLost, NvmlReturnCode.NoPermission];
 
-    /// <summary>Reads through a handle, which can lead nowhere.</summary>
-    private static readonly NvmlReturnCode[] CodesOfInfo = [.. CodesOfReads, NvmlReturnCode.NotFound, NvmlReturnCode.InvalidArgument];
+    /// <summary>Reads of instances through handles, which can lead nowhere, and lists of them.</summary>
+    private static readonly NvmlReturnCode[] CodesOfInfo =
+    [
+        .. CodesOfReads, NvmlReturnCode.NotFound, NvmlReturnCode.InvalidArgument, NvmlReturnCode.InUse, NvmlReturnCode.InsufficientResources,
+    ];
+
+    private static readonly string[] Infos =
+        ["nvmlGpuInstanceGetInfo", "nvmlComputeInstanceGetInfo_v2", "nvmlDeviceGetGpuInstances", "nvmlGpuInstanceGetComputeInstances"];
 
     [Fact]
     public void The_pairs_are_enough()
@@ -200,7 +206,7 @@ public class ApplyFaultTests(ITestOutputHelper output)
         foreach ((string function, long calls) in CallsOf(scenario, records))
         {
             NvmlReturnCode[] codes = ApplyMachine.Mutating.Contains(function) ? CodesOfChanges
-                : function.EndsWith("GetInfo", StringComparison.Ordinal) || function.EndsWith("GetInfo_v2", StringComparison.Ordinal) ? CodesOfInfo
+                : Infos.Contains(function) ? CodesOfInfo
                 : CodesOfReads;
             for (int nth = 1; nth <= calls; nth++)
             {

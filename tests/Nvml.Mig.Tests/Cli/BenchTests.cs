@@ -336,7 +336,7 @@ public class BenchTests(ITestOutputHelper output)
         using NvmlSession session = NvmlSession.Open(simulator.LibraryPath);
         session.Devices[0].EnableMig();
         BenchPlan plan = BenchPlan.For(session.Devices[0]);
-        simulator.SetLatency(SimulatedLatency.H200);
+        simulator.SetLatency(SimulatedLatency.Hardware);
         List<(string What, TimeSpan? Left, TimeSpan At)> said = [];
         Stopwatch watch = Stopwatch.StartNew();
 

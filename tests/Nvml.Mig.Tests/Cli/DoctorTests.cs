@@ -25,7 +25,7 @@ public class DoctorTests
               System      .*, nvmig .*
               Host        not examined, since the machine H200 is simulated: the clients of GPUs and the privileges of this process are unknown
 
-            GPU 0  NVIDIA H200  00000000:07:00\.0  GPU-07f723e5-dec5-511f-a2b4-70267dd0a6c5
+            GPU 0  NVIDIA H200  00000000:07:00\.0  GPU-f43c19fe-d882-1716-4d6e-66fe854004e8
               MIG         Disabled, changes without a reset
               Board       Hopper, VBIOS 96\.00\.A5\.00\.1A, virtualization None, persistence mode on
               Memory      0 used of 143771 MiB

@@ -38,7 +38,7 @@ public class MigPartedFormatTests
         file.Format.Should().Be(LayoutFileFormat.MigParted);
         file.Layouts.Select(layout => layout.Label).Should().Equal("off", "empty", "mixed");
         Machines.Describe(file.GetLayout("off").Resolve(Machines.A100s(2))).Should().Equal("0: off", "1: off");
-        Machines.Describe(file.GetLayout("empty").Resolve(Machines.A100s(2))).Should().Equal("0: ", "1: ");
+        Machines.Describe(file.GetLayout("empty").Resolve(Machines.A100s(2))).Should().Equal("0: none", "1: none");
         Machines.Describe(file.GetLayout("mixed").Resolve(Machines.A100s(3))).Should().Equal("0: off", "1: off", "2: 3g.20gb,1g.5gb*3");
     }
 
@@ -55,7 +55,7 @@ public class MigPartedFormatTests
     [InlineData("3c.3g.20gb: 1", "3g.20gb")]
     [InlineData("1c.2g.10gb+me: 2", "1c.2g.10gb+me*2")]
     [InlineData("{2c.3g.20gb: 1, 1c.3g.20gb: 1, 1g.5gb: 0}", "2c.3g.20gb,1c.3g.20gb")]
-    [InlineData("{}", "")]
+    [InlineData("{}", "none")]
     public void Devices_become_a_layout(string devices, string layout)
     {
         string value = devices.StartsWith('{') ? " " + devices : "\n      " + devices;

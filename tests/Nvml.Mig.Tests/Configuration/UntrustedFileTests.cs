@@ -44,7 +44,7 @@ public class UntrustedFileTests
 
         long start = Stopwatch.GetTimestamp();
         FluentActions.Invoking(() => LayoutFile.Parse(text, "f")).Should().Throw<LayoutFileException>().WithMessage(message);
-        Stopwatch.GetElapsedTime(start).Should().BeLessThan(TimeSpan.FromSeconds(3));
+        Stopwatch.GetElapsedTime(start).Should().BeLessThan(TimeSpan.FromSeconds(20));
     }
 
     [Fact]
@@ -56,7 +56,7 @@ public class UntrustedFileTests
 
         LayoutFile.Parse(text, "f").Invoking(file => file.GetLayout("x")).Should().Throw<LayoutFileException>()
             .WithMessage("f:1:1: The file has no layout 'x'. It has: l1, l2, *, l100 and 49900 more.");
-        Stopwatch.GetElapsedTime(start).Should().BeLessThan(TimeSpan.FromSeconds(5));
+        Stopwatch.GetElapsedTime(start).Should().BeLessThan(TimeSpan.FromSeconds(30));
     }
 
     [Fact]

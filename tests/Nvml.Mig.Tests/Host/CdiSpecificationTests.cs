@@ -106,7 +106,7 @@ public class CdiSpecificationTests
     [Fact]
     public void Indices_that_shifted_between_two_reads_are_an_error() =>
         FluentActions.Invoking(() => CdiSpecification.Create([Device("MIG-a", "0:0"), Device("MIG-b", "0:0")])).Should().Throw<InvalidOperationException>()
-            .WithMessage("MIG-a and MIG-b are both called 0:0: instances were made or destroyed while they were read. Read them again.");
+            .WithMessage("MIG-a and MIG-b are both called 0:0: instances were created or destroyed while they were read. Read them again.");
 
     [Fact]
     public void A_specification_without_a_device_is_none() =>

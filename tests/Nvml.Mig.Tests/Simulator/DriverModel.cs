@@ -194,7 +194,11 @@ internal sealed class DriverModel
             .MaxBy(compute => compute.Profile.MultiprocessorCount)!;
         Placement[] taken = TakenIn(instance);
         if (wanted is { } place && !offer.Places.Contains(place))
-            return NvmlReturnCode.InvalidArgument;
+        {
+            bool isOutside = _architecture == Architecture.Ampere && place.Size == offer.Places[0].Size;
+            return isOutside ? NvmlReturnCode.InsufficientResources : NvmlReturnCode.InvalidArgument;
+        }
+
         if (wanted is { } asked && !IsFree(asked, taken))
             return NvmlReturnCode.InUse;
         if (GetRemainingCapacity(instance, offer) == 0 || instance.Compute.Count == MaxComputeInstances)
@@ -209,7 +213,7 @@ internal sealed class DriverModel
         return created;
     }
 
-    /// <summary>As many as fit side by side, filling from the left.</summary>
+    /// <summary>As many as fit side by side, filling from the left, and as there are compute slices left.</summary>
     public static int GetRemainingCapacity(ModelGpuInstance instance, ComputeOffer offer)
     {
         List<Placement> taken = [.. TakenIn(instance)];
@@ -220,7 +224,11 @@ internal sealed class DriverModel
                 taken.Add(place);
         }
 
-        return Math.Min(offer.Profile.MaxInstances - instance.Compute.Values.Count(c => c.Offer == offer), taken.Count - before);
+        int slices = instance.Offer.Profile.SliceCount - instance.Compute.Values.Sum(c => c.Offer.Profile.SliceCount);
+        int allowed = Math.Min(
+            offer.Profile.MaxInstances - instance.Compute.Values.Count(c => c.Offer == offer),
+            slices / offer.Profile.SliceCount);
+        return Math.Min(allowed, taken.Count - before);
     }
 
     private IReadOnlyCollection<Placement> Taken => [.. _instances.Values.Select(instance => instance.Place)];

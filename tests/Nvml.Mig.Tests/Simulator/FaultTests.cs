@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Nvml.Mig.Interop;
 using Nvml.Mig.Tests.Cli;
 
 namespace Nvml.Mig.Tests.Simulator;
@@ -90,33 +89,6 @@ public class FaultTests
         time.ElapsedMilliseconds.Should().BeGreaterThanOrEqualTo(200);
     }
 
-    [Fact]
-    public void With_latencies_one_gpu_does_one_thing_at_a_time_and_several_work_side_by_side()
-    {
-        using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB*4");
-        foreach (GpuDevice gpu in machine.Session.Devices)
-            gpu.GetGpuInstanceProfiles();
-        machine.Simulator.SetLatency(SimulatedLatency.H200);
-
-        TimeSpan oneGpu = TimeOfFour(_ => machine.Create("1g.5gb"));
-        TimeSpan fourGpus = TimeOfFour(i =>
-            machine.Session.Devices[i].CreateGpuInstance(machine.Session.Devices[i].GetGpuInstanceProfile("1g.5gb")));
-
-        oneGpu.Should().BeGreaterThanOrEqualTo(TimeSpan.FromMilliseconds(400), "each takes 100 ms");
-        fourGpus.Should().BeLessThan(oneGpu * 0.75);
-
-        static TimeSpan TimeOfFour(Action<int> work)
-        {
-            Stopwatch time = Stopwatch.StartNew();
-            Thread[] threads = [.. Enumerable.Range(0, 4).Select(i => new Thread(() => work(i)))];
-            foreach (Thread thread in threads)
-                thread.Start();
-            foreach (Thread thread in threads)
-                thread.Join();
-            return time.Elapsed;
-        }
-    }
-
     [Theory]
     [InlineData("nvmlDeviceGetMigMod", "*'nvmlDeviceGetMigMod#1=kill' would never strike: NVML has no function nvmlDeviceGetMigMod.")]
     [InlineData("nvmlErrorString", "*NVML has no function nvmlErrorString.")]
@@ -161,60 +133,5 @@ public class FaultTests
         nvmig.Environment["NVML_STUB_FAULTS"] = faults;
 
         nvmig.RunBare("devices").Complaints.Should().ContainSingle().Which.Should().Contain("NVML_ERROR_DRIVER_NOT_LOADED, 9, from nvmlInit_v2");
-    }
-
-    [Fact]
-    public void Initialising_takes_as_long_as_on_an_h200()
-    {
-        using NvmlSimulator simulator = NvmlSimulator.Start("H200");
-        simulator.SetLatency(SimulatedLatency.H200);
-        List<double> nested = [], shutdown = [], again = [];
-
-        Stopwatch first = Stopwatch.StartNew();
-        using (NvmlSession.Open(simulator.LibraryPath))
-        {
-            first.Stop();
-            for (int i = 0; i < 10; i++)
-            {
-                nested.Add(Time(LibNvml.nvmlInit_v2));
-                LibNvml.nvmlShutdown();
-            }
-        }
-
-        for (int i = 0; i < 10; i++)
-        {
-            again.Add(Time(LibNvml.nvmlInit_v2));
-            shutdown.Add(Time(LibNvml.nvmlShutdown));
-        }
-
-        first.Elapsed.TotalMilliseconds.Should().BeGreaterThanOrEqualTo(9.6);
-        // The shortest of each, since the machine may be busy with something else.
-        nested.Min().Should().BeInRange(0.002, 1.5);
-        shutdown.Min().Should().BeInRange(2.7, 5);
-        again.Min().Should().BeInRange(1.8, 5);
-
-        static double Time(Func<nvmlReturn_t> call)
-        {
-            long start = Stopwatch.GetTimestamp();
-            call().Should().Be(nvmlReturn_t.NVML_SUCCESS);
-            return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
-        }
-    }
-
-    [Fact]
-    public void Memory_and_processes_take_4_microseconds()
-    {
-        using SimulatedGpu machine = SimulatedGpu.Start("H200", migEnabled: false);
-        machine.Simulator.SetLatency(SimulatedLatency.H200);
-
-        Shortest(() => machine.Gpu.GetMemory()).Should().BeGreaterThanOrEqualTo(TimeSpan.FromMicroseconds(4));
-        Shortest(() => machine.Gpu.GetProcesses()).Should().BeGreaterThanOrEqualTo(TimeSpan.FromMicroseconds(12), "it asks for three lists");
-
-        static TimeSpan Shortest(Action read) => Enumerable.Range(0, 1000).Min(_ =>
-        {
-            long start = Stopwatch.GetTimestamp();
-            read();
-            return Stopwatch.GetElapsedTime(start);
-        });
     }
 }

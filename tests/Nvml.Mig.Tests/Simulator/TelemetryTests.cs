@@ -114,6 +114,8 @@ public unsafe class TelemetryTests
         ((delegate* unmanaged<nint, ulong, nint, nvmlReturn_t>)Export("nvmlDeviceRegisterEvents"))(Gpu(0), 0x100, set).Should().Be(nvmlReturn_t.NVML_SUCCESS);
 
         nvmig.Run("enable").ExitCode.Should().Be(0);
+        Wait(set).Result.Should().Be(nvmlReturn_t.NVML_ERROR_TIMEOUT, "events come with instances, not with the mode");
+        nvmig.Run("create", "9").ExitCode.Should().Be(0);
 
         Wait(set).Type.Should().Be(0x100);
         ((delegate* unmanaged<nint, nvmlReturn_t>)Export("nvmlEventSetFree"))(set).Should().Be(nvmlReturn_t.NVML_SUCCESS);
@@ -430,7 +432,7 @@ public unsafe class TelemetryTests
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         machine.Create("3g.20gb").CreateComputeInstance();
-        machine.Simulator.SetLatency(SimulatedLatency.H200);
+        machine.Simulator.SetLatency(SimulatedLatency.Hardware);
         nvmlGpuInstance_t instance;
         nvmlComputeInstance_t compute;
         nvmlComputeInstanceInfo_t info;

@@ -13,6 +13,15 @@ internal struct statx_t
     [FieldOffset(28)]
     public ushort stx_mode;
 
+    [FieldOffset(32)]
+    public ulong stx_ino;
+
     [FieldOffset(40)]
     public ulong stx_size;
+
+    [FieldOffset(136)]
+    public uint stx_dev_major;
+
+    [FieldOffset(140)]
+    public uint stx_dev_minor;
 }
