@@ -28,7 +28,8 @@ internal static class Program
     {
         Terminal.Initialize();
         RootCommand root = new(
-            "Divides NVIDIA GPUs into MIG instances. Exit code: 0, or the nvmlReturn_t of the failure, as nvidia-smi; 64 for a wrong command line.")
+            "Divides NVIDIA GPUs into MIG instances. Exit code: 0, or the nvmlReturn_t of the failure, as nvidia-smi; 64 for a wrong "
+                + "command line.")
         {
             GlobalOptions.Gpu,
             GlobalOptions.Json,
@@ -80,9 +81,11 @@ internal static class Program
         // The first unmatched word, since those behind it belong to it. Otherwise the errors of System.CommandLine, in one line.
         string wrong = parsed.UnmatchedTokens.Count > 0
             ? Typos.Describe(parsed.UnmatchedTokens[0], command)
-            : string.Join(' ', parsed.Errors.SelectMany(error => error.Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)));
+            : string.Join(
+                ' ', parsed.Errors.SelectMany(error => error.Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)));
         return Failures.Report(new UsageException($"{wrong} Try '{PathTo(command)} --help'."), json);
     }
 
-    private static string PathTo(CommandResult command) => command.Parent is CommandResult parent ? $"{PathTo(parent)} {command.Command.Name}" : "nvmig";
+    private static string PathTo(CommandResult command) =>
+        command.Parent is CommandResult parent ? $"{PathTo(parent)} {command.Command.Name}" : "nvmig";
 }

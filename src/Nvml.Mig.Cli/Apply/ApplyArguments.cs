@@ -74,7 +74,8 @@ internal static class ApplyArguments
     {
         string[] units = parsed.GetValue(Services) ?? [];
         bool quiesce = parsed.GetValue(Quiesce);
-        if (!quiesce && (units.Length > 0 || parsed.GetValue(BeforeStop) is { Length: > 0 } || parsed.GetValue(AfterStart) is { Length: > 0 }))
+        if (!quiesce
+            && (units.Length > 0 || parsed.GetValue(BeforeStop) is { Length: > 0 } || parsed.GetValue(AfterStart) is { Length: > 0 }))
             throw new UsageException("--services, --before-stop and --after-start need --quiesce.");
         if (quiesce && machine.IsSimulated)
             throw new UsageException("--quiesce stops services of the real machine, so it cannot be used with --simulate.");

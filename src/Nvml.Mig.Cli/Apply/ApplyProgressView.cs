@@ -3,7 +3,9 @@ using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Apply;
 
-/// <summary>Shows what an apply does on each GPU: a bar for each on a terminal, a line for each step in a log, nothing beside JSON.</summary>
+/// <summary>
+/// Shows what an apply does on each GPU: a bar for each on a terminal, a line for each step in a log, nothing beside JSON.
+/// </summary>
 internal static class ApplyProgressView
 {
     public static ApplyResult Run(bool json, Func<IProgress<ApplyProgress>?, ApplyResult> apply)

@@ -46,7 +46,8 @@ internal static class ApplyView
         if (services.Started.Count > 0)
             Terminal.WriteLine($"Started again: {string.Join(", ", services.Started)}.");
         if (services.StillStopped.Count > 0)
-            Terminal.WriteLine($"Not running, although they ran before: {string.Join(", ", services.StillStopped)}. The next apply or rollback tries again.");
+            Terminal.WriteLine($"Not running, although they ran before: {string.Join(", ", services.StillStopped)}. The next apply or "
+                + "rollback tries again.");
     }
 
     public static string Name(ApplyOutcome outcome) => outcome switch

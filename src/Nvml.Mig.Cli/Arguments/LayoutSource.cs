@@ -52,7 +52,8 @@ internal static class LayoutSource
         return ([.. machine.GpusToChange().Select(gpu => new GpuTarget(gpu, spec))], []);
     }
 
-    private static (IReadOnlyList<GpuTarget> Targets, IReadOnlyList<GpuDevice> LeftOut) ReadFile(Machine machine, string path, string? label)
+    private static (IReadOnlyList<GpuTarget> Targets, IReadOnlyList<GpuDevice> LeftOut) ReadFile(
+        Machine machine, string path, string? label)
     {
         ResolvedLayout resolved = Parse(path).GetLayout(label).Resolve([.. machine.Session.Devices.Select(GpuIdentity.From)]);
         HashSet<int> chosen = [.. machine.Gpus().Select(gpu => gpu.Index)];

@@ -14,7 +14,8 @@ internal static class Typos
     /// <summary>Says that a word is no option, command or argument.</summary>
     public static string Describe(string word, CommandResult command) =>
         word.StartsWith('-') ? $"There is no option '{word}'{Suggest(word.Split('=', ':')[0], OptionsOf(command))}"
-        : command.Command.Subcommands.Count > 0 ? $"There is no command '{word}'{Suggest(word, command.Command.Subcommands.Select(c => c.Name))}"
+        : command.Command.Subcommands.Count > 0
+            ? $"There is no command '{word}'{Suggest(word, command.Command.Subcommands.Select(c => c.Name))}"
         : $"'{word}' is one argument too many.";
 
     private static void RefuseOptions(SymbolResult result, string prefix)

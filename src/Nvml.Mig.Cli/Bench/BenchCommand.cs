@@ -26,10 +26,15 @@ internal static class BenchCommand
 
     private static readonly Option<bool> ModeSwitch = new("--mode-switch")
     {
-        Description = "Also switch MIG mode and measure that. On Ampere the driver resets the GPU each time. Necessary if MIG is disabled; the mode is restored.",
+        Description =
+            "Also switch MIG mode and measure that. On Ampere the driver resets the GPU each time. Necessary if MIG is disabled; the "
+                + "mode is restored.",
     };
 
-    private static readonly Option<bool> Yes = new("--yes", "-y") { Description = "Do not ask for confirmation. On a simulated machine it never asks." };
+    private static readonly Option<bool> Yes = new("--yes", "-y")
+    {
+        Description = "Do not ask for confirmation. On a simulated machine it never asks.",
+    };
 
     public static Command Build()
     {
@@ -52,24 +57,13 @@ internal static class BenchCommand
         int warmup = parsed.GetValue(Warmup);
         if (repetitions < 1 || warmup < 0)
             throw new UsageException("--repetitions must be 1 or more, --warmup 0 or more.");
-        IReadOnlyList<GpuDevice> gpus = machine.GpusToChange();
-        if (gpus.Count != 1)
-            throw new UsageException($"bench measures one GPU at a time, and there are {gpus.Count}: select one with -i.");
-        GpuDevice gpu = gpus[0];
-        bool isEnabled = gpu.GetMigMode().Current;
-        // On a simulated machine a change of mode harms nobody, so it needs no option.
-        bool switchesMode = parsed.GetValue(ModeSwitch) || (machine.IsSimulated && !isEnabled);
-        if (!isEnabled && !switchesMode)
-        {
-            throw new NvmlNotSupportedException(
-                NvmlReturnCode.NotSupported, "", $"MIG mode is disabled on {gpu}: add --mode-switch, or run 'nvmig enable' first. Nothing was changed.");
-        }
-
+        (GpuDevice gpu, bool switchesMode) = SelectGpu(parsed, machine);
         ThrowIfInUse(parsed, gpu);
 
         ApplyOptions options = new() { JournalFolder = ApplyArguments.GetJournalFolder(parsed, machine) };
         // Report obstacles before asking for confirmation. The exclusive run checks again.
-        ApplyResult check = LayoutApplier.RunExclusivelyAsync(gpu, _ => Task.CompletedTask, options with { DryRun = true }).GetAwaiter().GetResult();
+        ApplyResult check = LayoutApplier.RunExclusivelyAsync(gpu, _ => Task.CompletedTask, options with { DryRun = true })
+            .GetAwaiter().GetResult();
         if (!check.IsSuccess)
             return Report(machine, check, [], repetitions, warmup);
 
@@ -85,7 +79,9 @@ internal static class BenchCommand
             machine.Json,
             gpu,
             BenchRun.CountSteps(plan, switchesMode, repetitions, warmup),
-            (say, progress) => LayoutApplier.RunExclusivelyAsync(gpu, use => Measure(use, say), options, progress, interruption.Token).GetAwaiter().GetResult());
+            (say, progress) =>
+                LayoutApplier.RunExclusivelyAsync(gpu, use => Measure(use, say), options, progress, interruption.Token)
+                    .GetAwaiter().GetResult());
         return Report(machine, result, measured, repetitions, warmup);
 
         Task Measure(CancellationToken cancellationToken, Action<string, TimeSpan?> say)
@@ -107,9 +103,29 @@ internal static class BenchCommand
         }
     }
 
+    private static (GpuDevice Gpu, bool SwitchesMode) SelectGpu(ParseResult parsed, Machine machine)
+    {
+        IReadOnlyList<GpuDevice> gpus = machine.GpusToChange();
+        if (gpus.Count != 1)
+            throw new UsageException($"bench measures one GPU at a time, and there are {gpus.Count}: select one with -i.");
+        GpuDevice gpu = gpus[0];
+        bool isEnabled = gpu.GetMigMode().Current;
+        // On a simulated machine a change of mode harms nobody, so it needs no option.
+        bool switchesMode = parsed.GetValue(ModeSwitch) || (machine.IsSimulated && !isEnabled);
+        if (!isEnabled && !switchesMode)
+        {
+            throw new NvmlNotSupportedException(
+                NvmlReturnCode.NotSupported,
+                "",
+                $"MIG mode is disabled on {gpu}: add --mode-switch, or run 'nvmig enable' first. Nothing was changed.");
+        }
+
+        return (gpu, switchesMode);
+    }
+
     /// <summary>
-    /// Refuses a GPU whose device file is open in an unknown program, which may be about to use it. Known monitoring services are no obstacle;
-    /// if they are, the driver reports it.
+    /// Refuses a GPU whose device file is open in an unknown program, which may be about to use it. Known monitoring services are no
+    /// obstacle; if they are, the driver reports it.
     /// </summary>
     private static void ThrowIfInUse(ParseResult parsed, GpuDevice gpu)
     {
@@ -122,7 +138,9 @@ internal static class BenchCommand
         if (clients.Length > 0)
         {
             throw new NvmlInUseException(
-                NvmlReturnCode.InUse, "", $"{gpu} may be in use: its device file is open in {string.Join(" and ", clients.AsEnumerable())}. Nothing was changed.");
+                NvmlReturnCode.InUse,
+                "",
+                $"{gpu} may be in use: its device file is open in {string.Join(" and ", clients.AsEnumerable())}. Nothing was changed.");
         }
     }
 

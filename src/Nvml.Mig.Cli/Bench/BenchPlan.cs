@@ -27,7 +27,9 @@ internal sealed class BenchPlan
         if (empty.Geometry.Profiles.Count == 0)
         {
             throw new NvmlNotSupportedException(
-                NvmlReturnCode.NotSupported, "nvmlDeviceGetGpuInstanceProfileInfoV", $"The driver reports no GPU instance profile for {gpu}.");
+                NvmlReturnCode.NotSupported,
+                "nvmlDeviceGetGpuInstanceProfileInfoV",
+                $"The driver reports no GPU instance profile for {gpu}.");
         }
 
         BenchLayout[] layouts = [Full("smallest", empty, [Plain(empty)[0]]), Full("balanced", empty, Balanced(empty))];
@@ -62,14 +64,20 @@ internal sealed class BenchPlan
         while (Fits(profiles[^1]))
             chosen.Add(profiles[^1]);
         return Planner.TryPlan(empty, ToSpec(chosen), out GpuPlan? plan, out _)
-            ? new BenchLayout(kind, NameOf(chosen), [.. plan.Steps.Where(s => s.Kind == LayoutStepKind.CreateGpuInstance).Select(s => (s.GpuInstance!.Profile, s.GpuInstance.Placement))])
+            ? new BenchLayout(
+                kind,
+                NameOf(chosen),
+                [.. plan.Steps.Where(s => s.Kind == LayoutStepKind.CreateGpuInstance)
+                    .Select(s => (s.GpuInstance!.Profile, s.GpuInstance.Placement))])
             : throw new InvalidOperationException($"{NameOf(chosen)} was planned before and cannot be planned now.");
 
         bool Fits(GpuInstanceProfile more) => Planner.CanPlan(empty, ToSpec([.. chosen, more]));
     }
 
     private static LayoutSpec ToSpec(IEnumerable<GpuInstanceProfile> profiles) =>
-        new(profiles.GroupBy(p => p.Id).Select(same => new InstanceSpec(same.Key.ToString(CultureInfo.InvariantCulture)) { Count = same.Count() }));
+        new(
+            profiles.GroupBy(p => p.Id)
+                .Select(same => new InstanceSpec(same.Key.ToString(CultureInfo.InvariantCulture)) { Count = same.Count() }));
 
     private static string NameOf(IEnumerable<GpuInstanceProfile> profiles) =>
         string.Join(',', profiles

@@ -4,8 +4,8 @@ using Nvml.Mig.Cli.Mode;
 namespace Nvml.Mig.Cli.Bench;
 
 /// <summary>
-/// Measures the operations of a plan during an exclusive run. It destroys the instances that it creates; the exclusive run restores the rest.
-/// Before each round it reports what comes, and the remaining time if that can be estimated.
+/// Measures the operations of a plan during an exclusive run. It destroys the instances that it creates; the exclusive run restores the
+/// rest. Before each round it reports what comes, and the remaining time if that can be estimated.
 /// </summary>
 internal sealed class BenchRun(
     GpuDevice gpu, BenchPlan plan, int repetitions, int warmup, Action<string, TimeSpan?> report, CancellationToken cancellationToken)
@@ -108,8 +108,8 @@ internal sealed class BenchRun(
     }
 
     /// <summary>
-    /// Derived from the GPU instances so far, those of whole layouts included, since the calls are the same. Null before the first: the time
-    /// of a mode switch says nothing about instances.
+    /// Derived from the GPU instances so far, those of whole layouts included, since the calls are the same. Null before the first: the
+    /// time of a mode switch says nothing about instances.
     /// </summary>
     private TimeSpan? EstimateRest() =>
         _instances == 0 ? null : _spent / _instances * ((plan.InstanceCount * (warmup + repetitions)) - _instances);

@@ -15,7 +15,8 @@ internal static class BenchView
     {
         int rounds = warmup + repetitions;
         yield return $"GPU {gpu.Index}  {gpu.Name}  {gpu.PciBusId}  MIG {gpu.GetMigMode()}";
-        yield return string.Create(CultureInfo.InvariantCulture, $"It is empty now. Each operation runs {rounds} times on it, {warmup} of them to warm up:");
+        yield return string.Create(
+            CultureInfo.InvariantCulture, $"It is empty now. Each operation runs {rounds} times on it, {warmup} of them to warm up:");
         if (switchesMode)
             yield return "  MIG mode is disabled and enabled.";
         yield return $"  A GPU instance and a compute instance in it are created and destroyed: {string.Join("; ", plan.Places

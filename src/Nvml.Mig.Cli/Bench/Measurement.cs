@@ -1,6 +1,8 @@
 namespace Nvml.Mig.Cli.Bench;
 
-/// <summary>An operation to measure: one or more calls of the library, which make the native calls of <see cref="Measurement.Calls"/>.</summary>
+/// <summary>
+/// An operation to measure: one or more calls of the library, which make the native calls of <see cref="Measurement.Calls"/>.
+/// </summary>
 internal enum BenchOperation
 {
     DisableMig,

@@ -18,13 +18,16 @@ internal static class CdiCommand
 
     private static readonly Option<string?> OutputFile = new("--output", "-o")
     {
-        Description = "Write to this file, which must end in .json, in one step, and not to standard output. Runtimes read /etc/cdi and /var/run/cdi.",
+        Description =
+            "Write to this file, which must end in .json, in one step, and not to standard output. Runtimes read /etc/cdi and "
+                + "/var/run/cdi.",
         HelpName = "FILE",
     };
 
     public static Command Build()
     {
-        Command command = new("cdi", "Print the MIG devices as a specification (CDI, JSON) for container runtimes, without the driver's libraries.")
+        Command command = new(
+            "cdi", "Print the MIG devices as a specification (CDI, JSON) for container runtimes, without the driver's libraries.")
         {
             Devices,
             OutputFile,
@@ -43,7 +46,9 @@ internal static class CdiCommand
         MigDevice[] devices = [.. Find(machine, names)];
         try
         {
-            MigMinors minors = machine.IsSimulated && !File.Exists(root.Locate(MigMinors.FilePath)) ? MigMinors.Known : MigMinors.Read(root);
+            MigMinors minors = machine.IsSimulated && !File.Exists(root.Locate(MigMinors.FilePath))
+                ? MigMinors.Known
+                : MigMinors.Read(root);
             MigDeviceAccess[] all = [.. devices.Select(device => MigDeviceAccess.Find(device, minors, root))];
             string specification = CdiSpecification.Create(all);
             if (output is null)
@@ -56,7 +61,8 @@ internal static class CdiCommand
                 .Select(node => node.Path)
                 .Distinct(StringComparer.Ordinal)];
             if (missing.Length > 0)
-                Terminal.WriteError($"Warning: these device nodes do not exist, and containers cannot start without them: {string.Join(", ", missing)}.");
+                Terminal.WriteError(
+                    $"Warning: these device nodes do not exist, and containers cannot start without them: {string.Join(", ", missing)}.");
             return ExitCodes.Success;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or MigMinorsFormatException or KeyNotFoundException)
@@ -70,7 +76,8 @@ internal static class CdiCommand
     }
 
     /// <summary>
-    /// The MIG devices that were named, or all. A GPU that does not answer is an error, since nothing shows that a specification lacks devices.
+    /// The MIG devices that were named, or all. A GPU that does not answer is an error, since nothing shows that a specification lacks
+    /// devices.
     /// </summary>
     private static IEnumerable<MigDevice> Find(Machine machine, string[] arguments)
     {
@@ -102,7 +109,8 @@ internal static class CdiCommand
             throw new NvmlNotFoundException(
                 NvmlReturnCode.NotFound,
                 "nvmlDeviceGetMigDeviceHandleByIndex",
-                "There is no MIG device, and a specification needs one (NVML_ERROR_NOT_FOUND, 6). Create instances with 'nvmig create' first.");
+                "There is no MIG device, and a specification needs one (NVML_ERROR_NOT_FOUND, 6). Create instances with 'nvmig create' "
+                    + "first.");
         }
     }
 

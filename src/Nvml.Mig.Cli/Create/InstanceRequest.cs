@@ -16,7 +16,8 @@ internal sealed record InstanceRequest(string Profile, int? Start)
         {
             InstanceSpec item = Parse(text);
             if (item.Kind != InstanceSpecKind.Have || item.Shared is not null || item.ComputeInstances is not null)
-                throw new UsageException($"'{text.Trim()}' is more than a GPU instance to create: write PROFILE, PROFILE:START or PROFILE*COUNT.");
+                throw new UsageException(
+                    $"'{text.Trim()}' is more than a GPU instance to create: write PROFILE, PROFILE:START or PROFILE*COUNT.");
             requests.AddRange(Enumerable.Repeat(new InstanceRequest(item.Profile, item.Start), item.Count));
         }
 

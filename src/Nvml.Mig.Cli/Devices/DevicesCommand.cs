@@ -40,7 +40,8 @@ internal static class DevicesCommand
         try
         {
             MigModeEntry? mode = gpu.TryGetMigMode() is { } read ? MigModeEntry.From(read) : null;
-            return new Reading<DeviceEntry>(gpu, new DeviceEntry(gpu.Index, gpu.Name, gpu.Uuid, gpu.PciBusId, mode is not null, mode, Error: null), null);
+            return new Reading<DeviceEntry>(
+                gpu, new DeviceEntry(gpu.Index, gpu.Name, gpu.Uuid, gpu.PciBusId, mode is not null, mode, Error: null), null);
         }
         catch (NvmlException e)
         {

@@ -6,12 +6,15 @@ using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Doctor;
 
-/// <summary><c>nvmig doctor</c>: what a support engineer would ask first. Changes nothing.</summary>
+/// <summary><c>nvmig doctor</c>: reports what a support engineer asks for first. Changes nothing.</summary>
 internal static class DoctorCommand
 {
     public static Command Build()
     {
-        Command command = new("doctor", "Report on driver, privileges and GPUs, who holds them, and whether they are ready for a change. Changes nothing.")
+        Command command = new(
+            "doctor",
+            "Report on driver, privileges and GPUs, the processes that hold them, and whether they are ready for a change. Changes "
+                + "nothing.")
         {
             HostOption.Root,
         };
@@ -23,8 +26,10 @@ internal static class DoctorCommand
     {
         string? simulated = parsed.GetValue(GlobalOptions.Simulate);
         bool json = parsed.GetValue(GlobalOptions.Json);
-        // A simulated machine has no host, unless one is named.
-        HostReport? host = simulated is not null && parsed.GetResult(HostOption.Root) is null ? null : HostExamination.Examine(HostOption.GetRoot(parsed));
+        // A simulated machine has no host unless one is named.
+        HostReport? host = simulated is not null && parsed.GetResult(HostOption.Root) is null
+            ? null
+            : HostExamination.Examine(HostOption.GetRoot(parsed));
         DriverReport? driver = null;
         List<GpuReport> gpus = [];
         NvmlException? failure = null;
@@ -44,10 +49,11 @@ internal static class DoctorCommand
         }
         catch (NvmlException e) when (driver is null || parsed.GetResult(GlobalOptions.Gpu) is null)
         {
-            failure = e; // That NVML cannot be used is a finding here, not the end; that there is no such GPU is an error as anywhere.
+            failure = e; // An unusable NVML is a finding here, not the end. A GPU that does not exist is an error as in any command.
         }
 
         ErrorEntry? error = ErrorEntry.FromOptional(failure);
+        (IReadOnlyList<GpuReport> examined, IReadOnlyList<Finding> findings) = Diagnosis.Of(host, driver, gpus, error);
         DoctorDocument document = new(
             Version(),
             DateTimeOffset.UtcNow,
@@ -60,8 +66,8 @@ internal static class DoctorCommand
                 simulated),
             host,
             driver,
-            gpus,
-            Diagnosis.Of(host, driver, gpus, error),
+            examined,
+            findings,
             error ?? gpus.Select(gpu => gpu.Error).FirstOrDefault(e => e is not null));
         if (json)
             Documents.Print(document);
@@ -102,7 +108,8 @@ internal static class DoctorCommand
     {
         try
         {
-            return File.ReadLines("/proc/self/maps").Select(line => line[Math.Max(0, line.IndexOf('/', StringComparison.Ordinal))..])
+            return File.ReadLines("/proc/self/maps")
+                .Select(line => line[Math.Max(0, line.IndexOf('/', StringComparison.Ordinal))..])
                 .FirstOrDefault(path => Path.GetFileName(path).StartsWith("libnvidia-ml.so", StringComparison.Ordinal));
         }
         catch (IOException)

@@ -13,7 +13,9 @@ internal static class ExportCommand
 
     private static readonly Option<string?> Format = new("--format")
     {
-        Description = $"Print a layout file: {Ours} for our own format, with placements, or {MigParted} for mig-parted's, without. 'apply -f' takes both.",
+        Description =
+            $"Print a layout file: {Ours} for our own format, with placements, or {MigParted} for mig-parted's, without. 'apply -f' "
+                + "takes both.",
         HelpName = "FORMAT",
     };
 
@@ -57,7 +59,8 @@ internal static class ExportCommand
         }
 
         ExportEntry[] layouts = [.. read.Select(r =>
-            new ExportEntry(r.Gpu.Index, r.Gpu.Uuid, r.Gpu.Name, MigModeEntry.From(r.Mode), r.Mode.Current ? r.Layout.ToString() : null, Error: null))];
+            new ExportEntry(
+                r.Gpu.Index, r.Gpu.Uuid, r.Gpu.Name, MigModeEntry.From(r.Mode), r.Mode.Current ? r.Layout.ToString() : null, Error: null))];
         if (machine.Json)
         {
             Documents.Print(new ExportDocument(layouts, Error: null));
@@ -65,7 +68,8 @@ internal static class ExportCommand
         else
         {
             foreach (ExportEntry layout in layouts)
-                Terminal.WriteLine($"GPU {layout.Index}: {layout.Layout switch { null => "MIG disabled", "" => "empty", { } text => text }}");
+                Terminal.WriteLine(
+                    $"GPU {layout.Index}: {layout.Layout switch { null => "MIG disabled", "" => "empty", { } text => text }}");
         }
 
         return ExitCodes.Success;

@@ -46,7 +46,8 @@ internal static class LayoutView
             foreach (GpuInstanceEntry instance in layout.GpuInstances)
             {
                 string[] start =
-                    [Number(layout.Gpu.Index), Number(instance.Id), instance.Profile, $"{instance.Placement.Start}:{instance.Placement.Size}"];
+                    [Number(layout.Gpu.Index),
+                        Number(instance.Id), instance.Profile, $"{instance.Placement.Start}:{instance.Placement.Size}"];
                 if (instance.ComputeInstances.Count == 0)
                     table.Add([.. start, "-", "-", "none: not usable yet"]);
                 foreach (ComputeInstanceEntry compute in instance.ComputeInstances)

@@ -9,7 +9,8 @@ internal static class ListCommand
 {
     public static Command Build()
     {
-        Command command = new("list", "List the GPU instances, compute instances and MIG devices, and draw their placements.") { SvgOption.File };
+        Command command = new(
+            "list", "List the GPU instances, compute instances and MIG devices, and draw their placements.") { SvgOption.File };
         command.SetAction(parsed => Machine.Run(parsed, machine => Run(machine, SvgOption.Get(parsed))));
         return command;
     }

@@ -6,4 +6,5 @@ namespace Nvml.Mig.Cli.List;
 internal sealed record ListDocument(IReadOnlyList<GpuLayoutEntry> Gpus, ErrorEntry? Error);
 
 internal sealed record GpuLayoutEntry(
-    int Index, string? Name, string? Uuid, string? PciBusId, MigModeEntry? Mig, IReadOnlyList<GpuInstanceEntry>? GpuInstances, ErrorEntry? Error);
+    int Index, string? Name, string? Uuid, string? PciBusId, MigModeEntry? Mig, IReadOnlyList<GpuInstanceEntry>? GpuInstances,
+    ErrorEntry? Error);

@@ -31,8 +31,11 @@ internal static class ModeCommand
             MigModeOutcome.InUse => new NvmlInUseException(
                 NvmlReturnCode.InUse,
                 "nvmlDeviceSetMigMode",
-                $"MIG cannot be {verb} on {gpuName}: In use by another client (NVML_ERROR_IN_USE, 19, from nvmlDeviceSetMigMode). Nothing was changed. "
-                + (enable ? "Stop the processes that use the GPU." : "Destroy its instances (nvmig destroy) and stop the processes that use the GPU.")),
+                $"MIG cannot be {verb} on {gpuName}: In use by another client (NVML_ERROR_IN_USE, 19, from nvmlDeviceSetMigMode). "
+                    + "Nothing was changed. "
+                + (enable
+                    ? "Stop the processes that use the GPU."
+                    : "Destroy its instances (nvmig destroy) and stop the processes that use the GPU.")),
             _ => null,
         };
     }
@@ -60,7 +63,8 @@ internal static class ModeCommand
         {
             try
             {
-                interruption.ThrowIfRequested($"Interrupted before {gpu}: its MIG mode is as it was. To continue, run 'nvmig {(enable ? "enable" : "disable")} -i {gpu.Index}'.");
+                interruption.ThrowIfRequested($"Interrupted before {gpu}: its MIG mode is as it was. To continue, run 'nvmig "
+                    + $"{(enable ? "enable" : "disable")} -i {gpu.Index}'.");
                 // A GPU in that mode is left alone: NVIDIA does not document what a driver does when asked for the same mode again.
                 bool change = gpu.GetMigMode() != new MigMode(enable, enable);
                 MigModeChange outcome = !change ? new MigModeChange(MigModeOutcome.Activated, NvmlReturnCode.Success)

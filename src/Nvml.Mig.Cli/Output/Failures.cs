@@ -17,7 +17,8 @@ internal static class Failures
             return ExitCodes.For(NvmlReturnCode.OperatingSystem);
         }
 
-        if (failure is NvmlException or UsageException or PlanningException or LayoutFileException or JournalException or OperationCanceledException)
+        if (failure is NvmlException or UsageException or PlanningException or LayoutFileException or JournalException
+            or OperationCanceledException)
         {
             Terminal.WriteError(failure.Message);
         }

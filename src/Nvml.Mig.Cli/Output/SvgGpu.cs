@@ -9,7 +9,10 @@ internal sealed record SvgGpu(string Heading, IReadOnlyList<string> Notes, IRead
 /// <param name="Instances">The GPU instances.</param>
 /// <param name="Fate">Whether a GPU instance, or a compute instance in it, stays, is destroyed or is created.</param>
 internal sealed record SvgRow(
-    string Title, GpuGeometry Geometry, IReadOnlyList<GpuInstanceEntry> Instances, Func<GpuInstanceEntry, ComputeInstanceEntry?, SvgFate> Fate);
+    string Title,
+    GpuGeometry Geometry,
+    IReadOnlyList<GpuInstanceEntry> Instances,
+    Func<GpuInstanceEntry, ComputeInstanceEntry?, SvgFate> Fate);
 
 internal enum SvgFate
 {

@@ -116,7 +116,8 @@ internal static class SvgPicture
             Rectangle("page", 0, 0, width, y + 20, radius: 0),
             parts);
         StringBuilder text = new();
-        using (XmlWriter writer = XmlWriter.Create(text, new XmlWriterSettings { Indent = true, NewLineChars = "\n", OmitXmlDeclaration = true }))
+        XmlWriterSettings settings = new() { Indent = true, NewLineChars = "\n", OmitXmlDeclaration = true };
+        using (XmlWriter writer = XmlWriter.Create(text, settings))
             svg.Save(writer);
         return text.Append('\n').ToString();
     }
@@ -199,7 +200,8 @@ internal static class SvgPicture
     private static double DrawLegend(List<XElement> parts, double y)
     {
         double x = Left;
-        (string, string)[] kinds = [("stays", "stays"), ("goes", "goes"), ("comes", "comes"), ("free", "free"), ("unusable", "free, but unusable")];
+        (string, string)[] kinds = [
+            ("stays", "stays"), ("goes", "goes"), ("comes", "comes"), ("free", "free"), ("unusable", "free, but unusable")];
         foreach ((string name, string text) in kinds)
         {
             parts.Add(new XElement(Svg + "g", new XAttribute("class", name), Rectangle("box", x, y - 12, 16, 16, radius: 3)));
@@ -216,8 +218,7 @@ internal static class SvgPicture
         try
         {
             // All are marked as in use, so that none is moved to make room.
-            GpuSnapshot state = GpuSnapshot.Of(row.Geometry, row.Instances.Select(i =>
-                new GpuInstanceSnapshot(row.Geometry.GetProfile(Id(i.ProfileId)).Profile, new Placement(i.Placement.Start, i.Placement.Size)) { IsInUse = true }));
+            GpuSnapshot state = GpuSnapshot.Of(row.Geometry, row.Instances.Select(i => InUse(row.Geometry, i)));
             return [.. row.Geometry.Profiles
                 .SelectMany(p => p.Placements.Where(at => Planner.CanPlan(state, Add(p.Profile, at))))
                 .SelectMany(place => Enumerable.Range(place.Start, place.Size))];
@@ -226,6 +227,12 @@ internal static class SvgPicture
         {
             return [.. Enumerable.Range(0, row.Geometry.MemorySliceCount)];
         }
+
+        static GpuInstanceSnapshot InUse(GpuGeometry geometry, GpuInstanceEntry instance) =>
+            new(geometry.GetProfile(Id(instance.ProfileId)).Profile, new Placement(instance.Placement.Start, instance.Placement.Size))
+            {
+                IsInUse = true,
+            };
 
         static LayoutSpec Add(GpuInstanceProfile profile, Placement place) =>
             new(new InstanceSpec(Id(profile.Id)) { Kind = InstanceSpecKind.Add, Start = place.Start });
@@ -252,7 +259,8 @@ internal static class SvgPicture
             new XAttribute("x2", Number(x)),
             new XAttribute("y2", Number(end)));
 
-    private static XElement Text(double x, double y, double size, string anchor, string text, string? name, double room = double.PositiveInfinity) =>
+    private static XElement Text(
+        double x, double y, double size, string anchor, string text, string? name, double room = double.PositiveInfinity) =>
         new(
             Svg + "text",
             name is null ? null : new XAttribute("class", name),

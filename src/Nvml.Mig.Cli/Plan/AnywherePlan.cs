@@ -38,7 +38,8 @@ internal static class AnywherePlan
         return new NvmlInsufficientResourcesException(
             NvmlReturnCode.InsufficientResources,
             "nvmlDeviceCreateGpuInstance",
-            $"There is no room: {refusal.Message} Placed one after the other, {left} {(refusal.Unplaced.Count == 1 ? "is" : "are")} left over."
+            $"There is no room: {refusal.Message} Placed one after the other, {left} {(refusal.Unplaced.Count == 1 ? "is" : "are")} left "
+                + "over."
             + $"{otherwise} Nothing was changed.");
     }
 

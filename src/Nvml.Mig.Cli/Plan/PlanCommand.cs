@@ -11,7 +11,8 @@ internal static class PlanCommand
 {
     private static readonly Argument<string[]> Layout = new("layout")
     {
-        Description = "The layout: 3g.20gb,1g.5gb*3 or 9,19:0; 1c.3g.20gb*2 for compute instances that share GPU instances, 3g.20gb/2c/1c for those "
+        Description =
+            "The layout: 3g.20gb,1g.5gb*3 or 9,19:0; 1c.3g.20gb*2 for compute instances that share GPU instances, 3g.20gb/2c/1c for those "
             + "inside one. Or a change to the present layout: +1g.5gb,-GI7.",
         Arity = ArgumentArity.OneOrMore,
         Validators = { Typos.RefuseLongOptions },
@@ -39,7 +40,8 @@ internal static class PlanCommand
     {
         Command command = new(
             "plan",
-            "Show how to get to a layout: what stays, what is destroyed, what is created where. Changes nothing. Exit code 23: no room, 19: an "
+            "Show how to get to a layout: what stays, what is destroyed, what is created where. Changes nothing. Exit code 23: no room, "
+                + "19: an "
             + "instance in use is in the way.")
         {
             Layout,
@@ -60,8 +62,10 @@ internal static class PlanCommand
         int[] forced = parsed.GetValue(ForceInUse) ?? [];
         if (parsed.GetValue(For) is { } model)
         {
-            if (anywhere || forced.Length > 0 || parsed.GetResult(GlobalOptions.Gpu) is not null || parsed.GetValue(GlobalOptions.Simulate) is not null)
-                throw new UsageException("--for plans without a GPU: it cannot be used with --gpu, --simulate, --anywhere or --force-in-use.");
+            if (anywhere || forced.Length > 0 || parsed.GetResult(GlobalOptions.Gpu) is not null
+                || parsed.GetValue(GlobalOptions.Simulate) is not null)
+                throw new UsageException(
+                    "--for plans without a GPU: it cannot be used with --gpu, --simulate, --anywhere or --force-in-use.");
             (string name, GpuSnapshot empty) = EmptyGpu(model);
             return Finish([PlannedGpu.For(name, empty, layout)], parsed.GetValue(GlobalOptions.Json), svg);
         }
@@ -105,7 +109,8 @@ internal static class PlanCommand
     }
 
     /// <summary>
-    /// A GPU of a private simulated machine. One instance of each profile is created, since only inside it NVML reports its compute instances.
+    /// A GPU of a private simulated machine. One instance of each profile is created, since only inside it NVML reports its compute
+    /// instances.
     /// </summary>
     private static (string Name, GpuSnapshot Empty) EmptyGpu(string model)
     {

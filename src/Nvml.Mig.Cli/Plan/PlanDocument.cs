@@ -4,7 +4,9 @@ using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli.Plan;
 
-/// <summary>What <c>plan --json</c> prints: for each GPU the plan or the refusal; with <c>--anywhere</c> only GPUs that change have an entry.</summary>
+/// <summary>
+/// What <c>plan --json</c> prints: for each GPU the plan or the refusal; with <c>--anywhere</c> only GPUs that change have an entry.
+/// </summary>
 internal sealed record PlanDocument(IReadOnlyList<PlanEntry> Gpus, ErrorEntry? Error);
 
 /// <summary>

@@ -43,7 +43,8 @@ internal static class PlanView
         string destroyed = Count(plan.DestroyedCount, "instance is destroyed", "instances are destroyed");
         Terminal.WriteLine($"{kept}, {destroyed}.");
         if (!plan.IsVerified)
-            Terminal.WriteLine("Not certain: only inside a GPU instance NVML reports its compute instance profiles. There are enough compute slices.");
+            Terminal.WriteLine(
+                "Not certain: only inside a GPU instance NVML reports its compute instance profiles. There are enough compute slices.");
     }
 
     /// <summary>What would help. The refusal itself is on standard error.</summary>
@@ -61,7 +62,8 @@ internal static class PlanView
     private static void Draw(string title, GpuSnapshot state)
     {
         Terminal.WriteLine(title);
-        Terminal.WriteLines(Picture.Draw(state.Geometry.MemorySliceCount, PlannedGpu.Entries(state).Select(PictureBox.From), Terminal.Width));
+        Terminal.WriteLines(
+            Picture.Draw(state.Geometry.MemorySliceCount, PlannedGpu.Entries(state).Select(PictureBox.From), Terminal.Width));
     }
 
     private static string Count(int count, string one, string many) => $"{count} {(count == 1 ? one : many)}";

@@ -5,7 +5,8 @@ namespace Nvml.Mig.Cli.Plan;
 
 /// <summary>A GPU, or the model of one, with its plan or its refusal.</summary>
 internal sealed record PlannedGpu(
-    string Title, GpuDevice? Gpu, string Name, MigMode? Mode, GpuSnapshot Before, LayoutSpec LayoutSpec, GpuPlan? Plan, PlanRefusal? Refusal)
+    string Title, GpuDevice? Gpu, string Name, MigMode? Mode, GpuSnapshot Before, LayoutSpec LayoutSpec, GpuPlan? Plan,
+    PlanRefusal? Refusal)
 {
     public string Heading => Gpu is { } gpu ? $"GPU {gpu.Index}  {Name}  {gpu.PciBusId}  MIG {Mode}" : Name;
 

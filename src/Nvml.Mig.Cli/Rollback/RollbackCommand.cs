@@ -9,7 +9,9 @@ internal static class RollbackCommand
 {
     public static Command Build()
     {
-        Command command = new("rollback", "Restore the GPUs of the last apply to what they were before it, UUIDs included: after a crash in its middle, or to undo it.")
+        Command command = new(
+            "rollback",
+            "Restore the GPUs of the last apply to what they were before it, UUIDs included: after a crash in its middle, or to undo it.")
         {
             ApplyArguments.DryRun,
             ApplyArguments.ResetGpu,

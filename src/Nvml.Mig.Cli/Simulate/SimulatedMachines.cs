@@ -60,7 +60,8 @@ internal static class SimulatedMachines
             throw new NvmlException(
                 NvmlReturnCode.OperatingSystem,
                 "nvmlStubConfigure",
-                $"Cannot create the folder {folder} for simulated machines: {e.Message} Name a file in {NvmlSimulator.StateVariable} instead.",
+                $"Cannot create the folder {folder} for simulated machines: {e.Message} Name a file in {NvmlSimulator.StateVariable} "
+                    + "instead.",
                 e);
         }
 

@@ -174,8 +174,7 @@ public class DiagnosisTests
     public void What_is_in_the_way_of_a_change_is_told(string what)
     {
         (Machine machine, string change, bool? ready, string[] why) = Changes[what];
-        _ = machine.Findings;
-        Readiness readiness = machine.Gpus[0].Readiness!;
+        Readiness readiness = machine.Diagnosed[0].Readiness!;
 
         IEnumerable<ChangeReadiness> asked = change switch
         {
@@ -205,9 +204,8 @@ public class DiagnosisTests
     public void What_nvml_may_not_show_is_not_called_hidden()
     {
         Machine machine = new([HopperInMig, Hopper with { Index = 1 }], HeldBy(Dcgm) with { Privileges = Root with { CanList = false } });
-        _ = machine.Findings;
 
-        machine.Gpus.Select(gpu => gpu.Holders!.Single().ShownByNvml).Should().Equal([null, false], "where MIG is disabled everybody may see the processes");
+        machine.Diagnosed.Select(gpu => gpu.Holders!.Single().ShownByNvml).Should().Equal([null, false], "where MIG is disabled everybody may see the processes");
     }
 
     private static HostReport HeldBy(params HolderReport[] holders) => Host with { Holders = new HoldersReport(true, [], holders) };
@@ -232,6 +230,8 @@ public class DiagnosisTests
         {
         }
 
-        public IReadOnlyList<Finding> Findings => Diagnosis.Of(Host, Driver, Gpus, Error);
+        public IReadOnlyList<Finding> Findings => Diagnosis.Of(Host, Driver, Gpus, Error).Findings;
+
+        public IReadOnlyList<GpuReport> Diagnosed => Diagnosis.Of(Host, Driver, Gpus, Error).Gpus;
     }
 }

@@ -58,8 +58,7 @@ public class ReadinessTests
     {
         using SimulatedGpu machine = SimulatedGpu.Start(model, migEnabled: false);
         Situations[situation](machine);
-        GpuReport report = GpuExamination.Examine(machine.Gpu);
-        Diagnosis.Of(null, null, [report], null);
+        GpuReport report = Diagnosis.Of(null, null, [GpuExamination.Examine(machine.Gpu)], null).Gpus[0];
 
         (ChangeReadiness said, Func<GpuDevice, bool> act) = change switch
         {
