@@ -31,7 +31,8 @@ public enum GpuSelectorKind
 /// <item><term><c>0x233010DE</c></term><description>all GPUs with that PCI device id</description></item>
 /// <item><term><c>0x25B610DE:0x14A910DE</c></term><description>all GPUs with that PCI device id and subsystem id</description></item>
 /// <item>
-/// <term><c>NVIDIA H100 80GB HBM3</c>, <c>H200</c></term><description>all GPUs of that name, with or without "NVIDIA", in any case</description>
+/// <term><c>NVIDIA H100 80GB HBM3</c>, <c>H200</c></term><description>all GPUs of that name, with or without "NVIDIA", in any
+/// case</description>
 /// </item>
 /// </list>
 /// </remarks>
@@ -132,7 +133,8 @@ public sealed partial record GpuSelector
             GpuSelectorKind.Index => Text == gpu.Index.ToString(CultureInfo.InvariantCulture),
             GpuSelectorKind.Uuid => Text.Equals(gpu.Uuid, StringComparison.OrdinalIgnoreCase),
             GpuSelectorKind.PciBusId => Text.Equals(gpu.PciBusId, StringComparison.OrdinalIgnoreCase),
-            GpuSelectorKind.PciDevice => Text == PciDevice(gpu.PciDeviceId, Text.Contains(':', StringComparison.Ordinal) ? gpu.PciSubsystemId : null),
+            GpuSelectorKind.PciDevice =>
+                Text == PciDevice(gpu.PciDeviceId, Text.Contains(':', StringComparison.Ordinal) ? gpu.PciSubsystemId : null),
             _ => gpu.Name.Equals(Text, StringComparison.OrdinalIgnoreCase)
                 || gpu.Name.Equals(Vendor + Text, StringComparison.OrdinalIgnoreCase),
         };

@@ -95,7 +95,9 @@ public sealed record NvmlFault
     /// <summary>The text that the environment variable <c>NVML_STUB_FAULTS</c> takes, for other processes.</summary>
     public override string ToString()
     {
-        string calls = Rate is { } rate ? $"~{rate.ToString("0.##########", CultureInfo.InvariantCulture)}/{Seed.ToString(CultureInfo.InvariantCulture)}" : "";
+        string calls = Rate is { } rate
+            ? $"~{rate.ToString("0.##########", CultureInfo.InvariantCulture)}/{Seed.ToString(CultureInfo.InvariantCulture)}"
+            : "";
         string nth = Rate is null && Nth is { } n ? string.Create(CultureInfo.InvariantCulture, $"#{n}") : "";
         string gpu = Gpu is { } index ? string.Create(CultureInfo.InvariantCulture, $"@{index}") : "";
         return $"{Function}{nth}{gpu}{calls}{(AfterEffect ? ":after" : "")}={_action}";

@@ -28,7 +28,9 @@ public sealed partial class NvmlSimulator
         return BeginProcess(gpu, -1, -1, pid, name, memoryMiB, kind);
     }
 
-    /// <summary>Starts a process that uses a MIG device: while it runs, its compute instance and GPU instance cannot be destroyed.</summary>
+    /// <summary>
+    /// Starts a process that uses a MIG device: while it runs, its compute instance and GPU instance cannot be destroyed.
+    /// </summary>
     /// <param name="device">The MIG device.</param>
     /// <param name="pid">The process id, from 1.</param>
     /// <param name="name">The process's name, of which the first 23 bytes are kept.</param>
@@ -110,7 +112,8 @@ public sealed partial class NvmlSimulator
         Happen(
             "nvmlStubSetHealth",
             $"set the health of GPU {gpu}",
-            StubControls.nvmlStubSetHealth((uint)gpu, Flag(persistenceMode), Flag(rowRemapPending), Flag(rowRemapFailed), (uint)uncorrectedEccErrors));
+            StubControls.nvmlStubSetHealth(
+                (uint)gpu, Flag(persistenceMode), Flag(rowRemapPending), Flag(rowRemapFailed), (uint)uncorrectedEccErrors));
     }
 
     /// <summary>

@@ -241,7 +241,8 @@ public sealed partial class NvmlSimulator : IDisposable
     }
 
     private static TimeoutException NotDisposed() =>
-        new($"A simulated machine is running in this process and was not disposed of within {TurnTimeout.TotalSeconds} seconds. A process has one at a time.");
+        new($"A simulated machine is running in this process and was not disposed of within {TurnTimeout.TotalSeconds} seconds. A "
+            + "process has one at a time.");
 
     private static NvmlSimulator StartInTurn(string gpus, string? stateFile, SimulatedDriver? driver)
     {
@@ -274,7 +275,8 @@ public sealed partial class NvmlSimulator : IDisposable
         {
             try
             {
-                Control("nvmlStubConfigure", (message, size) => StubControls.nvmlStubConfigure(gpus, stateFile, branch, (byte*)message, size));
+                Control(
+                    "nvmlStubConfigure", (message, size) => StubControls.nvmlStubConfigure(gpus, stateFile, branch, (byte*)message, size));
                 return;
             }
             catch (InvalidOperationException) when (Stopwatch.GetElapsedTime(started) < ShutdownTimeout)

@@ -16,7 +16,8 @@ internal static unsafe partial class StubControls
     private static readonly string[] Folders =
     [
         // Where the host found the native libraries of packages: beside the program, or below it by runtime identifier.
-        .. (AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries),
+        .. (AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "")
+        .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries),
         AppContext.BaseDirectory,
     ];
 
@@ -82,7 +83,9 @@ internal static unsafe partial class StubControls
         name != Name ? 0 // not ours to find
             : File.Exists(LibraryPath) ? NativeLibrary.Load(LibraryPath)
             : throw new DllNotFoundException(
-                $"The simulated driver, {Path.GetFileName(LibraryPath)}, is in none of {string.Join(", ", Folders.Distinct(StringComparer.Ordinal))}. There is one for Linux on x86-64 and on arm64, and it must stay with the program.");
+                $"The simulated driver, {Path.GetFileName(LibraryPath)}, is in none of "
+                    + $"{string.Join(", ", Folders.Distinct(StringComparer.Ordinal))}. There is one for Linux on x86-64 and on arm64, "
+                    + "and it must stay with the program.");
 }
 
 /// <summary>A GPU model, as nvmlStubGetModel describes it.</summary>

@@ -18,7 +18,9 @@ internal static class HostCommand
     /// How long it may take before it is killed, with the processes of its group. <see cref="Timeout.InfiniteTimeSpan"/>: no limit.
     /// </param>
     /// <param name="cancellationToken">Kills it too.</param>
-    /// <exception cref="HostCommandException">It is not there, cannot be run, took too long, or ended with an exit code other than 0.</exception>
+    /// <exception cref="HostCommandException">
+    /// It is not there, cannot be run, took too long, or ended with an exit code other than 0.
+    /// </exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <returns>Its standard output.</returns>
     public static async Task<string> RunAsync(

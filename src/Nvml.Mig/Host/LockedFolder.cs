@@ -7,7 +7,9 @@ internal static class LockedFolder
 {
     private const string LockName = "lock";
 
-    /// <summary>Takes the folder, and creates it if it is not there. Disposing of the result releases it. Null if another process has it.</summary>
+    /// <summary>
+    /// Takes the folder, and creates it if it is not there. Disposing of the result releases it. Null if another process has it.
+    /// </summary>
     /// <inheritdoc cref="PrivateFolder.Check"/>
     public static IDisposable? TryTake(string folder)
     {

@@ -23,7 +23,9 @@ internal sealed unsafe class FileLock : IDisposable
     {
         while (true)
         {
-            SafeFileHandle file = new(Check(Repeat(() => open(path, O_RDWR | O_CREAT | O_CLOEXEC | LinuxFile.NoLinks, OwnerOnly)), "open", path), ownsHandle: true);
+            SafeFileHandle file = new(
+                Check(Repeat(() => open(path, O_RDWR | O_CREAT | O_CLOEXEC | LinuxFile.NoLinks, OwnerOnly)), "open", path),
+                ownsHandle: true);
             int descriptor = (int)file.DangerousGetHandle();
             int result = Repeat(() => flock(descriptor, LOCK_EX | LOCK_NB));
             // Somebody can have deleted or replaced the file between the two calls: then another file has its name, and others lock that.
@@ -51,7 +53,9 @@ internal sealed unsafe class FileLock : IDisposable
     private static (uint Major, uint Minor, ulong Inode)? IdentityOf(int folder, string path, int flags)
     {
         statx_t status;
-        return statx(folder, path, flags, STATX_BASIC_STATS, &status) == 0 ? (status.stx_dev_major, status.stx_dev_minor, status.stx_ino) : null;
+        return statx(folder, path, flags, STATX_BASIC_STATS, &status) == 0
+            ? (status.stx_dev_major, status.stx_dev_minor, status.stx_ino)
+            : null;
     }
 
     /// <summary>Calls again if a signal interrupted the call. Its result, or the negative error number.</summary>

@@ -243,7 +243,9 @@ public class MigPartedFormatTests
     public void A_gpu_that_cannot_be_divided_has_nothing_to_do(string devices, string enabled, bool isMigEnabled)
     {
         ResolvedLayout resolved = LayoutFile.Parse(
-            Head + $"  - {{devices: {devices}, mig-enabled: {enabled}, mig-devices: {{}}}}\n  - {{devices: [1], mig-enabled: {enabled}, mig-devices: {{}}}}\n", "f")
+            Head
+                + $"  - {{devices: {devices}, mig-enabled: {enabled}, mig-devices: {{}}}}\n  - {{devices: [1], mig-enabled: {enabled}, "
+                + $"mig-devices: {{}}}}\n", "f")
             .GetLayout().Resolve([Machines.T4(0), isMigEnabled ? Machines.A100(1) : Machines.T4(1)]);
 
         resolved.Gpus.Should().HaveCount(isMigEnabled ? 1 : 0);

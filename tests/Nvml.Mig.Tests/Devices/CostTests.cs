@@ -23,7 +23,8 @@ public class CostTests
         using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB*8");
         using NvmlSession session = NvmlSession.Open(machine.Simulator.LibraryPath);
 
-        Calls(machine, () => List(session)).Should().Be(1 + (8 * (Identity + Mode + Profiles + InstanceLists)), "cold; one call counts the GPUs");
+        Calls(machine, () => List(session))
+            .Should().Be(1 + (8 * (Identity + Mode + Profiles + InstanceLists)), "cold; one call counts the GPUs");
         Calls(machine, () => List(session)).Should().Be(8 * (Mode + InstanceLists), "warm");
     }
 
@@ -98,8 +99,22 @@ public class CostTests
 
         void ReadAll()
         {
-            _ = (gpu.Uuid, gpu.Name, gpu.PciBusId, gpu.PciDeviceId, gpu.PciSubsystemId, gpu.MinorNumber, gpu.Brand, gpu.Architecture, gpu.ComputeCapability);
-            _ = (gpu.GetSerial(), gpu.GetVbiosVersion(), gpu.GetMigFeatures(), gpu.GetCapabilities(profile), gpu.GetPossiblePlacements(profile));
+            _ = (
+                gpu.Uuid,
+                gpu.Name,
+                gpu.PciBusId,
+                gpu.PciDeviceId,
+                gpu.PciSubsystemId,
+                gpu.MinorNumber,
+                gpu.Brand,
+                gpu.Architecture,
+                gpu.ComputeCapability);
+            _ = (
+                gpu.GetSerial(),
+                gpu.GetVbiosVersion(),
+                gpu.GetMigFeatures(),
+                gpu.GetCapabilities(profile),
+                gpu.GetPossiblePlacements(profile));
         }
     }
 

@@ -101,7 +101,8 @@ public class CreateTests
         machine.Create("1g.5gb", new Placement(0, 1));
 
         FluentActions.Invoking(() => machine.Create("1g.5gb", new Placement(0, 1))).Should().Throw<NvmlInsufficientResourcesException>()
-            .WithMessage("*create a GPU instance 1g.5gb (profile 19) at 0:1*Its place is taken: 0:1 by 7 (1g.5gb at 0:1). 6 more 1g.5gb would fit elsewhere.");
+            .WithMessage("*create a GPU instance 1g.5gb (profile 19) at 0:1*Its place is taken: 0:1 by 7 (1g.5gb at 0:1). 6 more 1g.5gb "
+                + "would fit elsewhere.");
     }
 
     [Fact]
@@ -153,7 +154,8 @@ public class CreateTests
         using SimulatedGpu machine = SimulatedGpu.Start();
 
         FluentActions.Invoking(() => machine.Create("3g.40gb")).Should().Throw<NvmlException>()
-            .WithMessage("*has no GPU instance profile '3g.40gb'*1g.5gb (19), 1g.5gb+me (20), 1g.10gb (15), 2g.10gb (14), 3g.20gb (9), 4g.20gb (5), 7g.40gb (0).")
+            .WithMessage("*has no GPU instance profile '3g.40gb'*1g.5gb (19), 1g.5gb+me (20), 1g.10gb (15), 2g.10gb (14), 3g.20gb (9), "
+                + "4g.20gb (5), 7g.40gb (0).")
             .Which.Code.Should().Be(NvmlReturnCode.InvalidArgument);
     }
 
@@ -199,7 +201,8 @@ public class CreateTests
         GpuInstance half = machine.Create("3g.20gb");
 
         half.Invoking(h => h.GetComputeInstanceProfile(name)).Should().Throw<NvmlException>()
-            .WithMessage($"GPU instance 2 (3g.20gb at 4:4) of GPU 0 (GPU-*) has no compute instance profile '{name}' (NVML_ERROR_INVALID_ARGUMENT, 2). It has: 1c.3g.20gb (0), 2c.3g.20gb (1), 3g.20gb (2).")
+            .WithMessage($"GPU instance 2 (3g.20gb at 4:4) of GPU 0 (GPU-*) has no compute instance profile '{name}' "
+                + "(NVML_ERROR_INVALID_ARGUMENT, 2). It has: 1c.3g.20gb (0), 2c.3g.20gb (1), 3g.20gb (2).")
             .Which.Code.Should().Be(NvmlReturnCode.InvalidArgument);
     }
 
@@ -210,7 +213,8 @@ public class CreateTests
         GpuInstance instance = machine.Create("2g.35gb");
 
         FluentActions.Invoking(() => instance.GetComputeInstanceProfile("1c.2g.35gb")).Should().Throw<NvmlException>()
-            .WithMessage("*has 2 compute instance profiles '1c.2g.35gb' (NVML_ERROR_INVALID_ARGUMENT, 2). Choose by id: 0 (1c.2g.35gb, 16 SM), 7 (1c.2g.35gb, 26 SM).");
+            .WithMessage("*has 2 compute instance profiles '1c.2g.35gb' (NVML_ERROR_INVALID_ARGUMENT, 2). Choose by id: 0 (1c.2g.35gb, "
+                + "16 SM), 7 (1c.2g.35gb, 26 SM).");
         instance.GetComputeInstanceProfile("7").MultiprocessorCount.Should().Be(26);
         instance.GetComputeInstanceProfile("0").MultiprocessorCount.Should().Be(16);
     }
@@ -232,6 +236,7 @@ public class CreateTests
         machine.Create("1g.6gb+me");
 
         FluentActions.Invoking(() => machine.Create("2g.12gb+me")).Should().Throw<NvmlInsufficientResourcesException>()
-            .WithMessage("*2:2 is free, but something else that it needs is not: instances share the engines of the GPU*Present: GPU instance * (1g.6gb+me at 0:1)*");
+            .WithMessage("*2:2 is free, but something else that it needs is not: instances share the engines of the GPU*Present: GPU "
+                + "instance * (1g.6gb+me at 0:1)*");
     }
 }

@@ -39,8 +39,10 @@ public class ReadBackTests
         ComputeInstance inside = instance.CreateComputeInstance();
         machine.Simulator.SetFaults(Late("nvmlComputeInstanceDestroy"), Late("nvmlGpuInstanceDestroy"));
 
-        inside.Invoking(i => i.Destroy()).Should().Throw<NvmlException>().WithMessage("Cannot destroy compute instance 0 *. It is gone all the same.");
-        instance.Invoking(i => i.Destroy()).Should().Throw<NvmlException>().WithMessage("Cannot destroy GPU instance 2 *. It is gone all the same.");
+        inside.Invoking(i => i.Destroy())
+            .Should().Throw<NvmlException>().WithMessage("Cannot destroy compute instance 0 *. It is gone all the same.");
+        instance.Invoking(i => i.Destroy())
+            .Should().Throw<NvmlException>().WithMessage("Cannot destroy GPU instance 2 *. It is gone all the same.");
 
         machine.Gpu.GetGpuInstances().Should().BeEmpty();
         instance.Invoking(i => i.Destroy()).Should().Throw<NvmlNotFoundException>();
@@ -104,7 +106,8 @@ public class ReadBackTests
         using SimulatedGpu machine = SimulatedGpu.Start(migEnabled: false);
         machine.Simulator.SetFaults(Late("nvmlDeviceSetMigMode"));
 
-        machine.Gpu.Invoking(g => g.EnableMig()).Should().Throw<NvmlException>().WithMessage("Cannot enable MIG *. The mode is Enabled all the same.");
+        machine.Gpu.Invoking(g => g.EnableMig())
+            .Should().Throw<NvmlException>().WithMessage("Cannot enable MIG *. The mode is Enabled all the same.");
     }
 
     [Fact]
@@ -125,7 +128,8 @@ public class ReadBackTests
         using SimulatedGpu machine = SimulatedGpu.Start();
         machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceCreateGpuInstance", NvmlReturnCode.Success));
 
-        FluentActions.Invoking(() => machine.Create("3g.20gb")).Should().Throw<NvmlException>().Which.Function.Should().Be("nvmlGpuInstanceGetInfo");
+        FluentActions.Invoking(() => machine.Create("3g.20gb"))
+            .Should().Throw<NvmlException>().Which.Function.Should().Be("nvmlGpuInstanceGetInfo");
 
         machine.Gpu.GetGpuInstances().Should().BeEmpty();
     }
@@ -139,7 +143,8 @@ public class ReadBackTests
 
         machine.Simulator.SetFaults(Late("nvmlDeviceCreateGpuInstance"));
         FluentActions.Invoking(() => machine.Create("3g.20gb")).Should().Throw<NvmlException>()
-            .WithMessage("*It may have been created all the same: there is GPU instance 2 of GPU 0 (GPU-*) at 4:4. Destroy it if it is not wanted.");
+            .WithMessage(
+                "*It may have been created all the same: there is GPU instance 2 of GPU 0 (GPU-*) at 4:4. Destroy it if it is not wanted.");
 
         machine.Simulator.SetFaults(Late("nvmlGpuInstanceCreateComputeInstance"));
         machine.Gpu.GetGpuInstance(2).Invoking(i => i.CreateComputeInstance()).Should().Throw<NvmlException>()

@@ -47,7 +47,8 @@ public class HostCommandTests
         string file = folder.File("child");
         string script = $"sleep 600 & echo $! > {file}; wait";
 
-        await FluentActions.Awaiting(() => HostCommand.RunAsync("sh", ["-c", script], TimeSpan.FromMilliseconds(500), CancellationToken.None))
+        await FluentActions.Awaiting(
+            () => HostCommand.RunAsync("sh", ["-c", script], TimeSpan.FromMilliseconds(500), CancellationToken.None))
             .Should().ThrowAsync<HostCommandException>().WithMessage("* did not end within 0.5 s, and was killed.");
 
         int child = int.Parse(File.ReadAllText(file), CultureInfo.InvariantCulture);
@@ -57,7 +58,8 @@ public class HostCommandTests
     [Fact]
     public async Task A_missing_program_is_named() =>
         (await FluentActions.Awaiting(() => HostCommand.RunAsync("no-such-program", [], Timeout.InfiniteTimeSpan, CancellationToken.None))
-            .Should().ThrowAsync<HostCommandException>().WithMessage("*there is no no-such-program on PATH.")).Which.IsMissing.Should().BeTrue();
+            .Should().ThrowAsync<HostCommandException>().WithMessage("*there is no no-such-program on PATH.")).Which.IsMissing.Should()
+            .BeTrue();
 
     private static Task<string> Shell(string script) =>
         HostCommand.RunAsync("sh", ["-c", script], Timeout.InfiniteTimeSpan, CancellationToken.None);

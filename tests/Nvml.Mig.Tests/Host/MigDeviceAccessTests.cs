@@ -54,6 +54,8 @@ public class MigDeviceAccessTests
 
         FluentActions.Invoking(() => MigDeviceAccess.Find(device, MigMinors.Read(new StringReader("gpu0/gi2/access 21\n"))))
             .Should().Throw<KeyNotFoundException>()
-            .WithMessage($"The driver's table of MIG's device numbers has none for gpu0/gi2/ci0/access, which {device.Uuid} on GPU 0 (GPU-*) needs.");
+            .WithMessage(
+                $"The driver's table of MIG's device numbers has none for gpu0/gi2/ci0/access, which {device.Uuid} on GPU 0 (GPU-*) "
+                    + "needs.");
     }
 }

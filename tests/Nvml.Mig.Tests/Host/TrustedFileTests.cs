@@ -27,7 +27,8 @@ public sealed class TrustedFileTests : IDisposable
 
     [Fact]
     public void A_file_that_is_too_large_is_refused() =>
-        Read(Write("layout.yaml", new string('x', 101))).Should().Throw<IOException>().WithMessage("*layout.yaml is larger than the 100 bytes*");
+        Read(Write("layout.yaml", new string('x', 101)))
+            .Should().Throw<IOException>().WithMessage("*layout.yaml is larger than the 100 bytes*");
 
     [Fact]
     public void A_fifo_does_not_hang() => Read(Fifo("pipe")).Should().Throw<IOException>().WithMessage("*pipe is not a regular file.");

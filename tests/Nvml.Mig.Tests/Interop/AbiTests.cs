@@ -56,7 +56,9 @@ public class AbiTests
     public void The_public_return_codes_are_those_of_nvml() =>
         Enum.GetValues<NvmlReturnCode>().ToDictionary(code => $"{code}".ToUpperInvariant(), code => (long)code)
             .Should().BeEquivalentTo(Enum.GetValues<nvmlReturn_t>().ToDictionary(
-                code => code.ToString().Replace("NVML_ERROR_", "", StringComparison.Ordinal).Replace("NVML_", "", StringComparison.Ordinal).Replace("_", "", StringComparison.Ordinal),
+                code =>
+                    code.ToString().Replace("NVML_ERROR_", "", StringComparison.Ordinal).Replace("NVML_", "", StringComparison.Ordinal)
+                        .Replace("_", "", StringComparison.Ordinal),
                 code => (long)code));
 
     public static TheoryData<Type, string> Enums => new()
@@ -139,7 +141,8 @@ public class AbiTests
     public void Every_import_is_marked_required_or_optional()
     {
         NvmlLibrary.Functions.Keys.Should().BeEquivalentTo(ImportNames());
-        typeof(LibNvml).GetMethods().Where(m => m.IsDefined(typeof(RequiredFunctionAttribute)) && m.IsDefined(typeof(OptionalFunctionAttribute)))
+        typeof(LibNvml).GetMethods()
+            .Where(m => m.IsDefined(typeof(RequiredFunctionAttribute)) && m.IsDefined(typeof(OptionalFunctionAttribute)))
             .Should().BeEmpty();
     }
 
@@ -167,7 +170,8 @@ public class AbiTests
             .Should().Equal(Enum.GetValues<nvmlReturn_t>().Select(code => code.ToString()));
 
     private static IEnumerable<string> ImportNames() =>
-        typeof(LibNvml).GetMethods(BindingFlags.Public | BindingFlags.Static).Select(m => m.Name).Where(n => n.StartsWith("nvml", StringComparison.Ordinal));
+        typeof(LibNvml).GetMethods(BindingFlags.Public | BindingFlags.Static).Select(m => m.Name)
+            .Where(n => n.StartsWith("nvml", StringComparison.Ordinal));
 
     private static IEnumerable<Type> InteropTypes() =>
         typeof(LibNvml).Assembly.GetTypes().Where(type => type.Name.StartsWith("nvml", StringComparison.Ordinal) && !type.IsNested);

@@ -101,8 +101,8 @@ public sealed class PackageTests(PackedPackages packages) : IClassFixture<Packed
     }
 
     /// <summary>
-    /// As a single file with its runtime, and compiled ahead of time. The linker and the compiler keep the whole packages, so they check all
-    /// of them. Their warnings are errors.
+    /// As a single file with its runtime, and compiled ahead of time. The linker and the compiler keep the whole packages, so they check
+    /// all of them. Their warnings are errors.
     /// </summary>
     [LongTheory]
     [InlineData(

@@ -79,7 +79,8 @@ public class DriverRulesTests
         FluentActions.Invoking(() => machine.Create(second)).Should().Throw<NvmlInsufficientResourcesException>();
     }
 
-    public static TheoryData<string> Models => new(NvmlSimulator.Models.Where(m => m is { IsSimulated: true, HasMig: true }).Select(m => m.Key));
+    public static TheoryData<string> Models =>
+        new(NvmlSimulator.Models.Where(m => m is { IsSimulated: true, HasMig: true }).Select(m => m.Key));
 
     [Theory]
     [MemberData(nameof(Models))]
@@ -110,7 +111,8 @@ public class DriverRulesTests
         machine.Gpu.IsMigCapable().Should().BeFalse();
         machine.Gpu.GetGpuInstanceProfiles().Should().BeEmpty();
         machine.Gpu.GetMigDevices().Should().BeEmpty();
-        machine.Gpu.Invoking(gpu => gpu.GetMigMode()).Should().Throw<NvmlNotSupportedException>().WithMessage("GPU 0 (GPU-*) cannot be divided: it has no MIG mode*");
+        machine.Gpu.Invoking(gpu => gpu.GetMigMode())
+            .Should().Throw<NvmlNotSupportedException>().WithMessage("GPU 0 (GPU-*) cannot be divided: it has no MIG mode*");
         machine.Gpu.Invoking(gpu => gpu.EnableMig()).Should().Throw<NvmlNotSupportedException>();
     }
 
@@ -133,8 +135,10 @@ public class DriverRulesTests
         machine.Gpu.GetGpuInstanceProfiles().Select(p =>
         {
             IReadOnlyList<Placement> places = machine.Gpu.GetPossiblePlacements(p);
-            return $"{p.Number} {p.Id} {p.Name} {machine.Gpu.GetRemainingCapacity(p)} {p.MemoryMiB} {p.SupportsP2P} {p.MultiprocessorCount} "
-                + $"{p.CopyEngineCount} {p.DecoderCount} {p.EncoderCount} {p.JpegCount} {p.OfaCount} {{{string.Join(',', places.Select(x => x.Start))}}}:{places[0].Size}";
+            return $"{p.Number} {p.Id} {p.Name} {machine.Gpu.GetRemainingCapacity(p)} {p.MemoryMiB} {p.SupportsP2P} "
+                + $"{p.MultiprocessorCount} "
+                + $"{p.CopyEngineCount} {p.DecoderCount} {p.EncoderCount} {p.JpegCount} {p.OfaCount} "
+                + $"{{{string.Join(',', places.Select(x => x.Start))}}}:{places[0].Size}";
         }).Should().Equal(measured);
     }
 
@@ -277,7 +281,8 @@ public class DriverRulesTests
         nvmlGpuInstanceProfileInfo_v2_t v2 = new() { version = nvmlGpuInstanceProfileInfo_v2_t.Version };
         LibNvml.nvmlDeviceGetGpuInstanceProfileInfoByIdV(gpu, 19, &v2).Should().Be(nvmlReturn_t.NVML_SUCCESS);
         new string((sbyte*)v2.name).Should().Be("MIG 1g.18gb");
-        LibNvml.nvmlDeviceGetGpuInstanceProfileInfoV(gpu, 0, &v2).Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT, "the version was cleared");
+        LibNvml.nvmlDeviceGetGpuInstanceProfileInfoV(gpu, 0, &v2)
+            .Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT, "the version was cleared");
 
         // All placements are written, whatever room the caller says there is.
         nvmlGpuInstancePlacement_t* places = stackalloc nvmlGpuInstancePlacement_t[16];

@@ -38,7 +38,9 @@ public class FaultTests
         machine.Simulator.SetFaults(NvmlFault.Return("nvmlGpuInstanceGetInfo", NvmlReturnCode.Unknown));
 
         FluentActions.Invoking(() => machine.Create("1g.5gb")).Should().Throw<NvmlException>()
-            .WithMessage("Cannot read back the GPU instance 1g.5gb that was just created on GPU 0 (GPU-*): Unknown Error (NVML_ERROR_UNKNOWN, 999, from nvmlGpuInstanceGetInfo). The creation itself succeeded: list the GPU instances to find it.");
+            .WithMessage("Cannot read back the GPU instance 1g.5gb that was just created on GPU 0 (GPU-*): Unknown Error "
+                + "(NVML_ERROR_UNKNOWN, 999, from nvmlGpuInstanceGetInfo). The creation itself succeeded: list the GPU instances to find "
+                + "it.");
 
         machine.Gpu.GetGpuInstances().Should().ContainSingle();
     }
@@ -117,8 +119,10 @@ public class FaultTests
     [Fact]
     public void A_hang_lasts_from_nothing_to_49_days()
     {
-        FluentActions.Invoking(() => NvmlFault.Hang("nvmlInit_v2", TimeSpan.FromMilliseconds(-1))).Should().Throw<ArgumentOutOfRangeException>();
-        FluentActions.Invoking(() => NvmlFault.Hang("nvmlInit_v2", TimeSpan.FromMilliseconds(4294967296))).Should().Throw<ArgumentOutOfRangeException>();
+        FluentActions.Invoking(() => NvmlFault.Hang("nvmlInit_v2", TimeSpan.FromMilliseconds(-1)))
+            .Should().Throw<ArgumentOutOfRangeException>();
+        FluentActions.Invoking(() => NvmlFault.Hang("nvmlInit_v2", TimeSpan.FromMilliseconds(4294967296)))
+            .Should().Throw<ArgumentOutOfRangeException>();
         NvmlFault.Hang("nvmlInit_v2", TimeSpan.FromMilliseconds(4294967295)).ToString().Should().Be("nvmlInit_v2#1=hang:4294967295");
         NvmlFault.Hang("nvmlInit_v2", TimeSpan.Zero).ToString().Should().Be("nvmlInit_v2#1=hang:0");
     }
@@ -132,6 +136,7 @@ public class FaultTests
         nvmig.PassForReal();
         nvmig.Environment["NVML_STUB_FAULTS"] = faults;
 
-        nvmig.RunBare("devices").Complaints.Should().ContainSingle().Which.Should().Contain("NVML_ERROR_DRIVER_NOT_LOADED, 9, from nvmlInit_v2");
+        nvmig.RunBare("devices").Complaints.Should().ContainSingle().Which.Should()
+            .Contain("NVML_ERROR_DRIVER_NOT_LOADED, 9, from nvmlInit_v2");
     }
 }

@@ -158,7 +158,8 @@ public class LatencyTests
         machine.Simulator.SetLatency(SimulatedLatency.Hardware);
 
         Shortest(() => machine.Gpu.GetMemory()).Should().BeGreaterThanOrEqualTo(TimeSpan.FromMicroseconds(6));
-        Shortest(() => machine.Gpu.GetProcesses()).Should().BeGreaterThanOrEqualTo(TimeSpan.FromMicroseconds(21), "it asks for three lists");
+        Shortest(() => machine.Gpu.GetProcesses())
+            .Should().BeGreaterThanOrEqualTo(TimeSpan.FromMicroseconds(21), "it asks for three lists");
     }
 
     private static TimeSpan Shortest(Action read) => Enumerable.Range(0, 300).Min(_ =>

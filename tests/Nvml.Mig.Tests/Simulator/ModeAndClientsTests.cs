@@ -203,8 +203,10 @@ public class ModeAndClientsTests
 
         machine.Simulator.SetPrivileges(SimulatedPrivileges.Monitor);
         machine.Gpu.GetGpuInstances().Should().ContainSingle().Which.GetComputeInstances().Should().BeEmpty();
-        foreach (Action change in (Action[])[() => machine.Create("1g.5gb"), instance.Destroy, () => instance.CreateComputeInstance(), () => machine.Gpu.DisableMig()])
-            change.Should().Throw<NvmlNoPermissionException>().WithMessage("*(NVML_ERROR_NO_PERMISSION, 4, from nvml*). This takes root, or the MIG capability: *");
+        foreach (Action change in (Action[])[
+            () => machine.Create("1g.5gb"), instance.Destroy, () => instance.CreateComputeInstance(), () => machine.Gpu.DisableMig()])
+            change.Should().Throw<NvmlNoPermissionException>()
+                .WithMessage("*(NVML_ERROR_NO_PERMISSION, 4, from nvml*). This takes root, or the MIG capability: *");
 
         machine.Simulator.SetPrivileges(SimulatedPrivileges.None);
         machine.Gpu.GetGpuInstances().Should().ContainSingle();
@@ -255,8 +257,10 @@ public class ModeAndClientsTests
         for (int pid = 1; pid <= 8; pid++)
             machine.Simulator.StartProcess(0, pid, "a-process-with-a-long-name");
 
-        machine.Simulator.Invoking(s => s.StartProcess(0, 9, "train")).Should().Throw<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.InsufficientSize);
-        machine.Simulator.Invoking(s => s.HoldGpu(0)).Should().Throw<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.InsufficientSize);
+        machine.Simulator.Invoking(s => s.StartProcess(0, 9, "train"))
+            .Should().Throw<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.InsufficientSize);
+        machine.Simulator.Invoking(s => s.HoldGpu(0))
+            .Should().Throw<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.InsufficientSize);
         machine.Gpu.GetProcesses()[0].Name.Should().Be("a-process-with-a-long-n");
     }
 }

@@ -12,7 +12,9 @@ public class NvidiaSmiModelsTests
         {
             using Nvmig nvmig = new(model.Name);
             nvmig.Run("enable").ExitCode.Should().Be(0, model.Name);
-            string smallest = model.Name.StartsWith("A30", StringComparison.Ordinal) || model.Architecture == Architecture.Blackwell ? "14" : "19";
+            string smallest = model.Name.StartsWith("A30", StringComparison.Ordinal) || model.Architecture == Architecture.Blackwell
+                ? "14"
+                : "19";
             nvmig.Run("create", smallest).ExitCode.Should().Be(0, model.Name);
 
             string table = NvidiaSmiTests.Smi(nvmig).Out;

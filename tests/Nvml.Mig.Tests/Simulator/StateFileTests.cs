@@ -45,7 +45,8 @@ public class StateFileTests
         string file = folder.File(kind);
         File.WriteAllBytes(file, content);
 
-        foreach (Action use in (Action[])[() => NvmlSimulator.Start("A100-SXM4-40GB", file).Dispose(), () => NvmlSimulator.Reset(file, "A100-SXM4-40GB")])
+        foreach (Action use in (Action[])[
+            () => NvmlSimulator.Start("A100-SXM4-40GB", file).Dispose(), () => NvmlSimulator.Reset(file, "A100-SXM4-40GB")])
         {
             use.Should().Throw<NvmlException>().WithMessage($"*{file} is not a state file of the NVML stub; it was left untouched*")
                 .Which.Code.Should().Be(NvmlReturnCode.InvalidState);
@@ -91,7 +92,9 @@ public class StateFileTests
     [InlineData("an instance with MIG disabled", new[] { Instance1, 1, Instance1 + 1, 9 })]
     [InlineData("instances on top of each other", new[] { Mode, 1, Instance0, 1, Instance0 + 1, 0, Instance1, 1, Instance1 + 1, 9 })]
     [InlineData("an instance in the place of another id", new[] { Mode, 1, Instance1, 1, Instance1 + 1, 9, Instance1 + 2, 4 })]
-    [InlineData("a compute instance beyond its GPU instance", new[] { Mode, 1, Instance1, 1, Instance1 + 1, 9, Instance1 + 4, 1, Instance1 + 5, 1, Instance1 + 6, 2 })]
+    [InlineData(
+        "a compute instance beyond its GPU instance",
+        new[] { Mode, 1, Instance1, 1, Instance1 + 1, 9, Instance1 + 4, 1, Instance1 + 5, 1, Instance1 + 6, 2 })]
     public void A_machine_that_no_driver_can_have_is_refused(string what, int[] changes)
     {
         using TemporaryFolder folder = new();
@@ -137,7 +140,8 @@ public class StateFileTests
 
         File.Delete(file);
 
-        session.Devices[0].Invoking(gpu => gpu.EnableMig()).Should().Throw<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.InvalidState);
+        session.Devices[0].Invoking(gpu => gpu.EnableMig())
+            .Should().Throw<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.InvalidState);
     }
 
     [Fact]

@@ -13,7 +13,9 @@ internal static unsafe partial class LibC
     public const short POSIX_SPAWN_SETSIGDEF = 0x04;
     public const short POSIX_SPAWN_SETSIGMASK = 0x08;
 
-    /// <summary>More than sizeof of posix_spawnattr_t (336), posix_spawn_file_actions_t (80), sigset_t and siginfo_t (128), in any libc.</summary>
+    /// <summary>
+    /// More than sizeof of posix_spawnattr_t (336), posix_spawn_file_actions_t (80), sigset_t and siginfo_t (128), in any libc.
+    /// </summary>
     public const int OpaqueSize = 512;
 
     [LibraryImport("libc")]
