@@ -84,7 +84,7 @@ public class DriverRulesTests
 
     [Theory]
     [MemberData(nameof(Models))]
-    public void Every_model_can_be_divided_by_each_of_its_profiles_at_each_place(string model)
+    public void Every_profile_of_every_model_fits_at_each_place(string model)
     {
         using SimulatedGpu machine = SimulatedGpu.Start(model);
         machine.Gpu.GetGpuInstanceProfiles().Should().NotBeEmpty();
