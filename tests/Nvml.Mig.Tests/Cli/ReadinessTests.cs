@@ -54,7 +54,7 @@ public class ReadinessTests
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void The_driver_does_what_the_doctor_says_and_nothing_else(string model, string situation, string change)
+    public void The_driver_does_what_the_doctor_reports(string model, string situation, string change)
     {
         using SimulatedGpu machine = SimulatedGpu.Start(model, migEnabled: false);
         Situations[situation](machine);

@@ -25,6 +25,7 @@ public class RecordedH200Tests
         ["$.gpus[0].pciBusId"] = "another slot",
         ["$.gpus[0].temperatureCelsius"] = "volatile",
         ["$.gpus[0].powerWatts"] = "volatile",
+        ["$.findings[0].message"] = "worded otherwise since the recording",
     };
 
     private static readonly string[] HostFindings = ["host-unread", "host-hidden", "holders", "holders-incomplete"];
