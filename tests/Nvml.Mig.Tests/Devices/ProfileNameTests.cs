@@ -9,7 +9,7 @@ public class ProfileNameTests
 {
     private static readonly Config Checks = Config.QuickThrowOnFailure.WithMaxTest(LongTests.Wanted ? 100_000 : 2_000);
 
-    /// <summary>What a name is made of, before it is one.</summary>
+    /// <summary>The parts of a name.</summary>
     private static readonly Gen<Parts> AnyParts =
         from gpuSlices in Gen.Choose(1, 32)
         from computeSlices in Gen.Choose(1, gpuSlices)

@@ -153,7 +153,7 @@ public class GpuServicesTests
             before.Except(started.StillStopped).Should().BeSubsetOf(systemd.Running);
             File.Exists(systemd.JournalPath).Should().Be(started.StillStopped.Count > 0);
             systemd.Changes.Select(change => change.Split(' ')[1]).Should().BeSubsetOf(before, "nothing else is touched");
-            // What was not stopped, nobody starts.
+            // A service that was not stopped is not started.
             string[] stops = [
                 .. systemd.Changes.Where(c => c.StartsWith("stop", StringComparison.Ordinal)).Select(c => c["stop ".Length..])];
             systemd.Changes.Where(c => c.StartsWith("start", StringComparison.Ordinal)).Select(c => c["start ".Length..])

@@ -234,7 +234,7 @@ public class DriverRulesTests
     private static IEnumerable<string> Placements(GpuInstance instance, string profile) =>
         instance.GetPossiblePlacements(instance.GetComputeInstanceProfiles().First(p => p.Name == profile)).Select(p => p.ToString());
 
-    /// <summary>What an H200 with driver 580.159.04 answered with MIG disabled.</summary>
+    /// <summary>Answers of an H200 with driver 580.159.04 with MIG disabled.</summary>
     [Fact]
     public unsafe void With_mig_disabled_native_calls_answer_as_measured()
     {

@@ -7,7 +7,7 @@ using static Nvml.Mig.Interop.nvmlReturn_t;
 namespace Nvml.Mig.Tests.Simulator;
 
 /// <summary>
-/// What a real H200 answered, driver 580.159.04, MIG disabled and nothing running: the simulated one must say the same, oddities
+/// Answers of a real H200, driver 580.159.04, MIG disabled and nothing running: the simulated one must give the same, oddities
 /// included, because callers must survive them.
 /// </summary>
 public unsafe class MeasuredH200Tests

@@ -4,7 +4,7 @@ using Nvml.Mig.Tests.Cli;
 
 namespace Nvml.Mig.Tests.Simulator;
 
-/// <summary>What the simulated driver tells other clients than ours, which does not ask for it yet: called by name, as they do.</summary>
+/// <summary>Answers of the simulated driver to other clients, called by name, as they do.</summary>
 public unsafe class TelemetryTests
 {
     [Fact]
