@@ -1,5 +1,5 @@
 /*
- * What the stub has beyond NVML: controls for tests and tools. NVML itself needs none of them, the environment
+ * Controls of the stub for tests and tools, beyond NVML. NVML itself needs none of them, the environment
  * variables do for programs that know nothing of a stub:
  *
  *   NVML_STUB_GPUS    the machine: model keys, each with an optional count, separated by commas:
@@ -66,7 +66,7 @@ NVML_EXPORT unsigned long long nvmlStubGetLostEvents(void);
 
 /* ---- what happens to the machine: seen by all processes that share it -------------------------------------------- */
 
-/* What a process does on a GPU: it decides in which of NVML's lists it shows. */
+/* The work of a process on a GPU: it decides in which of NVML's lists it shows. */
 typedef enum {
     NVML_STUB_PROCESS_COMPUTE = 0,
     NVML_STUB_PROCESS_MPS = 1, /* a client of the Multi-Process Service: it is listed with those that compute as well */
@@ -139,7 +139,7 @@ NVML_EXPORT nvmlReturn_t nvmlStubGetModel(unsigned int index, nvmlStubModel_t *m
 /* How often this process has called `function` (NULL: all of NVML) since the machine was configured. */
 NVML_EXPORT unsigned long long nvmlStubGetCallCount(const char *function);
 
-/* What the C compiler says of the declarations in nvml_abi.h. */
+/* The C compiler's layout of the declarations in nvml_abi.h. */
 typedef struct {
     const char *name; /* "sizeof T", "offsetof T.m", "sizeof T.m" or a constant's name */
     long long value;

@@ -1,4 +1,4 @@
-/* What NVIDIA's own and others' tools ask of a board beside MIG. Codes and values: measured on an H200, driver 580. */
+/* Readings of a board that tools ask for beside MIG. Codes and values: measured on an H200, driver 580. */
 #include "calls.h"
 #include "handles.h"
 #include "privileges.h"

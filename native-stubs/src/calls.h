@@ -1,5 +1,5 @@
 /*
- * What happens around every exported function: it is counted, refused while NVML is not initialised, kept waiting and slowed
+ * The frame around every exported function: it is counted, refused while NVML is not initialised, kept waiting and slowed
  * down as on hardware, made to fail on command, and traced.
  */
 #ifndef STUB_CALLS_H
@@ -25,7 +25,7 @@ typedef struct call {
 
 enum { NO_GPU = -1, NEEDS_NO_INIT = -2 };
 
-/* What a fault says that the change of mode under way answers with; SUCCESS: no fault does. */
+/* The activation status that a fault gives the change of mode under way; SUCCESS: no fault does. */
 nvmlReturn_t call_activation_status(void);
 
 /* False: the function is not to run, `result` is what it answers. `gpu` is a GPU's index, NO_GPU or NEEDS_NO_INIT. */

@@ -1,4 +1,4 @@
-/* Who uses a GPU, and what that keeps from happening. */
+/* The clients of a GPU, and the changes that they prevent. */
 #ifndef STUB_CLIENTS_H
 #define STUB_CLIENTS_H
 

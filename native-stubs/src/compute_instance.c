@@ -137,7 +137,7 @@ static unsigned int free_id(const gpu_instance_state *instance)
 }
 
 /*
- * What is wrong with a placement before anyone looks at what stands there. The open kernel module finds no resources
+ * Errors of a placement, before existing instances count. The open kernel module finds no resources
  * outside the GPU instance on Ampere (kgrmgrCheckVeidsRequest), and on Hopper and newer no such slots.
  */
 static nvmlReturn_t check_placement(const target *at, const compute_profile *profile,

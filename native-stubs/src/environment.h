@@ -1,4 +1,4 @@
-/* What the environment says of latency, faults, tracing, driver and privileges, whoever says what machine it is. */
+/* Settings of latency, faults, tracing, driver and privileges by the environment. */
 #ifndef STUB_ENVIRONMENT_H
 #define STUB_ENVIRONMENT_H
 
@@ -6,7 +6,7 @@
 
 /*
  * Sets to what the environment says, the first time that anyone asks for it: before the first call of NVML, which it may be
- * about, and before a control, which it must not undo. What came of it the first time.
+ * about, and before a control, which it must not undo. The result of the first time.
  */
 nvmlReturn_t environment_read(message_buffer *message);
 

@@ -2,7 +2,7 @@
  * GPU performance monitoring: two samples of a GPU or a GPU instance, and metrics of the time between them. The simulated
  * GPU has no clock that runs: what a process uses is busy, what none uses is idle, and then all metrics are 0, as measured,
  * unless nvmlStubSetActivity() says how busy it is.
- * What kind of work keeps it busy nobody says: such metrics are NOT_SUPPORTED then, each for itself.
+ * The kind of work is not simulated: such metrics are NOT_SUPPORTED then, each for itself.
  */
 #include "calls.h"
 #include "clients.h"

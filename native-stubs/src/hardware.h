@@ -1,5 +1,5 @@
 /*
- * What the driver does one after the other, where calls take as long as on hardware. Within a process NVML lets one call at a
+ * Serial execution in the driver, where calls take as long as on hardware. Within a process NVML lets one call at a
  * time reach the driver. Over all processes, a call that only reads takes its GPU, and a call that changes something, lists
  * compute instances, MIG devices or processes, or attaches to the GPUs takes the whole machine.
  */

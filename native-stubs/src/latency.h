@@ -1,4 +1,4 @@
-/* What calls cost on hardware. */
+/* The latency of calls on hardware. */
 #ifndef STUB_LATENCY_H
 #define STUB_LATENCY_H
 
@@ -27,7 +27,7 @@ typedef struct {
 
 latency_cost latency_of(const char *function);
 
-/* What it takes to find that there is no GPU instance with an id. */
+/* The time to find that there is no GPU instance with an id. */
 uint64_t latency_of_absent_instance(void);
 
 typedef enum {
@@ -38,7 +38,7 @@ typedef enum {
     DESTROY_COMPUTE_INSTANCE
 } latency_change;
 
-/* What a change that is made takes. */
+/* The time of a change. */
 uint64_t latency_of_change(latency_change change, gpu_architecture architecture);
 
 /* And what one value of nvmlDeviceGetFieldValues adds to it. */

@@ -47,7 +47,7 @@ static inline void write_u32(uint8_t bytes[4], uint32_t value)
         bytes[i] = (uint8_t)(value >> (8 * i));
 }
 
-/* Who uses a GPU. */
+/* A client of a GPU. */
 typedef struct {
     uint8_t exists;
     uint8_t pid[4]; /* little-endian; 0, or FIRST_HIDDEN_CLIENT and up: a client that shows in no list */

@@ -1,4 +1,4 @@
-/* What the calling process may do. */
+/* The privileges of the calling process. */
 #ifndef STUB_PRIVILEGES_H
 #define STUB_PRIVILEGES_H
 

@@ -1,4 +1,4 @@
-/* Who runs on GPUs and MIG devices. */
+/* The processes on GPUs and MIG devices. */
 #include "calls.h"
 #include "clients.h"
 #include "handles.h"
@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-/* What NVML says where a process is on no instance. */
+/* NVML's id where a process is on no instance. */
 static const unsigned int NO_INSTANCE = 0xFFFFFFFF;
 
 /* Which of NVML's lists a process can show in, as a bit set. */

@@ -39,7 +39,7 @@ nvmlReturn_t session_configure(const char *gpus, const char *path, const char *b
     return result;
 }
 
-/* Measured on an H200, driver 580. What a shutdown takes that is not the last was not: as good as nothing. */
+/* Measured on an H200, driver 580. A shutdown before the last was not measured and takes next to nothing. */
 static const uint64_t first_init_ns = UINT64_C(9600000);
 static const uint64_t later_init_ns = UINT64_C(1800000); /* after the last shutdown */
 static const uint64_t nested_init_ns = UINT64_C(2000);

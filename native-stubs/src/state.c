@@ -168,7 +168,7 @@ void state_record_event(unsigned int gpu, uint64_t type, uint64_t data, uint32_t
 
 void state_record_mig_change(unsigned int gpu)
 {
-    /* What the driver puts beside the type is not known: no data, no instance in particular. */
+    /* The driver's values beside the type are not known: no data, no instance in particular. */
     state_record_event(gpu, nvmlEventMigConfigChange, 0, UINT32_MAX, UINT32_MAX);
 }
 

@@ -1,5 +1,5 @@
 /*
- * What GPUs and MIG devices have and how they are: architecture, memory, engines, load, heat, power. A number that nobody
+ * Readings of GPUs and MIG devices: architecture, memory, engines, load, heat, power. A number that nobody
  * knows is NOT_SUPPORTED, never 0.
  */
 #include "calls.h"
@@ -200,7 +200,7 @@ NVML_FUNCTION(nvmlDeviceGetAttributes, (nvmlDevice_t device, nvmlDeviceAttribute
 /* ---- load, heat, power ------------------------------------------------------------------------------------------- */
 
 /*
- * What a process uses is busy, all the time; how much of the time it reads and writes memory nobody says, and a process
+ * A GPU with a process is busy all the time; how much of the time it reads and writes memory nobody says, and a process
  * that only counts cycles made an H200 answer 0. Not on a GPU in MIG mode (header).
  */
 NVML_FUNCTION(nvmlDeviceGetUtilizationRates, (nvmlDevice_t device, nvmlUtilization_t *utilization),

@@ -1,4 +1,4 @@
-/* What a GPU and its MIG devices are told apart by for life: UUIDs, and the serial number of the GPU's board. */
+/* The lasting identity of a GPU and its MIG devices: UUIDs, and the serial number of the GPU's board. */
 #ifndef STUB_UUID_H
 #define STUB_UUID_H
 

@@ -56,7 +56,7 @@ typedef struct {
     unsigned int size;
 } offer;
 
-/* What a round's machine offers. Read once; the threads then only read it. */
+/* The profiles of a round's machine. Read once; the threads then only read it. */
 typedef struct {
     const char *gpus;
     const char *path;      /* of a state file that holds this machine */
@@ -88,7 +88,7 @@ typedef struct {
     unsigned int size;
 } instance;
 
-/* What a machine holds, as far as calls can tell. */
+/* The content of a machine, as far as calls show it. */
 typedef struct {
     unsigned int mode;
     unsigned int pending;
@@ -487,7 +487,7 @@ static nvmlComputeInstance_t *compute_instance_out(arguments *a, unsigned int sl
     return a->compute_instance_out = OUT(slot, nvmlComputeInstance_t);
 }
 
-/* The count that comes with a list, or without one. What it holds before the call means nothing. */
+/* The count that comes with a list, or without one. Its value before the call means nothing. */
 static unsigned int *count_out(arguments *a, unsigned int slot)
 {
     return a->count = OUT(slot, unsigned int);
@@ -711,7 +711,7 @@ enum { PROCESSES = 16 }; /* more than a GPU can have, whatever count comes with 
     }
 FUNCTIONS(DEFINE_CALL)
 
-/* Those that return something else. */
+/* Functions that return something else. */
 
 static nvmlReturn_t call_nvmlErrorString(arguments *a)
 {
@@ -1090,7 +1090,7 @@ static void check_model(fuzzer *f)
     f->following = true;
 }
 
-/* What a successful call changed, told to the model; `before` is what the call's handle stood for. */
+/* Tells the model what a successful call changed; `before` is what the call's handle stood for. */
 static void follow_change(fuzzer *f, const function *called, const arguments *a, position before)
 {
     if (called->effect == SETS_MODE) {
@@ -1219,7 +1219,7 @@ static void raise_to(unsigned int *most, unsigned int value)
         *most = value;
 }
 
-/* What a GPU instance offers; it is there for this only. */
+/* The profiles of a GPU instance; it exists for this only. */
 static void read_compute_offers(const fuzzer *f, machine *m, unsigned int gpu, unsigned int profile,
                                 nvmlGpuInstance_t handle)
 {
@@ -1368,7 +1368,7 @@ static void close_all(const fuzzer *f)
     expect(f, result, NVML_ERROR_UNINITIALIZED, "nvmlShutdown");
 }
 
-/* What the round left behind. */
+/* The remains of the round. */
 static void check_round(fuzzer *f)
 {
     f->following = f->following && f->depth > 0;

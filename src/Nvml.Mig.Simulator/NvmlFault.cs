@@ -47,7 +47,7 @@ public sealed record NvmlFault
 
     /// <summary>The call returns a code, which may be one that no driver has.</summary>
     /// <param name="function">The native function; <c>*</c> for any.</param>
-    /// <param name="code">What it returns.</param>
+    /// <param name="code">The code that it returns.</param>
     public static NvmlFault Return(string function, NvmlReturnCode code) =>
         new(function, ((int)code).ToString(CultureInfo.InvariantCulture));
 

@@ -1,6 +1,6 @@
 namespace Nvml.Mig.Simulator;
 
-/// <content>What happens to the machine, seen by all processes that share it.</content>
+/// <content>Events of the machine, seen by all processes that share it.</content>
 public sealed partial class NvmlSimulator
 {
     private readonly Lock _processesLock = new();
@@ -13,7 +13,7 @@ public sealed partial class NvmlSimulator
     /// <param name="pid">The process id, from 1.</param>
     /// <param name="name">The process's name, of which the first 23 bytes are kept.</param>
     /// <param name="memoryMiB">The GPU memory that it uses, in MiB.</param>
-    /// <param name="kind">What it does there.</param>
+    /// <param name="kind">Its kind of work.</param>
     /// <returns>Ends the process, on all GPUs, when it is disposed of, or the machine is.</returns>
     /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
     /// <exception cref="NvmlException">
@@ -35,7 +35,7 @@ public sealed partial class NvmlSimulator
     /// <param name="pid">The process id, from 1.</param>
     /// <param name="name">The process's name, of which the first 23 bytes are kept.</param>
     /// <param name="memoryMiB">The GPU memory that it uses, in MiB.</param>
-    /// <param name="kind">What it does there.</param>
+    /// <param name="kind">Its kind of work.</param>
     /// <returns>Ends the process, on all GPUs, when it is disposed of, or the machine is.</returns>
     /// <exception cref="NvmlNotFoundException">The MIG device is gone.</exception>
     /// <exception cref="NvmlException">

@@ -1,6 +1,6 @@
 namespace Nvml.Mig.Simulator;
 
-/// <summary>What this process may do on the simulated machine.</summary>
+/// <summary>The privileges of this process on the simulated machine.</summary>
 public enum SimulatedPrivileges
 {
     /// <summary>Everything, as root.</summary>

@@ -1,7 +1,7 @@
 namespace Nvml.Mig.HardwareTests;
 
 /// <summary>
-/// What must be true of every real GPU. These tests only read: they change no mode, create nothing and destroy nothing.
+/// Facts about every real GPU. These tests only read: they change no mode, create nothing and destroy nothing.
 /// </summary>
 public sealed class ReadTests : IDisposable
 {

@@ -5,7 +5,7 @@ using Nvml.Mig.Host;
 
 namespace Nvml.Mig.Cli.Apply;
 
-/// <summary>What <c>apply</c> and <c>rollback</c> print with <c>--json</c>.</summary>
+/// <summary>The document of <c>apply --json</c> and <c>rollback --json</c>.</summary>
 internal sealed record ApplyDocument(IReadOnlyList<ApplyEntry> Gpus, ServiceReport? Services, ErrorEntry? Error);
 
 /// <summary>

@@ -2,7 +2,7 @@ using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Assert;
 
-/// <summary>What <c>assert --json</c> prints.</summary>
+/// <summary>The document of <c>assert --json</c>.</summary>
 internal sealed record AssertDocument(IReadOnlyList<AssertEntry> Gpus, ErrorEntry? Error);
 
 /// <summary>Whether a GPU is divided as the layout says, and the differences if not.</summary>

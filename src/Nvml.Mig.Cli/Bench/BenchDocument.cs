@@ -3,7 +3,7 @@ using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Bench;
 
-/// <summary>What <c>bench --json</c> prints: what was measured until the end or a failure, and how the GPU was left.</summary>
+/// <summary>The document of <c>bench --json</c>: what was measured until the end or a failure, and how the GPU was left.</summary>
 internal sealed record BenchDocument(
     int Index,
     string Uuid,

@@ -3,7 +3,7 @@ using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli.Bench;
 
-/// <summary>What to measure on a GPU, derived from its profiles.</summary>
+/// <summary>The measurements on a GPU, derived from its profiles.</summary>
 internal sealed class BenchPlan
 {
     private BenchPlan(IReadOnlyList<(GpuInstanceProfile Profile, Placement Placement)> places, IReadOnlyList<BenchLayout> layouts)

@@ -123,7 +123,7 @@ internal static class CdiCommand
         try
         {
             File.WriteAllText(unfinished, text + "\n");
-            // Whatever the umask is, since rootless runtimes read it too.
+            // With any umask, since rootless runtimes read it too.
             File.SetUnixFileMode(
                 unfinished, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
             File.Move(unfinished, full, overwrite: true);

@@ -77,7 +77,7 @@ internal static class CreateCommand
             }
         });
 
-        // What was done comes first, from memory, since the driver may fail again.
+        // The changes done come first, from memory, since the driver may fail again.
         if (failure is not null)
         {
             Terminal.WriteError(failure.Message);

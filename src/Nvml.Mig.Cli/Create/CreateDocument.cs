@@ -2,7 +2,7 @@ using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Create;
 
-/// <summary>What <c>create --json</c> prints.</summary>
+/// <summary>The document of <c>create --json</c>.</summary>
 internal sealed record CreateDocument(IReadOnlyList<CreatedEntry> Gpus, ErrorEntry? Error);
 
 /// <summary>

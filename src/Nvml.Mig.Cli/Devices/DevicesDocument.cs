@@ -2,7 +2,7 @@ using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Devices;
 
-/// <summary>What <c>devices --json</c> prints.</summary>
+/// <summary>The document of <c>devices --json</c>.</summary>
 internal sealed record DevicesDocument(
     string DriverVersion, string NvmlVersion, string Library, IReadOnlyList<DeviceEntry> Gpus, ErrorEntry? Error);
 

@@ -3,7 +3,7 @@ using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Doctor;
 
-/// <summary>What the readings mean: findings about the machine and its GPUs, and what each GPU is ready for.</summary>
+/// <summary>The diagnosis of the readings: findings about the machine and its GPUs, and the readiness of each GPU.</summary>
 internal static class Diagnosis
 {
     /// <summary>Completes the reports of the GPUs, and returns the findings, the worst first.</summary>

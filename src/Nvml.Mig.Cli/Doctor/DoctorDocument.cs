@@ -3,13 +3,13 @@ using Nvml.Mig.Cli.Output;
 namespace Nvml.Mig.Cli.Doctor;
 
 /// <summary>
-/// What <c>doctor --json</c> prints: everything that a support engineer asks for first. A reading that failed is null, and is in
+/// The document of <c>doctor --json</c>: everything that a support engineer asks for first. A reading that failed is null, and is in
 /// <c>unread</c> with the reason.
 /// </summary>
 /// <param name="Nvmig">The version of nvmig.</param>
 /// <param name="Time">The time of the report.</param>
 /// <param name="System">The operating system and the runtime.</param>
-/// <param name="Host">What Linux reports beside NVML; null on a simulated machine, which has no host.</param>
+/// <param name="Host">The report of Linux beside NVML; null on a simulated machine, which has no host.</param>
 /// <param name="Driver">Null if NVML cannot be used: see <paramref name="Error"/>.</param>
 /// <param name="Gpus">The GPUs.</param>
 /// <param name="Findings">The findings, the worst first.</param>
@@ -38,7 +38,7 @@ internal sealed record DriverReport(
     IReadOnlyDictionary<string, bool> Functions,
     IReadOnlyList<UnreadEntry> Unread);
 
-/// <summary>What Linux reports. A reading that failed is null, with the reason in <c>problems</c>.</summary>
+/// <summary>The report of Linux. A reading that failed is null, with the reason in <c>problems</c>.</summary>
 internal sealed record HostReport(
     string Root,
     string? KernelModule,

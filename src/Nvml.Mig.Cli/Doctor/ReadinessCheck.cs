@@ -6,7 +6,7 @@ internal sealed class ReadinessCheck
     private const string InstancesUnread = "the instances cannot be read";
     private const string ProcessesUnread = "the processes cannot be read";
 
-    /// <summary>What prevents the change.</summary>
+    /// <summary>The obstacles to the change.</summary>
     private readonly List<string> _obstacles = [];
 
     /// <summary>Readings that would decide it, and failed.</summary>

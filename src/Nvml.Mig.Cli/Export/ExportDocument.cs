@@ -2,7 +2,7 @@ using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Export;
 
-/// <summary>What <c>export --json</c> prints.</summary>
+/// <summary>The document of <c>export --json</c>.</summary>
 internal sealed record ExportDocument(IReadOnlyList<ExportEntry> Gpus, ErrorEntry? Error);
 
 /// <summary>The layout of a GPU as <c>apply</c> takes it; null while MIG is disabled.</summary>

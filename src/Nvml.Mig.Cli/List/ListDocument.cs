@@ -2,7 +2,7 @@ using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.List;
 
-/// <summary>What <c>list --json</c> prints.</summary>
+/// <summary>The document of <c>list --json</c>.</summary>
 internal sealed record ListDocument(IReadOnlyList<GpuLayoutEntry> Gpus, ErrorEntry? Error);
 
 internal sealed record GpuLayoutEntry(

@@ -2,7 +2,7 @@ using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Mode;
 
-/// <summary>What <c>enable --json</c> and <c>disable --json</c> print.</summary>
+/// <summary>The document of <c>enable --json</c> and <c>disable --json</c>.</summary>
 internal sealed record ModeDocument(IReadOnlyList<ModeEntry> Gpus, ErrorEntry? Error);
 
 /// <summary>The mode change of a GPU; <c>changed</c> is false if it was in that mode before, or still is in the other.</summary>

@@ -1,6 +1,6 @@
 namespace Nvml.Mig.Cli.Output;
 
-/// <summary>What was read of a GPU, or why it could not be read.</summary>
+/// <summary>A reading of a GPU, or the reason why there is none.</summary>
 internal sealed record Reading<T>(GpuDevice Gpu, T? Value, NvmlException? Error)
     where T : class;
 

@@ -2,7 +2,7 @@ using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Placements;
 
-/// <summary>What <c>placements --json</c> prints.</summary>
+/// <summary>The document of <c>placements --json</c>.</summary>
 internal sealed record PlacementsDocument(IReadOnlyList<GpuPlacementsEntry> Gpus, ErrorEntry? Error);
 
 internal sealed record GpuPlacementsEntry(int Index, string? Uuid, IReadOnlyList<ProfilePlacementsEntry>? Profiles, ErrorEntry? Error);

@@ -5,7 +5,7 @@ using Nvml.Mig.Planning;
 namespace Nvml.Mig.Cli.Plan;
 
 /// <summary>
-/// What <c>plan --json</c> prints: for each GPU the plan or the refusal; with <c>--anywhere</c> only GPUs that change have an entry.
+/// The document of <c>plan --json</c>: for each GPU the plan or the refusal; with <c>--anywhere</c> only GPUs that change have an entry.
 /// </summary>
 internal sealed record PlanDocument(IReadOnlyList<PlanEntry> Gpus, ErrorEntry? Error);
 

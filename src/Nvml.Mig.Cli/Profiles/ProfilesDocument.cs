@@ -2,7 +2,7 @@ using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Profiles;
 
-/// <summary>What <c>profiles --json</c> prints.</summary>
+/// <summary>The document of <c>profiles --json</c>.</summary>
 internal sealed record ProfilesDocument(IReadOnlyList<GpuProfilesEntry> Gpus, ErrorEntry? Error);
 
 internal sealed record GpuProfilesEntry(int Index, string? Uuid, IReadOnlyList<ProfileEntry>? Profiles, ErrorEntry? Error);

@@ -3,8 +3,8 @@ using Nvml.Mig.Simulator;
 
 namespace Nvml.Mig.Cli.Simulate;
 
-/// <summary>What <c>simulate reset --json</c> prints.</summary>
+/// <summary>The document of <c>simulate reset --json</c>.</summary>
 internal sealed record ResetDocument(IReadOnlyList<string> Reset, ErrorEntry? Error);
 
-/// <summary>What <c>simulate models --json</c> prints.</summary>
+/// <summary>The document of <c>simulate models --json</c>.</summary>
 internal sealed record ModelsDocument(IReadOnlyList<SimulatedModel> Models, ErrorEntry? Error);

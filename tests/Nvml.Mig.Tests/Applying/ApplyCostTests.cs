@@ -4,7 +4,7 @@ using Xunit.Abstractions;
 
 namespace Nvml.Mig.Tests.Applying;
 
-/// <summary>What an apply costs: native calls, and time on several GPUs.</summary>
+/// <summary>The cost of an apply: native calls, and time on several GPUs.</summary>
 public class ApplyCostTests(ITestOutputHelper output)
 {
     private const string Eight = "A100-SXM4-40GB*8";

@@ -1,7 +1,7 @@
 namespace Nvml.Mig.Tests.Cli;
 
 /// <summary>
-/// What a command costs: every native call that it makes, from NVML's initialisation to its end, on a machine of eight A100.
+/// The cost of a command: every native call that it makes, from NVML's initialisation to its end, on a machine of eight A100.
 /// </summary>
 public class CommandCostTests
 {

@@ -3,7 +3,7 @@ using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Tests.Cli;
 
-/// <summary>What the doctor makes of readings: each finding, and each thing that is in the way of a change.</summary>
+/// <summary>The doctor's diagnosis of readings: each finding, and each obstacle to a change.</summary>
 public class DiagnosisTests
 {
     private static readonly ErrorEntry Lost = new(15, "GpuIsLost", "nvmlDeviceGetName", "GPU 0 is lost.");

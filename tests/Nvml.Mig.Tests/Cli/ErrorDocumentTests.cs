@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Nvml.Mig.Tests.Cli;
 
-/// <summary>What a script can rely on in every document of <c>--json</c>.</summary>
+/// <summary>The members that a script can rely on in every document of <c>--json</c>.</summary>
 public class ErrorDocumentTests
 {
     /// <summary>On two A100 with a 3g.20gb and a 1g.5gb each.</summary>

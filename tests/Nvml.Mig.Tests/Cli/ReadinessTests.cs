@@ -2,7 +2,7 @@ using Nvml.Mig.Cli.Doctor;
 
 namespace Nvml.Mig.Tests.Cli;
 
-/// <summary>What the doctor says that a GPU is ready for, and what the simulated driver then does.</summary>
+/// <summary>The readiness that the doctor reports, compared with the answers of the simulated driver.</summary>
 public class ReadinessTests
 {
     private static readonly string[] Models = ["A100-SXM4-40GB", "H200", "A100-SXM4-40GB+vm", "H200+vm"];

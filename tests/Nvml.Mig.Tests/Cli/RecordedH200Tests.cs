@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Nvml.Mig.Tests.Cli;
 
 /// <summary>
-/// What nvmig printed on a real H200 (SXM, passed through to a virtual machine, driver 580.159.04, MIG disabled, as root), and what
+/// The output of nvmig on a real H200 (SXM, passed through to a virtual machine, driver 580.159.04, MIG disabled, as root), and what
 /// it prints on the simulated one: the same, field by field. The recordings are in Fixtures, ids made zeros.
 /// </summary>
 public class RecordedH200Tests

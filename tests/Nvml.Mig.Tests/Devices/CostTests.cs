@@ -1,7 +1,7 @@
 namespace Nvml.Mig.Tests.Devices;
 
 /// <summary>
-/// What reading costs: native calls, which take 0.2 us to 3 ms each on an H200, and allocations. Each number is the sum of what the
+/// The cost of reading: native calls, which take 0.2 us to 3 ms each on an H200, and allocations. Each number is the sum of what the
 /// information needs, spelled out beside it.
 /// </summary>
 public class CostTests
@@ -183,7 +183,7 @@ public class CostTests
         return machine.Simulator.GetCallCount() - before;
     }
 
-    /// <summary>What a call allocates once it has been called before.</summary>
+    /// <summary>The allocations of a second call.</summary>
     private static long Allocated(Action act)
     {
         act();

@@ -26,7 +26,7 @@ public class CreateTests
     }
 
     [Fact]
-    public void A_gpu_instance_is_cut_into_compute_instances_with_ids_from_zero()
+    public void Ids_of_compute_instances_begin_at_zero()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         GpuInstance whole = machine.Create("4g.20gb");
@@ -172,7 +172,7 @@ public class CreateTests
     [InlineData("MIG 1C.3G.20GB")]
     [InlineData("1c")]
     [InlineData("0")]
-    public void Compute_instance_profiles_are_found_by_full_and_by_short_name_and_by_id(string name)
+    public void A_compute_instance_profile_is_found_by_name_and_by_id(string name)
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
 
@@ -180,7 +180,7 @@ public class CreateTests
     }
 
     [Fact]
-    public void The_compute_instance_of_a_media_instance_is_found_with_its_attribute_and_without()
+    public void A_media_profile_is_found_with_and_without_its_attribute()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         GpuInstance media = machine.Create("1g.5gb+me");
@@ -195,7 +195,7 @@ public class CreateTests
     [InlineData("3g.20gb+me")]
     [InlineData("3g.20g")]
     [InlineData("99999999999")]
-    public void An_unknown_compute_instance_profile_is_answered_with_those_that_there_are(string name)
+    public void An_unknown_compute_instance_profile_lists_the_known_ones(string name)
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         GpuInstance half = machine.Create("3g.20gb");
@@ -230,7 +230,7 @@ public class CreateTests
     }
 
     [Fact]
-    public void Where_places_are_free_and_engines_are_not_the_message_says_engines()
+    public void Missing_engines_are_named_where_places_are_free()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("A30");
         machine.Create("1g.6gb+me");

@@ -83,7 +83,7 @@ public class DestroyTests
     }
 
     [Fact]
-    public void An_instance_that_goes_between_the_question_and_the_call_is_gone_and_not_an_invalid_argument()
+    public void An_instance_destroyed_before_the_call_is_not_found()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         GpuInstance instance = machine.Create("3g.20gb");

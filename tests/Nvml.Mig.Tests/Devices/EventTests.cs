@@ -15,7 +15,7 @@ public class EventTests
     }
 
     [Fact]
-    public async Task A_gpu_that_was_lost_before_does_not_keep_the_others_from_being_watched()
+    public async Task A_lost_gpu_does_not_keep_others_from_being_watched()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("H200*2");
         machine.Simulator.SetFaults(NvmlFault.LoseGpu("nvmlDeviceGetTemperature"));

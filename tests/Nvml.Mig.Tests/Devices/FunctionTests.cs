@@ -224,7 +224,7 @@ public class FunctionTests
         ["nvmlGpmMetricsGet"] = ("GpmSample.GetMetricsSince", Measure),
     };
 
-    /// <summary>What the simulated GPU in this state, or this question, is refused for: it is asked all the same.</summary>
+    /// <summary>Codes with which the simulated GPU refuses the question in this state.</summary>
     private static readonly string[] Refused =
     [
         "nvmlDeviceGetGpuInstanceProfileInfoByIdV", // a profile that there is not

@@ -3,7 +3,7 @@ namespace Nvml.Mig.Tests.Devices;
 public class MemoryTests
 {
     [Fact]
-    public void An_argument_that_the_driver_does_not_like_does_not_make_a_device_gone()
+    public void A_refused_argument_does_not_make_a_device_gone()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("H200");
         MigDevice device = machine.Create("3g.71gb").CreateComputeInstance().GetMigDevice();

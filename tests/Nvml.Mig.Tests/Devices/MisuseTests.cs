@@ -17,7 +17,7 @@ public class MisuseTests
     }
 
     [Fact]
-    public void Mistake_2_small_instances_came_first_and_left_no_place_for_a_large_one()
+    public void Mistake_2_small_instances_first_leave_no_large_place()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         machine.Create("1g.5gb", new Placement(0, 1));
@@ -75,7 +75,7 @@ public class MisuseTests
     }
 
     [Fact]
-    public void Mistake_7_destroying_a_gpu_instance_before_its_compute_instances()
+    public void Mistake_7_destroying_a_gpu_instance_that_is_not_empty()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         GpuInstance half = machine.Create("3g.20gb");
@@ -99,7 +99,7 @@ public class MisuseTests
     }
 
     [Fact]
-    public void Mistake_9_holding_on_to_an_instance_that_somebody_else_replaced()
+    public void Mistake_9_keeping_an_instance_that_was_replaced()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         GpuInstance mine = machine.Create("1g.5gb", new Placement(0, 1));

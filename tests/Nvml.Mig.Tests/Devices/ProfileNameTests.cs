@@ -9,7 +9,7 @@ public class ProfileNameTests
 {
     private static readonly Config Checks = Config.QuickThrowOnFailure.WithMaxTest(LongTests.Wanted ? 100_000 : 2_000);
 
-    /// <summary>What a name is made of, before it is one.</summary>
+    /// <summary>The parts of a name.</summary>
     private static readonly Gen<Parts> AnyParts =
         from gpuSlices in Gen.Choose(1, 32)
         from computeSlices in Gen.Choose(1, gpuSlices)
@@ -99,7 +99,7 @@ public class ProfileNameTests
         }));
 
     [Fact]
-    public void Case_order_of_attributes_and_a_leading_MIG_make_no_difference() =>
+    public void Case_attribute_order_and_a_leading_MIG_do_not_matter() =>
         Check(Prop.ForAll(
             (from parts in AnyParts
              from shuffled in Gen.Shuffle(parts.Attributes)
@@ -222,7 +222,7 @@ public class ProfileNameTests
         ProfileName.Parse(compute).IsIn(ProfileName.Parse(gpuInstance)).Should().Be(expected);
 
     [Fact]
-    public void Every_name_of_every_simulated_gpu_is_read_and_written_unchanged_and_finds_its_profile()
+    public void Every_name_round_trips_and_finds_its_profile()
     {
         foreach (TestedModel model in TestedModels.All)
         {

@@ -1,6 +1,6 @@
 namespace Nvml.Mig.Tests.Devices;
 
-/// <summary>What a change did is read back before it is reported: a success can have done nothing, a failure everything.</summary>
+/// <summary>The result of a change is read back before it is reported: a success can have done nothing, a failure everything.</summary>
 public class ReadBackTests
 {
     [Fact]

@@ -35,7 +35,7 @@ public class ScopedGpuInstanceTests
     }
 
     [Fact]
-    public void What_is_in_use_when_patience_ends_is_left_and_said_to_be_left()
+    public void An_instance_in_use_at_the_timeout_is_left_and_reported()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         ScopedGpuInstance slice = machine.Gpu.OpenScoped(
@@ -113,7 +113,7 @@ public class ScopedGpuInstanceTests
     }
 
     [Fact]
-    public void An_instance_that_goes_just_before_it_is_destroyed_is_no_error()
+    public void An_instance_gone_just_before_its_destruction_is_no_error()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         ScopedGpuInstance slice = machine.Gpu.OpenScoped(machine.Gpu.GetGpuInstanceProfile("3g.20gb"));

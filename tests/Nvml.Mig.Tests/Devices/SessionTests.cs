@@ -129,7 +129,7 @@ public class SessionTests
     }
 
     [Fact]
-    public void Closing_while_others_call_never_lets_a_call_behind_the_shutdown()
+    public void No_call_comes_after_the_shutdown_when_others_call()
     {
         using NvmlSimulator simulator = NvmlSimulator.Start();
         for (int round = 0; round < (LongTests.Wanted ? 20_000 : 200); round++)
@@ -170,7 +170,7 @@ public class SessionTests
     }
 
     [Fact]
-    public void A_call_of_another_session_within_a_call_keeps_that_one_open_too()
+    public void A_call_within_a_call_keeps_both_sessions_open()
     {
         using NvmlSimulator simulator = NvmlSimulator.Start();
         NvmlSession inner = NvmlSession.Open(simulator.LibraryPath);

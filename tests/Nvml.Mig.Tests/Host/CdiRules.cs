@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 namespace Nvml.Mig.Tests.Host;
 
 /// <summary>
-/// What runtimes check when they load a CDI specification: the JSON schema, and the rules of the CDI library, which refuses unknown
+/// The checks of runtimes that load a CDI specification: the JSON schema, and the rules of the CDI library, which refuses unknown
 /// members, empty edits, and what the stated version does not have yet.
 /// </summary>
 internal static partial class CdiRules

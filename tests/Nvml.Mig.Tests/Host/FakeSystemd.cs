@@ -64,7 +64,7 @@ internal sealed class FakeSystemd : IDisposable
 
     public string JournalPath => _folder.File("run/nvmig/stopped-services");
 
-    /// <summary>What it was called for, but for questions.</summary>
+    /// <summary>Its calls, without queries.</summary>
     public string[] Changes =>
         [.. Calls.Where(call => !call.StartsWith("show", StringComparison.Ordinal)).Select(call => call.Replace("-- ", ""))];
 
@@ -94,7 +94,7 @@ internal sealed class FakeSystemd : IDisposable
     public void SetDependency(string unit, string dependent) => File.WriteAllText(_folder.File($"with-{unit}"), dependent);
 
     /// <summary>
-    /// What becomes of its nth call from now on: fail-before or fail-after what it is to do, kill-before, kill-after, hang.
+    /// The fate of its nth call from now on: fail-before, fail-after, kill-before, kill-after, hang.
     /// </summary>
     public void SetFault(int call, string fault) => File.WriteAllText(_folder.File($"fault-{Calls.Length + call}"), fault);
 

@@ -89,7 +89,7 @@ public class GpuClientsTests
     [InlineData("Xorg", "/usr/lib/xorg/Xorg\0:0\0", "xorg")]
     [InlineData("python3", "python3\0nvidia-smi\0", null)]
     [InlineData("nvidia-other", "", null)]
-    public void Services_are_known_by_their_program_or_by_what_the_kernel_keeps_of_its_name(string name, string command, string? service)
+    public void Services_are_known_by_program_or_kernel_name(string name, string command, string? service)
     {
         using FakeHost host = new();
         host.AddProcess(10, name, command, open: ["/dev/nvidia0"]);

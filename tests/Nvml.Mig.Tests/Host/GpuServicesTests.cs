@@ -107,7 +107,7 @@ public class GpuServicesTests
     }
 
     [Fact]
-    public async Task A_known_service_is_found_in_a_unit_of_another_name_unless_the_unit_is_someone_elses()
+    public async Task A_known_service_is_found_in_a_unit_of_another_name()
     {
         using FakeSystemd systemd = new("monitoring.service", "slurmd.service", "job.service", "session-3.scope", Dcgm);
         systemd.SetMainProcess("monitoring.service", 812);
@@ -153,7 +153,7 @@ public class GpuServicesTests
             before.Except(started.StillStopped).Should().BeSubsetOf(systemd.Running);
             File.Exists(systemd.JournalPath).Should().Be(started.StillStopped.Count > 0);
             systemd.Changes.Select(change => change.Split(' ')[1]).Should().BeSubsetOf(before, "nothing else is touched");
-            // What was not stopped, nobody starts.
+            // A service that was not stopped is not started.
             string[] stops = [
                 .. systemd.Changes.Where(c => c.StartsWith("stop", StringComparison.Ordinal)).Select(c => c["stop ".Length..])];
             systemd.Changes.Where(c => c.StartsWith("start", StringComparison.Ordinal)).Select(c => c["start ".Length..])
@@ -338,7 +338,7 @@ public class GpuServicesTests
     }
 
     [Fact]
-    public async Task A_record_that_cannot_be_written_stops_everything_before_it_begins()
+    public async Task A_journal_that_cannot_be_written_prevents_the_stop()
     {
         using FakeSystemd systemd = new(Dcgm);
         using TemporaryFolder folder = new();

@@ -5,7 +5,7 @@ namespace Nvml.Mig.Tests.Host;
 public class MigDeviceAccessTests
 {
     [Fact]
-    public void A_mig_device_needs_its_gpu_its_two_capabilities_and_the_shared_nodes()
+    public void A_mig_device_needs_gpu_capabilities_and_shared_nodes()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         MigDevice device = machine.Create("3g.20gb").CreateComputeInstance().GetMigDevice();
@@ -47,7 +47,7 @@ public class MigDeviceAccessTests
     }
 
     [Fact]
-    public void A_capability_that_the_driver_does_not_have_is_an_error_not_a_guess()
+    public void A_missing_capability_is_an_error_not_a_guess()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         MigDevice device = machine.Create("3g.20gb").CreateComputeInstance().GetMigDevice();

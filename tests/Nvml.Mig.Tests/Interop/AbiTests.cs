@@ -93,7 +93,7 @@ public class AbiTests
     [InlineData(typeof(GpmMetric), "NVML_GPM_METRIC_", null)]
     [InlineData(typeof(GpuInstanceCapabilities), "NVML_GPU_INSTANCE_PROFILE_CAPS_", null)]
     [InlineData(typeof(ComputeInstanceCapabilities), "NVML_COMPUTE_INSTANCE_PROFILE_CAPS_", null)]
-    public void Public_enumerations_with_names_of_their_own_have_the_values_of_nvml(Type type, string prefix, object? ours) =>
+    public void Public_enumerations_have_the_values_of_nvml(Type type, string prefix, object? ours) =>
         Enum.GetValuesAsUnderlyingType(type).Cast<object>()
             .Where(value => ours is null || !Enum.ToObject(type, value).Equals(ours))
             .Select(value => Convert.ToInt64(value, CultureInfo.InvariantCulture))
@@ -117,7 +117,7 @@ public class AbiTests
     }
 
     [Fact]
-    public void Versioned_structs_announce_themselves_with_their_size_and_version()
+    public void Versioned_structs_carry_their_size_and_version()
     {
         nvmlGpuInstanceProfileInfo_v3_t.Version.Should().Be(0x03000098);
         foreach (Type type in InteropTypes())

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Nvml.Mig.Tests.Simulator;
 
-/// <summary>What other clients ask of a board. The answers of an H200 were measured, driver 580.159.04.</summary>
+/// <summary>Readings of a board for other clients. The answers of an H200 were measured, driver 580.159.04.</summary>
 public unsafe class BoardTests
 {
     [Fact]

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Nvml.Mig.Tests.Simulator;
 
-/// <summary>What differs between branches of the driver, asked of the libraries of 470.256, 535.261, 550.163 and 580.159.</summary>
+/// <summary>Differences between branches of the driver, asked of the libraries of 470.256, 535.261, 550.163 and 580.159.</summary>
 public unsafe class BranchTests
 {
     [Theory]

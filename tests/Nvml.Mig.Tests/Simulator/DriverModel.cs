@@ -21,7 +21,7 @@ internal sealed record ComputeOffer(ComputeInstanceProfile Profile, IReadOnlyLis
 internal sealed record GpuOffer(GpuInstanceProfile Profile, IReadOnlyList<Placement> Places, IReadOnlyList<ComputeOffer> Compute)
 {
     /// <summary>
-    /// What a GPU offers, asked of itself. Compute profiles show only inside an instance, so that one of each kind is created: the
+    /// The profiles of a GPU, asked of itself. Compute profiles show only inside an instance, so that one of each kind is created: the
     /// GPU must be empty, with MIG enabled.
     /// </summary>
     public static IReadOnlyList<GpuOffer> Read(GpuDevice gpu)
@@ -174,7 +174,7 @@ internal sealed class DriverModel
         return NvmlReturnCode.Success;
     }
 
-    /// <summary>What the profile's own limit leaves, the free places, or the engines. Works with MIG disabled too.</summary>
+    /// <summary>The capacity left by the profile's limit, the free places and the engines. Works with MIG disabled too.</summary>
     public int GetRemainingCapacity(GpuOffer offer)
     {
         GpuInstanceProfile[] present = [.. _instances.Values.Select(instance => instance.Offer.Profile)];

@@ -84,7 +84,7 @@ public class DriverRulesTests
 
     [Theory]
     [MemberData(nameof(Models))]
-    public void Every_model_can_be_divided_by_each_of_its_profiles_at_each_place(string model)
+    public void Every_profile_of_every_model_fits_at_each_place(string model)
     {
         using SimulatedGpu machine = SimulatedGpu.Start(model);
         machine.Gpu.GetGpuInstanceProfiles().Should().NotBeEmpty();
@@ -234,7 +234,7 @@ public class DriverRulesTests
     private static IEnumerable<string> Placements(GpuInstance instance, string profile) =>
         instance.GetPossiblePlacements(instance.GetComputeInstanceProfiles().First(p => p.Name == profile)).Select(p => p.ToString());
 
-    /// <summary>What an H200 with driver 580.159.04 answered with MIG disabled.</summary>
+    /// <summary>Answers of an H200 with driver 580.159.04 with MIG disabled.</summary>
     [Fact]
     public unsafe void With_mig_disabled_native_calls_answer_as_measured()
     {

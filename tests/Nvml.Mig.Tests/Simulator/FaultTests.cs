@@ -70,7 +70,7 @@ public class FaultTests
     }
 
     [Fact]
-    public void An_instance_destroyed_by_someone_else_in_between_is_reported_as_gone()
+    public void An_instance_destroyed_by_others_is_reported_as_gone()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         GpuInstance instance = machine.Create("3g.20gb");
@@ -107,7 +107,7 @@ public class FaultTests
     }
 
     [Fact]
-    public void All_functions_of_the_header_can_be_struck_though_they_were_never_called()
+    public void A_fault_can_strike_a_function_never_called()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
 
@@ -130,7 +130,7 @@ public class FaultTests
     [Theory]
     [InlineData("nvmlInit_v2=NVML_ERROR_DRIVER_NOT_LOADED")]
     [InlineData("*#1=NVML_ERROR_DRIVER_NOT_LOADED")]
-    public void In_a_programs_environment_the_first_call_of_all_can_be_struck(string faults)
+    public void A_fault_in_the_environment_can_strike_the_first_call(string faults)
     {
         using Nvmig nvmig = new();
         nvmig.PassForReal();

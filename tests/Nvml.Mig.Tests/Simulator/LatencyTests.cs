@@ -99,7 +99,7 @@ public class LatencyTests
     }
 
     [Fact]
-    public void Ampere_takes_seconds_to_switch_its_mode_and_nothing_to_keep_it()
+    public void Ampere_takes_seconds_to_switch_the_mode()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB", migEnabled: false);
         machine.Simulator.SetLatency(SimulatedLatency.Hardware);

@@ -3,7 +3,7 @@ namespace Nvml.Mig.Tests.Simulator;
 public class ModeAndClientsTests
 {
     [Fact]
-    public void On_ampere_mig_mode_waits_until_clients_let_go_and_the_gpu_is_reset()
+    public void On_ampere_mig_mode_waits_for_clients_and_a_reset()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB", migEnabled: false);
         IDisposable training = machine.Simulator.StartProcess(0, 4711, "python3");
@@ -61,7 +61,7 @@ public class ModeAndClientsTests
     [InlineData("A30", true)]
     [InlineData("H200", false)]
     [InlineData("RTX-PRO-6000-Server", false)]
-    public void A_reboot_ends_instances_and_keeps_mig_mode_where_the_gpu_does(string model, bool kept)
+    public void A_reboot_ends_instances_and_may_keep_the_mode(string model, bool kept)
     {
         using SimulatedGpu machine = SimulatedGpu.Start(model);
         machine.Gpu.CreateGpuInstance(machine.Gpu.GetGpuInstanceProfiles()[0]);
@@ -175,7 +175,7 @@ public class ModeAndClientsTests
     }
 
     [Fact]
-    public void With_the_config_capability_instances_change_and_the_mode_does_not()
+    public void The_config_capability_changes_instances_not_the_mode()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         machine.Simulator.SetPrivileges(SimulatedPrivileges.Config);
@@ -196,7 +196,7 @@ public class ModeAndClientsTests
     }
 
     [Fact]
-    public void Without_privileges_nothing_changes_and_with_fewer_nothing_shows()
+    public void Without_privileges_nothing_changes()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         GpuInstance instance = machine.Create("1g.5gb");

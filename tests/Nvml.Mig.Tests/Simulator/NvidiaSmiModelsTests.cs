@@ -25,7 +25,7 @@ public class NvidiaSmiModelsTests
     }
 
     [NvidiaSmiFact]
-    public void It_lists_the_whole_compute_instance_of_a_3g_over_4_slots_on_an_h100()
+    public void A_whole_3g_on_an_h100_covers_4_compute_slots()
     {
         using Nvmig nvmig = new("H100-SXM5-80GB");
         nvmig.Run("enable").ExitCode.Should().Be(0);

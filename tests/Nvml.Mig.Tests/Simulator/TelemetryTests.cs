@@ -4,7 +4,7 @@ using Nvml.Mig.Tests.Cli;
 
 namespace Nvml.Mig.Tests.Simulator;
 
-/// <summary>What the simulated driver tells other clients than ours, which does not ask for it yet: called by name, as they do.</summary>
+/// <summary>Answers of the simulated driver to other clients, called by name, as they do.</summary>
 public unsafe class TelemetryTests
 {
     [Fact]
@@ -162,7 +162,7 @@ public unsafe class TelemetryTests
     }
 
     [Fact]
-    public void Without_the_monitor_capability_a_gpu_in_mig_mode_tells_neither_processes_nor_memory()
+    public void Processes_and_memory_need_the_monitor_capability()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB*2");
         MigDevice device = machine.Create("3g.20gb").CreateComputeInstance().GetMigDevice();
@@ -197,7 +197,7 @@ public unsafe class TelemetryTests
     }
 
     [Fact]
-    public void In_mig_mode_utilization_is_not_supported_and_the_compute_mode_is_everywhere()
+    public void In_mig_mode_utilization_is_not_supported()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("H200");
         machine.Create("3g.71gb").CreateComputeInstance();
@@ -213,7 +213,7 @@ public unsafe class TelemetryTests
     }
 
     [Fact]
-    public void A_mig_device_has_neither_serial_number_nor_brand_nor_power_of_its_own()
+    public void A_mig_device_has_no_serial_number_brand_or_power()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("H200");
         machine.Create("3g.71gb").CreateComputeInstance();
@@ -293,7 +293,7 @@ public unsafe class TelemetryTests
     }
 
     [Fact]
-    public void Who_waits_for_events_of_a_lost_gpu_is_told_when_all_before_have_been_told()
+    public void A_lost_gpu_is_reported_after_all_earlier_events()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB*2", migEnabled: false);
         nvmlEventSet_t set;
@@ -319,7 +319,7 @@ public unsafe class TelemetryTests
     [Theory]
     [InlineData(null)]
     [InlineData("A100-SXM4-40GB*2")]
-    public void Who_waits_for_events_hears_those_of_the_machine_that_comes_with_a_reset(string? gpus)
+    public void A_waiting_reader_gets_events_after_a_reset(string? gpus)
     {
         using TemporaryFolder folder = new();
         using NvmlSimulator simulator = NvmlSimulator.Start("A100-SXM4-40GB", folder.File("machine"));
@@ -408,7 +408,7 @@ public unsafe class TelemetryTests
     }
 
     [Fact]
-    public void Without_the_monitor_capability_events_of_instances_are_kept_back()
+    public void Events_of_instances_need_the_monitor_capability()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         MigDevice device = machine.Create("3g.20gb").CreateComputeInstance().GetMigDevice();
@@ -443,7 +443,7 @@ public unsafe class TelemetryTests
     }
 
     [Fact]
-    public void Old_names_of_functions_answer_on_a_machine_that_takes_its_time()
+    public void Old_function_names_answer_on_a_slow_machine()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         machine.Create("3g.20gb").CreateComputeInstance();
