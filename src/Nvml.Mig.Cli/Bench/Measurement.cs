@@ -19,17 +19,17 @@ internal enum BenchOperation
 internal sealed class Measurement(
     BenchOperation operation, GpuInstanceProfile? profile = null, Placement? placement = null, BenchLayout? layout = null)
 {
-    /// <summary>Before a change the library reads the instance again, to check that it is still the same.</summary>
+    /// <summary>The library reads an instance before it changes it, to check that it is still the same, and reads back what a change did.</summary>
     private static readonly Dictionary<BenchOperation, string[]> NativeCalls = new()
     {
-        [BenchOperation.DisableMig] = ["nvmlDeviceSetMigMode"],
-        [BenchOperation.EnableMig] = ["nvmlDeviceSetMigMode"],
+        [BenchOperation.DisableMig] = ["nvmlDeviceSetMigMode", "nvmlDeviceGetMigMode"],
+        [BenchOperation.EnableMig] = ["nvmlDeviceSetMigMode", "nvmlDeviceGetMigMode"],
         [BenchOperation.CreateGpuInstance] = ["nvmlDeviceCreateGpuInstanceWithPlacement", "nvmlGpuInstanceGetInfo"],
         [BenchOperation.CreateComputeInstance] =
             ["nvmlGpuInstanceGetInfo", "nvmlGpuInstanceCreateComputeInstance", "nvmlComputeInstanceGetInfo_v2"],
         [BenchOperation.DestroyComputeInstance] =
-            ["nvmlGpuInstanceGetInfo", "nvmlComputeInstanceGetInfo_v2", "nvmlComputeInstanceDestroy"],
-        [BenchOperation.DestroyGpuInstance] = ["nvmlGpuInstanceGetInfo", "nvmlGpuInstanceDestroy"],
+            ["nvmlGpuInstanceGetInfo", "nvmlComputeInstanceGetInfo_v2", "nvmlComputeInstanceDestroy", "nvmlComputeInstanceGetInfo_v2"],
+        [BenchOperation.DestroyGpuInstance] = ["nvmlGpuInstanceGetInfo", "nvmlGpuInstanceDestroy", "nvmlGpuInstanceGetInfo"],
     };
 
     private readonly List<TimeSpan> _times = [];

@@ -350,7 +350,7 @@ public sealed class GpuInstance
                 NvmlReturnCode.InsufficientResources => "The GPU instance has no free compute slices for it.",
                 NvmlReturnCode.InvalidArgument => "It cannot be placed there; places are in compute slices of the GPU instance.",
                 NvmlReturnCode.InUse when placement is not null => "Another compute instance has one of these slices.",
-                NvmlReturnCode.InUse => null,
+                NvmlReturnCode.InUse or NvmlReturnCode.NoPermission => null,
                 _ => Explanation.AfterFailedCreation(this, profile, placement),
             });
     }

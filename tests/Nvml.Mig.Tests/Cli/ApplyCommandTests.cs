@@ -111,7 +111,7 @@ public class ApplyCommandTests
         using Nvmig nvmig = new();
         nvmig.Run("apply", "9,9").ExitCode.Should().Be(0);
         string before = nvmig.Run("list").Out;
-        nvmig.Environment["NVML_STUB_LATENCY"] = "h200";
+        nvmig.Environment["NVML_STUB_LATENCY"] = "hardware";
 
         Nvmig.Answer answer = nvmig.Interrupt("INT", "(1 of ", "apply", "1g.5gb*7");
 

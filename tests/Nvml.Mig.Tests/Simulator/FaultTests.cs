@@ -35,13 +35,13 @@ public class FaultTests
     public void An_instance_that_cannot_be_read_back_is_said_to_exist()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
-        machine.Simulator.SetFaults(NvmlFault.Return("nvmlGpuInstanceGetInfo", NvmlReturnCode.Unknown));
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlGpuInstanceGetInfo", NvmlReturnCode.Unknown) with { Nth = null });
 
         FluentActions.Invoking(() => machine.Create("1g.5gb")).Should().Throw<NvmlException>()
-            .WithMessage("Cannot read back the GPU instance 1g.5gb that was just created on GPU 0 (GPU-*): Unknown Error "
-                + "(NVML_ERROR_UNKNOWN, 999, from nvmlGpuInstanceGetInfo). The creation itself succeeded: list the GPU instances to find "
-                + "it.");
+            .WithMessage("Cannot read back the GPU instance 1g.5gb that the driver has just created on GPU 0 (GPU-*): Unknown Error "
+                + "(NVML_ERROR_UNKNOWN, 999, from nvmlGpuInstanceGetInfo). List the GPU instances to find it.");
 
+        machine.Simulator.SetFaults();
         machine.Gpu.GetGpuInstances().Should().ContainSingle();
     }
 
