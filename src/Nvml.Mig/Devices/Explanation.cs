@@ -15,7 +15,13 @@ internal static class Explanation
                 .Where(process => computeInstanceId is null || process.ComputeInstanceId == computeInstanceId)
                 .DistinctBy(process => process.ProcessId),
         ];
-        return users.Length == 0 ? null : $"It is used by {string.Join(", ", users)}: end that first.";
+        if (users.Length == 0)
+            return null;
+        GpuProcess[] others = [.. users.Where(user => user.ProcessId != Environment.ProcessId)];
+        if (others.Length == 0)
+            return "It is used by this process itself: end its work on the GPU first.";
+        string self = others.Length < users.Length ? ", and by this process itself" : "";
+        return $"It is used by {string.Join(", ", others.AsEnumerable())}{self}: end that first.";
     });
 
     /// <summary>The obstacle to destroying a GPU instance, and whether it may pass by itself.</summary>

@@ -25,7 +25,7 @@ public sealed record GpuSnapshotResult(GpuDevice Gpu, GpuSnapshot? Snapshot, Exc
 {
     /// <summary>The snapshot.</summary>
     /// <exception cref="NvmlException">The GPU could not be read.</exception>
-    /// <exception cref="PlanningException">What it reports of itself makes no sense.</exception>
+    /// <exception cref="PlanningException">Its description of itself makes no sense.</exception>
     public GpuSnapshot GetSnapshotOrThrow()
     {
         if (Error is not null)
@@ -44,7 +44,7 @@ public sealed partial class GpuDevice
     /// <returns>The snapshot; without instances if MIG mode is disabled.</returns>
     /// <exception cref="NvmlNotSupportedException">The GPU has no MIG mode.</exception>
     /// <exception cref="NvmlNoPermissionException">The caller may not see instances or processes.</exception>
-    /// <exception cref="PlanningException">What it reports of itself makes no sense.</exception>
+    /// <exception cref="PlanningException">Its description of itself makes no sense.</exception>
     public GpuSnapshot ReadSnapshot(SnapshotParts parts = SnapshotParts.All)
     {
         LiveLayout live = LiveLayout.Read(this, parts);
@@ -84,7 +84,7 @@ public sealed partial class GpuDevice
     /// Reads how the GPU can be divided, with as much of what goes inside GPU instances as the instances that are there show. Works with
     /// MIG disabled too.
     /// </summary>
-    /// <exception cref="PlanningException">What it reports of itself makes no sense.</exception>
+    /// <exception cref="PlanningException">Its description of itself makes no sense.</exception>
     public GpuGeometry ReadGeometry() => new(LiveLayout.ReadProfiles(this, GetMigMode().Current ? GetGpuInstances() : []));
 
     /// <summary>The geometries of several GPUs; null, and an error, where the profiles of one make no sense.</summary>

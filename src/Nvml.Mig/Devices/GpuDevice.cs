@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Nvml.Mig.Native;
 
 namespace Nvml.Mig;
@@ -38,6 +39,9 @@ public sealed partial class GpuDevice
     public string Uuid => Native.Uuid;
 
     internal ProfileCatalog Catalog { get; }
+
+    /// <summary>How many instances of each id were destroyed through this object.</summary>
+    internal ConcurrentDictionary<int, int> Destroyed { get; } = new();
 
     /// <summary>
     /// The handle is asked for when it is first needed, so that one GPU that fell off the bus does not keep the others from being

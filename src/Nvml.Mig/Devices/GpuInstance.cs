@@ -227,7 +227,7 @@ public sealed class GpuInstance
     {
         const string function = NvmlFunction.TakeGpmSample;
         ThrowIfGone(function);
-        return Ask(function, () => Device.TakeGpmSample(Id));
+        return Ask(function, () => Device.TakeGpmSample(Native.Info));
     }
 
     /// <summary>
@@ -250,6 +250,8 @@ public sealed class GpuInstance
         ThrowIfGone(NvmlFunction.DestroyGpuInstance);
         NativeChange change = Native.Destroy(readBack, out bool? remains);
         _destroyed = remains is false || (change.Succeeded && remains is null);
+        if (_destroyed)
+            Device.Destroyed.AddOrUpdate(Id, 1, static (_, count) => count + 1);
         if (!_destroyed || !change.Succeeded)
         {
             (string? Why, bool IsTransient)? inUse = change.Code == NvmlReturnCode.InUse ? Explanation.WhyInUse(this) : null;

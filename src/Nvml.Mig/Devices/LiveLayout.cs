@@ -92,7 +92,7 @@ internal sealed class LiveLayout
     public ComputeInstance? Find(GpuInstanceSnapshot like, ComputeInstanceSnapshot inside) =>
         Find(like) is { } there ? InsideOf(there).Find(c => c.Id == inside.Id && inside.Describes(Describe(c))) : null;
 
-    // What was changed through these objects is kept up, so that it need not be read again before the next step.
+    // Changes through these objects are kept up, so that the GPU need not be read again before the next step.
     public void Set(MigMode mode) => Mode = mode;
 
     public void Add(GpuInstance created) => _instances.Add((created, []));

@@ -3,6 +3,8 @@ namespace Nvml.Mig;
 /// <summary>Creates the exceptions of this library. Texts that more than one place needs are here.</summary>
 internal static class NvmlErrors
 {
+    public const string HowToNameGpus = "GPUs are named by index (0), UUID (GPU-...) or PCI bus id (0000:07:00.0).";
+
     /// <summary>The exception of the type that belongs to a code.</summary>
     /// <param name="code">The code.</param>
     /// <param name="function">The native function.</param>

@@ -10,8 +10,8 @@ internal readonly record struct ChildEnd(int? ExitCode, int? Signal);
 
 /// <summary>
 /// A program in a process group of its own: a Ctrl-C at the terminal reaches this process and not the program, which must not be ended
-/// half-way, as a GPU reset must not. .NET's Process has no such option on Linux, and afterwards is too late: setpgid fails on a process that
-/// has called exec.
+/// half-way, as a GPU reset must not. .NET's Process has no such option on Linux, and afterwards is too late: setpgid fails on a process
+/// that has called exec.
 /// </summary>
 internal sealed unsafe class ChildProcess : IDisposable
 {

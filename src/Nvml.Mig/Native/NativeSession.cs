@@ -191,7 +191,7 @@ internal sealed unsafe class NativeSession : SafeHandle
                 nameof(nvmlDeviceGetHandleByPciBusId_v2),
                 "find the GPU at PCI bus id",
                 busId,
-                "GPUs are named by index (0), UUID (GPU-...) or PCI bus id (0000:07:00.0).");
+                NvmlErrors.HowToNameGpus);
         }
 
         return ReadIndex(device, busId);
