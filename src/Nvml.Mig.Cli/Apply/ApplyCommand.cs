@@ -36,11 +36,21 @@ internal static class ApplyCommand
 
     private static int Run(ParseResult parsed, Machine machine, Argument<string[]> layout)
     {
-        (IReadOnlyList<GpuTarget> targets, _) = LayoutSource.Read(parsed, machine, layout);
+        RequestedLayouts requested = LayoutSource.Read(parsed, machine, layout);
         int[] forced = parsed.GetValue(ForceInUse) ?? [];
-        if (forced.Length > 0 && targets.Count != 1)
+        if (forced.Length > 0 && requested.Targets.Count != 1)
             throw new UsageException("--force-in-use names instances of one GPU: select it with -i.");
-        return ApplyRun.Run(parsed, machine, "applied", (options, progress, cancellation) =>
-            LayoutApplier.ApplyAsync([.. targets.Select(target => target with { AllowInUse = forced })], options, progress, cancellation));
+        requested.WriteNotes();
+        if (requested.Targets.Count == 0)
+            return ApplyRun.ReportNothing(machine);
+        return ApplyRun.Run(parsed, machine, "applied", async (options, progress, cancellation) =>
+        {
+            ApplyResult result = await LayoutApplier
+                .ApplyAsync([.. requested.Targets.Select(target => target with { AllowInUse = forced })], options, progress, cancellation)
+                .ConfigureAwait(false);
+            foreach ((GpuTarget target, GpuApplyResult gpu) in requested.Targets.Zip(result.Gpus))
+                RequestedLayouts.WriteNotes(gpu.Gpu, target.Layout, gpu.Before?.Geometry);
+            return result;
+        });
     }
 }

@@ -22,6 +22,16 @@ internal static class ApplyRun
         return Report(machine, result, options.DryRun, done);
     }
 
+    /// <summary>Success without a GPU to change, as with a layout that disables MIG on GPUs that cannot be divided.</summary>
+    public static int ReportNothing(Machine machine)
+    {
+        if (machine.Json)
+            Documents.Print(new ApplyDocument([], null, null));
+        else
+            Terminal.WriteLine("Nothing to do.");
+        return ExitCodes.Success;
+    }
+
     public static void WriteErrors(ApplyResult result)
     {
         foreach (GpuApplyResult gpu in result.Gpus.Where(g => !g.IsSuccess))

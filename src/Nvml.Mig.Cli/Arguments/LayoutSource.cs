@@ -34,42 +34,47 @@ internal static class LayoutSource
         return layout;
     }
 
-    /// <summary>The layout for each GPU, and the GPUs that a file leaves out.</summary>
-    /// <exception cref="UsageException">Neither or both of layout and file are named.</exception>
-    /// <exception cref="LayoutFileException">The file cannot be parsed, or does not fit this machine.</exception>
-    public static (IReadOnlyList<GpuTarget> Targets, IReadOnlyList<GpuDevice> LeftOut) Read(
-        ParseResult parsed, Machine machine, Argument<string[]> layout)
+    /// <summary>Whether the command line names a file.</summary>
+    public static bool NamesFile(ParseResult parsed) => parsed.GetValue(LayoutFilePath) is not null;
+
+    /// <summary>The layout of the argument.</summary>
+    /// <exception cref="UsageException">The command line has no layout, or a file too.</exception>
+    public static LayoutSpec ReadArgument(ParseResult parsed, Argument<string[]> layout)
     {
-        string? path = parsed.GetValue(LayoutFilePath);
         string[] words = parsed.GetValue(layout) ?? [];
-        if (path is null == (words.Length == 0))
+        if (NamesFile(parsed) == (words.Length > 0))
             throw new UsageException("Name a layout, or a file that has it with --config-file.");
-        if (path is not null)
-            return ReadFile(machine, path, parsed.GetValue(Label));
         if (parsed.GetValue(Label) is not null)
             throw new UsageException("--selected-config is the label of a layout in a file: name the file with --config-file.");
-        LayoutSpec spec = LayoutSpec.Parse(string.Join(',', words));
-        return ([.. machine.GpusToChange().Select(gpu => new GpuTarget(gpu, spec))], []);
+        return LayoutSpec.Parse(string.Join(',', words));
     }
 
-    private static (IReadOnlyList<GpuTarget> Targets, IReadOnlyList<GpuDevice> LeftOut) ReadFile(
-        Machine machine, string path, string? label)
+    /// <summary>The layout of each of the selected GPUs, from the argument or the file.</summary>
+    /// <exception cref="UsageException">The command line has neither or both of layout and file.</exception>
+    /// <exception cref="LayoutFileException">The file cannot be parsed, or does not fit this machine.</exception>
+    public static RequestedLayouts Read(ParseResult parsed, Machine machine, Argument<string[]> layout)
     {
-        ResolvedLayout resolved = Parse(path).GetLayout(label).Resolve([.. machine.Session.Devices.Select(GpuIdentity.From)]);
-        HashSet<int> chosen = [.. machine.Gpus().Select(gpu => gpu.Index)];
-        GpuTarget[] targets = [.. resolved.Gpus
-            .Where(gpu => chosen.Contains(gpu.Gpu.Index))
-            .Select(gpu => new GpuTarget(machine.Session.Devices[gpu.Gpu.Index], gpu.Layout, gpu.IsMigEnabled))];
-        return targets.Length > 0
-            ? (targets, [.. resolved.LeftOut.Where(gpu => chosen.Contains(gpu.Index)).Select(gpu => machine.Session.Devices[gpu.Index])])
-            : throw new UsageException("The layout covers none of the GPUs that -i names.");
+        if (!NamesFile(parsed) || parsed.GetValue(layout) is { Length: > 0 })
+        {
+            LayoutSpec spec = ReadArgument(parsed, layout);
+            return new RequestedLayouts([.. machine.GpusToChange().Select(gpu => new GpuTarget(gpu, spec))], [], []);
+        }
+
+        ResolvedLayout resolved = Parse(parsed.GetValue(LayoutFilePath)!).GetLayout(parsed.GetValue(Label))
+            .Resolve([.. machine.Session.Devices.Select(GpuIdentity.From)]);
+        Dictionary<int, GpuDevice> selected = machine.Gpus().ToDictionary(gpu => gpu.Index);
+        return new RequestedLayouts(
+            [.. resolved.Gpus.Where(gpu => selected.ContainsKey(gpu.Gpu.Index))
+                .Select(gpu => new GpuTarget(selected[gpu.Gpu.Index], gpu.Layout, gpu.IsMigEnabled))],
+            [.. resolved.LeftOut.Where(gpu => selected.ContainsKey(gpu.Index))],
+            [.. resolved.NotMigCapable.Where(gpu => selected.ContainsKey(gpu.Gpu.Index))]);
     }
 
     private static LayoutFile Parse(string path)
     {
         try
         {
-            return path == "-" ? LayoutFile.Parse(Console.In.ReadToEnd(), "standard input") : LayoutFile.Read(path);
+            return path == "-" ? LayoutFile.Read(Console.OpenStandardInput(), "standard input") : LayoutFile.Read(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Arguments;
 using Nvml.Mig.Cli.Output;
+using Nvml.Mig.Configuration;
 
 namespace Nvml.Mig.Cli.Assert;
 
@@ -18,15 +19,17 @@ internal static class AssertCommand
 
     private static int Run(ParseResult parsed, Machine machine, Argument<string[]> layout)
     {
-        (IReadOnlyList<GpuTarget> targets, IReadOnlyList<GpuDevice> leftOut) = LayoutSource.Read(parsed, machine, layout);
-        if (targets.FirstOrDefault(target => target.Layout?.IsChange == true) is { } change)
+        RequestedLayouts requested = LayoutSource.Read(parsed, machine, layout);
+        if (requested.Targets.FirstOrDefault(target => target.Layout?.IsChange == true) is { } change)
             throw new UsageException($"'{change.Layout}' is a change: name the whole layout.");
-        foreach (GpuDevice gpu in leftOut)
-            Terminal.WriteError($"GPU {gpu.Index}: the layout does not cover it.");
-        ApplyResult result = LayoutApplier.ApplyAsync(targets, new ApplyOptions { DryRun = true }).GetAwaiter().GetResult();
-        AssertEntry[] gpus = [.. result.Gpus.Select(ToEntry)];
+        IReadOnlyList<GpuApplyResult> results = requested.Targets.Count == 0
+            ? []
+            : LayoutApplier.ApplyAsync(requested.Targets, new ApplyOptions { DryRun = true }).GetAwaiter().GetResult().Gpus;
+        foreach ((GpuTarget target, GpuApplyResult gpu) in requested.Targets.Zip(results))
+            RequestedLayouts.WriteNotes(gpu.Gpu, target.Layout, gpu.Before?.Geometry);
+        AssertEntry[] gpus = [.. results.Select(ToEntry).Concat(WithoutTarget(requested)).OrderBy(gpu => gpu.Index)];
         // A layout that a GPU cannot have, or a GPU that cannot be read, is an error of its own and no difference.
-        Exception? impossible = result.Gpus.Select(UnreadableOrImpossible).FirstOrDefault(e => e is not null);
+        Exception? impossible = results.Select(UnreadableOrImpossible).FirstOrDefault(e => e is not null);
         AssertEntry? differs = Array.Find(gpus, g => !g.Holds);
         foreach (AssertEntry gpu in gpus)
         {
@@ -51,6 +54,19 @@ internal static class AssertCommand
 
         return impossible is not null ? ExitCodes.For(impossible) : differs is null ? ExitCodes.Success : ExitCodes.Differs;
     }
+
+    /// <summary>As mig-parted's assert: every GPU must have an entry, and one that cannot be divided an entry without MIG.</summary>
+    private static IEnumerable<AssertEntry> WithoutTarget(RequestedLayouts requested) =>
+        requested.LeftOut.Select(gpu => ToEntry(gpu, "The layout does not cover it.")).Concat(requested.NotMigCapable.Select(gpu =>
+            ToEntry(gpu.Gpu, gpu.IsMigEnabled ? $"The layout enables MIG, and a {gpu.Gpu.Name} cannot be divided." : null)));
+
+    private static AssertEntry ToEntry(GpuIdentity gpu, string? difference) =>
+        new(
+            gpu.Index,
+            gpu.Uuid,
+            difference is null,
+            difference is null ? [] : [difference],
+            difference is null ? null : new ErrorEntry(ExitCodes.Differs, nameof(ExitCodes.Differs), null, difference));
 
     private static AssertEntry ToEntry(GpuApplyResult gpu)
     {

@@ -51,9 +51,11 @@ internal static class ExportCommand
             .Zip(gpus, (snapshot, gpu) => (gpu, snapshot.Mode, LayoutSpec.For(snapshot)))];
         if (format is not null)
         {
+            // GPUs that cannot be divided too, as in mig-parted's exports: its assert demands an entry for every GPU.
+            Dictionary<int, LayoutSpec?> layoutOf = read.ToDictionary(r => r.Gpu.Index, r => r.Mode.Current ? r.Layout : null);
             Terminal.WriteLines(LayoutFile.For(
                 parsed.GetValue(Label) ?? "current",
-                read.Select(r => new ResolvedGpu(GpuIdentity.From(r.Gpu), r.Mode.Current ? r.Layout : null)),
+                machine.Gpus().Select(gpu => new ResolvedGpu(GpuIdentity.From(gpu), layoutOf.GetValueOrDefault(gpu.Index))),
                 format == Ours ? LayoutFileFormat.Nvmig : LayoutFileFormat.MigParted).ToString());
             return ExitCodes.Success;
         }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Arguments;
 using Nvml.Mig.Cli.Output;
 using Nvml.Mig.Planning;
@@ -9,15 +10,6 @@ namespace Nvml.Mig.Cli.Plan;
 /// <summary><c>nvmig plan</c>: shows how to get to a layout, and changes nothing.</summary>
 internal static class PlanCommand
 {
-    private static readonly Argument<string[]> Layout = new("layout")
-    {
-        Description =
-            "The layout: 3g.20gb,1g.5gb*3 or 9,19:0; 1c.3g.20gb*2 for compute instances that share GPU instances, 3g.20gb/2c/1c for those "
-            + "inside one. Or a change to the present layout: +1g.5gb,-GI7.",
-        Arity = ArgumentArity.OneOrMore,
-        Validators = { Typos.RefuseLongOptions },
-    };
-
     private static readonly Option<bool> Anywhere = new("--anywhere")
     {
         Description = "Place the instances on any of the GPUs, beside those that exist. Without it, the layout is for each GPU.",
@@ -44,41 +36,54 @@ internal static class PlanCommand
                 + "19: an "
             + "instance in use is in the way.")
         {
-            Layout,
             Anywhere,
             For,
             ForceInUse,
             SvgOption.File,
         };
-        command.SetAction(Run);
+        Argument<string[]> layout = LayoutSource.AddTo(
+            command,
+            "The layout: 3g.20gb,1g.5gb*3 or 9,19:0; 1c.3g.20gb*2 for compute instances that share GPU instances, 3g.20gb/2c/1c for those "
+            + "inside one; none for an empty GPU. Or a change to the present layout: +1g.5gb,-GI7.");
+        command.SetAction(parsed => Run(parsed, layout));
         return command;
     }
 
-    private static int Run(ParseResult parsed)
+    private static int Run(ParseResult parsed, Argument<string[]> layout)
     {
-        LayoutSpec layout = LayoutSpec.Parse(string.Join(',', parsed.GetRequiredValue(Layout)));
         string? svg = SvgOption.Get(parsed);
         bool anywhere = parsed.GetValue(Anywhere);
         int[] forced = parsed.GetValue(ForceInUse) ?? [];
         if (parsed.GetValue(For) is { } model)
         {
-            if (anywhere || forced.Length > 0 || parsed.GetResult(GlobalOptions.Gpu) is not null
-                || parsed.GetValue(GlobalOptions.Simulate) is not null)
+            if (anywhere || forced.Length > 0 || LayoutSource.NamesFile(parsed)
+                || parsed.GetResult(GlobalOptions.Gpu) is not null || parsed.GetValue(GlobalOptions.Simulate) is not null)
+            {
                 throw new UsageException(
-                    "--for plans without a GPU: it cannot be used with --gpu, --simulate, --anywhere or --force-in-use.");
+                    "--for plans without a GPU: it cannot be used with --gpu, --simulate, --config-file, --anywhere or --force-in-use.");
+            }
+
+            LayoutSpec spec = LayoutSource.ReadArgument(parsed, layout);
             (string name, GpuSnapshot empty) = EmptyGpu(model);
-            return Finish([PlannedGpu.For(name, empty, layout)], parsed.GetValue(GlobalOptions.Json), svg);
+            return Finish([PlannedGpu.For(name, empty, spec)], parsed.GetValue(GlobalOptions.Json), svg);
         }
 
         return Machine.Run(parsed, machine =>
         {
-            IReadOnlyList<GpuDevice> gpus = machine.GpusToChange();
-            if (forced.Length > 0 && (gpus.Count != 1 || anywhere))
+            if (anywhere && LayoutSource.NamesFile(parsed))
+                throw new UsageException("--anywhere places one layout on all GPUs: it cannot be used with --config-file.");
+            LayoutSpec? shared = anywhere ? LayoutSource.ReadArgument(parsed, layout) : null;
+            RequestedLayouts requested = LayoutSource.Read(parsed, machine, layout);
+            requested.WriteNotes();
+            GpuDevice[] gpus = [.. requested.Targets.Select(target => target.Gpu)];
+            if (forced.Length > 0 && (gpus.Length != 1 || anywhere))
                 throw new UsageException("--force-in-use names instances of one GPU: select it with -i.");
             IReadOnlyList<GpuSnapshot> states = [.. GpuDevice.ReadSnapshots(gpus).Select(r => r.GetSnapshotOrThrow())];
-            PlannedGpu[] planned = anywhere
-                ? AnywherePlan.Place(gpus, states, layout)
-                : [.. gpus.Select((gpu, i) => PlannedGpu.On(gpu, states[i], layout, forced))];
+            foreach ((GpuTarget target, GpuSnapshot state) in requested.Targets.Zip(states))
+                RequestedLayouts.WriteNotes(target.Gpu, target.Layout, state.Geometry);
+            PlannedGpu[] planned = shared is not null
+                ? AnywherePlan.Place(gpus, states, shared)
+                : [.. requested.Targets.Select((target, i) => PlannedGpu.On(target, states[i], forced))];
             return Finish(planned, machine.Json, svg);
         });
     }

@@ -17,9 +17,13 @@ internal static class PlanView
                 : $"MIG mode is disabled: 'nvmig enable -i {planned.Gpu?.Index}' comes before these steps; 'nvmig apply' does both.");
         }
 
+        if (planned.DisablesMig)
+            Terminal.WriteLine("The layout disables MIG mode: 'nvmig apply' does that last.");
         if (planned.Before.Instances.Count > 0)
             Draw("Before:", planned.Before);
-        if (planned.Plan is { } plan)
+        if (planned is { DisablesMig: true, Plan.IsEmpty: true })
+            Terminal.WriteLine("There are no instances to destroy.");
+        else if (planned.Plan is { } plan)
             ShowPlan(plan);
         else if (planned.Refusal is { } refusal)
             ShowHelp(refusal);

@@ -1,3 +1,4 @@
+using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Output;
 using Nvml.Mig.Planning;
 
@@ -9,6 +10,13 @@ internal sealed record PlannedGpu(
     PlanRefusal? Refusal)
 {
     public string Heading => Gpu is { } gpu ? $"GPU {gpu.Index}  {Name}  {gpu.PciBusId}  MIG {Mode}" : Name;
+
+    /// <summary>Whether MIG mode is to be disabled once the GPU is empty.</summary>
+    public bool DisablesMig { get; init; }
+
+    /// <summary>A plan for a target. One without MIG is planned as an empty GPU.</summary>
+    public static PlannedGpu On(GpuTarget target, GpuSnapshot state, int[] forced) =>
+        On(target.Gpu, state, target.Layout ?? new LayoutSpec(), forced) with { DisablesMig = target.Layout is null && state.Mode.Current };
 
     public static PlannedGpu On(GpuDevice gpu, GpuSnapshot state, LayoutSpec layout, int[] forced)
     {
