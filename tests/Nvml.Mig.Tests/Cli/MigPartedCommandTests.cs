@@ -178,7 +178,8 @@ public class MigPartedCommandTests
     public void A_config_map_through_links_is_read()
     {
         using Nvmig nvmig = new();
-        string file = Write(nvmig, "apiVersion: v1\nkind: ConfigMap\ndata:\n  config.yaml: |\n    " + Labels.ReplaceLineEndings("\n    ") + "\n");
+        string file = Write(
+            nvmig, "apiVersion: v1\nkind: ConfigMap\ndata:\n  config.yaml: |\n    " + Labels.ReplaceLineEndings("\n    ") + "\n");
         string link = Path.Combine(nvmig.Folder, "config.yaml");
         File.CreateSymbolicLink(link, file); // as Kubernetes mounts them
 
