@@ -4,7 +4,10 @@ using Nvml.Mig.Simulator;
 
 namespace Nvml.Mig.Benchmarks.Applying;
 
-/// <summary>A GPU instance with its compute instance, created and destroyed, of each profile of an H200: by a driver that takes no time, and by one that takes an H200's.</summary>
+/// <summary>
+/// A GPU instance with its compute instance, created and destroyed, of each profile of an H200: by a driver that takes no time, and by one
+/// that takes an H200's.
+/// </summary>
 [WarmupCount(2)]
 [IterationCount(10)]
 [IterationTime(200)]

@@ -6,8 +6,9 @@ using Nvml.Mig.Simulator;
 namespace Nvml.Mig.Benchmarks.Applying;
 
 /// <summary>
-/// Empty H200s get a layout, and are empty again: by bare calls, by the public API instance by instance, and by <see cref="LayoutApplier"/>,
-/// which reads, plans, records on disk, changes and reads back, twice. All of them change the GPUs side by side.
+/// Empty H200s get a layout, and are empty again: by bare calls, by the public API instance by instance, and by
+/// <see cref="LayoutApplier"/>, which reads, plans, records on disk, changes and reads back, twice. All of them change the GPUs side by
+/// side.
 /// </summary>
 [WarmupCount(1)]
 [IterationCount(5)]

@@ -16,7 +16,9 @@ public class LargeGpuBenchmarks
         GpuGeometry geometry = Geometries.Large();
         int at = 0;
         List<GpuInstanceSnapshot> instances = [];
-        foreach (string name in "1g.4gb,1g.4gb+me,2g.8gb,1g.4gb,1g.4gb+me,2g.8gb+me,4g.16gb,4g.16gb+me,8g.32gb,1g.4gb,1g.4gb,2g.8gb,2g.8gb+me,1g.4gb+me,1g.4gb".Split(','))
+        const string names = "1g.4gb,1g.4gb+me,2g.8gb,1g.4gb,1g.4gb+me,2g.8gb+me,4g.16gb,4g.16gb+me,8g.32gb,"
+            + "1g.4gb,1g.4gb,2g.8gb,2g.8gb+me,1g.4gb+me,1g.4gb";
+        foreach (string name in names.Split(','))
         {
             ProfileGeometry profile = geometry.GetProfile(name);
             Placement place = profile.Placements.First(p => p.Start >= at);

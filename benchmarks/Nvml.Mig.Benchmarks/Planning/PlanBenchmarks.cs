@@ -47,7 +47,8 @@ public class PlanBenchmarks
 
     /// <summary>Everything goes but the two in use, which may.</summary>
     [Benchmark]
-    public GpuPlan? PlanForAll() => Planner.TryPlan(_full, _whole, out GpuPlan? plan, out _, new PlanOptions { AllowInUse = [7, 8] }) ? plan : null;
+    public GpuPlan? PlanForAll() =>
+        Planner.TryPlan(_full, _whole, out GpuPlan? plan, out _, new PlanOptions { AllowInUse = [7, 8] }) ? plan : null;
 
     /// <summary>A small instance goes, and others that stand in the way of a larger one move.</summary>
     [Benchmark]

@@ -2,7 +2,9 @@ using Nvml.Mig.Host;
 
 namespace Nvml.Mig.Applying;
 
-/// <summary>What the GPUs of one apply have in common: the options, the turn, the services, and what one learned for all.</summary>
+/// <summary>
+/// The common part of all GPUs of one apply: the options, the turn, the services, and profiles that one GPU learned for all.
+/// </summary>
 internal sealed class ApplyContext(ApplyOptions options, IProgress<ApplyProgress>? progress) : IDisposable
 {
     /// <summary>

@@ -9,9 +9,9 @@ public sealed record ApplyOptions
     public const string DefaultJournalFolder = "/var/lib/nvml-mig";
 
     /// <summary>
-    /// The folder that the layout is recorded in before the first change (<c>apply.json</c>), and that excludes other appliers of this folder
-    /// while one works: whatever changes a machine must name the same. It is created, for the owner only, if it is not there; one that
-    /// others than root and this user can write to is refused.
+    /// The folder that the layout is recorded in before the first change (<c>apply.json</c>), and that excludes other appliers of this
+    /// folder while one works: whatever changes a machine must name the same. It is created, for the owner only, if it is not there; one
+    /// that others than root and this user can write to is refused.
     /// </summary>
     public string JournalFolder { get; init; } = DefaultJournalFolder;
 
@@ -63,7 +63,7 @@ public sealed record ApplyOptions
     public Func<GpuDevice, CancellationToken, Task>? ResetGpu { get; init; }
 
     /// <summary>
-    /// The services that hold GPUs. Those that were stopped, by this apply or by one that died, are started again after the last change,
+    /// The services that hold GPUs. Services that this apply or one that died has stopped are started again after the last change,
     /// however that went. Null: services are not touched.
     /// </summary>
     public GpuServices? Services { get; init; }

@@ -16,7 +16,8 @@ internal sealed class ApplyRun : LayoutRun
             if (TryGetUuid(target.Gpu) is { } uuid && !named.Add(uuid))
                 throw new ArgumentException($"{target.Gpu} is to become two things at once.", nameof(targets));
             if (target is { MigEnabled: false, Layout.Items.Count: > 0 })
-                throw new ArgumentException($"{target.Gpu} is to have {target.Layout} with MIG disabled: instances need it enabled.", nameof(targets));
+                throw new ArgumentException(
+                    $"{target.Gpu} is to have {target.Layout} with MIG disabled: instances need it enabled.", nameof(targets));
         }
 
         _targets = targets;
@@ -83,7 +84,9 @@ internal sealed class ApplyRun : LayoutRun
             return;
         OperationCanceledException why = cause.Error as OperationCanceledException
             ?? new OperationCanceledException($"{cause.Gpu} failed, and it was to be all or nothing.", cause.Error);
-        await Context.OnEachAsync(changing.Where(g => g.Outcome is ApplyOutcome.Applied or ApplyOutcome.Pending), gpu => gpu.RollBackAsync()).ConfigureAwait(false);
+        await Context.OnEachAsync(
+            changing.Where(g => g.Outcome is ApplyOutcome.Applied or ApplyOutcome.Pending),
+            gpu => gpu.RollBackAsync()).ConfigureAwait(false);
         foreach (GpuTransaction stopped in changing.Where(g => g != cause))
             stopped.SetCause(why);
     }

@@ -4,7 +4,7 @@ namespace Nvml.Mig.Applying;
 
 /// <summary>The change that is to be made to a GPU, or that was asked for and is refused.</summary>
 /// <param name="Steps">The steps.</param>
-/// <param name="Goal">What stands there after them; null if there is no plan.</param>
+/// <param name="Goal">The GPU after them; null if there is no plan.</param>
 internal sealed record PlannedChange(IReadOnlyList<LayoutStep> Steps, GpuSnapshot? Goal)
 {
     public GpuPlan? Plan { get; init; }
@@ -81,7 +81,8 @@ internal sealed class ChangePlanner(LiveGpu live, UseChecks use, ApplyOptions op
         if (live.Layout.Processes is { Count: > 0 } processes)
         {
             return InUse(
-                "nvmlDeviceGetComputeRunningProcesses", $"{Gpu} is in use by {string.Join(" and ", processes.DistinctBy(p => p.ProcessId))}.");
+                "nvmlDeviceGetComputeRunningProcesses",
+                $"{Gpu} is in use by {string.Join(" and ", processes.DistinctBy(p => p.ProcessId))}.");
         }
 
         return !before.Mode.IsChangePending ? null : new NvmlResetRequiredException(
@@ -127,13 +128,16 @@ internal sealed class ChangePlanner(LiveGpu live, UseChecks use, ApplyOptions op
     private PlannedChange LeavePending(GpuSnapshot before, PlannedChange change)
     {
         bool enable = change.Goal!.Mode.Current;
-        string only = $"MIG can be {(enable ? "enabled" : "disabled")} on {Gpu} only by a reboot, or a reset from outside of this virtual machine";
+        string only =
+            $"MIG can be {(enable ? "enabled" : "disabled")} on {Gpu} only by a reboot, or a reset from outside of this virtual machine";
         if (!options.LeaveModePending)
         {
             return change with
             {
                 Error = new NvmlResetRequiredException(
-                    NvmlReturnCode.ResetRequired, NvmlFunction.SetMigMode, $"{only}: leave the mode pending, reboot, and apply the same again."),
+                    NvmlReturnCode.ResetRequired,
+                    NvmlFunction.SetMigMode,
+                    $"{only}: leave the mode pending, reboot, and apply the same again."),
             };
         }
 
@@ -143,7 +147,9 @@ internal sealed class ChangePlanner(LiveGpu live, UseChecks use, ApplyOptions op
             return change with
             {
                 Error = new NvmlInUseException(
-                    NvmlReturnCode.InUse, NvmlFunction.SetMigMode, $"{only}, and it cannot be asked for while {there} is there: destroy that first.")
+                    NvmlReturnCode.InUse,
+                    NvmlFunction.SetMigMode,
+                    $"{only}, and it cannot be asked for while {there} is there: destroy that first.")
                 {
                     IsTransient = false,
                 },

@@ -31,7 +31,9 @@ internal sealed class ExclusiveRun : LayoutRun
 
     protected override JournalEntry Begin() => JournalEntry.Empty() with
     {
-        Gpus = [.. Last.Gpus.Where(g => !g.IsFinished), new JournalGpu(_gpu.Gpu.Uuid, null, _gpu.Before!, _gpu.Before!, Everything, IsFinished: false)],
+        Gpus = [
+            .. Last.Gpus.Where(g => !g.IsFinished),
+            new JournalGpu(_gpu.Gpu.Uuid, null, _gpu.Before!, _gpu.Before!, Everything, IsFinished: false)],
     };
 
     protected override async Task ChangeAsync(CancellationToken cancellationToken)

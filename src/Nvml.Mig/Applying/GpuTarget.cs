@@ -2,7 +2,7 @@ using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Applying;
 
-/// <summary>What a GPU is to become.</summary>
+/// <summary>A GPU and its goal.</summary>
 /// <param name="Gpu">The GPU.</param>
 /// <param name="Layout">
 /// The instances that are wanted; null: those that are there stay, or go if <paramref name="MigEnabled"/> is false.

@@ -34,7 +34,7 @@ internal sealed class GpuTransaction
 
     public IReadOnlyList<LayoutStep> Steps { get; private set; } = [];
 
-    /// <summary>What stood there when it was first read.</summary>
+    /// <summary>The GPU when it was first read.</summary>
     public GpuSnapshot? Before => _result.Before;
 
     public GpuSnapshot? Goal => _result.Goal;
@@ -70,7 +70,8 @@ internal sealed class GpuTransaction
     }
 
     /// <summary>Plans the way to a layout in which every place is known, or refuses it.</summary>
-    public void PlanExact(GpuSnapshot goal, IReadOnlyList<GpuInstanceSnapshot> own) => Take(() => _planner.PlanExact(Before!, goal, own, [], []));
+    public void PlanExact(GpuSnapshot goal, IReadOnlyList<GpuInstanceSnapshot> own) =>
+        Take(() => _planner.PlanExact(Before!, goal, own, [], []));
 
     /// <summary>Refuses a GPU that is not empty, or in a change.</summary>
     public void RequireEmpty(JournalGpu? unfinished) =>
@@ -106,12 +107,18 @@ internal sealed class GpuTransaction
             ?? await VerifyAsync(cancellationToken).ConfigureAwait(false);
         if (error is NvmlResetRequiredException && _mayEndPending && await IsPendingAsync().ConfigureAwait(false))
             error = null;
-        _result = _result with { Error = error, Outcome = error is not null ? Outcome : _endsPending ? ApplyOutcome.Pending : ApplyOutcome.Applied };
+        _result = _result with
+        {
+            Error = error,
+            Outcome = error is not null ? Outcome : _endsPending ? ApplyOutcome.Pending : ApplyOutcome.Applied,
+        };
         if (error is null)
             ReportEnd();
     }
 
-    /// <summary>Whether the driver took the mode and only waits for a reset, which was not known before: that is then how it ends.</summary>
+    /// <summary>
+    /// Whether the driver took the mode and only waits for a reset, which was not known before: that is then how it ends.
+    /// </summary>
     private async Task<bool> IsPendingAsync()
     {
         try
@@ -139,7 +146,8 @@ internal sealed class GpuTransaction
     {
         if (_results.Count == 0)
             return; // Its first step was never tried.
-        // The processes that were waited for have ended. On what this apply created there are none, or a job that was started since: that is left.
+        // The processes that were waited for have ended. On what this apply created there are none, or a job that was started since: that
+        // is left.
         _live.WaitFor = [];
         await GoBackAsync(_runner.Made).ConfigureAwait(false);
         FinishSteps();
@@ -147,8 +155,8 @@ internal sealed class GpuTransaction
     }
 
     /// <summary>Lets somebody use the empty GPU, and takes it back to what it was.</summary>
-    /// <param name="use">The use. What it throws is the <see cref="Error"/>.</param>
-    /// <param name="own">What it may create.</param>
+    /// <param name="use">The use. Its exception is the <see cref="Error"/>.</param>
+    /// <param name="own">The instances that it may create.</param>
     /// <param name="cancellationToken">For the use; the way back is not cancelled.</param>
     public async Task RunExclusivelyAsync(
         Func<CancellationToken, Task> use, IReadOnlyList<GpuInstanceSnapshot> own, CancellationToken cancellationToken)
@@ -164,7 +172,7 @@ internal sealed class GpuTransaction
             _result = _result with { Error = e };
         }
 
-        // What runs on the GPU now belongs to the use, and is on its way out.
+        // The processes on the GPU belong to the use, and are ending.
         _live.WaitFor = null;
         await GoBackAsync(own).ConfigureAwait(false);
         if (Outcome == ApplyOutcome.RolledBack && Error is null)
@@ -200,7 +208,9 @@ internal sealed class GpuTransaction
         RollbackSteps = _rollbackResults,
     };
 
-    /// <summary>What is ours on the GPU now: what this apply created, and what was ours before, as far as it is there.</summary>
+    /// <summary>
+    /// Our instances on the GPU now: those that this apply created, and those that were ours before, as far as they exist.
+    /// </summary>
     public IReadOnlyList<GpuInstanceSnapshot> GetOwn(IReadOnlyList<GpuInstanceSnapshot> before)
     {
         List<GpuInstanceSnapshot> own = LayoutSteps.Union(LayoutSteps.Union(_runner.Made, before), _runner.PerhapsMade);
@@ -211,7 +221,7 @@ internal sealed class GpuTransaction
     {
         try
         {
-            // What a round could not do may be possible when the rest is done; a third would be a repetition.
+            // A step that one round could not do may be possible when the rest is done; a third round would be a repetition.
             for (int round = 0; round < 2; round++)
             {
                 await _live.ReadAsync(SnapshotParts.Users).ConfigureAwait(false);
@@ -219,7 +229,8 @@ internal sealed class GpuTransaction
                 LayoutWay way = LayoutSteps.Between(_live.Snapshot, Before!, own);
                 Exception? error = way.Steps.Count == 0
                     ? _result.RollbackError
-                    : await _runner.RunAsync(_planner.ForDriver(way.Steps), _rollbackResults, isRollback: true, CancellationToken.None).ConfigureAwait(false);
+                    : await _runner.RunAsync(
+                        _planner.ForDriver(way.Steps), _rollbackResults, isRollback: true, CancellationToken.None).ConfigureAwait(false);
                 _result = _result with { RollbackError = error ?? _planner.Blocked(way) };
                 if (way.Steps.Count == 0)
                     break;
@@ -251,9 +262,10 @@ internal sealed class GpuTransaction
             return differences.Count == 0 ? null : new NvmlException(
                 NvmlReturnCode.InvalidState,
                 NvmlFunction.GetGpuInstances,
-                $"No call failed, but {Gpu} is not as it was to be, by somebody else's doing or the driver's: {string.Join(" ", differences)}");
+                $"No call failed, but {Gpu} is not as it was to be, by somebody else's doing or the driver's: "
+                    + $"{string.Join(" ", differences)}");
         }
-#pragma warning disable CA1031 // What cannot be read back is no success, whatever the reason.
+#pragma warning disable CA1031 // Without reading back there is no success, whatever the reason.
         catch (Exception e)
 #pragma warning restore CA1031
         {
@@ -273,7 +285,10 @@ internal sealed class GpuTransaction
         for (int i = 0; i < _results.Count; i++)
         {
             if (_results[i].Outcome == ApplyStepOutcome.Done)
-                _results[i] = _results[i] with { Outcome = IsStillInEffect(_results[i].Step) ? ApplyStepOutcome.Left : ApplyStepOutcome.Undone };
+                _results[i] = _results[i] with
+                {
+                    Outcome = IsStillInEffect(_results[i].Step) ? ApplyStepOutcome.Left : ApplyStepOutcome.Undone,
+                };
         }
 
         bool IsStillInEffect(LayoutStep step) => _result.After is not { } after || step.IsInEffect(after);
@@ -306,9 +321,12 @@ internal sealed class GpuTransaction
     }
 
     private void ReportEnd() =>
-        _context.Report(new ApplyProgress(Gpu, null, Steps.Count, Steps.Count, Outcome is not (ApplyOutcome.Applied or ApplyOutcome.Pending), Outcome));
+        _context.Report(
+            new ApplyProgress(Gpu, null, Steps.Count, Steps.Count, Outcome is not (ApplyOutcome.Applied or ApplyOutcome.Pending), Outcome));
 
-    /// <summary>A snapshot that was read without its users, with those of an earlier one: what was kept is in use still, for all we know.</summary>
+    /// <summary>
+    /// A snapshot that was read without its users, with those of an earlier one: what was kept is in use still, for all we know.
+    /// </summary>
     private static GpuSnapshot WithUse(GpuSnapshot now, GpuSnapshot earlier)
     {
         return now with { Instances = [.. now.Instances.Select(i => earlier.Find(i) is { } same ? WithUseOf(i, same) : i)] };

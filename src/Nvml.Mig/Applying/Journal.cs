@@ -33,13 +33,15 @@ internal sealed class Journal : IDisposable
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                throw new JournalException($"The layout cannot be recorded in {folder}, and nothing is changed without that: {e.Message}", e);
+                throw new JournalException(
+                    $"The layout cannot be recorded in {folder}, and nothing is changed without that: {e.Message}", e);
             }
 
             if (retry.IsOver)
             {
                 throw new JournalException(
-                    $"Another process is changing layouts on this machine: it holds {folder}. Nothing was changed; try again when it is done.")
+                    $"Another process is changing layouts on this machine: it holds {folder}. Nothing was changed; try again when it is "
+                        + "done.")
                 {
                     IsLocked = true,
                 };
@@ -96,7 +98,8 @@ internal sealed class Journal : IDisposable
         const string whatToDo = "Nothing was changed. Move the file away if what it recorded does not matter any more.";
         try
         {
-            JournalEntry entry = JsonSerializer.Deserialize(File.ReadAllBytes(file), JournalJson.Default.JournalEntry) ?? throw new JsonException("It is empty.");
+            JournalEntry entry = JsonSerializer.Deserialize(File.ReadAllBytes(file), JournalJson.Default.JournalEntry)
+                ?? throw new JsonException("It is empty.");
             if (entry.Version != JournalEntry.CurrentVersion)
             {
                 throw new JournalException(

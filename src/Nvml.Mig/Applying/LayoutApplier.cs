@@ -38,13 +38,18 @@ public static class LayoutApplier
     /// <param name="options">How; by default for a real machine.</param>
     /// <param name="progress">Hears of each step before it is done, from the threads that do them.</param>
     /// <param name="cancellationToken">Ends it at the next safe point: see the remarks.</param>
-    /// <returns>What came of it on each GPU. What goes wrong on a GPU is in the result and not thrown.</returns>
-    /// <exception cref="ArgumentException">A GPU is named twice, or is to have instances with MIG disabled; or the options contradict themselves or are out of range.</exception>
+    /// <returns>The result on each GPU. A failure of a GPU is in its result and not thrown.</returns>
+    /// <exception cref="ArgumentException">
+    /// A GPU is named twice, or is to have instances with MIG disabled; or the options contradict themselves or are out of range.
+    /// </exception>
     /// <exception cref="JournalException">Another applier works, or the layout cannot be recorded. Nothing was changed.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled before the first change.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed before the first change.</exception>
     public static Task<ApplyResult> ApplyAsync(
-        IReadOnlyList<GpuTarget> targets, ApplyOptions? options = null, IProgress<ApplyProgress>? progress = null, CancellationToken cancellationToken = default)
+        IReadOnlyList<GpuTarget> targets,
+        ApplyOptions? options = null,
+        IProgress<ApplyProgress>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(targets);
         return RunAsync(options, progress, context => new ApplyRun(context, targets), cancellationToken);
@@ -59,11 +64,12 @@ public static class LayoutApplier
     /// <param name="options">How; <see cref="ApplyOptions.AllOrNothing"/> does not matter here.</param>
     /// <param name="progress">As for <see cref="ApplyAsync"/>.</param>
     /// <param name="cancellationToken">
-    /// Ends it at the next safe point. What is not done then is in the result, and can be done by calling it again.
+    /// Ends it at the next safe point. The result has what is not done then; call it again to do that.
     /// </param>
     /// <returns>
-    /// What came of it on each GPU; none if nothing is recorded that was not taken back already. A GPU that fails is left as it is, and said
-    /// so. One that cannot be reached keeps no other from being taken back: it stays recorded, and is the <see cref="ApplyResult.Error"/>.
+    /// The result on each GPU; none if nothing is recorded that was not taken back already. A GPU that fails is left as it is, and
+    /// said so. One that cannot be reached keeps no other from being taken back: it stays recorded, and is the
+    /// <see cref="ApplyResult.Error"/>.
     /// </returns>
     /// <exception cref="JournalException">Another applier works, or the record cannot be read. Nothing was changed.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled before the first change.</exception>
@@ -85,13 +91,14 @@ public static class LayoutApplier
     /// have <see cref="ApplyOptions.Timeout"/> to end.
     /// </summary>
     /// <remarks>
-    /// A GPU with instances or processes is refused, and one that a change left in the middle. It is recorded as by <see cref="ApplyAsync"/>,
-    /// and other appliers are excluded: after a death <see cref="RollbackAsync"/> leads back. Until then whatever stands on the GPU counts
-    /// as made by this, and after <see cref="ApplyOutcome.NotRestored"/> what is left. Once the GPU is as it was, the record of the last apply is there again.
+    /// A GPU with instances or processes is refused, and one that a change left in the middle. It is recorded as by
+    /// <see cref="ApplyAsync"/>, and other appliers are excluded: after a death <see cref="RollbackAsync"/> leads back. Until then whatever
+    /// stands on the GPU counts as made by this, and after <see cref="ApplyOutcome.NotRestored"/> what is left. Once the GPU is as it was,
+    /// the record of the last apply is there again.
     /// </remarks>
     /// <param name="gpu">The GPU.</param>
     /// <param name="use">
-    /// What to do with it, on a thread of its own; the token is <paramref name="cancellationToken"/>. When the task that it returns has
+    /// The use; the token is <paramref name="cancellationToken"/>. When the task that it returns has
     /// ended, the GPU is taken back.
     /// </param>
     /// <param name="options">How; with <see cref="ApplyOptions.DryRun"/> it is only checked whether the GPU can be lent.</param>
@@ -106,7 +113,11 @@ public static class LayoutApplier
     /// <exception cref="OperationCanceledException">It was cancelled before the GPU was lent.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed before the GPU was lent.</exception>
     public static Task<ApplyResult> RunExclusivelyAsync(
-        GpuDevice gpu, Func<CancellationToken, Task> use, ApplyOptions? options = null, IProgress<ApplyProgress>? progress = null, CancellationToken cancellationToken = default)
+        GpuDevice gpu,
+        Func<CancellationToken, Task> use,
+        ApplyOptions? options = null,
+        IProgress<ApplyProgress>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(gpu);
         ArgumentNullException.ThrowIfNull(use);
@@ -115,7 +126,10 @@ public static class LayoutApplier
 
     /// <summary>Away from the caller's thread: native calls block for as long as the driver needs.</summary>
     private static Task<ApplyResult> RunAsync(
-        ApplyOptions? options, IProgress<ApplyProgress>? progress, Func<ApplyContext, LayoutRun> create, CancellationToken cancellationToken)
+        ApplyOptions? options,
+        IProgress<ApplyProgress>? progress,
+        Func<ApplyContext, LayoutRun> create,
+        CancellationToken cancellationToken)
     {
         options ??= new ApplyOptions();
         Check(options);

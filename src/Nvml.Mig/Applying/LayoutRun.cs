@@ -11,21 +11,21 @@ internal abstract class LayoutRun(ApplyContext context)
 {
     protected ApplyContext Context => context;
 
-    /// <summary>What the journal had before.</summary>
+    /// <summary>The journal entry before this run.</summary>
     protected JournalEntry Last { get; private set; } = JournalEntry.Empty();
 
     protected IReadOnlyList<GpuTransaction> Gpus { get; set; } = [];
 
     protected IEnumerable<GpuTransaction> Changing => Gpus.Where(g => g.Steps.Count > 0);
 
-    /// <summary>What failed beside the GPUs.</summary>
+    /// <summary>The failures beside the GPUs.</summary>
     protected List<Exception> Failures { get; } = [];
 
     public async Task<ApplyResult> RunAsync(CancellationToken cancellationToken)
     {
-        string folder = context.Options.JournalFolder;
-        using Journal? journal = context.Options.DryRun ? null : await Journal.TakeAsync(context.Options, cancellationToken).ConfigureAwait(false);
-        Last = (journal is null ? Peek(folder) : journal.Load()) ?? Last;
+        ApplyOptions options = context.Options;
+        using Journal? journal = options.DryRun ? null : await Journal.TakeAsync(options, cancellationToken).ConfigureAwait(false);
+        Last = (journal is null ? Peek(options.JournalFolder) : journal.Load()) ?? Last;
         await PrepareAsync(cancellationToken).ConfigureAwait(false);
         if (journal is null || Gpus.Any(g => g.Outcome == ApplyOutcome.Refused))
             return await EndWithoutChangeAsync().ConfigureAwait(false);
@@ -70,8 +70,8 @@ internal abstract class LayoutRun(ApplyContext context)
     protected GpuTransaction? Find(JournalGpu gpu) => Gpus.FirstOrDefault(g => g.Gpu.Uuid == gpu.Uuid);
 
     /// <summary>
-    /// What there is of what an apply was to create that was never finished. What was not there when it was looked at was not created by it:
-    /// the like that appears later is somebody else's.
+    /// The instances that exist of an unfinished apply. An instance that did not exist when the GPU was read was not created by
+    /// it: the like that appears later is somebody else's.
     /// </summary>
     protected IReadOnlyList<GpuInstanceSnapshot> OwnBefore(GpuTransaction gpu) =>
         LayoutSteps.Present(Last.FindUnfinished(gpu.Gpu.Uuid)?.Own ?? [], gpu.Before!);
@@ -108,7 +108,8 @@ internal abstract class LayoutRun(ApplyContext context)
         }
     }
 
-    private ApplyResult ToResult(ServiceReport? services) => new([.. Gpus.Select(g => g.ToResult())]) { Error = AsOne(Failures), Services = services };
+    private ApplyResult ToResult(ServiceReport? services) =>
+        new([.. Gpus.Select(g => g.ToResult())]) { Error = AsOne(Failures), Services = services };
 
     /// <summary>One failure that has the messages of all; null if there is none. Each is in its inner exception.</summary>
     private static Exception? AsOne(List<Exception> failures)

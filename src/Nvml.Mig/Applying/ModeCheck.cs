@@ -13,7 +13,9 @@ internal static class ModeCheck
         {
             if (gpu.GetVirtualizationMode() != GpuVirtualizationMode.Passthrough)
                 return false;
-            return gpu.GetMigFeatures().ChangesModeWithoutReset is { } withoutReset ? !withoutReset : gpu.Architecture == GpuArchitecture.Ampere;
+            return gpu.GetMigFeatures().ChangesModeWithoutReset is { } withoutReset
+                ? !withoutReset
+                : gpu.Architecture == GpuArchitecture.Ampere;
         }
         catch (NvmlException)
         {

@@ -15,15 +15,17 @@ internal sealed class RollbackRun(ApplyContext context, NvmlSession session, IRe
         foreach (JournalGpu recorded in Last.Gpus.Where(g => named?.Contains(g.Uuid) != false))
             TryReach($"GPU {recorded.Uuid}", () => all.Add((new GpuTransaction(session.GetDevice(recorded.Uuid), Context), recorded)));
 
-        await Context.OnEachAsync(all.Select(r => r.Gpu), gpu => gpu.ReadAsync(SnapshotParts.Users, cancellationToken)).ConfigureAwait(false);
-        Failures.AddRange(all.Where(r => r.Gpu.Error is not null).Select(r => NotTakenBack($"GPU {r.Recorded.Uuid}", (NvmlException)r.Gpu.Error!)));
+        await Context.OnEachAsync(
+            all.Select(r => r.Gpu), gpu => gpu.ReadAsync(SnapshotParts.Users, cancellationToken)).ConfigureAwait(false);
+        Failures.AddRange(
+            all.Where(r => r.Gpu.Error is not null).Select(r => NotTakenBack($"GPU {r.Recorded.Uuid}", (NvmlException)r.Gpu.Error!)));
         all.RemoveAll(r => r.Gpu.Error is not null);
         foreach ((GpuTransaction gpu, JournalGpu recorded) in all)
             gpu.PlanExact(recorded.Before, recorded.Own);
         Gpus = [.. all.Select(r => r.Gpu)];
     }
 
-    // Until it is done, a GPU is neither the one nor the other. What only holds an id meanwhile is ours too.
+    // Until it is done, a GPU is neither the one nor the other. Fillers that hold an id meanwhile are ours too.
     protected override JournalEntry Begin() => Last.Change([.. Changing], (gpu, was) =>
         was with { IsFinished = false, Own = LayoutSteps.Union(was.Own, LayoutSteps.CreatedBy(gpu.Steps)) });
 

@@ -65,7 +65,8 @@ internal sealed class StepExecutor(LiveGpu live, UseChecks use, ApplyContext con
         GpuInstance parent, IReadOnlyList<ComputeInstanceProfile> profiles, ComputeInstanceSnapshot wanted)
     {
         IEnumerable<ComputeInstanceProfile> ofSize = profiles.Where(p => p.SliceCount == wanted.SliceCount);
-        // Several profiles with as many slices: all of them the one with the most multiprocessors, as the default; some of them the plain one.
+        // Several profiles with as many slices: all of them the one with the most multiprocessors, as the default; some of them the plain
+        // one.
         ComputeInstanceProfile? found =
             wanted.Profile is { } known ? profiles.FirstOrDefault(p => p.Id == known.Id)
             : wanted.SliceCount == parent.Profile.SliceCount ? ProfileMatch.Whole(ofSize)
@@ -73,7 +74,8 @@ internal sealed class StepExecutor(LiveGpu live, UseChecks use, ApplyContext con
         return found ?? throw new NvmlException(
             NvmlReturnCode.InvalidArgument,
             NvmlFunction.GetComputeInstanceProfile,
-            $"{parent} has no compute instance profile for {wanted.Name}. It has: {string.Join(", ", profiles.Select(p => $"{p.Name} ({p.Id})"))}.");
+            $"{parent} has no compute instance profile for {wanted.Name}. It has: "
+                + $"{string.Join(", ", profiles.Select(p => $"{p.Name} ({p.Id})"))}.");
     }
 
     private async Task SetModeAsync(LayoutStep step, CancellationToken cancellationToken)
@@ -86,7 +88,9 @@ internal sealed class StepExecutor(LiveGpu live, UseChecks use, ApplyContext con
             if (reached != step.Mode)
             {
                 throw new NvmlException(
-                    NvmlReturnCode.InvalidState, FunctionOf(step), $"MIG mode of {Gpu} is {reached} and not, as it was to be, {step.Mode}.");
+                    NvmlReturnCode.InvalidState,
+                    FunctionOf(step),
+                    $"MIG mode of {Gpu} is {reached} and not, as it was to be, {step.Mode}.");
             }
 
             live.Layout.Set(reached);
@@ -111,12 +115,15 @@ internal sealed class StepExecutor(LiveGpu live, UseChecks use, ApplyContext con
                 $"MIG can be {act} on {Gpu} only by a GPU reset or a reboot ({change}). Nothing is reset unless that is asked for.");
     }
 
-    /// <summary>Resets the GPU if its mode waits for that, and that is asked for. Whether the mode is then the one that is wanted.</summary>
+    /// <summary>
+    /// Resets the GPU if its mode waits for that, and that is asked for. Whether the mode is then the one that is wanted.
+    /// </summary>
     private async Task<bool> ResetAsync(LayoutStep step, MigModeChange change, CancellationToken cancellationToken)
     {
         bool canQuiesce = !live.HasQuiesced && context.CanQuiesce;
-        // What holds the GPU is stopped first, and the step repeated: that may be enough.
-        if (change.Outcome != MigModeOutcome.Pending || context.Options.ResetGpu is not { } reset || (change.Reason == NvmlReturnCode.InUse && canQuiesce))
+        // Services that hold the GPU are stopped first, and the step repeated: that may be enough.
+        if (change.Outcome != MigModeOutcome.Pending || context.Options.ResetGpu is not { } reset
+            || (change.Reason == NvmlReturnCode.InUse && canQuiesce))
             return false;
         if (canQuiesce)
             live.HasQuiesced = await context.QuiesceAsync(cancellationToken).ConfigureAwait(false);

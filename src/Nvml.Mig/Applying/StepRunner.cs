@@ -23,10 +23,10 @@ internal sealed class StepRunner
         _executor = new StepExecutor(live, use, context);
     }
 
-    /// <summary>What this apply created, and nobody else: what the way back may destroy.</summary>
+    /// <summary>The instances that this apply created, and nobody else: the way back may destroy them.</summary>
     public IReadOnlyList<GpuInstanceSnapshot> Made => _made;
 
-    /// <summary>What the last step may have created, if its effect is not known.</summary>
+    /// <summary>The instances that the last step may have created, if its effect is not known.</summary>
     public IReadOnlyList<GpuInstanceSnapshot> PerhapsMade => _unknown is { } last ? LayoutSteps.CreatedBy([last.Step]) : [];
 
     /// <summary>Runs steps in order. Null if all were done; else the first failure. A way back goes on past it: each step counts.</summary>
@@ -115,7 +115,8 @@ internal sealed class StepRunner
                 // Do not wait for processes that appeared after planning: their instance is not taken when they end.
                 if (error is NvmlException { IsTransient: true } && _use.FindInTheWay(step, error) is { } inTheWay)
                     return new ApplyStepResult(step, ApplyStepOutcome.Failed, attempt, inTheWay);
-                if (!_live.HasQuiesced && _use.IsHeldInvisibly(step, error) && await _context.QuiesceAsync(cancellationToken).ConfigureAwait(false))
+                if (!_live.HasQuiesced && _use.IsHeldInvisibly(step, error)
+                    && await _context.QuiesceAsync(cancellationToken).ConfigureAwait(false))
                 {
                     _live.HasQuiesced = true;
                     retry.StartAgain();
@@ -139,14 +140,17 @@ internal sealed class StepRunner
     }
 
     /// <summary>
-    /// Whether a call that failed has done its work all the same: what it was to create or destroy has come or gone since it was last known.
+    /// Whether a call that failed has done its work all the same: what it was to create or destroy has come or gone since it was last
+    /// known.
     /// </summary>
     private static bool HasTakenEffect(LayoutStep step, GpuSnapshot before, GpuSnapshot now, Exception error) => step.Kind switch
     {
         // The driver created nothing, since the place was taken: what stands there is somebody else's, however alike.
-        LayoutStepKind.CreateGpuInstance or LayoutStepKind.CreateComputeInstance when error is NvmlInsufficientResourcesException && StepExecutor.IsAnswerTo(step, error) => false,
+        LayoutStepKind.CreateGpuInstance or LayoutStepKind.CreateComputeInstance when error is NvmlInsufficientResourcesException
+            && StepExecutor.IsAnswerTo(step, error) => false,
         LayoutStepKind.CreateComputeInstance
-            when error is NvmlInUseException && StepExecutor.IsAnswerTo(step, error) && step.ComputeInstance!.Placement is not null => false,
+            when error is NvmlInUseException && StepExecutor.IsAnswerTo(step, error) && step.ComputeInstance!.Placement is not null =>
+                false,
         // Another one like it may have been there before.
         LayoutStepKind.CreateComputeInstance => CountAlike(step, now) > CountAlike(step, before),
         _ => step.IsInEffect(now),

@@ -7,11 +7,15 @@ internal sealed class UseChecks(LiveGpu live)
 {
     private GpuDevice Gpu => live.Gpu;
 
-    /// <summary>Processes on the GPU as a whole: beside them no first instance can be created, and the mode is not changed under them.</summary>
+    /// <summary>
+    /// Processes on the GPU as a whole: beside them no first instance can be created, and the mode is not changed under them.
+    /// </summary>
     public NvmlInUseException? FindUsersOfTheWhole(IEnumerable<LayoutStep> steps)
     {
         GpuProcess[] users = [.. live.Layout.UsersOf(null, null).DistinctBy(u => u.ProcessId)];
-        LayoutStep? step = users.Length == 0 ? null : steps.FirstOrDefault(s => s.IsModeChange || s.Kind == LayoutStepKind.CreateGpuInstance);
+        LayoutStep? step = users.Length == 0
+            ? null
+            : steps.FirstOrDefault(s => s.IsModeChange || s.Kind == LayoutStepKind.CreateGpuInstance);
         return step is null ? null : new NvmlInUseException(
             NvmlReturnCode.InUse,
             StepExecutor.FunctionOf(step),
@@ -27,7 +31,10 @@ internal sealed class UseChecks(LiveGpu live)
         if (step.Kind == LayoutStepKind.DisableMig && live.Snapshot.Instances is { Count: > 0 } there)
         {
             return new NvmlInUseException(
-                NvmlReturnCode.InUse, StepExecutor.FunctionOf(step), $"MIG cannot be disabled on {Gpu}: {string.Join(" and ", there)} is there.", failure)
+                NvmlReturnCode.InUse,
+                StepExecutor.FunctionOf(step),
+                $"MIG cannot be disabled on {Gpu}: {string.Join(" and ", there)} is there.",
+                failure)
             {
                 IsTransient = false,
             };
@@ -53,7 +60,8 @@ internal sealed class UseChecks(LiveGpu live)
         error is NvmlInUseException { IsTransient: true } && StepExecutor.IsAnswerTo(step, error)
         && (step.Kind == LayoutStepKind.CreateComputeInstance || step.IsModeChange
             ? live.Layout.Processes.Count == 0
-            : !live.Layout.UsersOf(step.Kind == LayoutStepKind.CreateGpuInstance ? null : step.GpuInstance!.Id, step.ComputeInstance?.Id).Any());
+            : !live.Layout.UsersOf(
+                step.Kind == LayoutStepKind.CreateGpuInstance ? null : step.GpuInstance!.Id, step.ComputeInstance?.Id).Any());
 
     /// <summary>The same failure with the clients that have the GPU's device file open: nothing else can be known.</summary>
     public NvmlInUseException NameHolders(NvmlException error)
@@ -66,13 +74,14 @@ internal sealed class UseChecks(LiveGpu live)
             if (found.Length > 0)
                 holders = $" {string.Join(" and ", found.AsEnumerable())} has its device file open.";
         }
-#pragma warning disable CA1031, RCS1075 // What cannot be explained must not hide what failed.
+#pragma warning disable CA1031, RCS1075 // A failure to explain must not hide the failure itself.
         catch (Exception)
 #pragma warning restore CA1031, RCS1075
         {
         }
 
-        return new NvmlInUseException(error.Code, error.Function, $"{error.Message} It is held by a client that NVML does not show.{holders}")
+        return new NvmlInUseException(
+            error.Code, error.Function, $"{error.Message} It is held by a client that NVML does not show.{holders}")
         {
             IsTransient = true,
         };

@@ -1,6 +1,6 @@
 namespace Nvml.Mig;
 
-/// <summary>What a snapshot has beside the MIG mode and the instances with their UUIDs.</summary>
+/// <summary>The parts of a snapshot beside the MIG mode and the instances with their UUIDs.</summary>
 [Flags]
 public enum SnapshotParts
 {
@@ -17,15 +17,15 @@ public enum SnapshotParts
     All = Geometry | Users,
 }
 
-/// <summary>What came of reading one of several GPUs.</summary>
+/// <summary>The result of reading one of several GPUs.</summary>
 /// <param name="Gpu">The GPU.</param>
-/// <param name="Snapshot">What stands there; null if it could not be read.</param>
+/// <param name="Snapshot">The GPU as it is; null if it could not be read.</param>
 /// <param name="Error">Why it could not be read: a <see cref="NvmlException"/> or a <see cref="PlanningException"/>.</param>
 public sealed record GpuSnapshotResult(GpuDevice Gpu, GpuSnapshot? Snapshot, Exception? Error)
 {
     /// <summary>The snapshot.</summary>
     /// <exception cref="NvmlException">The GPU could not be read.</exception>
-    /// <exception cref="PlanningException">What it reports of itself makes no sense.</exception>
+    /// <exception cref="PlanningException">Its description of itself makes no sense.</exception>
     public GpuSnapshot GetSnapshotOrThrow()
     {
         if (Error is not null)
@@ -40,11 +40,11 @@ public sealed partial class GpuDevice
     /// Reads what stands on the GPU, how it can be divided, and which instances processes use. Needs root or a MIG capability. NVML does
     /// not show clients such as DCGM.
     /// </summary>
-    /// <param name="parts">What to read beside the mode and the instances; by default all that the planner needs.</param>
+    /// <param name="parts">The parts to read beside the mode and the instances; by default all that the planner needs.</param>
     /// <returns>The snapshot; without instances if MIG mode is disabled.</returns>
     /// <exception cref="NvmlNotSupportedException">The GPU has no MIG mode.</exception>
     /// <exception cref="NvmlNoPermissionException">The caller may not see instances or processes.</exception>
-    /// <exception cref="PlanningException">What it reports of itself makes no sense.</exception>
+    /// <exception cref="PlanningException">Its description of itself makes no sense.</exception>
     public GpuSnapshot ReadSnapshot(SnapshotParts parts = SnapshotParts.All)
     {
         LiveLayout live = LiveLayout.Read(this, parts);
@@ -84,7 +84,7 @@ public sealed partial class GpuDevice
     /// Reads how the GPU can be divided, with as much of what goes inside GPU instances as the instances that are there show. Works with
     /// MIG disabled too.
     /// </summary>
-    /// <exception cref="PlanningException">What it reports of itself makes no sense.</exception>
+    /// <exception cref="PlanningException">Its description of itself makes no sense.</exception>
     public GpuGeometry ReadGeometry() => new(LiveLayout.ReadProfiles(this, GetMigMode().Current ? GetGpuInstances() : []));
 
     /// <summary>The geometries of several GPUs; null, and an error, where the profiles of one make no sense.</summary>

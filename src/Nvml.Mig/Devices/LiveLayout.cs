@@ -1,6 +1,6 @@
 namespace Nvml.Mig;
 
-/// <summary>What stands on a GPU as the objects that changes are made through: read once, and kept up while we change it.</summary>
+/// <summary>The instances of a GPU as the objects that changes are made through: read once, and kept up while we change it.</summary>
 internal sealed class LiveLayout
 {
     private readonly List<(GpuInstance Instance, List<ComputeInstance> Inside)> _instances;
@@ -92,7 +92,7 @@ internal sealed class LiveLayout
     public ComputeInstance? Find(GpuInstanceSnapshot like, ComputeInstanceSnapshot inside) =>
         Find(like) is { } there ? InsideOf(there).Find(c => c.Id == inside.Id && inside.Describes(Describe(c))) : null;
 
-    // What was changed through these objects is kept up, so that it need not be read again before the next step.
+    // Changes through these objects are kept up, so that the GPU need not be read again before the next step.
     public void Set(MigMode mode) => Mode = mode;
 
     public void Add(GpuInstance created) => _instances.Add((created, []));
@@ -106,7 +106,8 @@ internal sealed class LiveLayout
     private static IReadOnlyList<Placement> PlacesInside(GpuInstance instance, ComputeInstanceProfile profile) =>
         instance.Device.Has(NvmlFunction.GetComputeInstancePlacements)
             ? instance.GetPossiblePlacements(profile)
-            : [.. Enumerable.Range(0, instance.Profile.SliceCount - profile.SliceCount + 1).Select(start => new Placement(start, profile.SliceCount))];
+            : [.. Enumerable.Range(0, instance.Profile.SliceCount - profile.SliceCount + 1)
+                .Select(start => new Placement(start, profile.SliceCount))];
 
     private List<ComputeInstance> InsideOf(GpuInstance instance) => _instances.Find(i => i.Instance == instance).Inside;
 

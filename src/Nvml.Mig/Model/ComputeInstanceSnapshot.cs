@@ -8,7 +8,9 @@ namespace Nvml.Mig;
 /// Its profile; null for one that is planned in a GPU instance of a profile of which NVML has not shown yet what goes inside: then the one
 /// with <see cref="SliceCount"/> slices.
 /// </param>
-/// <param name="Placement">The compute slices of its GPU instance that it has; null for one that is planned where the driver chooses.</param>
+/// <param name="Placement">
+/// The compute slices of its GPU instance that it has; null for one that is planned where the driver chooses.
+/// </param>
 public sealed record ComputeInstanceSnapshot(ComputeInstanceProfile? Profile, Placement? Placement)
 {
     /// <summary>The id within the GPU instance; null for one that is planned.</summary>
@@ -45,7 +47,9 @@ public sealed record ComputeInstanceSnapshot(ComputeInstanceProfile? Profile, Pl
     /// <summary><c>compute instance 0 (1c.3g.20gb) at 0:1</c></summary>
     public override string ToString()
     {
-        string named = Id is { } id ? string.Create(CultureInfo.InvariantCulture, $"compute instance {id} ({Name})") : $"compute instance {Name}";
+        string named = Id is { } id
+            ? string.Create(CultureInfo.InvariantCulture, $"compute instance {id} ({Name})")
+            : $"compute instance {Name}";
         // A place inside says something only where there is more than one: for a 1c.3g.20gb, not for the 3g.20gb that takes the whole.
         return Placement is { } at && Name.Contains("c.", StringComparison.Ordinal) ? $"{named} at {at}" : named;
     }

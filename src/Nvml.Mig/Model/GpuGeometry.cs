@@ -10,7 +10,7 @@ namespace Nvml.Mig;
 public sealed class GpuGeometry : IEquatable<GpuGeometry>
 {
     /// <summary>Describes a kind of GPU.</summary>
-    /// <param name="profiles">What it offers.</param>
+    /// <param name="profiles">Its profiles.</param>
     /// <exception cref="PlanningException">Two profiles have the same id.</exception>
     public GpuGeometry(IEnumerable<ProfileGeometry> profiles)
     {
@@ -54,7 +54,8 @@ public sealed class GpuGeometry : IEquatable<GpuGeometry>
             0 => throw new PlanningException(
                 PlanningError.UnknownProfile,
                 nameOrId,
-                $"The GPU has no GPU instance profile '{nameOrId}'. It has: {string.Join(", ", Profiles.Select(p => $"{p.Profile.Name} ({p.Profile.Id})"))}."),
+                $"The GPU has no GPU instance profile '{nameOrId}'. It has: "
+                    + $"{string.Join(", ", Profiles.Select(p => $"{p.Profile.Name} ({p.Profile.Id})"))}."),
             _ => throw new PlanningException(
                 PlanningError.AmbiguousProfile,
                 nameOrId,
@@ -74,7 +75,9 @@ public sealed class GpuGeometry : IEquatable<GpuGeometry>
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Profiles.Count, Profiles.Count > 0 ? Profiles[^1].GetHashCode() : 0);
 
-    /// <summary>What an operator writes for a profile: its name, or its id where the name is not enough.</summary>
+    /// <summary>The text that an operator writes for a profile: its name, or its id where the name is not enough.</summary>
     internal string NameOf(GpuInstanceProfile profile) =>
-        ProfileMatch.Find(Profiles.Select(p => p.Profile), profile.Name).Count <= 1 ? profile.Name : profile.Id.ToString(CultureInfo.InvariantCulture);
+        ProfileMatch.Find(Profiles.Select(p => p.Profile), profile.Name).Count <= 1
+            ? profile.Name
+            : profile.Id.ToString(CultureInfo.InvariantCulture);
 }

@@ -3,8 +3,8 @@ using System.Text.Json.Serialization;
 namespace Nvml.Mig;
 
 /// <summary>
-/// What stands on a GPU, read at one time (<c>GpuDevice.ReadSnapshot</c>), or what is to stand there. The planner starts from it,
-/// and the result of a plan or an apply is one too.
+/// The MIG mode and the instances of a GPU, read at one time (<c>GpuDevice.ReadSnapshot</c>), or as they are to be. The planner starts from
+/// it, and the result of a plan or an apply is one too.
 /// </summary>
 /// <param name="Mode">The MIG mode.</param>
 /// <param name="Instances">The GPU instances, in any order.</param>
@@ -33,7 +33,9 @@ public sealed record GpuSnapshot(MigMode Mode, IReadOnlyList<GpuInstanceSnapshot
     /// <exception cref="PlanningException">There is none.</exception>
     public GpuInstanceSnapshot GetInstance(int id) => Instances[IndexOf(id)];
 
-    /// <summary>Compares values, lists included. For whether one is what the other asks for, see <see cref="GetDifferencesFrom"/>.</summary>
+    /// <summary>
+    /// Compares values, lists included. For whether one is what the other asks for, see <see cref="GetDifferencesFrom"/>.
+    /// </summary>
     /// <param name="other">Another one.</param>
     public bool Equals(GpuSnapshot? other) =>
         ReferenceEquals(this, other)
@@ -46,7 +48,7 @@ public sealed record GpuSnapshot(MigMode Mode, IReadOnlyList<GpuInstanceSnapshot
     public override string ToString() => LayoutSpec.For(this).ToString();
 
     /// <summary>Lists in what this layout differs from a goal, each difference as a sentence.</summary>
-    /// <param name="goal">The goal. What it leaves open can be anything.</param>
+    /// <param name="goal">The goal. Anything that it leaves open does not count.</param>
     public IReadOnlyList<string> GetDifferencesFrom(GpuSnapshot goal)
     {
         ArgumentNullException.ThrowIfNull(goal);

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Nvml.Mig;
 
-/// <summary>What an item of a spec asks for.</summary>
+/// <summary>The request of an item of a spec.</summary>
 public enum InstanceSpecKind
 {
     /// <summary>These instances, and no others than those the spec names.</summary>
@@ -11,7 +11,7 @@ public enum InstanceSpecKind
     /// <summary>These instances beside those that are there.</summary>
     Add,
 
-    /// <summary>That these go.</summary>
+    /// <summary>The removal of these instances.</summary>
     Remove,
 }
 
@@ -21,23 +21,29 @@ public enum InstanceSpecKind
 /// <remarks>
 /// <para>As text, items are separated by commas:</para>
 /// <list type="table">
-/// <item><term><c>3g.20gb</c></term><description>a GPU instance of that profile, by name or id (<c>9</c>), with one compute instance that takes the whole</description></item>
+/// <item><term><c>3g.20gb</c></term><description>a GPU instance of that profile, by name or id (<c>9</c>), with one compute instance that
+/// takes the whole</description></item>
 /// <item><term><c>1g.5gb*3</c></term><description>three of them</description></item>
 /// <item><term><c>9:4</c></term><description>one that starts at memory slice 4</description></item>
-/// <item><term><c>1c.3g.20gb*2</c></term><description>two compute instances with one compute slice each, in as few GPU instances 3g.20gb as hold them</description></item>
-/// <item><term><c>3g.20gb:4/2c/1c:2</c></term><description>a GPU instance with these compute instances inside, with starts in its compute slices, by slices or by id (<c>/7</c>)</description></item>
+/// <item><term><c>1c.3g.20gb*2</c></term><description>two compute instances with one compute slice each, in as few GPU instances 3g.20gb as
+/// hold them</description></item>
+/// <item><term><c>3g.20gb:4/2c/1c:2</c></term><description>a GPU instance with these compute instances inside, with starts in its compute
+/// slices, by slices or by id (<c>/7</c>)</description></item>
 /// <item><term><c>3g.20gb/none</c></term><description>a GPU instance without compute instances</description></item>
 /// <item><term><c>+1g.5gb</c></term><description>that it be added; any of the above but <c>1c.3g.20gb</c></description></item>
 /// <item><term><c>-1g.5gb*2</c></term><description>that two instances of the profile go, whichever is best</description></item>
 /// <item><term><c>-GI7</c></term><description>that the GPU instance with the id 7 goes</description></item>
 /// <item><term><c>none</c></term><description>an empty GPU</description></item>
 /// </list>
-/// <para>A spec with <c>+</c> or <c>-</c> is a change and has no other items; any other is the whole layout: what it does not name goes.</para>
+/// <para>A spec with <c>+</c> or <c>-</c> is a change and has no other items; any other is the whole layout: what it does not name
+/// goes.</para>
 /// <para>An object can be used by any number of threads.</para>
 /// </remarks>
 public sealed class LayoutSpec : IEquatable<LayoutSpec>
 {
-    /// <summary>Of more instances none is worth a thought: the planner divides GPUs of 32 units, with up to 32 compute instances in each.</summary>
+    /// <summary>
+    /// Of more instances none is worth a thought: the planner divides GPUs of 32 units, with up to 32 compute instances in each.
+    /// </summary>
     private const int MaxInstances = 1024;
 
     private const string None = "none";
@@ -61,7 +67,9 @@ public sealed class LayoutSpec : IEquatable<LayoutSpec>
         if (Items.FirstOrDefault(i => (i.Kind == InstanceSpecKind.Have) != (Items[0].Kind == InstanceSpecKind.Have)) is { } odd)
         {
             throw new PlanningException(
-                PlanningError.UnreadableSpec, odd.ToString(), $"'{odd}' and '{Items[0]}' do not go together: a spec is a layout, or a change with + or - before every item.");
+                PlanningError.UnreadableSpec,
+                odd.ToString(),
+                $"'{odd}' and '{Items[0]}' do not go together: a spec is a layout, or a change with + or - before every item.");
         }
     }
 
@@ -78,7 +86,8 @@ public sealed class LayoutSpec : IEquatable<LayoutSpec>
     {
         ArgumentNullException.ThrowIfNull(text);
         if (string.IsNullOrWhiteSpace(text))
-            throw new PlanningException(PlanningError.UnreadableSpec, text, "No instances are named. Write 'none' for a GPU without instances.");
+            throw new PlanningException(
+                PlanningError.UnreadableSpec, text, "No instances are named. Write 'none' for a GPU without instances.");
         if (text.AsSpan().Trim().Equals(None, StringComparison.OrdinalIgnoreCase))
             return new LayoutSpec();
         // Counted first: who writes more than any machine could hold need not wait until all of it is read.
@@ -87,7 +96,7 @@ public sealed class LayoutSpec : IEquatable<LayoutSpec>
     }
 
     /// <summary>The spec of exactly what stands on a GPU, with all placements.</summary>
-    /// <param name="snapshot">What stands there.</param>
+    /// <param name="snapshot">The GPU.</param>
     public static LayoutSpec For(GpuSnapshot snapshot)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
@@ -114,7 +123,7 @@ public sealed class LayoutSpec : IEquatable<LayoutSpec>
     private static PlanningException TooMany(string what) =>
         new(PlanningError.InvalidCount, what, $"The spec asks for {what}: no GPU holds more than {MaxInstances} instances.");
 
-    /// <summary>What an instance has inside, as a spec says it; null for the compute instance that takes the whole.</summary>
+    /// <summary>The compute instances of an instance, as a spec has them; null for the compute instance that takes the whole.</summary>
     private static ComputeInstanceSpec[]? ContentOf(GpuInstanceSnapshot instance, GpuGeometry geometry)
     {
         IReadOnlyList<ComputeInstanceProfile> known =
@@ -134,7 +143,8 @@ public sealed class LayoutSpec : IEquatable<LayoutSpec>
             .Select(c => new ComputeInstanceSpec(NameOf(c), c.Placement?.Start))];
 
         string NameOf(ComputeInstanceSnapshot inside) =>
-            inside.Profile is { } profile && known.Where(p => p.SliceCount == profile.SliceCount).MinBy(p => p.Number) is { } plain && plain != profile
+            inside.Profile is { } profile && known.Where(p => p.SliceCount == profile.SliceCount)
+                .MinBy(p => p.Number) is { } plain && plain != profile
                 ? profile.Id.ToString(CultureInfo.InvariantCulture)
                 : string.Create(CultureInfo.InvariantCulture, $"{inside.SliceCount}c");
     }

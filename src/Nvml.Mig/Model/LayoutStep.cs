@@ -1,6 +1,6 @@
 namespace Nvml.Mig;
 
-/// <summary>What a step does.</summary>
+/// <summary>The kind of a step.</summary>
 public enum LayoutStepKind
 {
     /// <summary>Destroys a compute instance.</summary>
@@ -23,12 +23,13 @@ public enum LayoutStepKind
 }
 
 /// <summary>One change to a GPU, and one call to the driver.</summary>
-/// <param name="Kind">What it does.</param>
+/// <param name="Kind">Its kind.</param>
 /// <param name="GpuInstance">
 /// The GPU instance that it is about, known by its placement: no two stand in one place. Null for a change of MIG mode.
 /// </param>
 /// <param name="ComputeInstance">The compute instance that it is about, if it is about one.</param>
-public sealed record LayoutStep(LayoutStepKind Kind, GpuInstanceSnapshot? GpuInstance = null, ComputeInstanceSnapshot? ComputeInstance = null)
+public sealed record LayoutStep(
+    LayoutStepKind Kind, GpuInstanceSnapshot? GpuInstance = null, ComputeInstanceSnapshot? ComputeInstance = null)
 {
     /// <summary>Whether it creates an instance.</summary>
     public bool IsCreate => Kind is LayoutStepKind.CreateGpuInstance or LayoutStepKind.CreateComputeInstance;
@@ -39,7 +40,9 @@ public sealed record LayoutStep(LayoutStepKind Kind, GpuInstanceSnapshot? GpuIns
     /// <summary>Whether it switches the MIG mode.</summary>
     public bool IsModeChange => Kind is LayoutStepKind.EnableMig or LayoutStepKind.DisableMig;
 
-    /// <summary>The mode that a change of MIG mode leads to; it can be one that waits for a reset, where the way leads back to that.</summary>
+    /// <summary>
+    /// The mode that a change of MIG mode leads to; it can be one that waits for a reset, where the way leads back to that.
+    /// </summary>
     internal MigMode Mode { get; init; }
 
     /// <summary>Whether the compute instance is there only to hold an id while others are created.</summary>
@@ -74,7 +77,7 @@ public sealed record LayoutStep(LayoutStepKind Kind, GpuInstanceSnapshot? GpuIns
         };
     }
 
-    /// <summary>What this step makes of a GPU. What it creates has no ids yet.</summary>
+    /// <summary>The GPU after this step. Instances that it creates have no ids yet.</summary>
     internal GpuSnapshot ApplyTo(GpuSnapshot snapshot)
     {
         List<GpuInstanceSnapshot> instances = [.. snapshot.Instances];

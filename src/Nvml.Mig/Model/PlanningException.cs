@@ -1,6 +1,6 @@
 namespace Nvml.Mig;
 
-/// <summary>What is wrong with something that was given to the planner.</summary>
+/// <summary>The kind of mistake in what was given to the planner.</summary>
 public enum PlanningError
 {
     /// <summary>The text of a spec cannot be read.</summary>
@@ -30,19 +30,19 @@ public enum PlanningError
     /// <summary>A state holds more of something than the GPU has.</summary>
     ImpossibleState,
 
-    /// <summary>What NVML says of the GPU makes no sense, or is beyond the 32 units that the planner can divide.</summary>
+    /// <summary>NVML's description of the GPU makes no sense, or is beyond the 32 units that the planner can divide.</summary>
     InvalidGeometry,
 }
 
 /// <summary>
-/// The planner was given something that makes no sense, whatever room there is. That there is no plan is not an exception: see
+/// The planner was given something that makes no sense, whatever room there is. The absence of a plan is no exception: see
 /// the <c>PlanRefusal</c> of the planner.
 /// </summary>
 public sealed class PlanningException : Exception
 {
     /// <summary>Creates an exception.</summary>
-    /// <param name="error">What is wrong.</param>
-    /// <param name="culprit">What it is wrong with: a part of the spec, a profile, an instance.</param>
+    /// <param name="error">The kind of mistake.</param>
+    /// <param name="culprit">The place of the mistake: a part of the spec, a profile, an instance.</param>
     /// <param name="message">The whole message, which names the culprit.</param>
     public PlanningException(PlanningError error, string culprit, string message)
         : base(message)
@@ -51,9 +51,9 @@ public sealed class PlanningException : Exception
         Culprit = culprit;
     }
 
-    /// <summary>What is wrong.</summary>
+    /// <summary>The kind of mistake.</summary>
     public PlanningError Error { get; }
 
-    /// <summary>What it is wrong with, such as <c>3g.21gb</c> or <c>1g.5gb*0</c>.</summary>
+    /// <summary>The place of the mistake, such as <c>3g.21gb</c> or <c>1g.5gb*0</c>.</summary>
     public string Culprit { get; }
 }

@@ -4,8 +4,8 @@ namespace Nvml.Mig;
 /// <param name="Profile">The profile as NVML describes it.</param>
 /// <param name="Placements">Where instances can stand, in memory slices.</param>
 /// <param name="ComputeProfiles">
-/// The compute instance profiles inside; null if they are not known: NVML shows them only inside an instance. What is created inside is
-/// then planned by the number of compute slices, and the driver chooses the places.
+/// The compute instance profiles inside; null if they are not known: NVML shows them only inside an instance. Compute instances are
+/// then planned by their number of slices, and the driver chooses the places.
 /// </param>
 public sealed record ProfileGeometry(
     GpuInstanceProfile Profile, IReadOnlyList<Placement> Placements, IReadOnlyList<ComputeProfileGeometry>? ComputeProfiles = null)

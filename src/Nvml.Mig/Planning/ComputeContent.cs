@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace Nvml.Mig.Planning;
 
-/// <summary>What is wanted inside GPU instances of one profile. Two that want the same are equal, however it was said.</summary>
+/// <summary>
+/// The compute instances that are wanted inside GPU instances of one profile. Two contents that want the same are equal, however the spec
+/// said it.
+/// </summary>
 internal sealed class ComputeContent : IEquatable<ComputeContent>
 {
     /// <summary>The compute instance profiles that NVML knows (nvml.h, NVML_COMPUTE_INSTANCE_PROFILE_*): none has 5 slices.</summary>
@@ -21,7 +24,7 @@ internal sealed class ComputeContent : IEquatable<ComputeContent>
     public string Key { get; }
 
     /// <summary>
-    /// What is wanted, in terms of the compute geometry; where that is not known, numbers of compute slices take the place of kinds.
+    /// The compute instances, in terms of the compute geometry; where that is not known, numbers of compute slices take the place of kinds.
     /// </summary>
     public RowSlot[] Slots { get; }
 
@@ -60,11 +63,12 @@ internal sealed class ComputeContent : IEquatable<ComputeContent>
                 return geometry.Whole(kind);
         }
 
-        // Those with starts first, as they were given: the driver numbers compute instances as they come.
+        // Slots with starts come first, as they were given: the driver numbers compute instances as they come.
         return new ComputeContent(
             [
                 .. slots.Where(s => s.Start >= 0),
-                .. slots.Where(s => s.Start < 0).GroupBy(s => s.Kind).OrderByDescending(g => g.Key).Select(g => new RowSlot(g.Key, g.Sum(s => s.Count))),
+                .. slots.Where(s => s.Start < 0).GroupBy(s => s.Kind).OrderByDescending(g => g.Key)
+                .Select(g => new RowSlot(g.Key, g.Sum(s => s.Count))),
             ],
             isWhole: false,
             isAssumed: compute is null);
@@ -128,11 +132,13 @@ internal sealed class ComputeContent : IEquatable<ComputeContent>
             : throw new PlanningException(
                 PlanningError.UnknownProfile,
                 culprit,
-                $"'{text}' in '{culprit}' cannot be planned: NVML shows the compute instance profiles of {profile.Profile} only when there is one. Write {string.Join(", ", sizes.Select(size => $"{size}c"))}.");
+                $"'{text}' in '{culprit}' cannot be planned: NVML shows the compute instance profiles of {profile.Profile} only when "
+                    + $"there is one. Write {string.Join(", ", sizes.Select(size => $"{size}c"))}.");
     }
 
     /// <summary>No two of them may want the same compute slices, and none may want slices that are not there.</summary>
-    private static void CheckStarts(IReadOnlyList<ComputeInstanceSpec> asked, RowSlot[] slots, ComputeTables? compute, ProfileGeometry profile, string culprit)
+    private static void CheckStarts(
+        IReadOnlyList<ComputeInstanceSpec> asked, RowSlot[] slots, ComputeTables? compute, ProfileGeometry profile, string culprit)
     {
         uint taken = 0;
         for (int i = 0; i < slots.Length; i++)
@@ -149,7 +155,10 @@ internal sealed class ComputeContent : IEquatable<ComputeContent>
                 throw new PlanningException(
                     PlanningError.InvalidPlacement,
                     culprit,
-                    string.Create(CultureInfo.InvariantCulture, $"In '{culprit}', {asked[i].Profile} cannot start at compute slice {start} of a {profile.Profile}, which has {profile.Profile.SliceCount}."));
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"In '{culprit}', {asked[i].Profile} cannot start at compute slice {start} of a {profile.Profile}, which has "
+                            + $"{profile.Profile.SliceCount}."));
             }
 
             uint mask = new Run((byte)start, (byte)size).Mask;
@@ -172,6 +181,9 @@ internal sealed class ComputeContent : IEquatable<ComputeContent>
             : throw new PlanningException(
                 PlanningError.InvalidPlacement,
                 culprit,
-                string.Create(CultureInfo.InvariantCulture, $"In '{culprit}', {wanted.Profile} cannot start at compute slice {start} of a {profile.Profile}. It can at {string.Join(", ", wanted.Placements.Select(p => p.Start))}."));
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"In '{culprit}', {wanted.Profile} cannot start at compute slice {start} of a {profile.Profile}. It can at "
+                        + $"{string.Join(", ", wanted.Placements.Select(p => p.Start))}."));
     }
 }

@@ -33,7 +33,9 @@ internal sealed class ComputeTables
         return index >= 0
             ? index
             : throw new PlanningException(
-                PlanningError.UnknownProfile, profile.Name, $"{profile.Name} (compute instance profile {profile.Id}) is not one that a GPU instance {_gpuInstance} offers.");
+                PlanningError.UnknownProfile,
+                profile.Name,
+                $"{profile.Name} (compute instance profile {profile.Id}) is not one that a GPU instance {_gpuInstance} offers.");
     }
 
     /// <summary>
@@ -46,5 +48,6 @@ internal sealed class ComputeTables
             : throw new PlanningException(
                 PlanningError.UnknownProfile,
                 text,
-                $"A GPU instance {_gpuInstance} has no compute instance profile '{text}'. It has: {string.Join(", ", Profiles.Select(p => $"{p.Profile.SliceCount}c ({p.Profile.Id})"))}.");
+                $"A GPU instance {_gpuInstance} has no compute instance profile '{text}'. It has: "
+                    + $"{string.Join(", ", Profiles.Select(p => $"{p.Profile.SliceCount}c ({p.Profile.Id})"))}.");
 }

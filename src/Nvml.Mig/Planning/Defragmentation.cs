@@ -6,10 +6,10 @@ namespace Nvml.Mig.Planning;
 public static class Defragmentation
 {
     /// <summary>
-    /// The share of the <see cref="GpuPlan.Room"/> that the GPU could have with the same instances that it does not have as they stand: 0 if
-    /// moving them gains nothing, 1 if there is no room though there could be.
+    /// The share of the <see cref="GpuPlan.Room"/> that the GPU could have with the same instances that it does not have as they stand: 0
+    /// if moving them gains nothing, 1 if there is no room though there could be.
     /// </summary>
-    /// <param name="snapshot">What stands on the GPU.</param>
+    /// <param name="snapshot">The GPU as it is.</param>
     public static double GetScore(GpuSnapshot snapshot)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
@@ -24,7 +24,7 @@ public static class Defragmentation
     /// Finds the fewest instances to move so that an instance of a profile has room: the fewest in use, then the fewest. Nothing is
     /// removed for good.
     /// </summary>
-    /// <param name="snapshot">What stands on the GPU.</param>
+    /// <param name="snapshot">The GPU as it is.</param>
     /// <param name="profile">The profile's name or id.</param>
     /// <param name="opening">The moves, none if there is room already.</param>
     /// <param name="refusal">If no moves make room, why.</param>
@@ -62,13 +62,15 @@ public sealed class RoomOpening
     internal RoomOpening(GpuPlan plan, GpuInstanceProfile profile)
     {
         // Of the created instances of the profile, the successors of those that move come first; the last is the one that is wanted.
-        Placement = CreatedBy(plan.Steps).Last(i => i.Profile == profile && Inside(plan, i.Placement) is [{ } only] && only.SliceCount == profile.SliceCount).Placement;
+        Placement = CreatedBy(plan.Steps)
+            .Last(i => i.Profile == profile && Inside(plan, i.Placement) is [{ } only] && only.SliceCount == profile.SliceCount).Placement;
         Steps = [.. plan.Steps.Where(s => !s.IsCreate || s.GpuInstance!.Placement != Placement)];
         List<GpuInstanceSnapshot> targets = [.. CreatedBy(Steps)];
         List<InstanceMove> moves = [];
         foreach (GpuInstanceSnapshot instance in plan.Destroyed)
         {
-            GpuInstanceSnapshot to = targets.First(t => t.Profile == instance.Profile && Inside(plan, t.Placement).Length == instance.ComputeInstances.Count);
+            GpuInstanceSnapshot to = targets.First(
+                t => t.Profile == instance.Profile && Inside(plan, t.Placement).Length == instance.ComputeInstances.Count);
             targets.Remove(to);
             moves.Add(new InstanceMove(instance, to.Placement));
         }
@@ -83,7 +85,7 @@ public sealed class RoomOpening
     /// <summary>The instances that move, by start.</summary>
     public IReadOnlyList<InstanceMove> Moves { get; }
 
-    /// <summary>Those of them that are in use: their users must end before.</summary>
+    /// <summary>The moving instances that are in use: their users must end before.</summary>
     public IReadOnlyList<GpuInstanceSnapshot> Drain { get; }
 
     /// <summary>The moves as steps, in an order that works; the room stays free.</summary>
@@ -93,5 +95,6 @@ public sealed class RoomOpening
         steps.Where(s => s.Kind == LayoutStepKind.CreateGpuInstance).Select(s => s.GpuInstance!);
 
     private static ComputeInstanceSnapshot[] Inside(GpuPlan plan, Placement placement) =>
-        [.. plan.Steps.Where(s => s.Kind == LayoutStepKind.CreateComputeInstance && s.GpuInstance!.Placement == placement).Select(s => s.ComputeInstance!)];
+        [.. plan.Steps.Where(s => s.Kind == LayoutStepKind.CreateComputeInstance && s.GpuInstance!.Placement == placement)
+            .Select(s => s.ComputeInstance!)];
 }

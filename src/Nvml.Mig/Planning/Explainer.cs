@@ -57,7 +57,8 @@ internal sealed class Explainer
             return true;
         int inside = Enumerable.Range(0, _state.Compute[index].Length)
             .FirstOrDefault(c => step.ComputeInstance?.Placement == _state.Instances[index].ComputeInstances[c].Placement, -1);
-        return step.Kind == LayoutStepKind.DestroyComputeInstance && inside >= 0 && (_guard.IsKept(index) || _state.ComputeInUse[index][inside]);
+        return step.Kind == LayoutStepKind.DestroyComputeInstance && inside >= 0
+            && (_guard.IsKept(index) || _state.ComputeInUse[index][inside]);
     }
 
     private IEnumerable<BlockedPlacement> BlockedPlacements()
@@ -67,7 +68,8 @@ internal sealed class Explainer
             foreach (Placement place in Geometry.Profiles[kind].Placements)
             {
                 GpuInstanceSnapshot[] by = [.. _state.Instances.Where((instance, i) =>
-                    _guard.Protects(_state, i) && instance.Placement.Overlaps(place) && (_state.Kinds[i] != kind || instance.Placement != place))];
+                    _guard.Protects(_state, i) && instance.Placement.Overlaps(place)
+                        && (_state.Kinds[i] != kind || instance.Placement != place))];
                 if (by.Length > 0)
                     yield return new BlockedPlacement(Geometry.Profiles[kind].Profile, place, by);
             }
@@ -132,14 +134,16 @@ internal sealed class Explainer
         for (int i = 0; i < demand.Slots.Length; i++)
         {
             if (!demand.Contents[i].Fits(Geometry, demand.Slots[i].Kind, out string? why))
-                yield return new PlanShortage(PlanShortageKind.ComputeInstances, Geometry.Profiles[demand.Slots[i].Kind].Profile.Name, null, null, why!);
+                yield return new PlanShortage(
+                    PlanShortageKind.ComputeInstances, Geometry.Profiles[demand.Slots[i].Kind].Profile.Name, null, null, why!);
         }
     }
 
     /// <summary>There is enough of everything, but it cannot be arranged: as few instances as show that.</summary>
     private PlanShortage Placements(Demand demand)
     {
-        List<SpecSlot> conflict = [.. demand.Slots.SelectMany((s, i) => Enumerable.Repeat(new SpecSlot(s.Kind, demand.Contents[i], 1, s.Start), s.Count))];
+        List<SpecSlot> conflict = [
+            .. demand.Slots.SelectMany((s, i) => Enumerable.Repeat(new SpecSlot(s.Kind, demand.Contents[i], 1, s.Start), s.Count))];
         for (int i = conflict.Count - 1; i >= 0; i--)
         {
             SpecSlot left = conflict[i];
@@ -150,7 +154,8 @@ internal sealed class Explainer
 
         Demand core = new(Geometry, [.. conflict]);
         string wanted = string.Join(',', core.Slots.Select(s => string.Create(
-            CultureInfo.InvariantCulture, $"{Geometry.Profiles[s.Kind].Profile}{(s.Start >= 0 ? $":{Start(s)}" : "")}{(s.Count > 1 ? $"*{s.Count}" : "")}")));
+            CultureInfo.InvariantCulture,
+            $"{Geometry.Profiles[s.Kind].Profile}{(s.Start >= 0 ? $":{Start(s)}" : "")}{(s.Count > 1 ? $"*{s.Count}" : "")}")));
         string places = string.Join("; ", core.Slots.Select(s => s.Kind).Distinct()
             .Select(kind => $"{Geometry.Profiles[kind].Profile} can stand at {string.Join(", ", Geometry.Profiles[kind].Placements)}"));
         return new PlanShortage(PlanShortageKind.Placements, wanted, null, null, $"{wanted} cannot stand beside each other: {places}.");

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Nvml.Mig.Planning;
 
-/// <summary>What the solver needs of a geometry, computed once for each.</summary>
+/// <summary>The solver's tables of a geometry, computed once for each.</summary>
 /// <remarks>
 /// Instances can stand together if they share no memory slice, no profile is there more often than its limit, and the compute slices and
 /// engines of all together are no more than the GPU has. NVML does not report how many engines a GPU has. It has at least as many as any
@@ -50,13 +50,13 @@ internal sealed class GeometryTables
 
     public Row Memory { get; }
 
-    /// <summary>What can be inside instances of each profile; null where that is not known.</summary>
+    /// <summary>The compute tables of each profile; null where they are not known.</summary>
     public ComputeTables?[] Compute { get; }
 
-    /// <summary>What one instance of each profile takes of each resource.</summary>
+    /// <summary>The amount of each resource that one instance of each profile takes.</summary>
     public int[] Needs { get; }
 
-    /// <summary>What the GPU has of each resource.</summary>
+    /// <summary>The amount of each resource that the GPU has.</summary>
     public int[] Resources { get; }
 
     /// <summary>Null for GPUs with so many units and profiles that a table would be too large.</summary>
@@ -70,7 +70,9 @@ internal sealed class GeometryTables
     public static GeometryTables Of(GpuGeometry geometry) =>
         Known.TryGetValue(geometry, out GeometryTables? known) ? known : Known.GetValue(geometry, static g => new GeometryTables(g));
 
-    /// <summary>The content of GPU instances of a profile if the spec says nothing else: the compute instance that takes the whole.</summary>
+    /// <summary>
+    /// The content of GPU instances of a profile if the spec says nothing else: the compute instance that takes the whole.
+    /// </summary>
     public ComputeContent Whole(int kind) => _wholes[kind];
 
     /// <summary>Whether beside this many instances of a profile, and with this much used by all, one more is allowed.</summary>

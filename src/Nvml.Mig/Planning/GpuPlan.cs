@@ -9,13 +9,15 @@ namespace Nvml.Mig.Planning;
 /// <item>The fewest instances are destroyed. GPU instances and compute instances count alike: a GPU instance with its compute instance are
 /// two. An instance that has to move is destroyed too.</item>
 /// <item>The most <see cref="Room"/> is left.</item>
-/// <item>Read from the left, each instance starts as low as it can; of several that could start there one that stays, else a smaller one.</item>
+/// <item>Read from the left, each instance starts as low as it can; of several that could start there one that stays, else a smaller
+/// one.</item>
 /// </list>
 /// <para>So the same state and the same spec always give the same plan, whatever the order in which the spec names its items.</para>
 /// </remarks>
 public sealed class GpuPlan
 {
-    internal GpuPlan(GpuSnapshot before, LayoutStep[] steps, GpuInstanceSnapshot[] kept, GpuInstanceSnapshot[] destroyed, int destroyedInUse, long room)
+    internal GpuPlan(
+        GpuSnapshot before, LayoutStep[] steps, GpuInstanceSnapshot[] kept, GpuInstanceSnapshot[] destroyed, int destroyedInUse, long room)
     {
         Before = before;
         Steps = steps;
@@ -25,12 +27,12 @@ public sealed class GpuPlan
         Room = room;
     }
 
-    /// <summary>What stands on the GPU before the first step.</summary>
+    /// <summary>The GPU before the first step.</summary>
     public GpuSnapshot Before { get; }
 
     /// <summary>
-    /// What to do, in an order that always works: everything that goes first, compute instances before their GPU instance; then each GPU
-    /// instance at its placement, and what is inside. Whatever part of them is done, what stands then can stand together.
+    /// The steps, in an order that always works: first everything that is destroyed, compute instances before their GPU instance; then each
+    /// GPU instance at its placement, and its compute instances. After each step, the instances that exist can exist together.
     /// </summary>
     public IReadOnlyList<LayoutStep> Steps { get; }
 
@@ -75,20 +77,24 @@ public sealed class GpuPlan
         if (step.IsCreate)
         {
             GpuInstanceSnapshot? moved = Destroyed.FirstOrDefault(i => i.Profile == about.Profile && SuccessorOf(i) == about.Placement);
-            return moved is null ? "wanted" : moved.Placement == about.Placement ? $"{moved} is to be made anew" : $"takes the place of {moved}";
+            return moved is null ? "wanted"
+                : moved.Placement == about.Placement ? $"{moved} is to be made anew"
+                : $"takes the place of {moved}";
         }
 
         GpuInstanceSnapshot? destroyed = Destroyed.FirstOrDefault(i => i.Placement == about.Placement);
         if (destroyed is null)
             return "other compute instances are wanted in this GPU instance";
         GpuInstanceSnapshot[] instead = [.. Created.Where(i => i.Placement.Overlaps(destroyed.Placement))];
-        string room = instead.Length == 0 ? "" : $"its place is wanted for {string.Join(" and ", instead.Select(i => $"{i.Profile} at {i.Placement}"))}";
+        string room = instead.Length == 0
+            ? ""
+            : $"its place is wanted for {string.Join(" and ", instead.Select(i => $"{i.Profile} at {i.Placement}"))}";
         return SuccessorOf(destroyed) is { } to
             ? $"moves to {to}{(room.Length > 0 ? ": " + room : "")}"
             : room.Length > 0 ? room : "not wanted";
     }
 
-    /// <summary>What stands there after all steps. Instances that they create have no ids yet.</summary>
+    /// <summary>The GPU after all steps. Instances that they create have no ids yet.</summary>
     public GpuSnapshot GetResult() => Steps.Aggregate(Before, (snapshot, step) => step.ApplyTo(snapshot));
 
     private IEnumerable<GpuInstanceSnapshot> Created =>

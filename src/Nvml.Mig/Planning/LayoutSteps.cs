@@ -2,10 +2,11 @@ namespace Nvml.Mig.Planning;
 
 /// <summary>The way from what stands on a GPU to a layout in which every place is known.</summary>
 /// <param name="Steps">The steps.</param>
-/// <param name="Result">What stands there after them: the layout, and what others have made and is left alone.</param>
-/// <param name="Blocked">What keeps the layout from being reached, since it is not ours to destroy, each as a sentence.</param>
-/// <param name="LeftAlone">What others have made and is not in the way, each as a sentence.</param>
-internal sealed record LayoutWay(IReadOnlyList<LayoutStep> Steps, GpuSnapshot Result, IReadOnlyList<string> Blocked, IReadOnlyList<string> LeftAlone);
+/// <param name="Result">The GPU after them: the layout, and the instances of others that are left alone.</param>
+/// <param name="Blocked">The instances of others that are in the way, each as a sentence.</param>
+/// <param name="LeftAlone">The instances of others that are not in the way, each as a sentence.</param>
+internal sealed record LayoutWay(
+    IReadOnlyList<LayoutStep> Steps, GpuSnapshot Result, IReadOnlyList<string> Blocked, IReadOnlyList<string> LeftAlone);
 
 /// <summary>
 /// The steps from what stands on a GPU to a layout in which every place is known: back to what was recorded, or on to what was planned.
@@ -14,11 +15,11 @@ internal sealed record LayoutWay(IReadOnlyList<LayoutStep> Steps, GpuSnapshot Re
 internal static class LayoutSteps
 {
     /// <summary>The steps.</summary>
-    /// <param name="now">What stands there.</param>
-    /// <param name="goal">What is to stand there.</param>
+    /// <param name="now">The GPU as it is.</param>
+    /// <param name="goal">The GPU as it is to be.</param>
     /// <param name="own">
-    /// What an apply made, or was to destroy, as <see cref="Union"/> has it: of what is there and not in the goal, this and nothing else is
-    /// destroyed, each once. Of compute instances that look alike, others may have made some.
+    /// The instances that an apply created, or was to destroy, as <see cref="Union"/> has them: of the instances outside the goal, these
+    /// alone are destroyed, each once. Of compute instances that look alike, others may have made some.
     /// </param>
     public static LayoutWay Between(GpuSnapshot now, GpuSnapshot goal, IReadOnlyList<GpuInstanceSnapshot> own)
     {
@@ -32,7 +33,8 @@ internal static class LayoutSteps
         {
             GpuInstanceSnapshot? ours = own.FirstOrDefault(there.IsAt);
             GpuInstanceSnapshot? wanted = goal.Instances.FirstOrDefault(there.IsAt);
-            IReadOnlyList<ComputeInstanceSnapshot> unwanted = GpuSnapshot.Match(there.ComputeInstances, wanted?.ComputeInstances ?? []).Extra;
+            IReadOnlyList<ComputeInstanceSnapshot> unwanted = GpuSnapshot.Match(
+                there.ComputeInstances, wanted?.ComputeInstances ?? []).Extra;
             ComputeInstanceSnapshot[] destroyed = [.. OursAmong(unwanted, ours)];
             ComputeInstanceSnapshot[] foreign = [.. unwanted.Except(destroyed)];
             destroy.AddRange(destroyed.Select(c => new LayoutStep(LayoutStepKind.DestroyComputeInstance, there, c)));
@@ -75,7 +77,7 @@ internal static class LayoutSteps
             [.. leftAlone.Select(what => $"{what}, which this apply did not make: it is left alone.")]);
     }
 
-    /// <summary>What steps create; of a GPU instance that is there, what they create inside.</summary>
+    /// <summary>The instances that steps create; of a GPU instance that exists, those that they create inside.</summary>
     public static List<GpuInstanceSnapshot> CreatedBy(IEnumerable<LayoutStep> steps)
     {
         List<GpuInstanceSnapshot> created = [];
@@ -95,7 +97,7 @@ internal static class LayoutSteps
         return created;
     }
 
-    /// <summary>What of some instances stands in a layout, with the compute instances of theirs that do.</summary>
+    /// <summary>Those of some instances that a GPU has, with those of their compute instances that it has.</summary>
     public static List<GpuInstanceSnapshot> Present(IReadOnlyList<GpuInstanceSnapshot> some, GpuSnapshot layout) =>
         [.. layout.Instances.Where(there => some.Any(there.IsAt)).Select(there =>
             there with { ComputeInstances = [.. OursAmong(there.ComputeInstances, some.First(there.IsAt))] })];
@@ -110,7 +112,11 @@ internal static class LayoutSteps
             if (same < 0)
                 all.Add(other);
             else
-                all[same] = all[same] with { ComputeInstances = [.. all[same].ComputeInstances, .. GpuSnapshot.Match(all[same].ComputeInstances, other.ComputeInstances).Missing] };
+                all[same] = all[same] with
+                {
+                    ComputeInstances = [
+                        .. all[same].ComputeInstances, .. GpuSnapshot.Match(all[same].ComputeInstances, other.ComputeInstances).Missing],
+                };
         }
 
         return all;
@@ -130,13 +136,14 @@ internal static class LayoutSteps
     }
 
     /// <summary>
-    /// What is missing inside a GPU instance, by id: the driver gives the lowest that is free, and the UUID of a MIG device follows from
-    /// it. An id that is to stay free is held by a compute instance of one slice meanwhile, if a slice is free. If none is, what comes
-    /// after it gets another id, which comes out when all is compared.
+    /// The steps for compute instances that are missing, by id: the driver gives the lowest that is free, and the UUID of a MIG device
+    /// follows from it. An id that is to stay free is held by a compute instance of one slice meanwhile, if a slice is free. If none is,
+    /// what comes after it gets another id, which comes out when all is compared.
     /// </summary>
     private static IEnumerable<LayoutStep> CreateInside(GpuInstanceSnapshot wanted, IReadOnlyList<ComputeInstanceSnapshot> there)
     {
-        ComputeInstanceSnapshot[] missing = [.. GpuSnapshot.Match(there, wanted.ComputeInstances).Missing.OrderBy(c => c.Id ?? int.MaxValue)];
+        ComputeInstanceSnapshot[] missing = [
+            .. GpuSnapshot.Match(there, wanted.ComputeInstances).Missing.OrderBy(c => c.Id ?? int.MaxValue)];
         HashSet<int> taken = [.. there.Select(c => c.Id!.Value)];
         List<Placement> places = [.. there.Concat(missing).Where(c => c.Placement is not null).Select(c => c.Placement!.Value)];
         List<ComputeInstanceSnapshot> fillers = [];

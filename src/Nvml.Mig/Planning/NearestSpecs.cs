@@ -55,7 +55,7 @@ internal sealed class NearestSpecs(SnapshotTables state, LayoutSpec spec, Guard 
             ? item
             : item with { Count = Math.Min(item.Count, Geometry.Geometry.GetProfile(item.Profile).Profile.MaxInstances + 4) };
 
-    /// <summary>What is in use and not part of the layout that is asked for must be part of one that is possible.</summary>
+    /// <summary>Instances that must stay and that the spec lacks are part of every spec that is possible.</summary>
     private IEnumerable<InstanceSpec> MissingInUse()
     {
         if (spec.IsChange)
@@ -99,7 +99,7 @@ internal sealed class NearestSpecs(SnapshotTables state, LayoutSpec spec, Guard 
     private bool IsPossible(InstanceSpec[] items) =>
         !Overlap(items) && Planner.IsPossible(state, ResolvedSpec.Of(new LayoutSpec(items), state), guard);
 
-    /// <summary>What is in use can stand where something is asked for at a placement.</summary>
+    /// <summary>An instance that must stay can have the place that an item asks for.</summary>
     private bool Overlap(InstanceSpec[] items)
     {
         uint taken = 0;
@@ -124,9 +124,18 @@ internal sealed class NearestSpecs(SnapshotTables state, LayoutSpec spec, Guard 
     /// <summary>Equal items as one, under the names of profiles, large ones first as people write them.</summary>
     private InstanceSpec[] Merge(IEnumerable<InstanceSpec> items) =>
         [.. items
-            .Select(i => i.GpuInstanceId is null ? i with { Profile = Geometry.Geometry.NameOf(Geometry.Geometry.GetProfile(i.Profile).Profile) } : i)
+            .Select(
+                i =>
+                    i.GpuInstanceId is null ? i with
+                    {
+                        Profile = Geometry.Geometry.NameOf(Geometry.Geometry.GetProfile(i.Profile).Profile),
+                    } : i)
             .GroupBy(i => (Text: (i with { Count = 1 }).ToString(), i.Start))
-            .SelectMany(same => same.Key.Start is null && same.First().GpuInstanceId is null ? [same.First() with { Count = same.Sum(i => i.Count) }] : same.AsEnumerable())
+            .SelectMany(
+                same =>
+                    same.Key.Start is null && same.First().GpuInstanceId is null
+                        ? [same.First() with { Count = same.Sum(i => i.Count) }]
+                        : same.AsEnumerable())
             .OrderByDescending(i => i.GpuInstanceId is null ? Geometry.IndexOf(i.Profile) : -1)
             .ThenBy(i => i.ToString(), StringComparer.Ordinal)];
 }

@@ -22,7 +22,8 @@ internal ref struct PlanBuilder
         _steps = steps;
     }
 
-    public static GpuPlan Build(SnapshotTables state, Demand demand, ReadOnlySpan<bool> stays, Guard guard, ReadOnlySpan<RowChoice> layout, long value)
+    public static GpuPlan Build(
+        SnapshotTables state, Demand demand, ReadOnlySpan<bool> stays, Guard guard, ReadOnlySpan<RowChoice> layout, long value)
     {
         // At most everything that is there goes, and everything that is wanted comes.
         int most = 0;
@@ -155,13 +156,17 @@ internal ref struct PlanBuilder
         foreach (RowSlot slot in content.Slots)
         {
             string name = slot.Kind == instance.Profile.SliceCount ? instance.Profile.Name : $"{slot.Kind}c.{instance.Profile.Name}";
-            ComputeInstanceSnapshot inside = new(null, slot.Start >= 0 ? new Placement(slot.Start, slot.Kind) : null) { Name = name, SliceCount = slot.Kind };
+            ComputeInstanceSnapshot inside = new(null, slot.Start >= 0 ? new Placement(slot.Start, slot.Kind) : null)
+            {
+                Name = name,
+                SliceCount = slot.Kind,
+            };
             for (int i = 0; i < slot.Count; i++)
                 Add(new LayoutStep(LayoutStepKind.CreateComputeInstance, instance, inside));
         }
     }
 
-    /// <summary>Those with starts come first and in the order of the spec: the driver numbers compute instances as they come.</summary>
+    /// <summary>Slots with starts come first and in the order of the spec: the driver numbers compute instances as they come.</summary>
     private void CreateChosen(GpuInstanceSnapshot instance, int kind, ComputeContent content, scoped ReadOnlySpan<RowChoice> chosen)
     {
         ComputeTables compute = _state.Geometry.Compute[kind]!;

@@ -15,7 +15,7 @@ public enum PlanRefusalReason
     Kept,
 }
 
-/// <summary>What is wanted more of than there is.</summary>
+/// <summary>A thing of which more is wanted than there is.</summary>
 public enum PlanShortageKind
 {
     /// <summary>Memory slices.</summary>
@@ -35,8 +35,8 @@ public enum PlanShortageKind
 }
 
 /// <summary>A demand that exceeds what the GPU has.</summary>
-/// <param name="Kind">What kind of thing it is about.</param>
-/// <param name="Subject">What it is about: <c>decoders</c>, the name of a profile, a part of the spec.</param>
+/// <param name="Kind">The kind of thing.</param>
+/// <param name="Subject">The thing: <c>decoders</c>, the name of a profile, a part of the spec.</param>
 /// <param name="Wanted">How many are wanted; null if it is not a matter of number.</param>
 /// <param name="Available">How many there can be; null if it is not a matter of number.</param>
 /// <param name="Message">All of it as a sentence.</param>
@@ -78,7 +78,7 @@ public sealed class PlanRefusal
         _nearest = new Lazy<IReadOnlyList<LayoutSpec>>(nearest);
     }
 
-    /// <summary>What stands on the GPU.</summary>
+    /// <summary>The GPU as it is.</summary>
     public GpuSnapshot Snapshot { get; }
 
     /// <summary>The spec that there is no plan for.</summary>
@@ -87,7 +87,9 @@ public sealed class PlanRefusal
     /// <summary>Whether there is no room at all, or instances in use are in the way.</summary>
     public PlanRefusalReason Reason { get; }
 
-    /// <summary>What is wanted more of than there is; at least one if there is no room, none if something in use is in the way.</summary>
+    /// <summary>
+    /// The things of which more is wanted than there is; at least one if there is no room, none if something in use is in the way.
+    /// </summary>
     public IReadOnlyList<PlanShortage> Shortages { get; }
 
     /// <summary>
@@ -101,15 +103,15 @@ public sealed class PlanRefusal
 
     /// <summary>
     /// The smallest set of GPU instances that, once removed, leaves room for the spec; of several the one with the fewest in use, then the
-    /// least memory. Null if no removal helps, or if on a GPU with more than 12 instances none was found among the small sets. Found when it
-    /// is first asked for.
+    /// least memory. Null if no removal helps, or if on a GPU with more than 12 instances none was found among the small sets. Found when
+    /// it is first asked for.
     /// </summary>
     public IReadOnlyList<GpuInstanceSnapshot>? Removal => _removal.Value;
 
     /// <summary>
     /// Up to three specs that there is a plan for, the nearest first: with the fewest instances left out or exchanged for others of the
-    /// same size or less, then with the most memory. What is in use is part of them. None if nothing near fits. Found when they are first
-    /// asked for.
+    /// same size or less, then with the most memory. Instances in use are part of them. None if nothing near fits. Found when they are
+    /// first asked for.
     /// </summary>
     public IReadOnlyList<LayoutSpec> Nearest => _nearest.Value;
 

@@ -21,8 +21,8 @@ public static class Planner
     private static readonly bool[] All = [.. Enumerable.Repeat(true, Row.MaxLength)];
 
     /// <summary>Plans the way from a state to a spec.</summary>
-    /// <param name="snapshot">What stands on the GPU.</param>
-    /// <param name="spec">What is wanted.</param>
+    /// <param name="snapshot">The GPU as it is.</param>
+    /// <param name="spec">The spec.</param>
     /// <param name="plan">The plan, if there is one.</param>
     /// <param name="refusal">Otherwise why not, and what would help.</param>
     /// <param name="options">How instances that are there are treated; by default those in use stay.</param>
@@ -49,9 +49,11 @@ public static class Planner
         return plan is not null;
     }
 
-    /// <summary>Whether there is a plan. For specs that are whole layouts without placements it takes a fraction of a microsecond.</summary>
-    /// <param name="snapshot">What stands on the GPU.</param>
-    /// <param name="spec">What is wanted.</param>
+    /// <summary>
+    /// Whether there is a plan. For specs that are whole layouts without placements it takes a fraction of a microsecond.
+    /// </summary>
+    /// <param name="snapshot">The GPU as it is.</param>
+    /// <param name="spec">The spec.</param>
     /// <param name="options">As for <see cref="TryPlan"/>.</param>
     /// <exception cref="PlanningException">As for <see cref="TryPlan"/>.</exception>
     public static bool CanPlan(GpuSnapshot snapshot, LayoutSpec spec, PlanOptions? options = null)
@@ -84,9 +86,9 @@ public static class Planner
         RowSolver.RoomOf(Solve(demand.Geometry.Empty, demand, null, Guard.None, build: false, out _));
 
     /// <summary>The best plan for any of the ways to fulfil a spec; null if there is none.</summary>
-    /// <param name="state">What stands on the GPU.</param>
-    /// <param name="spec">What is wanted.</param>
-    /// <param name="guard">What must stay.</param>
+    /// <param name="state">The GPU as it is.</param>
+    /// <param name="spec">The spec.</param>
+    /// <param name="guard">The instances that must stay.</param>
     internal static GpuPlan? Search(SnapshotTables state, ResolvedSpec spec, Guard guard)
     {
         Demand? best = null;
@@ -114,7 +116,7 @@ public static class Planner
         if (!demand.IsPlain || mustGo is not null || state.Geometry.Fits is not { } table)
             return Solve(state, demand, mustGo, guard, build: false, out _) >= 0;
 
-        // What is in use keeps its place and takes one of the wanted; the rest must fit beside it.
+        // Each instance that must stay keeps its place and counts as one of the wanted; the rest must fit beside it.
         Span<int> left = stackalloc int[demand.CountOfShapes.Length];
         demand.CountOfShapes.CopyTo(left);
         uint kept = 0;
@@ -182,7 +184,9 @@ public static class Planner
         }
     }
 
-    /// <summary>What is gained by keeping a GPU instance: itself, and what of its compute instances stays if it is to have this content.</summary>
+    /// <summary>
+    /// The gain of keeping a GPU instance: itself, and those of its compute instances that stay if it is to have this content.
+    /// </summary>
     private static long KeepGain(SnapshotTables state, int index, ComputeContent content, ReadOnlySpan<bool> mustStay)
     {
         ReadOnlySpan<RowInstance> there = state.Compute[index];
@@ -214,7 +218,8 @@ public static class Planner
     internal static long SolveInside(
         SnapshotTables state, int index, ComputeContent content, ReadOnlySpan<bool> mustStay, Span<RowChoice> chosen, out int count) =>
         SolveInside(
-            state.Geometry.Compute[state.Kinds[index]]!, state.Compute[index], state.ComputeInUse[index], content, mustStay, chosen, out count);
+            state.Geometry.Compute[state.Kinds[index]]!, state.Compute[index], state.ComputeInUse[index], content, mustStay, chosen,
+            out count);
 
     /// <summary>Finds the best way to have a content beside and instead of compute instances that are there.</summary>
     internal static long SolveInside(

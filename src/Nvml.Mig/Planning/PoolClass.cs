@@ -60,7 +60,9 @@ internal sealed class PoolClass(int index, GeometryTables geometry, int geometry
         if (request.Group is not null && request.Group != group)
             return -1;
         IReadOnlyList<GpuInstanceProfile> found = ProfileMatch.Find(geometry.Profiles.Select(p => p.Profile), request.Profile);
-        return found.Count == 0 ? -1 : geometry.IndexOf(found.Count == 1 ? found[0].Id.ToString(CultureInfo.InvariantCulture) : request.Profile);
+        return found.Count == 0
+            ? -1
+            : geometry.IndexOf(found.Count == 1 ? found[0].Id.ToString(CultureInfo.InvariantCulture) : request.Profile);
     }
 
     /// <summary>The place that costs the least room, the lowest of several.</summary>

@@ -56,7 +56,8 @@ internal static class Removals
 
     private static long Memory(IEnumerable<GpuInstanceSnapshot> instances) => instances.Sum(i => i.Profile.MemoryMiB);
 
-    private static IEnumerable<GpuInstanceSnapshot> Chosen(SnapshotTables state, uint set) => state.Instances.Where((_, i) => (set >> i & 1) != 0);
+    private static IEnumerable<GpuInstanceSnapshot> Chosen(SnapshotTables state, uint set) =>
+        state.Instances.Where((_, i) => (set >> i & 1) != 0);
 
     /// <summary>The sets of this many of the first numbers, in rising order (Gosper's hack).</summary>
     private static IEnumerable<uint> Sets(int count, int size)

@@ -85,7 +85,7 @@ internal sealed class Demand
 
     public RowSlot[] Slots { get; }
 
-    /// <summary>What is inside the instances of each slot.</summary>
+    /// <summary>The content of the instances of each slot.</summary>
     public ComputeContent[] Contents { get; }
 
     /// <summary>Instances of each profile.</summary>
@@ -93,7 +93,7 @@ internal sealed class Demand
 
     public int[] CountOfShapes { get; }
 
-    /// <summary>What all of it takes of each resource.</summary>
+    /// <summary>The amount of each resource that all of it takes.</summary>
     public int[] Used { get; }
 
     /// <summary>The profiles of which there could be one more.</summary>
@@ -173,7 +173,8 @@ internal sealed class ResolvedSpec
             else if (toRemove[kind] > present)
             {
                 string name = geometry.Profiles[kind].Profile.Name;
-                throw new PlanningException(PlanningError.UnknownInstance, name, $"{toRemove[kind]} instances of {name} are to be removed; there are {present}.");
+                throw new PlanningException(
+                    PlanningError.UnknownInstance, name, $"{toRemove[kind]} instances of {name} are to be removed; there are {present}.");
             }
         }
 
@@ -188,13 +189,15 @@ internal sealed class ResolvedSpec
 
     public GeometryTables Geometry { get; }
 
-    /// <summary>What is demanded, in one of these ways.</summary>
+    /// <summary>The ways to fulfil the spec.</summary>
     public Demand[] Demands { get; }
 
     /// <summary>The instances of the state that must go; null: none.</summary>
     public bool[]? MustGo { get; }
 
-    /// <summary>A spec in terms of a state. Of a whole layout the last answer is remembered: most callers ask for one kind of GPU.</summary>
+    /// <summary>
+    /// A spec in terms of a state. Of a whole layout the last answer is remembered: most callers ask for one kind of GPU.
+    /// </summary>
     public static ResolvedSpec Of(LayoutSpec spec, SnapshotTables state)
     {
         if (spec.IsChange)
@@ -217,7 +220,8 @@ internal sealed class ResolvedSpec
                 : throw new PlanningException(
                     PlanningError.InvalidPlacement,
                     item.ToString(),
-                    $"{geometry.Profiles[kind].Profile} cannot start at memory slice {wanted} ('{item}'). It can at {string.Join(", ", places.Select(p => p.Start))}.");
+                    $"{geometry.Profiles[kind].Profile} cannot start at memory slice {wanted} ('{item}'). It can at "
+                        + $"{string.Join(", ", places.Select(p => p.Start))}.");
         }
 
         return new SpecSlot(kind, ComputeContent.From(item.ComputeInstances, geometry, kind, item.ToString()), item.Count, start);
@@ -234,7 +238,10 @@ internal sealed class ResolvedSpec
                 Run a = RunOf(slots[i]);
                 Run b = RunOf(slots[j]);
                 if ((a.Mask & b.Mask) != 0)
-                    throw new PlanningException(PlanningError.Overlap, Name(slots[i], a), $"{Name(slots[j], b)} and {Name(slots[i], a)} are wanted in the same place.");
+                    throw new PlanningException(
+                        PlanningError.Overlap,
+                        Name(slots[i], a),
+                        $"{Name(slots[j], b)} and {Name(slots[i], a)} are wanted in the same place.");
             }
         }
 
@@ -246,16 +253,21 @@ internal sealed class ResolvedSpec
     private static List<List<SpecSlot>> ShareOut(LayoutSpec spec, GeometryTables geometry)
     {
         List<List<SpecSlot>> ways = [[]];
-        foreach (IGrouping<int, InstanceSpec> shared in spec.Items.Where(i => i.Shared is not null).GroupBy(i => geometry.IndexOf(i.Profile)).OrderBy(g => g.Key))
+        foreach (IGrouping<int, InstanceSpec> shared in spec.Items.Where(i => i.Shared is not null)
+            .GroupBy(i => geometry.IndexOf(i.Profile)).OrderBy(g => g.Key))
         {
             List<List<ComputeContent>> distributions = new Sharing(geometry, shared.Key, shared).Distribute();
-            ways = [.. ways.SelectMany(way => distributions.Select(d => (List<SpecSlot>)[.. way, .. d.Select(c => new SpecSlot(shared.Key, c, 1, -1))]))];
+            ways = [
+                .. ways.SelectMany(
+                    way => distributions.Select(d => (List<SpecSlot>)[.. way, .. d.Select(c => new SpecSlot(shared.Key, c, 1, -1))]))];
         }
 
         return ways;
     }
 
-    /// <summary>What can be left of slots when a number of each profile goes. It does not matter which of those that are alike.</summary>
+    /// <summary>
+    /// The slots that can be left when a number of each profile is removed. It does not matter which of those that are alike.
+    /// </summary>
     private static IEnumerable<SpecSlot[]> Remainders(ReadOnlyMemory<SpecSlot> there, int[] toRemove, SpecSlot[] kept)
     {
         if (there.IsEmpty)

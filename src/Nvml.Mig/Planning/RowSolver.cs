@@ -21,8 +21,8 @@ internal record struct RowChoice(int Slot, Run Run, int Kept);
 /// <remarks>
 /// <para>
 /// Best is, in this order: the most gained by instances that stay; the most <see cref="RoomOf">room</see> left; the lowest starts, read
-/// from the left. It is an exact search from left to right. What can still be gained depends on where we are and on what is still to be
-/// placed, not on how that came about, so that each such pair is solved once. Of the wanted instances only the number for each shape
+/// from the left. It is an exact search from left to right. The gain that is still possible depends on where we are and on what is still to
+/// be placed, not on how that came about, so that each such pair is solved once. Of the wanted instances only the number for each shape
 /// matters; how many of a kind have stayed is counted only where it can be too many.
 /// </para>
 /// <para>
@@ -47,7 +47,8 @@ internal ref struct RowSolver
     private readonly Span<sbyte> _instanceAt;
     private readonly Span<sbyte> _fixedAt;
 
-    // What is still to be placed is one number of counters: for each shape all that is left, for a tracked slot how many may still stay.
+    // The instances still to be placed are one number of counters: for each shape all that is left, for a tracked slot how many may still
+    // stay.
     private readonly Span<byte> _shapeShift;
     private readonly Span<byte> _shapeWidth;
     private readonly Span<byte> _slotShift;
@@ -112,12 +113,13 @@ internal ref struct RowSolver
         }
 
         if (_bits > 58)
-            throw new InvalidOperationException($"{slots.Length} kinds of instances with {instances.Length} there already are more than this can count.");
+            throw new InvalidOperationException(
+                $"{slots.Length} kinds of instances with {instances.Length} there already are more than this can count.");
     }
 
     private ulong Start { get; set; }
 
-    /// <summary>What an instance that stays gains, so that instances in use count before all others.</summary>
+    /// <summary>The gain of an instance that stays, so that instances in use count before all others.</summary>
     public static long Gain(int inUse, int instances) => ((long)inUse << (CountBits + RoomBits)) | ((long)instances << RoomBits);
 
     /// <summary>How many instances in use stay in a solution of this value.</summary>
@@ -131,8 +133,8 @@ internal ref struct RowSolver
 
     /// <summary>Solves; allocates nothing.</summary>
     /// <param name="row">The row.</param>
-    /// <param name="slots">What is wanted.</param>
-    /// <param name="instances">What is there; no two overlap.</param>
+    /// <param name="slots">The instances that are wanted.</param>
+    /// <param name="instances">The instances that are there; no two overlap.</param>
     /// <param name="gains">
     /// For each instance and each slot (at instance * slots + slot) what it gains to keep the one as the other, at least
     /// <see cref="Gain">one instance</see>; <see cref="None"/> if that cannot be. Slots of other kinds are not looked at.
@@ -184,7 +186,9 @@ internal ref struct RowSolver
         }
     }
 
-    /// <summary>How many instances of a slot's kind may stay must be counted if there are more than the slot wants, or two slots compete.</summary>
+    /// <summary>
+    /// How many instances of a slot's kind may stay must be counted if there are more than the slot wants, or two slots compete.
+    /// </summary>
     private readonly int CountToTrack(int slot)
     {
         if (_slots[slot].Start >= 0)

@@ -14,7 +14,10 @@ internal sealed class Sharing
         _geometry = geometry;
         _kind = kind;
         (int Kind, int Count)[] wanted = [.. items
-            .SelectMany(i => ComputeContent.From([new ComputeInstanceSpec(i.Shared!)], geometry, kind, i.ToString()).Slots.Select(s => (s.Kind, i.Count)))
+            .SelectMany(
+                i =>
+                    ComputeContent.From(
+                        [new ComputeInstanceSpec(i.Shared!)], geometry, kind, i.ToString()).Slots.Select(s => (s.Kind, i.Count)))
             .GroupBy(w => w.Kind)
             .Select(g => (g.Key, g.Sum(w => w.Count)))
             .OrderByDescending(w => w.Key)];

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Nvml.Mig.Planning;
 
-/// <summary>What the solver needs of a snapshot, checked against its geometry and computed once for each.</summary>
+/// <summary>The solver's tables of a snapshot, checked against its geometry and computed once for each.</summary>
 internal sealed class SnapshotTables
 {
     private static readonly ConditionalWeakTable<GpuSnapshot, SnapshotTables> Known = [];
@@ -32,7 +32,8 @@ internal sealed class SnapshotTables
             {
                 throw Impossible(
                     GeometryTables.ResourceNames[resource],
-                    $"The instances have {Used[resource]} {GeometryTables.ResourceNames[resource]}, the GPU has {Geometry.Resources[resource]}.");
+                    $"The instances have {Used[resource]} {GeometryTables.ResourceNames[resource]}, the GPU has "
+                        + $"{Geometry.Resources[resource]}.");
             }
         }
     }
@@ -60,10 +61,10 @@ internal sealed class SnapshotTables
     /// <summary>Whether an instance has no compute instance, or only the one that takes the whole.</summary>
     public bool[] IsWholeOrEmpty { get; }
 
-    /// <summary>What is inside each instance, as a spec that keeps it would say.</summary>
+    /// <summary>The content of each instance, as a spec that keeps it would have it.</summary>
     public ComputeContent[] Contents { get; }
 
-    /// <summary>What the instances have of each resource.</summary>
+    /// <summary>The amount of each resource that the instances have.</summary>
     public int[] Used { get; }
 
     /// <summary>The units that instances stand on.</summary>
@@ -147,7 +148,8 @@ internal sealed class SnapshotTables
             int count = there.Count(c => c.Kind == i);
             ComputeInstanceProfile profile = compute.Profiles[i].Profile;
             if (count > profile.MaxInstances)
-                throw Impossible(instance.ToString(), $"{instance} has {count} compute instances {profile}; {profile.MaxInstances} can be.");
+                throw Impossible(
+                    instance.ToString(), $"{instance} has {count} compute instances {profile}; {profile.MaxInstances} can be.");
         }
 
         return there;

@@ -4,7 +4,8 @@ using System.Numerics;
 namespace Nvml.Mig.Planning;
 
 /// <summary>
-/// What the solver has solved: a value for each position and number of counters. Few are kept in a table, more in a hash table that grows.
+/// The values that the solver has found: one for each position and number of counters. Few are kept in a table, more in a hash table that
+/// grows.
 /// </summary>
 internal struct SolvedValues
 {

@@ -62,7 +62,11 @@ public class ApplyFaultTests(ITestOutputHelper output)
     /// <summary>Reads of instances through handles, which can lead nowhere, and lists of them.</summary>
     private static readonly NvmlReturnCode[] CodesOfInfo =
     [
-        .. CodesOfReads, NvmlReturnCode.NotFound, NvmlReturnCode.InvalidArgument, NvmlReturnCode.InUse, NvmlReturnCode.InsufficientResources,
+        .. CodesOfReads,
+        NvmlReturnCode.NotFound,
+        NvmlReturnCode.InvalidArgument,
+        NvmlReturnCode.InUse,
+        NvmlReturnCode.InsufficientResources,
     ];
 
     private static readonly string[] Infos =
@@ -127,7 +131,8 @@ public class ApplyFaultTests(ITestOutputHelper output)
         Clear(records);
         using ApplyMachine machine = ApplyMachine.Start(scenario, recordFolder: records);
         GpuSnapshot start = machine.Truth()[0];
-        if (start.Instances.FirstOrDefault(i => i.Id == victim.Id) is { } there && there.ComputeInstances.Any(c => machine.InUse.Contains(c.MigUuid!)))
+        if (start.Instances.FirstOrDefault(i => i.Id == victim.Id) is { } there
+            && there.ComputeInstances.Any(c => machine.InUse.Contains(c.MigUuid!)))
             return;
         string because = $"{scenario} without {victim} from call {nth} on";
         _ = machine.Gpu.Uuid;
@@ -151,7 +156,7 @@ public class ApplyFaultTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void A_gpu_that_is_lost_at_any_moment_is_never_said_to_be_done_or_as_it_was()
+    public void A_gpu_that_is_lost_at_any_moment_is_reported_so()
     {
         int cases = 0;
         using TemporaryFolder memory = JournalFolder();
@@ -263,7 +268,8 @@ public class ApplyFaultTests(ITestOutputHelper output)
         string[] functions = [.. machine.Session.GetFunctions().Keys];
         Dictionary<string, long> before = functions.ToDictionary(f => f, machine.Simulator.GetCallCount);
         ApplyResult result = machine.Apply(scenario.Target);
-        result.Gpus.Should().OnlyContain(g => g.IsSuccess || g.Outcome == ApplyOutcome.Refused || g.Outcome == ApplyOutcome.NotTried, scenario.ToString());
+        result.Gpus.Should()
+            .OnlyContain(g => g.IsSuccess || g.Outcome == ApplyOutcome.Refused || g.Outcome == ApplyOutcome.NotTried, scenario.ToString());
         return [.. functions.Select(f => (f, machine.Simulator.GetCallCount(f) - before[f])).Where(f => f.Item2 > 0)];
     }
 

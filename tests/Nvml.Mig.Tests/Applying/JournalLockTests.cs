@@ -38,7 +38,8 @@ public class JournalLockTests
 
     [Fact]
     public void A_folder_in_which_no_lock_can_be_is_an_error() =>
-        FluentActions.Invoking(() => FileLock.TryTake("/proc/nowhere/lock")).Should().Throw<IOException>().WithMessage("open of /proc/nowhere/lock: *");
+        FluentActions.Invoking(() => FileLock.TryTake("/proc/nowhere/lock")).Should().Throw<IOException>()
+            .WithMessage("open of /proc/nowhere/lock: *");
 
     [Fact]
     public async Task An_apply_waits_for_the_lock_if_that_is_asked_for()
@@ -46,7 +47,8 @@ public class JournalLockTests
         using ApplyMachine machine = ApplyMachine.Start("A100-SXM4-40GB");
         using FileLock other = FileLock.TryTake(Path.Combine(machine.JournalFolder, "lock"))!;
         machine.Invoking(m => m.Apply("9")).Should().Throw<JournalException>().Which.IsLocked.Should().BeTrue();
-        machine.Invoking(m => m.Apply("9", m.Options with { LockTimeout = TimeSpan.FromMilliseconds(80) })).Should().Throw<JournalException>();
+        machine.Invoking(m => m.Apply("9", m.Options with { LockTimeout = TimeSpan.FromMilliseconds(80) })).Should()
+            .Throw<JournalException>();
 
         Task<ApplyResult> waiting = Task.Run(() => machine.Apply("9", machine.Options with { LockTimeout = Timeout.InfiniteTimeSpan }));
         await Task.Delay(100);

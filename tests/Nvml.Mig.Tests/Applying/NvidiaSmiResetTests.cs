@@ -8,7 +8,7 @@ namespace Nvml.Mig.Tests.Applying;
 public class NvidiaSmiResetTests
 {
     [Fact]
-    public async Task What_it_exits_with_is_the_exception()
+    public async Task Its_exit_code_is_in_the_exception()
     {
         using ApplyMachine machine = ApplyMachine.Start("A100-SXM4-40GB");
         using TemporaryFolder folder = new();

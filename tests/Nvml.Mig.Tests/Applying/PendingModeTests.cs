@@ -20,13 +20,15 @@ public class PendingModeTests
 
         gpu.Outcome.Should().Be(ApplyOutcome.Refused);
         gpu.Error.Should().BeOfType<NvmlResetRequiredException>().Which.Code.Should().Be(NvmlReturnCode.ResetRequired);
-        gpu.Message.Should().Match("MIG can be * on GPU 0 (GPU-*) only by a reboot, *: leave the mode pending, reboot, and apply the same again. Nothing was changed.");
+        gpu.Message.Should()
+            .Match("MIG can be * on GPU 0 (GPU-*) only by a reboot, *: leave the mode pending, reboot, and apply the same again. Nothing "
+                + "was changed.");
         machine.MutatingCalls().Should().Be(changes);
         machine.Describe().Should().Equal(before);
     }
 
     [Fact]
-    public void A_mode_that_may_stay_pending_does_and_the_same_apply_completes()
+    public void A_mode_is_left_pending_and_the_same_apply_completes()
     {
         using ApplyMachine machine = ApplyMachine.Start(Vm);
         ApplyOptions options = machine.Options with { LeaveModePending = true };
@@ -36,7 +38,8 @@ public class PendingModeTests
 
         (first.Outcome, again.Outcome).Should().Be((ApplyOutcome.Pending, ApplyOutcome.Pending));
         (first.IsSuccess, again.Steps.Count).Should().Be((false, 0));
-        first.Message.Should().Be("The MIG mode is Disabled, Enabled pending: reboot, or reset the GPU from outside, and apply the same again.");
+        first.Message.Should()
+            .Be("The MIG mode is Disabled, Enabled pending: reboot, or reset the GPU from outside, and apply the same again.");
         machine.Gpu.GetMigMode().Should().Be(new MigMode(false, true));
         machine.Simulator.Reboot();
         machine.Reopen();
@@ -65,14 +68,15 @@ public class PendingModeTests
         GpuApplyResult gpu = machine.Apply(null, machine.Options with { LeaveModePending = true }).Gpus[0];
 
         gpu.Outcome.Should().Be(ApplyOutcome.Refused);
-        gpu.Error.Should().BeOfType<NvmlInUseException>().Which.Message.Should().Contain("it cannot be asked for while ").And.EndWith("is there: destroy that first.");
+        gpu.Error.Should().BeOfType<NvmlInUseException>().Which.Message.Should()
+            .Contain("it cannot be asked for while ").And.EndWith("is there: destroy that first.");
         machine.Describe().Should().Equal(before);
         machine.Apply("none").IsSuccess.Should().BeTrue();
         machine.Apply(null, machine.Options with { LeaveModePending = true }).Gpus[0].Outcome.Should().Be(ApplyOutcome.Pending);
     }
 
     [Fact]
-    public void A_gpu_that_may_stay_pending_keeps_no_other_from_being_changed()
+    public void A_pending_gpu_keeps_no_other_from_being_changed()
     {
         using ApplyMachine machine = ApplyMachine.Start(Vm + ",H100-SXM5-80GB");
 
@@ -85,7 +89,7 @@ public class PendingModeTests
     }
 
     [Fact]
-    public void What_is_not_known_beforehand_ends_pending_too()
+    public void A_wait_that_was_not_foreseen_ends_pending_too()
     {
         using ApplyMachine machine = ApplyMachine.Start(Vm);
         machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceGetVirtualizationMode", NvmlReturnCode.NotSupported));
@@ -103,7 +107,8 @@ public class PendingModeTests
         using ApplyMachine machine = ApplyMachine.Start(Vm);
 
         machine.Apply("7g.40gb", machine.Options with { DryRun = true }).Gpus[0].Outcome.Should().Be(ApplyOutcome.Refused);
-        machine.Apply("7g.40gb", machine.Options with { DryRun = true, LeaveModePending = true }).Gpus[0].Steps.Select(s => s.Step.ToString())
+        machine.Apply(
+            "7g.40gb", machine.Options with { DryRun = true, LeaveModePending = true }).Gpus[0].Steps.Select(s => s.Step.ToString())
             .Should().Equal("enable MIG");
     }
 

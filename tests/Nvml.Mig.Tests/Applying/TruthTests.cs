@@ -70,7 +70,7 @@ public class TruthTests
     }
 
     [Fact]
-    public void A_listener_a_report_or_a_clock_that_throws_costs_no_result()
+    public void A_listener_or_a_report_that_throws_costs_no_result()
     {
         using ApplyMachine machine = ApplyMachine.Start(A100 + "*2");
 

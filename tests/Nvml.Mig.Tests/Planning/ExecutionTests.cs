@@ -11,7 +11,7 @@ public class ExecutionTests
 
     [Theory]
     [MemberData(nameof(Models))]
-    public void No_native_call_of_a_plan_fails_and_what_is_in_use_never_notices(string model)
+    public void No_native_call_of_a_plan_fails(string model)
     {
         BruteForce force = new(SimulatedGeometries.Of(model));
         using SimulatedGpu machine = SimulatedGpu.Start(model);
@@ -22,21 +22,28 @@ public class ExecutionTests
         {
             MigDevice[] devices = [.. machine.Gpu.GetMigDevices().Where(_ => random.Next(4) == 0)];
             IDisposable[] processes = [.. devices.Select((d, n) => machine.Simulator.StartProcess(d, 4711 + n, "python"))];
-            LayoutSpec wish = LayoutSpec.Parse(string.Join(',', force.SpotsOf(force.Layouts[random.Next(force.Layouts.Count)]).Select(s => s.Profile.Id + Inside(s.Profile, random))));
+            LayoutSpec spec = LayoutSpec.Parse(
+                string.Join(
+                    ',',
+                    force.SpotsOf(force.Layouts[random.Next(force.Layouts.Count)]).Select(s => s.Profile.Id + Inside(s.Profile, random))));
             GpuSnapshot state = machine.Gpu.ReadSnapshot();
-            state.Instances.SelectMany(x => x.ComputeInstances).Where(c => c.IsInUse).Select(c => c.MigUuid).Should().BeEquivalentTo(devices.Select(d => d.Uuid));
+            state.Instances.SelectMany(x => x.ComputeInstances).Where(c => c.IsInUse).Select(c => c.MigUuid).Should()
+                .BeEquivalentTo(devices.Select(d => d.Uuid));
 
-            if (Planner.TryPlan(state, wish, out GpuPlan? plan, out _))
+            if (Planner.TryPlan(state, spec, out GpuPlan? plan, out _))
             {
                 long[] before = Calls(machine);
                 Execute(machine.Gpu, plan); // throws if a call fails
                 Calls(machine).Zip(before, (a, b) => a - b).Should().Equal(
-                    new[] { LayoutStepKind.DestroyComputeInstance, LayoutStepKind.DestroyGpuInstance, LayoutStepKind.CreateGpuInstance, LayoutStepKind.CreateComputeInstance }
-                        .Select(kind => (long)plan.Steps.Count(s => s.Kind == kind)));
+                    Count(LayoutStepKind.DestroyComputeInstance),
+                    Count(LayoutStepKind.DestroyGpuInstance),
+                    Count(LayoutStepKind.CreateGpuInstance),
+                    Count(LayoutStepKind.CreateComputeInstance));
+                long Count(LayoutStepKind kind) => plan.Steps.Count(s => s.Kind == kind);
                 GpuSnapshot after = machine.Gpu.ReadSnapshot();
                 // What came between cannot be seen: the layout is the one that was planned, and it needs nothing more.
                 States.Describe(after).Should().Be(States.Describe(plan.GetResult()));
-                States.Plan(after, wish.ToString()).IsEmpty.Should().BeTrue();
+                States.Plan(after, spec.ToString()).IsEmpty.Should().BeTrue();
                 devices.Select(d => d.Uuid).Should().BeSubsetOf(machine.Gpu.GetMigDevices().Select(d => d.Uuid));
                 executed++;
                 kept += plan.Kept.Count;
@@ -61,11 +68,11 @@ public class ExecutionTests
         new Random(19).Shuffle(multisets);
         foreach (int[] counts in multisets)
         {
-            LayoutSpec wish = new(counts.Select((count, kind) => (count, kind)).Where(c => c.count > 0)
+            LayoutSpec spec = new(counts.Select((count, kind) => (count, kind)).Where(c => c.count > 0)
                 .Select(c => new InstanceSpec(force.Profiles[c.kind].Name) { Count = c.count }));
             GpuSnapshot state = machine.Gpu.ReadSnapshot();
 
-            Execute(machine.Gpu, States.Plan(state, wish.ToString()));
+            Execute(machine.Gpu, States.Plan(state, spec.ToString()));
 
             force.CountsOf(force.LayoutOf(machine.Gpu.ReadSnapshot())).Should().Equal(counts);
         }
@@ -78,15 +85,15 @@ public class ExecutionTests
     [InlineData("H100-SXM5-80GB", "3g.40gb/2c/1c,4g.40gb/1c*2/2c")]
     [InlineData("H100-SXM5-80GB", "7g.80gb/3c/2c/2c")]
     [InlineData("RTX-PRO-6000-Server", "1c.2g.48gb*2,1g.24gb+me")]
-    public void Compute_instances_are_created_on_a_gpu_that_has_not_shown_what_goes_inside(string model, string wish)
+    public void Compute_instances_are_created_on_a_gpu_yet_unseen(string model, string spec)
     {
         using SimulatedGpu machine = SimulatedGpu.Start(model);
         GpuSnapshot empty = machine.Gpu.ReadSnapshot();
         empty.Geometry.Profiles.Should().OnlyContain(p => p.ComputeProfiles == null);
 
-        Execute(machine.Gpu, States.Plan(empty, wish));
+        Execute(machine.Gpu, States.Plan(empty, spec));
 
-        States.Plan(machine.Gpu.ReadSnapshot(), wish).IsEmpty.Should().BeTrue();
+        States.Plan(machine.Gpu.ReadSnapshot(), spec).IsEmpty.Should().BeTrue();
     }
 
     [Fact]
@@ -133,8 +140,10 @@ public class ExecutionTests
     [
         machine.Simulator.GetCallCount("nvmlComputeInstanceDestroy"),
         machine.Simulator.GetCallCount("nvmlGpuInstanceDestroy"),
-        machine.Simulator.GetCallCount("nvmlDeviceCreateGpuInstance") + machine.Simulator.GetCallCount("nvmlDeviceCreateGpuInstanceWithPlacement"),
-        machine.Simulator.GetCallCount("nvmlGpuInstanceCreateComputeInstance") + machine.Simulator.GetCallCount("nvmlGpuInstanceCreateComputeInstanceWithPlacement"),
+        machine.Simulator.GetCallCount("nvmlDeviceCreateGpuInstance") + machine.Simulator.GetCallCount(
+            "nvmlDeviceCreateGpuInstanceWithPlacement"),
+        machine.Simulator.GetCallCount(
+            "nvmlGpuInstanceCreateComputeInstance") + machine.Simulator.GetCallCount("nvmlGpuInstanceCreateComputeInstanceWithPlacement"),
     ];
 
     private static void Execute(GpuDevice gpu, GpuPlan plan)

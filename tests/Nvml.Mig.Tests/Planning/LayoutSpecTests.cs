@@ -13,12 +13,12 @@ public class LayoutSpecTests
     [InlineData("2g.20gb/7,2g.20gb/none")]
     [InlineData("+1g.5gb*2,-3g.20gb,-GI7,+3g.20gb:0/1c/1c")]
     [InlineData("none")]
-    public void A_wish_reads_as_the_text_that_it_writes(string text)
+    public void A_spec_reads_as_the_text_that_it_writes(string text)
     {
-        LayoutSpec wish = LayoutSpec.Parse(text);
+        LayoutSpec spec = LayoutSpec.Parse(text);
 
-        wish.ToString().Should().Be(text);
-        LayoutSpec.Parse(wish.ToString()).Should().Be(wish);
+        spec.ToString().Should().Be(text);
+        LayoutSpec.Parse(spec.ToString()).Should().Be(spec);
     }
 
     [Theory]
@@ -56,7 +56,7 @@ public class LayoutSpecTests
     [InlineData("4g.20gb/2c:0/1c/1c:1", PlanningError.Overlap, "4g.20gb/2c:0/1c/1c:1")]
     [InlineData("-GI7", PlanningError.UnknownInstance, "GPU instance 7")]
     [InlineData("-1g.5gb", PlanningError.UnknownInstance, "1g.5gb")]
-    public void What_makes_no_sense_is_refused_and_the_culprit_is_named(string text, PlanningError error, string culprit)
+    public void Nonsense_is_refused_and_the_culprit_named(string text, PlanningError error, string culprit)
     {
         Action plan = () => Planner.TryPlan(States.Of(States.A100, "3g.20gb:0"), LayoutSpec.Parse(text), out _, out _);
 
@@ -130,10 +130,15 @@ public class LayoutSpecTests
         Refused(new GpuInstanceSnapshot(half, new Placement(int.MaxValue - 3, 4))).Should().Be(PlanningError.InvalidPlacement);
         Refused(new(half, new Placement(0, 4)), new(small, new Placement(3, 1))).Should().Be(PlanningError.Overlap);
         Refused(new(media, new Placement(0, 1)), new(media, new Placement(1, 1))).Should().Be(PlanningError.ImpossibleState);
-        Refused(new(small, new Placement(0, 1)) { Id = 7 }, new(small, new Placement(1, 1)) { Id = 7 }).Should().Be(PlanningError.ImpossibleState);
+        Refused(new(small, new Placement(0, 1)) { Id = 7 }, new(small, new Placement(1, 1)) { Id = 7 }).Should()
+            .Be(PlanningError.ImpossibleState);
         Refused(new GpuInstanceSnapshot(small with { Id = 77 }, new Placement(0, 1))).Should().Be(PlanningError.UnknownProfile);
         ComputeProfileGeometry one = geometry.GetProfile("3g.20gb").ComputeProfiles![0];
-        Refused(new GpuInstanceSnapshot(half, new Placement(0, 4)) { ComputeInstances = [new(one.Profile, new Placement(1, 1)), new(one.Profile, new Placement(1, 1))] })
+        Refused(
+            new GpuInstanceSnapshot(half, new Placement(0, 4))
+            {
+                ComputeInstances = [new(one.Profile, new Placement(1, 1)), new(one.Profile, new Placement(1, 1))],
+            })
             .Should().Be(PlanningError.Overlap);
 
         PlanningError Refused(params GpuInstanceSnapshot[] instances)

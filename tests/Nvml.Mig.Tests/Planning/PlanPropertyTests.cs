@@ -5,27 +5,27 @@ using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Tests.Planning;
 
-/// <summary>What holds for every plan, whatever the GPU, what stands on it, who uses it and what is wished.</summary>
+/// <summary>What holds for every plan, whatever the GPU, what stands on it, who uses it and what is asked.</summary>
 public class PlanPropertyTests
 {
     private static readonly Config Quick = Config.QuickThrowOnFailure.WithMaxTest(LongTests.Wanted ? 50_000 : 2_000);
 
-    /// <summary>A GPU, what stands on it, and a wish that would fit if it were empty.</summary>
+    /// <summary>A GPU, what stands on it, and a spec that would fit if it were empty.</summary>
     private static Arbitrary<Case> Cases { get; } = Arb.From(
         from model in Gen.Elements(SimulatedGeometries.Models.ToArray())
         from there in Contents(model)
         from inUse in Gen.Choose(0, 255)
-        from wished in Contents(model)
+        from asked in Contents(model)
         from order in Gen.Choose(0, int.MaxValue)
         select new Case(
             model,
             there,
             [.. Enumerable.Range(1, 8).Where(i => (inUse >> i & 1) != 0 && order % 3 == 0)],
-            order % 4 == 1 ? States.Of(model, wished).ToString() : wished, // every place named
+            order % 4 == 1 ? States.Of(model, asked).ToString() : asked, // every place named
             order));
 
     [Fact]
-    public void The_steps_lead_to_the_wish() => Check.One(Quick, Prop.ForAll(Cases, c =>
+    public void The_steps_lead_to_the_spec() => Check.One(Quick, Prop.ForAll(Cases, c =>
     {
         if (Plan(c) is not { } plan)
             return true;
@@ -37,16 +37,19 @@ public class PlanPropertyTests
 
     [Fact]
     public void A_plan_for_what_is_reached_is_empty() => Check.One(Quick, Prop.ForAll(Cases, c =>
-        Plan(c) is not { } plan || (States.Plan(plan.GetResult(), c.LayoutSpec).IsEmpty && States.Plan(plan.GetResult(), LayoutSpec.For(plan.GetResult()).ToString()).IsEmpty)));
+        Plan(c) is not { } plan
+            || (States.Plan(plan.GetResult(), c.LayoutSpec).IsEmpty
+            && States.Plan(plan.GetResult(), LayoutSpec.For(plan.GetResult()).ToString()).IsEmpty)));
 
     [Fact]
-    public void What_stays_and_what_comes_is_what_was_wished() => Check.One(Quick, Prop.ForAll(Cases, c =>
+    public void Kept_and_created_instances_are_those_asked_for() => Check.One(Quick, Prop.ForAll(Cases, c =>
         Plan(c) is not { } plan
-        || plan.Kept.Select(k => k.Profile.Id).Concat(plan.Steps.Where(s => s.Kind == LayoutStepKind.CreateGpuInstance).Select(s => s.GpuInstance!.Profile.Id)).Order()
+        || plan.Kept.Select(k => k.Profile.Id)
+            .Concat(plan.Steps.Where(s => s.Kind == LayoutStepKind.CreateGpuInstance).Select(s => s.GpuInstance!.Profile.Id)).Order()
             .SequenceEqual(c.SpecProfiles.Order())));
 
     [Fact]
-    public void Any_order_of_the_wish_gives_the_same_plan() => Check.One(Quick, Prop.ForAll(Cases, c =>
+    public void Any_order_of_the_spec_gives_the_same_plan() => Check.One(Quick, Prop.ForAll(Cases, c =>
     {
         string[] items = c.LayoutSpec.Split(',');
         new Random(c.Order).Shuffle(items);
@@ -56,14 +59,18 @@ public class PlanPropertyTests
     }));
 
     [Fact]
-    public void What_is_in_use_stays_as_it_is_with_its_uuids() => Check.One(Quick, Prop.ForAll(Cases, c =>
+    public void Instances_in_use_stay_with_their_uuids() => Check.One(Quick, Prop.ForAll(Cases, c =>
         Plan(c) is not { } plan
-        || (plan.DestroyedInUseCount == 0 && c.State.Instances.SelectMany(i => i.ComputeInstances.Where(x => x.IsInUse).Select(x => (i.Id, x)))
+        || (plan.DestroyedInUseCount == 0
+        && c.State.Instances.SelectMany(i => i.ComputeInstances.Where(x => x.IsInUse).Select(x => (i.Id, x)))
             .All(used => plan.GetResult().Instances.Any(i => i.Id == used.Id && i.ComputeInstances.Contains(used.x))))));
 
     [Fact]
     public void The_way_back_leads_back() => Check.One(Quick, Prop.ForAll(Cases, c =>
-        Plan(c) is not { } plan || States.Plan(States.Plan(plan.GetResult(), LayoutSpec.For(c.State).ToString()).GetResult(), LayoutSpec.For(c.State).ToString()).IsEmpty));
+        Plan(c) is not { } plan
+            || States.Plan(
+                States.Plan(plan.GetResult(), LayoutSpec.For(c.State).ToString()).GetResult(),
+                LayoutSpec.For(c.State).ToString()).IsEmpty));
 
     [Fact]
     public void The_question_and_the_plan_agree() => Check.One(Quick, Prop.ForAll(Cases, c =>
@@ -78,9 +85,10 @@ public class PlanPropertyTests
         string added = c.SpecItems.Length == 0 ? "" : c.SpecItems[random.Next(c.SpecItems.Length)];
         GpuInstanceSnapshot? byId = there.Length > 0 && random.Next(2) == 0 ? there[random.Next(there.Length)] : null;
         GpuInstanceSnapshot? byProfile = there.Where(i => i != byId).OrderBy(_ => random.Next()).FirstOrDefault();
-        string[] items = [added.Length > 0 ? $"+{added}" : "", byId is null ? "" : $"-GI{byId.Id}", byProfile is null ? "" : $"-{byProfile.Profile.Id}"];
-        string wish = string.Join(',', items.Where(i => i.Length > 0));
-        if (wish.Length == 0 || States.Search(c.State, LayoutSpec.Parse(wish)) is not { } plan)
+        string[] items = [
+            added.Length > 0 ? $"+{added}" : "", byId is null ? "" : $"-GI{byId.Id}", byProfile is null ? "" : $"-{byProfile.Profile.Id}"];
+        string spec = string.Join(',', items.Where(i => i.Length > 0));
+        if (spec.Length == 0 || States.Search(c.State, LayoutSpec.Parse(spec)) is not { } plan)
             return true;
 
         List<string> left = [.. plan.GetResult().Instances.Select(Case.Describe)];
@@ -102,7 +110,8 @@ public class PlanPropertyTests
         if (step.Kind == LayoutStepKind.CreateGpuInstance)
         {
             there.Should().BeNull();
-            return GpuSnapshot.Of(state.Geometry, [.. state.Instances, new GpuInstanceSnapshot(step.GpuInstance!.Profile, step.GpuInstance.Placement)]);
+            return GpuSnapshot.Of(
+                state.Geometry, [.. state.Instances, new GpuInstanceSnapshot(step.GpuInstance!.Profile, step.GpuInstance.Placement)]);
         }
 
         there.Should().NotBeNull();
@@ -115,7 +124,8 @@ public class PlanPropertyTests
         }
 
         ComputeInstanceSnapshot[] inside = step.Kind == LayoutStepKind.CreateComputeInstance
-            ? [.. there.ComputeInstances, new ComputeInstanceSnapshot(step.ComputeInstance!.Profile!, step.ComputeInstance.Placement!.Value)]
+            ? [.. there.ComputeInstances, new ComputeInstanceSnapshot(
+                step.ComputeInstance!.Profile!, step.ComputeInstance.Placement!.Value)]
             : [.. there.ComputeInstances.Where(c => c.Placement != step.ComputeInstance!.Placement || c.Id != step.ComputeInstance.Id)];
         inside.Should().HaveCount(there.ComputeInstances.Count + (step.IsCreate ? 1 : -1));
         return GpuSnapshot.Of(state.Geometry, [.. others, there with { ComputeInstances = inside }]);
@@ -127,9 +137,12 @@ public class PlanPropertyTests
         GpuGeometry geometry = SimulatedGeometries.Of(model);
         string[] items =
         [
-            .. geometry.Profiles.Where(p => p.Profile.SliceCount < 7).SelectMany(p => new[] { $"{p.Profile.Id}", $"{p.Profile.Id}", $"{p.Profile.Id}", $"{p.Profile.Id}/none" }),
-            .. geometry.Profiles.Where(p => p.Profile.SliceCount > 1).SelectMany(p => new[] { $"{p.Profile.Id}/1c", $"{p.Profile.Id}/1c/1c" }),
-            .. geometry.Profiles.Where(p => p.Profile.SliceCount == 4).SelectMany(p => new[] { $"{p.Profile.Id}/2c/1c", $"{p.Profile.Id}/2c/2c" }),
+            .. geometry.Profiles.Where(p => p.Profile.SliceCount < 7)
+            .SelectMany(p => new[] { $"{p.Profile.Id}", $"{p.Profile.Id}", $"{p.Profile.Id}", $"{p.Profile.Id}/none" }),
+            .. geometry.Profiles.Where(p => p.Profile.SliceCount > 1)
+            .SelectMany(p => new[] { $"{p.Profile.Id}/1c", $"{p.Profile.Id}/1c/1c" }),
+            .. geometry.Profiles.Where(p => p.Profile.SliceCount == 4)
+            .SelectMany(p => new[] { $"{p.Profile.Id}/2c/1c", $"{p.Profile.Id}/2c/2c" }),
         ];
         return from chosen in Gen.Elements(items).ArrayOf(6)
                from count in Gen.Choose(1, 6)
@@ -156,23 +169,30 @@ public class PlanPropertyTests
 
         public IEnumerable<int> SpecProfiles => States.Spec(LayoutSpec).Items.Select(i => State.Geometry.GetProfile(i.Profile).Profile.Id);
 
-        /// <summary>The same GPU instances with the same inside, and at its start what was wished with one.</summary>
+        /// <summary>The same GPU instances with the same inside, and at its start what was asked with one.</summary>
         public bool IsFulfilledBy(GpuSnapshot state) =>
-            state.Instances.Select(Describe).Order(StringComparer.Ordinal).SequenceEqual(SpecItems.Select(Describe).Order(StringComparer.Ordinal))
+            state.Instances.Select(Describe).Order(StringComparer.Ordinal)
+                .SequenceEqual(SpecItems.Select(Describe).Order(StringComparer.Ordinal))
             && States.Spec(LayoutSpec).Items.Where(i => i.Start is not null).All(i => state.Instances.Any(there =>
                 there.Placement.Start == i.Start
                 && there.Profile == state.Geometry.GetProfile(i.Profile).Profile
-                && (i.ComputeInstances ?? []).All(c => c.Start is null || there.ComputeInstances.Any(inside => inside.Placement!.Value.Start == c.Start && $"{inside.SliceCount}c" == c.Profile))));
+                && (i.ComputeInstances ?? [])
+                    .All(
+                        c =>
+                            c.Start is null
+                                || there.ComputeInstances.Any(
+                                    inside => inside.Placement!.Value.Start == c.Start && $"{inside.SliceCount}c" == c.Profile))));
 
         /// <summary><c>9/1/2</c>: a 3g.20gb with a compute instance of one slice and one of two.</summary>
         public static string Describe(GpuInstanceSnapshot instance) =>
             string.Join('/', [instance.Profile.Id, .. instance.ComputeInstances.Select(c => c.SliceCount).Order()]);
 
-        public string Describe(string wished)
+        public string Describe(string asked)
         {
-            InstanceSpec item = InstanceSpec.Parse(wished);
+            InstanceSpec item = InstanceSpec.Parse(asked);
             GpuInstanceProfile profile = State.Geometry.GetProfile(item.Profile).Profile;
-            IEnumerable<int> inside = item.ComputeInstances?.Select(c => int.Parse(c.Profile.TrimEnd('c'), CultureInfo.InvariantCulture)) ?? [profile.SliceCount];
+            IEnumerable<int> inside = item.ComputeInstances?.Select(c => int.Parse(c.Profile.TrimEnd('c'), CultureInfo.InvariantCulture))
+                ?? [profile.SliceCount];
             return string.Join('/', [profile.Id, .. inside.Order()]);
         }
 

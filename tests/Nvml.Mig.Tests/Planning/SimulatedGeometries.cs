@@ -9,7 +9,8 @@ internal static class SimulatedGeometries
     private static readonly ConcurrentDictionary<string, GpuGeometry> Known = new();
 
     /// <summary>One model of each kind. Names of profiles do not count: A100 and H100 divide alike, with other names.</summary>
-    public static IReadOnlyList<string> Models { get; } = [.. TestedModels.All.Select(m => m.Name).DistinctBy(model => Fingerprint(Of(model)))];
+    public static IReadOnlyList<string> Models { get; } = [
+        .. TestedModels.All.Select(m => m.Name).DistinctBy(model => Fingerprint(Of(model)))];
 
     public static GpuGeometry Of(string model) => Known.GetOrAdd(model, Read);
 
@@ -28,5 +29,6 @@ internal static class SimulatedGeometries
     }
 
     private static string Fingerprint(GpuGeometry geometry) => string.Join(';', geometry.Profiles.Select(p =>
-        $"{p.Profile with { Name = "", MemoryMiB = 0, MultiprocessorCount = 0 }} {string.Join(',', p.Placements)} {string.Join(',', p.ComputeProfiles!.Select(c => $"{c.Profile.Id} {c.Profile.MaxInstances} {string.Join(',', c.Placements)}"))}"));
+        $"{p.Profile with { Name = "", MemoryMiB = 0, MultiprocessorCount = 0 }} {string.Join(',', p.Placements)} "
+            + string.Join(',', p.ComputeProfiles!.Select(c => $"{c.Profile.Id} {c.Profile.MaxInstances} {string.Join(',', c.Placements)}"))));
 }

@@ -2,7 +2,7 @@ using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Tests.Planning;
 
-/// <summary>States of simulated GPUs for tests, written as wishes with placements.</summary>
+/// <summary>States of simulated GPUs for tests, written as specs with placements.</summary>
 internal static class States
 {
     public const string A100 = "A100-SXM4-40GB";
@@ -28,15 +28,15 @@ internal static class States
         }));
     }
 
-    public static GpuPlan Plan(GpuSnapshot state, string wish, params int[] allowInUse)
+    public static GpuPlan Plan(GpuSnapshot state, string spec, params int[] allowInUse)
     {
-        return Plan(state, wish, new PlanOptions { AllowInUse = allowInUse });
+        return Plan(state, spec, new PlanOptions { AllowInUse = allowInUse });
     }
 
-    public static GpuPlan Plan(GpuSnapshot state, string wish, PlanOptions options)
+    public static GpuPlan Plan(GpuSnapshot state, string spec, PlanOptions options)
     {
-        Planner.TryPlan(state, Spec(wish), out GpuPlan? plan, out PlanRefusal? refusal, options).Should().BeTrue(refusal?.Message);
-        Planner.CanPlan(state, Spec(wish), options).Should().BeTrue();
+        Planner.TryPlan(state, Spec(spec), out GpuPlan? plan, out PlanRefusal? refusal, options).Should().BeTrue(refusal?.Message);
+        Planner.CanPlan(state, Spec(spec), options).Should().BeTrue();
         return plan!;
     }
 
@@ -50,10 +50,10 @@ internal static class States
         return Planner.Search(tables, ResolvedSpec.Of(spec, tables), Guard.From(new PlanOptions { AllowInUse = allowInUse }, state));
     }
 
-    public static PlanRefusal Refuse(GpuSnapshot state, string wish, PlanOptions? options = null)
+    public static PlanRefusal Refuse(GpuSnapshot state, string spec, PlanOptions? options = null)
     {
-        Planner.TryPlan(state, Spec(wish), out _, out PlanRefusal? refusal, options).Should().BeFalse();
-        Planner.CanPlan(state, Spec(wish), options).Should().BeFalse();
+        Planner.TryPlan(state, Spec(spec), out _, out PlanRefusal? refusal, options).Should().BeFalse();
+        Planner.CanPlan(state, Spec(spec), options).Should().BeFalse();
         return refusal!;
     }
 
