@@ -26,12 +26,13 @@ public enum GpuSelectorKind
 /// <remarks>
 /// <list type="table">
 /// <item><term><c>0</c></term><description>the GPU with that index</description></item>
-/// <item><term><c>GPU-a8c9992a-680d-551a-90ca-500d8ce12750</c></term><description>the GPU with that UUID</description></item>
+/// <item><term><c>GPU-d9e55c6e-1a0e-25e3-9654-3ffe0e3174a4</c></term><description>the GPU with that UUID</description></item>
 /// <item><term><c>00000000:07:00.0</c>, <c>07:00.0</c></term><description>the GPU at that PCI bus id</description></item>
 /// <item><term><c>0x233010DE</c></term><description>all GPUs with that PCI device id</description></item>
 /// <item><term><c>0x25B610DE:0x14A910DE</c></term><description>all GPUs with that PCI device id and subsystem id</description></item>
 /// <item>
-/// <term><c>NVIDIA H100 80GB HBM3</c>, <c>H200</c></term><description>all GPUs of that name, with or without "NVIDIA", in any case</description>
+/// <term><c>NVIDIA H100 80GB HBM3</c>, <c>H200</c></term><description>all GPUs of that name, with or without "NVIDIA", in any
+/// case</description>
 /// </item>
 /// </list>
 /// </remarks>
@@ -132,7 +133,8 @@ public sealed partial record GpuSelector
             GpuSelectorKind.Index => Text == gpu.Index.ToString(CultureInfo.InvariantCulture),
             GpuSelectorKind.Uuid => Text.Equals(gpu.Uuid, StringComparison.OrdinalIgnoreCase),
             GpuSelectorKind.PciBusId => Text.Equals(gpu.PciBusId, StringComparison.OrdinalIgnoreCase),
-            GpuSelectorKind.PciDevice => Text == PciDevice(gpu.PciDeviceId, Text.Contains(':', StringComparison.Ordinal) ? gpu.PciSubsystemId : null),
+            GpuSelectorKind.PciDevice =>
+                Text == PciDevice(gpu.PciDeviceId, Text.Contains(':', StringComparison.Ordinal) ? gpu.PciSubsystemId : null),
             _ => gpu.Name.Equals(Text, StringComparison.OrdinalIgnoreCase)
                 || gpu.Name.Equals(Vendor + Text, StringComparison.OrdinalIgnoreCase),
         };

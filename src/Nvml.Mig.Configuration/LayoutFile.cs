@@ -1,6 +1,7 @@
 using System.Text;
 using Nvml.Mig.Configuration.Formats;
 using Nvml.Mig.Configuration.Yaml;
+using Nvml.Mig.Host;
 
 namespace Nvml.Mig.Configuration;
 
@@ -34,10 +35,10 @@ namespace Nvml.Mig.Configuration;
 /// nvmig: v1
 /// layouts:
 ///   mixed:
-///   - gpus: [0, "GPU-a8c9992a-680d-551a-90ca-500d8ce12750"]
+///   - gpus: [0, "GPU-d9e55c6e-1a0e-25e3-9654-3ffe0e3174a4"]
 ///     layout: 3g.40gb:4,2g.20gb:0/1c/1c,1g.10gb*2
 ///   - gpus: [H100 80GB HBM3, "0x233510DE", "0000:07:00.0"]
-///     layout: ""                  # MIG enabled, no instances
+///     layout: none                # MIG enabled, no instances
 ///   - gpus: [3]
 ///     mig-enabled: false
 /// </code>
@@ -81,13 +82,12 @@ public sealed class LayoutFile
     /// <summary>Reads a file.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="LayoutFileException">It is not a layout file; the message says where, and what was expected.</exception>
-    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="IOException">It is no regular file, larger than 4 MiB, or cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">This process may not read the file.</exception>
     public static LayoutFile Read(string path)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
-        using FileStream stream = File.OpenRead(path);
-        return Read(stream, path);
+        return Parse(RegularFile.ReadAllBytes(path, MaxBytes), path);
     }
 
     /// <summary>Reads a file from a stream, such as standard input.</summary>
@@ -108,16 +108,7 @@ public sealed class LayoutFile
                 throw new LayoutFileException(new FileLocation(name, 1, 1), TooLarge);
         }
 
-        ReadOnlySpan<byte> bytes = content.GetBuffer().AsSpan(0, (int)content.Length);
-        try
-        {
-            return Parse(new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true).GetString(bytes), name);
-        }
-        catch (DecoderFallbackException e)
-        {
-            int line = 1 + bytes[..Math.Clamp(e.Index, 0, bytes.Length)].Count((byte)'\n');
-            throw new LayoutFileException(new FileLocation(name, line, 1), "This is not UTF-8 text.", e);
-        }
+        return Parse(content.ToArray(), name);
     }
 
     /// <summary>Reads the text of a file.</summary>
@@ -208,6 +199,19 @@ public sealed class LayoutFile
 
     /// <summary>The text of the file: YAML.</summary>
     public override string ToString() => Format == LayoutFileFormat.MigParted ? MigPartedFormat.Write(Layouts) : NvmigFormat.Write(Layouts);
+
+    private static LayoutFile Parse(byte[] bytes, string name)
+    {
+        try
+        {
+            return Parse(new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true).GetString(bytes), name);
+        }
+        catch (DecoderFallbackException e)
+        {
+            int line = 1 + bytes.AsSpan(0, Math.Clamp(e.Index, 0, bytes.Length)).Count((byte)'\n');
+            throw new LayoutFileException(new FileLocation(name, line, 1), "This is not UTF-8 text.", e);
+        }
+    }
 
     /// <summary>GPUs with the same key share an entry. In mig-parted's format placements make no difference.</summary>
     private static string Key(ResolvedGpu gpu, LayoutFileFormat format)

@@ -22,7 +22,7 @@ public class InstanceBenchmarks : ICountNativeCalls
     [Params("1g.18gb", "1g.18gb+me", "1g.35gb", "2g.35gb", "3g.71gb", "4g.71gb", "7g.141gb")]
     public string Profile { get; set; } = "";
 
-    [Params(SimulatedLatency.None, SimulatedLatency.H200)]
+    [Params(SimulatedLatency.None, SimulatedLatency.Hardware)]
     public SimulatedLatency Latency { get; set; }
 
     public NvmlSimulator Simulator { get; private set; } = null!;

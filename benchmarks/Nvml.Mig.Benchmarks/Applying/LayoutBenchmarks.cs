@@ -30,7 +30,7 @@ public class LayoutBenchmarks : ICountNativeCalls
     [Params(1, 8)]
     public int Gpus { get; set; }
 
-    [Params(SimulatedLatency.None, SimulatedLatency.H200)]
+    [Params(SimulatedLatency.None, SimulatedLatency.Hardware)]
     public SimulatedLatency Latency { get; set; }
 
     public NvmlSimulator Simulator { get; private set; } = null!;

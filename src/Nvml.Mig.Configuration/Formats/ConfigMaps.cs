@@ -30,11 +30,13 @@ internal static partial class ConfigMaps
             [var (key, value)] => (value.Text, value.Content ?? new FileLocation($"{value.Location.File}({key})", 1, 1)),
             [] => throw first.Error("The file has Kubernetes objects: expected a ConfigMap with a layout file in its 'data'."),
             _ => throw files[1].Value.Error(
-                $"There are several layout files: {string.Join(", ", files.Select(file => $"'{file.Key}'"))}. Expected one, or one '{UsualKey}'."),
+                $"There are several layout files: {string.Join(", ", files.Select(file => $"'{file.Key}'"))}. Expected one, or one "
+                    + $"'{UsualKey}'."),
         };
     }
 
-    private static bool IsObject(YamlNode node) => node is YamlMap map && map.Find(KindKey) is YamlScalar && map.Find("apiVersion") is YamlScalar;
+    private static bool IsObject(YamlNode node) =>
+        node is YamlMap map && map.Find(KindKey) is YamlScalar && map.Find("apiVersion") is YamlScalar;
 
     /// <summary>The items of a list (<c>kubectl get -o yaml</c>), or the object itself.</summary>
     private static IEnumerable<YamlNode> Expand(YamlNode node) =>

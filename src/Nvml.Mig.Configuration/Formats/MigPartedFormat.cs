@@ -32,10 +32,10 @@ internal static class MigPartedFormat
         YamlNode? instances = entry.Find(InstancesKey);
         if (instances is YamlScalar { IsNull: true } && !isEnabled)
             instances = null;
-        List<InstanceSpec> items = instances is null ? [] : ReadInstances(instances);
+        LayoutSpec? layout = instances is null ? null : ReadInstances(instances);
         if (isEnabled)
-            return new LayoutEntry(entry.Location, devices, filter, instances is null ? throw Missing(entry) : new LayoutSpec(items));
-        return items.Count == 0
+            return new LayoutEntry(entry.Location, devices, filter, layout ?? throw Missing(entry));
+        return layout is null or { Items.Count: 0 }
             ? new LayoutEntry(entry.Location, devices, filter, null)
             : throw instances!.Error($"There are '{InstancesKey}' where '{EnabledKey}' is false: there can be none without MIG.");
     }
@@ -91,7 +91,7 @@ internal static class MigPartedFormat
         }
     }
 
-    private static List<InstanceSpec> ReadInstances(YamlNode node)
+    private static LayoutSpec ReadInstances(YamlNode node)
     {
         if (node is not YamlMap map)
         {
@@ -123,9 +123,16 @@ internal static class MigPartedFormat
             }
         }
 
-        return items.Count > 0 || map.Entries.Count == 0
-            ? items
-            : throw node.Error($"All numbers in '{InstancesKey}' are 0: for no instances write '{InstancesKey}: {{}}'.");
+        if (items.Count == 0 && map.Entries.Count > 0)
+            throw node.Error($"All numbers in '{InstancesKey}' are 0: for no instances write '{InstancesKey}: {{}}'.");
+        try
+        {
+            return new LayoutSpec(items);
+        }
+        catch (PlanningException e)
+        {
+            throw node.Error(e.Message, e);
+        }
     }
 
     private static void WriteEntry(YamlWriter writer, LayoutEntry entry)

@@ -58,7 +58,7 @@ internal static class NvmigFormat
     private static LayoutSpec ReadLayout(YamlNode node)
     {
         if (node is not YamlScalar scalar || scalar.IsNull)
-            throw node.Error($"'{LayoutKey}' is {node.Describe()}: expected instances, as 3g.20gb:4,1g.5gb*3, or \"\" for none.");
+            throw node.Error($"'{LayoutKey}' is {node.Describe()}: expected instances, as 3g.20gb:4,1g.5gb*3, or none.");
         try
         {
             LayoutSpec layout = LayoutSpec.Parse(scalar.Text);

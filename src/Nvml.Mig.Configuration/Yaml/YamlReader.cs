@@ -164,7 +164,8 @@ internal sealed class YamlReader
             if (key is { Text: "<<", IsPlain: true })
                 merged.AddRange(ToMerge(value));
             else if (!entries.TryAdd(key.Text, new(key, value)))
-                throw new LayoutFileException(Locate(at), $"'{key.Text}' is here twice: it is at {entries[key.Text].Key.Location} already.");
+                throw new LayoutFileException(
+                    Locate(at), $"'{key.Text}' is here twice: it is at {entries[key.Text].Key.Location} already.");
         }
 
         // A written key wins over a merged one, and the first merged one over the next.

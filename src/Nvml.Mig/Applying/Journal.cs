@@ -28,7 +28,7 @@ internal sealed class Journal : IDisposable
         {
             try
             {
-                if (LockedFolder.TryTake(folder, EntryName) is { } taken)
+                if (LockedFolder.TryTake(folder) is { } taken)
                     return new Journal(folder, taken);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -57,23 +57,7 @@ internal sealed class Journal : IDisposable
 
     /// <summary>The entry in a folder that is not taken, for a run that changes nothing: null if there is none.</summary>
     /// <exception cref="JournalException">It cannot be read.</exception>
-    public static JournalEntry? Peek(string folder)
-    {
-        try
-        {
-            LockedFolder.Check(folder, EntryName);
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            return null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new JournalException($"What is recorded in {folder} cannot be read: {e.Message}", e);
-        }
-
-        return Load(folder);
-    }
+    public static JournalEntry? Peek(string folder) => Load(folder);
 
     /// <summary>Writes the entry in place of the one before: after a crash there is the one or the other, whole.</summary>
     /// <exception cref="JournalException">It cannot be written.</exception>
@@ -98,8 +82,9 @@ internal sealed class Journal : IDisposable
         const string whatToDo = "Nothing was changed. Move the file away if what it recorded does not matter any more.";
         try
         {
-            JournalEntry entry = JsonSerializer.Deserialize(File.ReadAllBytes(file), JournalJson.Default.JournalEntry)
-                ?? throw new JsonException("It is empty.");
+            if (PrivateFile.Read(file) is not { } content)
+                return null;
+            JournalEntry entry = JsonSerializer.Deserialize(content, JournalJson.Default.JournalEntry) ?? throw new JsonException("It is empty.");
             if (entry.Version != JournalEntry.CurrentVersion)
             {
                 throw new JournalException(
@@ -108,10 +93,6 @@ internal sealed class Journal : IDisposable
 
             entry.Check();
             return entry;
-        }
-        catch (FileNotFoundException)
-        {
-            return null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or NotSupportedException)
         {

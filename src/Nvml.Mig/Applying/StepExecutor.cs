@@ -41,12 +41,12 @@ internal sealed class StepExecutor(LiveGpu live, UseChecks use, ApplyContext con
                 break;
             case LayoutStepKind.DestroyComputeInstance:
                 ComputeInstance inside = layout.Find(step.GpuInstance!, step.ComputeInstance!) ?? throw Gone(step, "compute");
-                inside.Destroy();
+                inside.Destroy(readBack: false);
                 layout.Remove(inside);
                 break;
             case LayoutStepKind.DestroyGpuInstance:
                 GpuInstance instance = layout.Find(step.GpuInstance!) ?? throw Gone(step, "GPU");
-                instance.Destroy();
+                instance.Destroy(readBack: false);
                 layout.Remove(instance);
                 break;
             case LayoutStepKind.CreateGpuInstance:
@@ -81,7 +81,7 @@ internal sealed class StepExecutor(LiveGpu live, UseChecks use, ApplyContext con
     private async Task SetModeAsync(LayoutStep step, CancellationToken cancellationToken)
     {
         bool enable = step.Kind == LayoutStepKind.EnableMig;
-        MigModeChange change = enable ? Gpu.EnableMig() : Gpu.DisableMig();
+        MigModeChange change = Gpu.SetMigMode(enable, readBack: false);
         if (step.Mode.IsChangePending)
         {
             MigMode reached = Gpu.GetMigMode();

@@ -62,30 +62,39 @@ public sealed class ComputeInstance
 
     /// <summary>
     /// Destroys the instance, and its MIG device with it. Needs root or the MIG config capability. No process may use it. The GPU
-    /// instance stays.
+    /// instance stays. Four native calls: whether both are still the same, the change, and whether it is gone.
     /// </summary>
     /// <exception cref="NvmlInUseException">Something uses it; nothing changed.</exception>
-    public void Destroy()
+    /// <inheritdoc cref="GpuInstance.Destroy()" path="/exception"/>
+    public void Destroy() => Destroy(readBack: true);
+
+    /// <summary>Whether the instance is still there, and no other in its place. Two native calls.</summary>
+    public bool Exists() => !_destroyed && GpuInstance.Exists() && _native.Exists();
+
+    /// <inheritdoc cref="GpuInstance.Destroy(bool)"/>
+    internal void Destroy(bool readBack)
     {
-        const string function = NvmlFunction.DestroyComputeInstance;
-        ThrowIfGone(function);
-        NativeChange change = _native.Destroy();
+        ThrowIfGone(NvmlFunction.DestroyComputeInstance);
+        NativeChange change = _native.Destroy(readBack, out bool? remains);
         NativeSession session = GpuInstance.Native.Session;
-        if (!change.Succeeded)
+        if (!change.Succeeded && remains is null && !GpuInstance.Exists())
+            remains = false;
+        _destroyed = remains is false || (change.Succeeded && remains is null);
+        if (!_destroyed || !change.Succeeded)
         {
-            if (change.Code == NvmlReturnCode.InvalidArgument)
-                ThrowIfGone(function); // it went between the question and the call
             string? why = change.Code == NvmlReturnCode.InUse ? Explanation.WhoUses(GpuInstance.Device, GpuInstance.Id, Id) : null;
-            throw session.Error(change.Code, function, $"destroy {this}", why);
+            throw Explanation.NotDestroyed(session, change, remains, ToString(), ToString(), why, null);
         }
 
-        _destroyed = true;
         if (session.LogsChanges)
             Log.ComputeInstanceDestroyed(session.Logger, ToString(), change.Took.TotalMilliseconds);
     }
 
     /// <summary><c>compute instance 0 (3g.20gb) of GPU instance 2 (3g.20gb at 4:4) of GPU 0 (GPU-...)</c></summary>
     public override string ToString() => $"compute instance {Id} ({Profile.Name}) of {GpuInstance}";
+
+    /// <inheritdoc cref="GpuInstance.IsDestroyed"/>
+    internal bool IsDestroyed => _destroyed;
 
     private void ThrowIfDestroyed(string function)
     {

@@ -151,10 +151,13 @@ public sealed partial class GpuDevice
 
     /// <summary>Samples the performance counters of the whole GPU (0.2 to 0.5 ms).</summary>
     /// <exception cref="NvmlNotSupportedException">The GPU has none: see <see cref="IsGpmSupported"/>.</exception>
-    public GpmSample TakeGpmSample() => new(Native.TakeGpmSample(null), ToString());
+    public GpmSample TakeGpmSample() => new(Native.TakeGpmSample(null), ToString(), null, 0);
 
-    internal GpmSample TakeGpmSample(int gpuInstanceId) =>
-        new(Native.TakeGpmSample(gpuInstanceId), $"GPU instance {gpuInstanceId} of {this}");
+    internal GpmSample TakeGpmSample(InstanceInfo instance)
+    {
+        int generation = Destroyed.GetValueOrDefault(instance.Id);
+        return new GpmSample(Native.TakeGpmSample(instance.Id), $"GPU instance {instance.Id} of {this}", instance, generation);
+    }
 
     /// <summary>Registers the GPU's events, as far as it has them.</summary>
     internal bool TryWatch(NativeEventSet set, GpuEventKinds kinds)

@@ -19,7 +19,7 @@ public enum SnapshotParts
 
 /// <summary>The result of reading one of several GPUs.</summary>
 /// <param name="Gpu">The GPU.</param>
-/// <param name="Snapshot">The GPU as it is; null if it could not be read.</param>
+/// <param name="Snapshot">The snapshot; null if the GPU could not be read.</param>
 /// <param name="Error">Why it could not be read: a <see cref="NvmlException"/> or a <see cref="PlanningException"/>.</param>
 public sealed record GpuSnapshotResult(GpuDevice Gpu, GpuSnapshot? Snapshot, Exception? Error)
 {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Nvml.Mig.Native;
 
 namespace Nvml.Mig;
@@ -39,6 +40,9 @@ public sealed partial class GpuDevice
 
     internal ProfileCatalog Catalog { get; }
 
+    /// <summary>How many instances of each id were destroyed through this object.</summary>
+    internal ConcurrentDictionary<int, int> Destroyed { get; } = new();
+
     /// <summary>
     /// The handle is asked for when it is first needed, so that one GPU that fell off the bus does not keep the others from being
     /// listed. Two threads may both ask; they get the same handle.
@@ -62,16 +66,22 @@ public sealed partial class GpuDevice
     /// Enables MIG mode. Needs root or the MIG config capability. At once on Hopper and newer; on Ampere the driver resets the GPU,
     /// so that no client may have it open, monitoring services included.
     /// </summary>
-    /// <returns>Whether it is active, waits for a reset, or was refused. None of these is an exception.</returns>
-    /// <exception cref="NvmlNotSupportedException">The GPU has no MIG mode.</exception>
-    public MigModeChange EnableMig() => SetMigMode(true);
+    /// <returns>
+    /// Whether it is active, waits for a reset, or was refused, as the GPU reports it afterwards. None of these is an exception.
+    /// </returns>
+    /// <exception cref="NvmlNotSupportedException">The GPU has no MIG mode, or cannot have it as it is.</exception>
+    /// <exception cref="NvmlException">
+    /// The mode cannot be changed, or the driver reports a success and it is as before (<see cref="NvmlReturnCode.Unknown"/>). A call that
+    /// fails can have changed it: the message says so.
+    /// </exception>
+    public MigModeChange EnableMig() => SetMigMode(true, readBack: true);
 
     /// <summary>
     /// Disables MIG mode. Needs root or the MIG config capability. All instances must be destroyed before: otherwise the outcome is
     /// <see cref="MigModeOutcome.InUse"/> and nothing changes.
     /// </summary>
     /// <inheritdoc cref="EnableMig"/>
-    public MigModeChange DisableMig() => SetMigMode(false);
+    public MigModeChange DisableMig() => SetMigMode(false, readBack: true);
 
     /// <summary>
     /// The GPU instance profiles that the GPU offers, small ones first. Works with MIG disabled too. Read once (one native call of
@@ -149,6 +159,7 @@ public sealed partial class GpuDevice
         NativeChange change = Native.CreateGpuInstance(profile, placement, out NativeGpuInstance created);
         if (!change.Succeeded)
             throw CreationFailed(profile, placement, change);
+        Explanation.ThrowIfOther(created.Info, profile.Id, placement, change, $"GPU instance {profile.Name} on {this}");
         if (_session.LogsChanges)
         {
             InstanceInfo info = created.Info;
@@ -267,13 +278,17 @@ public sealed partial class GpuDevice
     internal IReadOnlyList<ComputeInstanceProfile> LearnComputeInstanceProfiles(
         GpuInstanceProfile profile, IReadOnlyList<ComputeInstanceProfile> profiles) => Catalog.LearnComputeProfiles(profile, profiles);
 
-    private MigModeChange SetMigMode(bool enabled)
+    /// <summary>
+    /// Without <paramref name="readBack"/>, the caller reads the mode afterwards, and the outcome is what the driver reports.
+    /// </summary>
+    internal MigModeChange SetMigMode(bool enabled, bool readBack)
     {
         NativeChange call;
         NvmlReturnCode activation;
+        MigMode? reached;
         try
         {
-            call = Native.SetMigMode(enabled, out activation);
+            call = Native.SetMigMode(enabled, readBack, out activation, out reached);
         }
         finally
         {
@@ -281,14 +296,29 @@ public sealed partial class GpuDevice
             Catalog.Forget();
         }
 
-        // The code of the call counts first: where the call fails, the activation says nothing.
-        MigModeChange change = call.Code switch
+        bool isActive = reached?.Current == enabled;
+        bool isNoted = reached?.Pending == enabled;
+        if (!call.Succeeded && call.Code != NvmlReturnCode.InUse)
         {
-            NvmlReturnCode.InUse => new MigModeChange(MigModeOutcome.InUse, NvmlReturnCode.InUse),
-            NvmlReturnCode.Success when activation == NvmlReturnCode.Success => new MigModeChange(MigModeOutcome.Activated, activation),
-            NvmlReturnCode.Success => new MigModeChange(MigModeOutcome.Pending, activation),
-            _ => throw _session.Error(call.Code, call.Function, $"{(enabled ? "enable" : "disable")} MIG on {this}"),
-        };
+            string? hint = isActive || isNoted ? $"The mode is {reached} all the same." : Explanation.WhyModeNotSet(this, call.Code);
+            throw _session.Error(call.Code, call.Function, $"{(enabled ? "enable" : "disable")} MIG on {this}", hint);
+        }
+
+        if (call.Succeeded && reached is not null && !isActive && !isNoted)
+        {
+            throw NvmlErrors.Create(
+                NvmlReturnCode.Unknown,
+                call.Function,
+                $"The MIG mode of {this} is still {reached}, although {call.Function} returned {call.Code.ToSymbol()}.");
+        }
+
+        // The code of the call counts first: where the call fails, the activation says nothing.
+        NvmlReturnCode reason = call.Succeeded ? activation : call.Code;
+        MigModeChange change = isActive || (reached is null && reason == NvmlReturnCode.Success)
+            ? new MigModeChange(MigModeOutcome.Activated, NvmlReturnCode.Success)
+            : call.Succeeded || isNoted
+                ? new MigModeChange(MigModeOutcome.Pending, reason == NvmlReturnCode.Success ? NvmlReturnCode.ResetRequired : reason)
+                : new MigModeChange(MigModeOutcome.InUse, NvmlReturnCode.InUse);
         if (change.Outcome == MigModeOutcome.InUse)
             Log.MigModeRefused(_session.Logger, ToString(), enabled, call.Took.TotalMilliseconds);
         else
@@ -304,8 +334,8 @@ public sealed partial class GpuDevice
             return _session.Error(
                 change.Code,
                 change.Function,
-                $"read back the GPU instance {profile.Name} that was just created on {this}",
-                "The creation itself succeeded: list the GPU instances to find it.");
+                $"read back the GPU instance {profile.Name} that the driver has just created on {this}",
+                "List the GPU instances to find it.");
         }
 
         string where = placement is { } at ? $" at {at}" : "";

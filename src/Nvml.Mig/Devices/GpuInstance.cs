@@ -163,6 +163,7 @@ public sealed class GpuInstance
         NativeChange change = Native.CreateComputeInstance(profile, placement, out NativeComputeInstance created);
         if (!change.Succeeded)
             throw CreationFailed(profile, placement, change);
+        Explanation.ThrowIfOther(created.Info, profile.Id, placement, change, $"compute instance {profile.Name} in {Native.Description}");
         if (Native.Session.LogsChanges)
         {
             InstanceInfo info = created.Info;
@@ -203,7 +204,17 @@ public sealed class GpuInstance
         const string function = NvmlFunction.GetComputeInstance;
         ArgumentOutOfRangeException.ThrowIfNegative(id);
         ThrowIfDestroyed(function);
-        NativeComputeInstance native = Ask(function, () => Native.GetComputeInstanceById(id));
+        NativeComputeInstance native;
+        try
+        {
+            native = Native.GetComputeInstanceById(id);
+        }
+        catch (NvmlException e) when (e.Code == NvmlReturnCode.InvalidArgument)
+        {
+            ThrowIfGone(function); // as in Ask
+            throw;
+        }
+
         return new ComputeInstance(this, native, GetComputeInstanceProfile(native.Info.ProfileId));
     }
 
@@ -216,34 +227,46 @@ public sealed class GpuInstance
     {
         const string function = NvmlFunction.TakeGpmSample;
         ThrowIfGone(function);
-        return Ask(function, () => Device.TakeGpmSample(Id));
+        return Ask(function, () => Device.TakeGpmSample(Native.Info));
     }
 
     /// <summary>
     /// Destroys the instance. Needs root or the MIG config capability. Its compute instances must be destroyed before, and no process
-    /// may use it.
+    /// may use it. Three native calls: whether it is still the same, the change, and whether it is gone.
     /// </summary>
     /// <exception cref="NvmlInUseException">It still has compute instances, or something uses it; nothing changed.</exception>
-    public void Destroy()
+    /// <exception cref="NvmlException">
+    /// It cannot be destroyed, or the driver reports a success and it remains (<see cref="NvmlReturnCode.Unknown"/>). A call that fails can
+    /// have destroyed it: the message says so, and <see cref="Exists"/>.
+    /// </exception>
+    public void Destroy() => Destroy(readBack: true);
+
+    /// <summary>Whether the instance is still there, and no other in its place. One native call.</summary>
+    public bool Exists() => !_destroyed && Native.Exists();
+
+    /// <summary>Without <paramref name="readBack"/>, the caller reads the GPU afterwards.</summary>
+    internal void Destroy(bool readBack)
     {
-        const string function = NvmlFunction.DestroyGpuInstance;
-        ThrowIfGone(function);
-        NativeChange change = Native.Destroy();
-        if (!change.Succeeded)
+        ThrowIfGone(NvmlFunction.DestroyGpuInstance);
+        NativeChange change = Native.Destroy(readBack, out bool? remains);
+        _destroyed = remains is false || (change.Succeeded && remains is null);
+        if (_destroyed)
+            Device.Destroyed.AddOrUpdate(Id, 1, static (_, count) => count + 1);
+        if (!_destroyed || !change.Succeeded)
         {
-            if (change.Code == NvmlReturnCode.InvalidArgument)
-                ThrowIfGone(function); // as in Ask
             (string? Why, bool IsTransient)? inUse = change.Code == NvmlReturnCode.InUse ? Explanation.WhyInUse(this) : null;
-            throw Native.Session.Error(change.Code, function, $"destroy {Native.Description}", inUse?.Why, inUse?.IsTransient);
+            throw Explanation.NotDestroyed(Native.Session, change, remains, Native.Description, ToString(), inUse?.Why, inUse?.IsTransient);
         }
 
-        _destroyed = true;
         if (Native.Session.LogsChanges)
             Log.GpuInstanceDestroyed(Native.Session.Logger, Native.Description, change.Took.TotalMilliseconds);
     }
 
     /// <summary><c>GPU instance 2 (3g.20gb at 4:4) of GPU 0 (GPU-...)</c></summary>
     public override string ToString() => $"GPU instance {Id} ({Profile.Name} at {Placement}) of {Device}";
+
+    /// <summary>Whether the instance was destroyed through this object.</summary>
+    internal bool IsDestroyed => _destroyed;
 
     /// <summary>Throws if the instance was destroyed through this object, without a native call.</summary>
     internal void ThrowIfDestroyed(string function)
@@ -276,10 +299,19 @@ public sealed class GpuInstance
         {
             return call();
         }
-        catch (NvmlException e) when (e.Code == NvmlReturnCode.InvalidArgument)
+        catch (NvmlException e) when (e.Code is NvmlReturnCode.InvalidArgument or NvmlReturnCode.NotFound)
         {
             ThrowIfGone(function);
-            throw;
+        }
+
+        // It exists. One refused call does not make anything disappear: ask again.
+        try
+        {
+            return call();
+        }
+        catch (NvmlNotFoundException e)
+        {
+            throw NvmlErrors.AsUnreadable(e);
         }
     }
 
@@ -304,11 +336,11 @@ public sealed class GpuInstance
             return session.Error(
                 change.Code,
                 change.Function,
-                $"read back the compute instance {profile.Name} that was just created in {Native.Description}",
-                "The creation itself succeeded: list the compute instances to find it.");
+                $"read back the compute instance {profile.Name} that the driver has just created in {Native.Description}",
+                "List the compute instances to find it.");
         }
 
-        if (change.Code == NvmlReturnCode.InvalidArgument)
+        if (change.Code is NvmlReturnCode.InvalidArgument or NvmlReturnCode.NotFound)
             ThrowIfGone(change.Function); // as in Ask
         string where = placement is { } at ? $" at {at}" : "";
         return session.Error(
@@ -320,7 +352,8 @@ public sealed class GpuInstance
                 NvmlReturnCode.InsufficientResources => "The GPU instance has no free compute slices for it.",
                 NvmlReturnCode.InvalidArgument => "It cannot be placed there; places are in compute slices of the GPU instance.",
                 NvmlReturnCode.InUse when placement is not null => "Another compute instance has one of these slices.",
-                _ => null,
+                NvmlReturnCode.InUse or NvmlReturnCode.NoPermission => null,
+                _ => Explanation.AfterFailedCreation(this, profile, placement),
             });
     }
 }

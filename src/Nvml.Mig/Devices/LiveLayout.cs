@@ -1,6 +1,6 @@
 namespace Nvml.Mig;
 
-/// <summary>The instances of a GPU as the objects that changes are made through: read once, and kept up while we change it.</summary>
+/// <summary>The instances of a GPU as objects to change them through: read once, and kept up to date with our changes.</summary>
 internal sealed class LiveLayout
 {
     private readonly List<(GpuInstance Instance, List<ComputeInstance> Inside)> _instances;

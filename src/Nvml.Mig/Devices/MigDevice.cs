@@ -70,16 +70,17 @@ public sealed class MigDevice
         _native.GetMemoryErrors((uint)errorType, (uint)counterType, (uint)location);
 
     /// <summary>
-    /// Samples the performance counters of the GPU instance with its id, which NVML counts for all compute instances in it together.
+    /// Samples the performance counters of its GPU instance, which NVML counts for all compute instances in it together. Three native
+    /// calls: two for which instance it is.
     /// </summary>
     /// <exception cref="NvmlNotSupportedException">The GPU has none: see <see cref="GpuDevice.IsGpmSupported"/>.</exception>
     public GpmSample TakeGpmSample()
     {
         try
         {
-            return Device.TakeGpmSample(GpuInstanceId);
+            return Device.TakeGpmSample(Device.Native.GetGpuInstanceById(GpuInstanceId).Info);
         }
-        catch (NvmlException e) when (e.Code is NvmlReturnCode.InvalidArgument && !_native.Exists())
+        catch (NvmlException e) when (e.Code is NvmlReturnCode.InvalidArgument or NvmlReturnCode.NotFound && !_native.Exists())
         {
             throw NvmlErrors.Gone(e.Function, $"MIG device {Uuid}");
         }

@@ -38,6 +38,9 @@ namespace Nvml.Mig;
 /// </example>
 public sealed class NvmlSession : IDisposable
 {
+    /// <summary>The beginning of a MIG device's UUID with drivers up to R460.</summary>
+    private const string OldMigPrefix = "MIG-GPU-";
+
     private readonly NativeSession _native;
     private readonly Lazy<IReadOnlyList<GpuDevice>> _devices;
 
@@ -133,7 +136,7 @@ public sealed class NvmlSession : IDisposable
         }
 
         if (name.StartsWith("MIG-", StringComparison.OrdinalIgnoreCase))
-            throw new ArgumentException($"{name} is a MIG device, not a GPU: see {nameof(GetMigDevice)}.", nameof(name));
+            throw new ArgumentException($"{name} is a MIG device, not a GPU. {NvmlErrors.HowToNameGpus}", nameof(name));
         bool isUuid = name.StartsWith("GPU-", StringComparison.OrdinalIgnoreCase);
         return Devices[(int)(isUuid ? _native.FindIndexByUuid("GPU-" + name[4..].ToLowerInvariant()) : _native.FindIndexByPciBusId(name))];
     }
@@ -149,18 +152,22 @@ public sealed class NvmlSession : IDisposable
     }
 
     /// <summary>The MIG device with a UUID, on whichever GPU. About seven native calls.</summary>
-    /// <param name="uuid">The UUID, <c>MIG-</c> and 36 characters.</param>
+    /// <param name="uuid">
+    /// The UUID, <c>MIG-</c> and 36 characters, or the form of R460 and older, <c>MIG-GPU-.../1/0</c>: the UUID of a GPU and the ids of its
+    /// GPU instance and compute instance.
+    /// </param>
     /// <exception cref="ArgumentException">It is empty, or a GPU's.</exception>
     /// <exception cref="NvmlNotFoundException">There is none, or not any more.</exception>
     public MigDevice GetMigDevice(string uuid)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(uuid);
         uuid = uuid.Trim();
-        // Not the longer form of R460 and older, which has a GPU's UUID in it.
-        if (uuid.Length == 40 && uuid.StartsWith("MIG-", StringComparison.OrdinalIgnoreCase))
+        if (uuid.StartsWith(OldMigPrefix, StringComparison.OrdinalIgnoreCase))
+            return GetMigDeviceByIds(uuid);
+        if (uuid.StartsWith("MIG-", StringComparison.OrdinalIgnoreCase))
             uuid = "MIG-" + uuid[4..].ToLowerInvariant();
         if (_native.FindMigDevice(uuid) is not { } found)
-            throw new ArgumentException($"{uuid} is a GPU, not a MIG device: see {nameof(GetDevice)}.", nameof(uuid));
+            throw new ArgumentException($"{uuid} is a GPU, not a MIG device: MIG devices have UUIDs that begin with MIG-.", nameof(uuid));
         return new MigDevice(Devices[(int)found.GpuIndex], found.Device);
     }
 
@@ -212,4 +219,26 @@ public sealed class NvmlSession : IDisposable
     /// instances stay as they are.
     /// </summary>
     public void Dispose() => _native.Dispose();
+
+    /// <summary>Every driver since R470 gives MIG devices UUIDs of their own; the ids in the old form still mean the same.</summary>
+    private MigDevice GetMigDeviceByIds(string name)
+    {
+        if (name["MIG-".Length..].Split('/') is not [string gpuUuid, string first, string second]
+            || !int.TryParse(first, NumberStyles.None, CultureInfo.InvariantCulture, out int gpuInstance)
+            || !int.TryParse(second, NumberStyles.None, CultureInfo.InvariantCulture, out int computeInstance))
+        {
+            throw NvmlErrors.Refused(
+                NvmlReturnCode.InvalidArgument,
+                NvmlFunction.GetMigDevice,
+                $"'{name}' is no MIG device",
+                $"The form of older drivers is {OldMigPrefix}..., and after slashes the ids of a GPU instance and a compute instance.");
+        }
+
+        GpuDevice gpu = GetDevice(gpuUuid);
+        return gpu.Native.FindMigDevice(gpuInstance, computeInstance) is { } found ? new MigDevice(gpu, found) : throw NvmlErrors.Refused(
+            NvmlReturnCode.NotFound,
+            NvmlFunction.GetMigDevice,
+            $"{gpu} has no compute instance {computeInstance} in GPU instance {gpuInstance}",
+            "MIG devices come and go with their compute instances: list them again.");
+    }
 }

@@ -101,8 +101,8 @@ public sealed class ScopedGpuInstance : IAsyncDisposable, IDisposable
         try
         {
             if (computeInstance is not null)
-                DestroyIfThere(computeInstance.Destroy);
-            DestroyIfThere(gpuInstance.Destroy);
+                DestroyIfThere(computeInstance.Destroy, () => computeInstance.IsDestroyed);
+            DestroyIfThere(gpuInstance.Destroy, () => gpuInstance.IsDestroyed);
             return null;
         }
         catch (Exception e) when (e is NvmlException or ObjectDisposedException)
@@ -119,10 +119,10 @@ public sealed class ScopedGpuInstance : IAsyncDisposable, IDisposable
             try
             {
                 if (_isComputeInstanceLeft)
-                    DestroyIfThere(ComputeInstance.Destroy);
+                    DestroyIfThere(ComputeInstance.Destroy, () => ComputeInstance.IsDestroyed);
                 _isComputeInstanceLeft = false;
                 if (_isGpuInstanceLeft)
-                    DestroyIfThere(GpuInstance.Destroy);
+                    DestroyIfThere(GpuInstance.Destroy, () => GpuInstance.IsDestroyed);
                 _isGpuInstanceLeft = false;
                 return;
             }
@@ -140,14 +140,14 @@ public sealed class ScopedGpuInstance : IAsyncDisposable, IDisposable
         }
     }
 
-    /// <summary>An instance that another process destroyed is destroyed.</summary>
-    private static void DestroyIfThere(Action destroy)
+    /// <summary>An instance that another process destroyed is destroyed, and so is one that a failed call destroyed.</summary>
+    private static void DestroyIfThere(Action destroy, Func<bool> isDestroyed)
     {
         try
         {
             destroy();
         }
-        catch (NvmlNotFoundException)
+        catch (NvmlException e) when (e is NvmlNotFoundException || isDestroyed())
         {
         }
     }

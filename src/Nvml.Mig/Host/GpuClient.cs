@@ -20,7 +20,7 @@ public sealed record GpuClient
     public required IReadOnlyList<string> Files { get; init; }
 
     /// <summary>
-    /// What it is, if it is one of the services that are known to hold GPUs: <c>nvsm</c>, <c>dcgm</c>, <c>dcgm-exporter</c>,
+    /// Its name as a service, if it is one of those that are known to keep GPUs open: <c>nvsm</c>, <c>dcgm</c>, <c>dcgm-exporter</c>,
     /// <c>nvidia-persistenced</c>, <c>nvidia-fabricmanager</c>, <c>nvidia-device-plugin</c>, <c>gpu-feature-discovery</c>,
     /// <c>nvidia-smi</c> (which loops, or runs as a daemon), <c>cuda-mps</c>, <c>xorg</c>, <c>xwayland</c>, <c>gnome-shell</c>; else null.
     /// </summary>

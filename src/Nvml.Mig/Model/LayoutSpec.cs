@@ -107,6 +107,18 @@ public sealed class LayoutSpec : IEquatable<LayoutSpec>
         }));
     }
 
+    /// <summary>
+    /// The names in it by which the driver of a GPU does not call the profile that they mean, each as a sentence: 7g.79gb for 7g.80gb, see
+    /// <see cref="ProfileName.FindIn"/>.
+    /// </summary>
+    /// <param name="geometry">The profiles of the GPU.</param>
+    public IReadOnlyList<string> GetNotes(GpuGeometry geometry)
+    {
+        ArgumentNullException.ThrowIfNull(geometry);
+        GpuInstanceProfile[] profiles = [.. geometry.Profiles.Select(profile => profile.Profile)];
+        return [.. Items.Select(item => ProfileMatch.Note(profiles, item.Profile)).OfType<string>().Distinct(StringComparer.Ordinal)];
+    }
+
     /// <summary>The text.</summary>
     public override string ToString() => Items.Count == 0 ? None : string.Join(',', Items);
 

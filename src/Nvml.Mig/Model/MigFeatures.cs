@@ -1,6 +1,6 @@
 namespace Nvml.Mig;
 
-/// <summary>What a GPU and its driver can do about MIG; each null where the driver does not tell, as on older GPUs.</summary>
+/// <summary>The abilities of a GPU and its driver about MIG; each null where the driver does not report it, as on older GPUs.</summary>
 /// <param name="ChangesModeWithoutReset">
 /// Whether MIG mode changes at once, without a reset of the GPU (NVML_FI_DEV_IS_RESETLESS_MIG_SUPPORTED).
 /// </param>

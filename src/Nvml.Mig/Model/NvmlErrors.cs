@@ -3,6 +3,8 @@ namespace Nvml.Mig;
 /// <summary>Creates the exceptions of this library. Texts that more than one place needs are here.</summary>
 internal static class NvmlErrors
 {
+    public const string HowToNameGpus = "GPUs are named by index (0), UUID (GPU-...) or PCI bus id (0000:07:00.0).";
+
     /// <summary>The exception of the type that belongs to a code.</summary>
     /// <param name="code">The code.</param>
     /// <param name="function">The native function.</param>
@@ -31,7 +33,7 @@ internal static class NvmlErrors
     /// <param name="function">The native function.</param>
     /// <param name="act">"destroy GPU instance 2 of GPU 0 (GPU-...)".</param>
     /// <param name="words">NVML's own words for the code.</param>
-    /// <param name="hint">What to do about it; null: what helps with the code in general.</param>
+    /// <param name="hint">The remedy; null: the one for the code in general.</param>
     /// <param name="isTransient">Null: as the code says.</param>
     public static NvmlException Failed(
         NvmlReturnCode code, string function, string act, string words, string? hint = null, bool? isTransient = null)
@@ -52,6 +54,11 @@ internal static class NvmlErrors
         NvmlReturnCode.NotFound,
         function,
         $"{what} does not exist any more: it was destroyed. Another may stand in its place now; list the instances again.");
+
+    /// <summary>
+    /// The same failure as no <see cref="NvmlNotFoundException"/>: something that exists, and that the driver refuses to read, is not gone.
+    /// </summary>
+    public static NvmlException AsUnreadable(NvmlException e) => new(e.Code, e.Function, $"{e.Message} It exists, and cannot be read.", e);
 
     private static string Hint(NvmlReturnCode code) => code switch
     {

@@ -11,6 +11,14 @@ internal static class ProfileMatch
         : ProfileName.TryParse(nameOrId, out ProfileName name) ? name.FindIn(profiles, p => p.Name)
         : [.. profiles.Where(p => p.Name.Equals(nameOrId.Trim(), StringComparison.OrdinalIgnoreCase))]; // a form of a later driver
 
+    /// <summary>A sentence if a name means a profile by the size that another driver writes; else null.</summary>
+    public static string? Note(IEnumerable<GpuInstanceProfile> profiles, string nameOrId) =>
+        ProfileName.TryParse(nameOrId, out ProfileName asked)
+        && Find(profiles, nameOrId) is [{ } only]
+        && ProfileName.TryParse(only.Name, out ProfileName own) && own != asked
+            ? $"{asked} is {own} here: drivers round the size differently."
+            : null;
+
     /// <summary>The profiles inside a GPU instance with these slices (<c>1c</c>), this name (<c>1c.3g.20gb</c>), or this id.</summary>
     public static IReadOnlyList<ComputeInstanceProfile> FindInside(
         GpuInstanceProfile gpuInstance, IEnumerable<ComputeInstanceProfile> profiles, string nameOrId) =>

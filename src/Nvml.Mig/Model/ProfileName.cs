@@ -57,7 +57,9 @@ public readonly record struct ProfileName : ISpanParsable<ProfileName>
     /// </summary>
     public int MemoryGB { get; }
 
-    /// <summary>The attributes with their signs, such as <c>+me</c> and <c>-me</c>, in alphabetical order of what follows the sign.</summary>
+    /// <summary>
+    /// The attributes with their signs, such as <c>+me</c> and <c>-me</c>, in alphabetical order of what follows the sign.
+    /// </summary>
     public IReadOnlyList<string> Attributes => Split(_attributes ?? "");
 
     /// <summary>Whether it names a compute instance that takes only a part of its GPU instance: 1c.3g.20gb, not 3g.20gb.</summary>

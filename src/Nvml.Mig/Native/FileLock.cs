@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using Nvml.Mig.Interop;
 using static Nvml.Mig.Interop.LibC;
 
 namespace Nvml.Mig.Native;
@@ -22,7 +23,9 @@ internal sealed unsafe class FileLock : IDisposable
     {
         while (true)
         {
-            SafeFileHandle file = new(Check(Repeat(() => open(path, O_RDWR | O_CREAT | O_CLOEXEC, OwnerOnly)), "open", path), ownsHandle: true);
+            SafeFileHandle file = new(
+                Check(Repeat(() => open(path, O_RDWR | O_CREAT | O_CLOEXEC | LinuxFile.NoLinks, OwnerOnly)), "open", path),
+                ownsHandle: true);
             int descriptor = (int)file.DangerousGetHandle();
             int result = Repeat(() => flock(descriptor, LOCK_EX | LOCK_NB));
             // Somebody can have deleted or replaced the file between the two calls: then another file has its name, and others lock that.
@@ -49,11 +52,10 @@ internal sealed unsafe class FileLock : IDisposable
     /// <summary>Device and inode; null if there is no such file.</summary>
     private static (uint Major, uint Minor, ulong Inode)? IdentityOf(int folder, string path, int flags)
     {
-        byte* answer = stackalloc byte[StatxSize];
-        return statx(folder, path, flags, STATX_INO, answer) != 0 ? null : (
-            *(uint*)(answer + StatxDeviceMajorOffset),
-            *(uint*)(answer + StatxDeviceMinorOffset),
-            *(ulong*)(answer + StatxInodeOffset));
+        statx_t status;
+        return statx(folder, path, flags, STATX_BASIC_STATS, &status) == 0
+            ? (status.stx_dev_major, status.stx_dev_minor, status.stx_ino)
+            : null;
     }
 
     /// <summary>Calls again if a signal interrupted the call. Its result, or the negative error number.</summary>

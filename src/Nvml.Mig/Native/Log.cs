@@ -21,7 +21,7 @@ internal static partial class Log
     public static partial void MigModeSet(ILogger logger, string gpu, bool enabled, MigModeChange outcome, double milliseconds);
 
     [LoggerMessage(
-        15, LogLevel.Warning, "Cannot set MIG mode of {Gpu} to {Enabled}: NVML_ERROR_IN_USE (19), in {Milliseconds:0.###} ms; nothing changed")]
+        15, LogLevel.Warning, "Cannot set MIG mode of {Gpu} to {Enabled}: NVML_ERROR_IN_USE (19), in {Milliseconds:0.###} ms")]
     public static partial void MigModeRefused(ILogger logger, string gpu, bool enabled, double milliseconds);
 
     [LoggerMessage(16, LogLevel.Warning, "Created a GPU instance {Profile} on {Gpu} that cannot be read back")]

@@ -31,17 +31,7 @@ internal readonly unsafe struct NativeComputeInstance(NativeGpuInstance gpuInsta
     public bool Exists()
     {
         using CallScope scope = Session.Enter();
-        nvmlReturn_t result = Read(handle, out InstanceInfo now);
-        if (result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND)
-        {
-            // As for GPU instances: one refused read does not make it gone.
-            if (!gpuInstance.IsListed(info.ProfileId, handle))
-                return false;
-            result = Read(handle, out now);
-        }
-
-        return result == NVML_SUCCESS ? now == info : throw Session.Error(
-            result, nameof(nvmlComputeInstanceGetInfo_v2), $"read compute instance {info.Id} of {gpuInstance.Description}");
+        return ExistsInScope();
     }
 
     /// <summary>
@@ -60,12 +50,46 @@ internal readonly unsafe struct NativeComputeInstance(NativeGpuInstance gpuInsta
                 : null;
     }
 
-    /// <summary>Destroys the instance that the handle leads to.</summary>
-    public NativeChange Destroy()
+    /// <inheritdoc cref="NativeGpuInstance.Destroy"/>
+    public NativeChange Destroy(bool readBack, out bool? remains)
     {
         using CallScope scope = Session.Enter();
         long started = Stopwatch.GetTimestamp();
-        nvmlReturn_t result = nvmlComputeInstanceDestroy(handle);
-        return new NativeChange((NvmlReturnCode)result, nameof(nvmlComputeInstanceDestroy), Stopwatch.GetElapsedTime(started));
+        NvmlReturnCode code = (NvmlReturnCode)nvmlComputeInstanceDestroy(handle);
+        NativeChange change = new(code, nameof(nvmlComputeInstanceDestroy), Stopwatch.GetElapsedTime(started));
+        remains = !change.Succeeded ? TryExists()
+            : !readBack ? null
+            : Read(handle, out InstanceInfo now) is var result && result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND ? false
+            : result == NVML_SUCCESS ? now == info
+            : ExistsInScope();
+        return change;
+    }
+
+    /// <summary>After a failed call; null if it cannot be read.</summary>
+    private bool? TryExists()
+    {
+        try
+        {
+            return ExistsInScope();
+        }
+        catch (NvmlException)
+        {
+            return null;
+        }
+    }
+
+    private bool ExistsInScope()
+    {
+        nvmlReturn_t result = Read(handle, out InstanceInfo now);
+        if (result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND)
+        {
+            // As for GPU instances: one refused read does not make it gone.
+            if (!gpuInstance.IsListed(info.ProfileId, handle))
+                return false;
+            result = Read(handle, out now);
+        }
+
+        return result == NVML_SUCCESS ? now == info : throw Session.Error(
+            result, nameof(nvmlComputeInstanceGetInfo_v2), $"read compute instance {info.Id} of {gpuInstance.Description}");
     }
 }

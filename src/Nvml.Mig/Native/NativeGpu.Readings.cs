@@ -158,17 +158,18 @@ internal sealed unsafe partial class NativeGpu
     public NativeGpmSample TakeGpmSample(int? gpuInstanceId)
     {
         using CallScope scope = Session.Enter();
-        Require(nameof(nvmlGpmSampleAlloc), "take a GPM sample");
-        Require(nameof(nvmlGpmSampleFree), "take a GPM sample");
-        Require(gpuInstanceId is null ? nameof(nvmlGpmSampleGet) : nameof(nvmlGpmMigSampleGet), "take a GPM sample");
+        string act = gpuInstanceId is null ? "take a GPM sample" : "take a GPM sample of a GPU instance";
+        Require(nameof(nvmlGpmSampleAlloc), act);
+        Require(nameof(nvmlGpmSampleFree), act);
+        Require(gpuInstanceId is null ? nameof(nvmlGpmSampleGet) : nameof(nvmlGpmMigSampleGet), act);
         NativeGpmSample sample = NativeGpmSample.Allocate(Session);
         bool isTaken = false;
         try
         {
             if (gpuInstanceId is { } id)
-                Check(nvmlGpmMigSampleGet(Handle, (uint)id, sample.Native), nameof(nvmlGpmMigSampleGet), "take a GPM sample of an instance");
+                Check(nvmlGpmMigSampleGet(Handle, (uint)id, sample.Native), nameof(nvmlGpmMigSampleGet), act);
             else
-                Check(nvmlGpmSampleGet(Handle, sample.Native), nameof(nvmlGpmSampleGet), "take a GPM sample");
+                Check(nvmlGpmSampleGet(Handle, sample.Native), nameof(nvmlGpmSampleGet), act);
             isTaken = true;
             return sample;
         }

@@ -61,6 +61,39 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
     public MigMode? GetMigMode()
     {
         using CallScope scope = Session.Enter();
+        return ReadMigMode();
+    }
+
+    /// <summary>
+    /// Sets the MIG mode. <paramref name="activation"/> says something only if the call succeeds. Reads the mode back if the call fails,
+    /// and if <paramref name="readBack"/>: then <paramref name="reached"/> is set, unless it cannot be read after a failure.
+    /// </summary>
+    public NativeChange SetMigMode(bool enabled, bool readBack, out NvmlReturnCode activation, out MigMode? reached)
+    {
+        using CallScope scope = Session.Enter();
+        long started = Stopwatch.GetTimestamp();
+        nvmlReturn_t status = NVML_SUCCESS;
+        nvmlReturn_t result = nvmlDeviceSetMigMode(Handle, enabled ? NVML_DEVICE_MIG_ENABLE : NVML_DEVICE_MIG_DISABLE, &status);
+        NativeChange change = new((NvmlReturnCode)result, nameof(nvmlDeviceSetMigMode), Stopwatch.GetElapsedTime(started));
+        activation = (NvmlReturnCode)status;
+        reached = null;
+        try
+        {
+            if (!change.Succeeded || readBack)
+                reached = ReadMigMode();
+        }
+        catch (NvmlException)
+        {
+            // One failed read must not hide what became of the change.
+            if (change.Succeeded)
+                reached = ReadMigMode();
+        }
+
+        return change;
+    }
+
+    private MigMode? ReadMigMode()
+    {
         uint current;
         uint pending;
         nvmlReturn_t result = nvmlDeviceGetMigMode(Handle, &current, &pending);
@@ -69,17 +102,6 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
         if (result != NVML_SUCCESS)
             throw Error(result, nameof(nvmlDeviceGetMigMode), "read the MIG mode");
         return new MigMode(current == NVML_DEVICE_MIG_ENABLE, pending == NVML_DEVICE_MIG_ENABLE);
-    }
-
-    /// <summary>Sets the MIG mode. <paramref name="activation"/> says something only if the call succeeds.</summary>
-    public NativeChange SetMigMode(bool enabled, out NvmlReturnCode activation)
-    {
-        using CallScope scope = Session.Enter();
-        long started = Stopwatch.GetTimestamp();
-        nvmlReturn_t status = NVML_SUCCESS;
-        nvmlReturn_t result = nvmlDeviceSetMigMode(Handle, enabled ? NVML_DEVICE_MIG_ENABLE : NVML_DEVICE_MIG_DISABLE, &status);
-        activation = (NvmlReturnCode)status;
-        return new NativeChange((NvmlReturnCode)result, nameof(nvmlDeviceSetMigMode), Stopwatch.GetElapsedTime(started));
     }
 
     /// <summary>The profile with a number; null, and <paramref name="end"/> true behind the last number that the driver knows.</summary>
@@ -195,6 +217,8 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
         {
             function = nameof(nvmlGpuInstanceGetInfo);
             result = NativeGpuInstance.Read(instance, out info);
+            if (result != NVML_SUCCESS)
+                result = NativeGpuInstance.Read(instance, out info); // one failed read must not lose an instance
         }
 
         created = new NativeGpuInstance(this, instance, info);
@@ -257,11 +281,11 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
         }
     }
 
-    /// <summary>Null where there is no MIG device with that index.</summary>
+    /// <summary>Null where there is no MIG device with that index. One refused read does not make it disappear.</summary>
     public NativeMigDevice? GetMigDevice(uint index)
     {
         using CallScope scope = Session.Enter();
-        return ReadMigDevice(index);
+        return ReadMigDevice(index) ?? ReadMigDevice(index);
     }
 
     /// <summary>The MIG device of a compute instance; null if one walk over the MIG devices does not meet it.</summary>
@@ -288,13 +312,18 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
         using CallScope scope = Session.Enter();
         uint count = ReadMaxMigDeviceCount();
         List<(NativeMigDevice Device, uint Index)> found = [];
+        uint? free = null;
         for (uint index = 0; index < count; index++)
         {
             if (ReadMigDevice(index) is { } device)
                 found.Add((device, index));
+            else
+                free ??= index;
         }
 
-        return found.TrueForAll(static device => device.Device.IsAt(device.Index))
+        // One refused read must not make a device disappear: the first index without one is asked again.
+        bool isComplete = free is not { } first || ReadMigDevice(first) is null;
+        return isComplete && found.TrueForAll(static device => device.Device.IsAt(device.Index))
             ? [.. found.Select(device => device.Device).DistinctBy(device => device.Uuid, StringComparer.Ordinal)]
             : null;
     }

@@ -43,25 +43,26 @@ internal readonly unsafe struct NativeGpuInstance(NativeGpu gpu, nvmlGpuInstance
     public bool Exists()
     {
         using CallScope scope = Session.Enter();
-        nvmlReturn_t result = Read(handle, out InstanceInfo now);
-        if (result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND)
-        {
-            // One refused read does not make an instance gone: the list of its profile decides.
-            if (!gpu.IsListed(info.ProfileId, handle))
-                return false;
-            result = Read(handle, out now);
-        }
-
-        return result == NVML_SUCCESS ? now == info : throw Session.Error(result, nameof(nvmlGpuInstanceGetInfo), $"read {Description}");
+        return ExistsInScope();
     }
 
-    /// <summary>Destroys the instance that the handle leads to.</summary>
-    public NativeChange Destroy()
+    /// <summary>
+    /// Destroys the instance that the handle leads to. Reads it back if the call fails, and if <paramref name="readBack"/>: then
+    /// <paramref name="remains"/> is set.
+    /// </summary>
+    public NativeChange Destroy(bool readBack, out bool? remains)
     {
         using CallScope scope = Session.Enter();
         long started = Stopwatch.GetTimestamp();
-        nvmlReturn_t result = nvmlGpuInstanceDestroy(handle);
-        return new NativeChange((NvmlReturnCode)result, nameof(nvmlGpuInstanceDestroy), Stopwatch.GetElapsedTime(started));
+        NvmlReturnCode code = (NvmlReturnCode)nvmlGpuInstanceDestroy(handle);
+        NativeChange change = new(code, nameof(nvmlGpuInstanceDestroy), Stopwatch.GetElapsedTime(started));
+        remains = !change.Succeeded ? TryExists()
+            : !readBack ? null
+            // The driver says that it is gone, and so does a handle that is refused: one call is enough.
+            : Read(handle, out InstanceInfo now) is var result && result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND ? false
+            : result == NVML_SUCCESS ? now == info
+            : ExistsInScope();
+        return change;
     }
 
     /// <summary>
@@ -206,6 +207,8 @@ internal readonly unsafe struct NativeGpuInstance(NativeGpu gpu, nvmlGpuInstance
         {
             function = nameof(nvmlComputeInstanceGetInfo_v2);
             result = NativeComputeInstance.Read(computeInstance, out read);
+            if (result != NVML_SUCCESS)
+                result = NativeComputeInstance.Read(computeInstance, out read); // one failed read must not lose an instance
         }
 
         created = new NativeComputeInstance(this, computeInstance, read);
@@ -254,6 +257,33 @@ internal readonly unsafe struct NativeGpuInstance(NativeGpu gpu, nvmlGpuInstance
         }
 
         return false;
+    }
+
+    /// <summary>After a failed call; null if it cannot be read.</summary>
+    private bool? TryExists()
+    {
+        try
+        {
+            return ExistsInScope();
+        }
+        catch (NvmlException)
+        {
+            return null;
+        }
+    }
+
+    private bool ExistsInScope()
+    {
+        nvmlReturn_t result = Read(handle, out InstanceInfo now);
+        if (result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND)
+        {
+            // One refused read does not make an instance gone: the list of its profile decides.
+            if (!gpu.IsListed(info.ProfileId, handle))
+                return false;
+            result = Read(handle, out now);
+        }
+
+        return result == NVML_SUCCESS ? now == info : throw Session.Error(result, nameof(nvmlGpuInstanceGetInfo), $"read {Description}");
     }
 
     private static nvmlComputeInstanceProfileInfo_v2_t FromVersion1(nvmlComputeInstanceProfileInfo_t old) => new()

@@ -191,7 +191,7 @@ internal sealed unsafe class NativeSession : SafeHandle
                 nameof(nvmlDeviceGetHandleByPciBusId_v2),
                 "find the GPU at PCI bus id",
                 busId,
-                "GPUs are named by index (0), UUID (GPU-...) or PCI bus id (0000:07:00.0).");
+                NvmlErrors.HowToNameGpus);
         }
 
         return ReadIndex(device, busId);
@@ -201,28 +201,44 @@ internal sealed unsafe class NativeSession : SafeHandle
     public (NativeMigDevice Device, uint GpuIndex)? FindMigDevice(string uuid)
     {
         using CallScope scope = Enter();
-        nvmlDevice_t device;
-        fixed (byte* text = NativeText.Write(uuid))
+        for (int attempt = 1; ; attempt++)
         {
-            Check(
-                nvmlDeviceGetHandleByUUID(text, &device),
-                nameof(nvmlDeviceGetHandleByUUID),
-                "find the MIG device",
-                uuid,
-                "MIG devices come and go with their compute instances: list them again.");
-        }
+            nvmlDevice_t device;
+            fixed (byte* text = NativeText.Write(uuid))
+            {
+                Check(
+                    nvmlDeviceGetHandleByUUID(text, &device),
+                    nameof(nvmlDeviceGetHandleByUUID),
+                    "find the MIG device",
+                    uuid,
+                    "MIG devices come and go with their compute instances: list them again.");
+            }
 
-        uint isMigDevice;
-        CheckThere(nvmlDeviceIsMigDeviceHandle(device, &isMigDevice), nameof(nvmlDeviceIsMigDeviceHandle), uuid);
-        if (isMigDevice == 0)
-            return null;
-        nvmlDevice_t gpu;
-        CheckThere(
-            nvmlDeviceGetDeviceHandleFromMigDeviceHandle(device, &gpu), nameof(nvmlDeviceGetDeviceHandleFromMigDeviceHandle), uuid);
-        uint index = ReadIndex(gpu, uuid);
-        return NativeMigDevice.TryRead(this, device) is { } found
-            ? (found, index)
-            : throw NvmlErrors.Gone(nameof(nvmlDeviceGetGpuInstanceId), $"MIG device {uuid}");
+            uint isMigDevice;
+            string function = nameof(nvmlDeviceIsMigDeviceHandle);
+            nvmlReturn_t result = nvmlDeviceIsMigDeviceHandle(device, &isMigDevice);
+            if (result == NVML_SUCCESS && isMigDevice == 0)
+                return null;
+            nvmlDevice_t gpu = default;
+            if (result == NVML_SUCCESS)
+            {
+                function = nameof(nvmlDeviceGetDeviceHandleFromMigDeviceHandle);
+                result = nvmlDeviceGetDeviceHandleFromMigDeviceHandle(device, &gpu);
+            }
+
+            if (result == NVML_SUCCESS)
+            {
+                function = nameof(nvmlDeviceGetGpuInstanceId);
+                uint index = ReadIndex(gpu, uuid);
+                if (NativeMigDevice.TryRead(this, device) is { } found)
+                    return (found, index);
+                result = NVML_ERROR_INVALID_ARGUMENT;
+            }
+
+            // The device can go between two calls, and its handle is refused then. The next lookup decides.
+            if (attempt == 2 || result is not (NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND))
+                throw Error(result, function, $"read MIG device {uuid}");
+        }
     }
 
     /// <summary>The index of a GPU, in the caller's scope. <paramref name="name"/> is what the caller called it.</summary>
@@ -303,13 +319,5 @@ internal sealed unsafe class NativeSession : SafeHandle
             nameof(nvmlSystemGetDriverVersion),
             "read the driver version");
         return NativeText.Read(version, NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE);
-    }
-
-    /// <summary>Between two calls the MIG device can go; to its handle the driver then says INVALID_ARGUMENT.</summary>
-    private void CheckThere(nvmlReturn_t result, string function, string uuid)
-    {
-        if (result == NVML_ERROR_INVALID_ARGUMENT)
-            throw NvmlErrors.Gone(function, $"MIG device {uuid}");
-        Check(result, function, "find the GPU of", uuid);
     }
 }

@@ -52,7 +52,8 @@ public partial class ArchitectureTests
 
     [Fact]
     public void A_folder_knows_only_folders_below_it() =>
-        Folders.Should().OnlyContain(row => !row.MayKnow.Except(Folders.TakeWhile(f => f.Folder != row.Folder).Select(f => f.Folder)).Any());
+        Folders.Should()
+            .OnlyContain(row => !row.MayKnow.Except(Folders.TakeWhile(f => f.Folder != row.Folder).Select(f => f.Folder)).Any());
 
     [Fact]
     public void A_file_has_the_namespace_of_its_folder()

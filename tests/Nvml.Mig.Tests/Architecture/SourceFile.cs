@@ -7,7 +7,8 @@ namespace Nvml.Mig.Tests.Architecture;
 internal sealed partial class SourceFile
 {
     /// <summary>Behind these words stands a type or a value. Behind other words stands the name that a line declares.</summary>
-    private const string Keywords = "abstract|and|as|async|await|case|class|const|default|delegate|else|enum|event|explicit|extern|implicit|"
+    private const string Keywords =
+        "abstract|and|as|async|await|case|class|const|default|delegate|else|enum|event|explicit|extern|implicit|"
         + "in|init|interface|internal|is|new|not|or|operator|out|override|params|partial|private|protected|public|readonly|record|ref|"
         + "required|return|scoped|sealed|static|struct|switch|throw|unsafe|using|virtual|when|where|with|yield";
 

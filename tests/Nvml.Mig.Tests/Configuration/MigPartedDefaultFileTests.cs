@@ -39,7 +39,8 @@ public class MigPartedDefaultFileTests
                 LayoutOutcome theirs = MigPartedRules.Apply(machine.Session.Devices[1], layout);
                 ours.Should().Be(theirs, $"{layout.Label} on {model.Key}: {message}");
                 if (ours == LayoutOutcome.Applied)
-                    Describe(machine.Session.Devices[0]).Should().Be(Describe(machine.Session.Devices[1]), $"{layout.Label} on {model.Key}");
+                    Describe(machine.Session.Devices[0])
+                        .Should().Be(Describe(machine.Session.Devices[1]), $"{layout.Label} on {model.Key}");
                 all.Add((model.Key, layout.Label, ours));
             }
         }
@@ -57,7 +58,9 @@ public class MigPartedDefaultFileTests
         }
         catch (LayoutFileException e)
         {
-            return (e.Message.Contains("can be divided", StringComparison.Ordinal) ? LayoutOutcome.NotMigCapable : LayoutOutcome.NoEntry, e.Message);
+            return (e.Message.Contains("can be divided", StringComparison.Ordinal)
+                ? LayoutOutcome.NotMigCapable
+                : LayoutOutcome.NoEntry, e.Message);
         }
 
         if (resolved.Gpus.Count == 0)
@@ -85,11 +88,16 @@ public class MigPartedDefaultFileTests
         string path = Repository.File("docs/mig-parted.md");
         string text = File.ReadAllText(path);
         StringBuilder tables = new();
-        tables.Append("| GPU | applied | no such profile | no entry for it | no room | cannot be divided |\n| --- | --: | --: | --: | --: | --: |\n");
+        tables.Append(
+            "| GPU | applied | no such profile | no entry for it | no room | cannot be divided |\n| --- | --: | --: | --: | --: | --: |\n");
         foreach (IGrouping<string, LayoutOutcome> model in all.GroupBy(one => one.Model, one => one.Outcome))
         {
             IEnumerable<int> counts = Enum.GetValues<LayoutOutcome>()
-                .OrderBy(o => Array.IndexOf([LayoutOutcome.Applied, LayoutOutcome.NoProfile, LayoutOutcome.NoEntry], o) is >= 0 and var at ? at : 9)
+                .OrderBy(
+                    o =>
+                        Array.IndexOf([LayoutOutcome.Applied, LayoutOutcome.NoProfile, LayoutOutcome.NoEntry], o) is >= 0 and var at
+                            ? at
+                            : 9)
                 .Select(outcome => model.Count(o => o == outcome));
             tables.Append($"| {model.Key} | {string.Join(" | ", counts)} |\n");
         }

@@ -38,7 +38,7 @@ public class MigPartedFormatTests
         file.Format.Should().Be(LayoutFileFormat.MigParted);
         file.Layouts.Select(layout => layout.Label).Should().Equal("off", "empty", "mixed");
         Machines.Describe(file.GetLayout("off").Resolve(Machines.A100s(2))).Should().Equal("0: off", "1: off");
-        Machines.Describe(file.GetLayout("empty").Resolve(Machines.A100s(2))).Should().Equal("0: ", "1: ");
+        Machines.Describe(file.GetLayout("empty").Resolve(Machines.A100s(2))).Should().Equal("0: none", "1: none");
         Machines.Describe(file.GetLayout("mixed").Resolve(Machines.A100s(3))).Should().Equal("0: off", "1: off", "2: 3g.20gb,1g.5gb*3");
     }
 
@@ -55,7 +55,7 @@ public class MigPartedFormatTests
     [InlineData("3c.3g.20gb: 1", "3g.20gb")]
     [InlineData("1c.2g.10gb+me: 2", "1c.2g.10gb+me*2")]
     [InlineData("{2c.3g.20gb: 1, 1c.3g.20gb: 1, 1g.5gb: 0}", "2c.3g.20gb,1c.3g.20gb")]
-    [InlineData("{}", "")]
+    [InlineData("{}", "none")]
     public void Devices_become_a_layout(string devices, string layout)
     {
         string value = devices.StartsWith('{') ? " " + devices : "\n      " + devices;
@@ -243,7 +243,9 @@ public class MigPartedFormatTests
     public void A_gpu_that_cannot_be_divided_has_nothing_to_do(string devices, string enabled, bool isMigEnabled)
     {
         ResolvedLayout resolved = LayoutFile.Parse(
-            Head + $"  - {{devices: {devices}, mig-enabled: {enabled}, mig-devices: {{}}}}\n  - {{devices: [1], mig-enabled: {enabled}, mig-devices: {{}}}}\n", "f")
+            Head
+                + $"  - {{devices: {devices}, mig-enabled: {enabled}, mig-devices: {{}}}}\n  - {{devices: [1], mig-enabled: {enabled}, "
+                + $"mig-devices: {{}}}}\n", "f")
             .GetLayout().Resolve([Machines.T4(0), isMigEnabled ? Machines.A100(1) : Machines.T4(1)]);
 
         resolved.Gpus.Should().HaveCount(isMigEnabled ? 1 : 0);

@@ -78,7 +78,8 @@ public class MigPartedOutcomeTests
 
         ApplyResult result = await LayoutApplier.ApplyAsync([new GpuTarget(machine.Gpu, layout.Gpus[0].Layout)], machine.Options);
 
-        result.Gpus[0].Message.Should().StartWith($"The GPU has no GPU instance profile '{profile}'. It has: ").And.EndWith("Nothing was changed.");
+        result.Gpus[0].Message.Should()
+            .StartWith($"The GPU has no GPU instance profile '{profile}'. It has: ").And.EndWith("Nothing was changed.");
         machine.Gpu.GetMigMode().Current.Should().BeFalse();
     }
 

@@ -76,7 +76,8 @@ internal static class MigPartedRules
     }
 
     private static HashSet<(ProfileName Profile, int Slices, int Count)> Count(GpuDevice gpu) =>
-        [.. gpu.GetGpuInstances().SelectMany(instance => instance.GetComputeInstances().Select(inside => (instance.Profile, inside.Profile)))
+        [.. gpu.GetGpuInstances().SelectMany(
+            instance => instance.GetComputeInstances().Select(inside => (instance.Profile, inside.Profile)))
             .GroupBy(one => one)
             .Select(same => (ProfileName.Parse(same.Key.Item1.Name), same.Key.Item2.SliceCount, same.Count()))];
 

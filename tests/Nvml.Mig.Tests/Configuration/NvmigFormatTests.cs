@@ -20,7 +20,7 @@ public class NvmigFormatTests
               - gpus: [1]
                 layout: "9:4,19:0/none"
               - gpus: [2]
-                layout: ""
+                layout: none
               - gpus: [3]
                 mig-enabled: false
             """,
@@ -28,7 +28,7 @@ public class NvmigFormatTests
 
         file.Format.Should().Be(LayoutFileFormat.Nvmig);
         Machines.Describe(file.GetLayout().Resolve(Machines.A100s(4)))
-            .Should().Equal("0: 3g.20gb:4/2c/1c:2,1g.5gb*2,1c.2g.10gb*2", "1: 9:4,19:0/none", "2: ", "3: off");
+            .Should().Equal("0: 3g.20gb:4/2c/1c:2,1g.5gb*2,1c.2g.10gb*2", "1: 9:4,19:0/none", "2: none", "3: off");
     }
 
     [Theory]

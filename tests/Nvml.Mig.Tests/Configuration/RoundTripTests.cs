@@ -25,7 +25,8 @@ public class RoundTripTests
             "&a", "*a", "!t", "%")
         from text in ArbMap.Default.GeneratorFor<NonEmptyString>()
         from index in Gen.Choose(0, 1000)
-        let isText = !string.IsNullOrWhiteSpace(text.Get) && text.Get.EnumerateRunes().All(r => r.Value != 0xFFFD && YamlReader.IsPrintable(r))
+        let isText = !string.IsNullOrWhiteSpace(text.Get) && text.Get.EnumerateRunes()
+            .All(r => r.Value != 0xFFFD && YamlReader.IsPrintable(r))
         select kind == 0 && isText ? text.Get + index : word + index;
 
     private static Gen<GpuSelector> Devices { get; } =

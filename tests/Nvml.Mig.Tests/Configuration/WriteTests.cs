@@ -9,7 +9,7 @@ public class WriteTests
     [Fact]
     public void Our_own_format_has_placements_and_groups_gpus_that_are_alike()
     {
-        Write(LayoutFileFormat.Nvmig, "3g.20gb:4/2c/1c:2,1g.5gb:0*1", "", null, "3g.20gb:4/2c/1c:2,1g.5gb:0").Should().Be(
+        Write(LayoutFileFormat.Nvmig, "3g.20gb:4/2c/1c:2,1g.5gb:0*1", "none", null, "3g.20gb:4/2c/1c:2,1g.5gb:0").Should().Be(
             """
             nvmig: v1
             layouts:
@@ -17,7 +17,7 @@ public class WriteTests
               - gpus: [0, 3]
                 layout: "3g.20gb:4/2c/1c:2,1g.5gb:0"
               - gpus: [1]
-                layout: ""
+                layout: "none"
               - gpus: [2]
                 mig-enabled: false
 
@@ -29,7 +29,7 @@ public class WriteTests
     {
         const string Other = "1g.5gb:2,3g.20gb:4,1g.5gb:6,1g.5gb+me:3";
 
-        Write(LayoutFileFormat.MigParted, "3g.20gb:4,1g.5gb:0,1g.5gb:1,1g.5gb+me:2", "", null, Other).Should().Be(
+        Write(LayoutFileFormat.MigParted, "3g.20gb:4,1g.5gb:0,1g.5gb:1,1g.5gb+me:2", "none", null, Other).Should().Be(
             """
             version: v1
             mig-configs:
@@ -81,9 +81,9 @@ public class WriteTests
     [InlineData("1g.24gb+gfx-me", "1g.24gb+gfx-me has attributes with + and with -, and mig-parted reads only those of one sign.")]
     public void A_layout_that_mig_parted_cannot_express_is_refused(string layout, string message)
     {
-        FluentActions.Invoking(() => Write(LayoutFileFormat.MigParted, "", layout)).Should().Throw<LayoutFileException>()
+        FluentActions.Invoking(() => Write(LayoutFileFormat.MigParted, "none", layout)).Should().Throw<LayoutFileException>()
             .WithMessage($"mig-parted's format cannot express what is on GPU 1 (NVIDIA A100-SXM4-40GB, 0x20B010DE): {message}");
-        Write(LayoutFileFormat.Nvmig, "", layout).Should().Contain($"\"{layout}\"");
+        Write(LayoutFileFormat.Nvmig, "none", layout).Should().Contain($"\"{layout}\"");
     }
 
     [Theory]
@@ -150,7 +150,7 @@ public class WriteTests
 
             ResolvedLayout read = LayoutFile.Parse(text, "f").GetLayout().Resolve([Machines.A100(0), Machines.T4(1), Machines.A100(2)]);
 
-            Machines.Describe(read).Should().Equal("0: ", "2: off");
+            Machines.Describe(read).Should().Equal("0: none", "2: off");
             read.LeftOut.Should().BeEmpty();
             read.NotMigCapable.Should().ContainSingle().Which.Gpu.Should().Be(Machines.T4(1));
         }
@@ -172,6 +172,6 @@ public class WriteTests
         LayoutFile.For(
             "current",
             layouts.Select((layout, i) => new ResolvedGpu(
-                Machines.A100(i), layout is null ? null : LayoutSpec.Parse(layout.Length == 0 ? "none" : layout.Replace("*1", "", StringComparison.Ordinal)))),
+                Machines.A100(i), layout is null ? null : LayoutSpec.Parse(layout.Replace("*1", "", StringComparison.Ordinal)))),
             format).ToString();
 }

@@ -1,5 +1,6 @@
 using FsCheck;
 using FsCheck.Fluent;
+using Nvml.Mig.Tests.Planning;
 using Nvml.Mig.Tests.Simulator;
 
 namespace Nvml.Mig.Tests.Devices;
@@ -8,7 +9,7 @@ public class ProfileNameTests
 {
     private static readonly Config Checks = Config.QuickThrowOnFailure.WithMaxTest(LongTests.Wanted ? 100_000 : 2_000);
 
-    /// <summary>What a name is made of, before it is one.</summary>
+    /// <summary>The parts of a name.</summary>
     private static readonly Gen<Parts> AnyParts =
         from gpuSlices in Gen.Choose(1, 32)
         from computeSlices in Gen.Choose(1, gpuSlices)
@@ -98,7 +99,7 @@ public class ProfileNameTests
         }));
 
     [Fact]
-    public void Case_order_of_attributes_and_a_leading_MIG_make_no_difference() =>
+    public void Case_attribute_order_and_a_leading_MIG_do_not_matter() =>
         Check(Prop.ForAll(
             (from parts in AnyParts
              from shuffled in Gen.Shuffle(parts.Attributes)
@@ -185,6 +186,25 @@ public class ProfileNameTests
         Find("1c.2g.20gb", "1c.2g.20gb", "MIG 1c.2g.20gb", "2g.20gb").Should().HaveCount(2);
     }
 
+    [Theory]
+    [InlineData("7g.79gb", "7g.79gb is 7g.80gb here: drivers round the size differently.")]
+    [InlineData("3g.39gb*2", "3g.39gb is 3g.40gb here: *")]
+    [InlineData("1c.3g.39gb*2", "3g.39gb is 3g.40gb here: *")]
+    [InlineData("+4g.39gb", "4g.39gb is 4g.40gb here: *")]
+    [InlineData("3g.39gb:0,MIG 3g.39gb:4/1c", "3g.39gb is 3g.40gb here: *")]
+    public void A_name_of_another_driver_is_noted(string spec, string note) =>
+        LayoutSpec.Parse(spec).GetNotes(SimulatedGeometries.Of("A100-SXM4-80GB")).Should().ContainSingle().Which.Should().Match(note);
+
+    [Theory]
+    [InlineData("7g.80gb,1g.10gb+me,1c.3g.40gb")]
+    [InlineData("MIG 7G.80GB")]
+    [InlineData("0,19:0")]
+    [InlineData("-GI7")]
+    [InlineData("7g.96gb")]
+    [InlineData("none")]
+    public void Other_names_are_not(string spec) =>
+        LayoutSpec.Parse(spec).GetNotes(SimulatedGeometries.Of("A100-SXM4-80GB")).Should().BeEmpty();
+
     [Fact]
     public void Candidates_without_a_readable_name_are_passed_over() =>
         Find("3g.20gb", "", "of a later driver", "MIG 3g.20gb").Should().Equal("MIG 3g.20gb");
@@ -202,7 +222,7 @@ public class ProfileNameTests
         ProfileName.Parse(compute).IsIn(ProfileName.Parse(gpuInstance)).Should().Be(expected);
 
     [Fact]
-    public void Every_name_of_every_simulated_gpu_is_read_and_written_unchanged_and_finds_its_profile()
+    public void Every_name_round_trips_and_finds_its_profile()
     {
         foreach (TestedModel model in TestedModels.All)
         {

@@ -56,7 +56,9 @@ public class AbiTests
     public void The_public_return_codes_are_those_of_nvml() =>
         Enum.GetValues<NvmlReturnCode>().ToDictionary(code => $"{code}".ToUpperInvariant(), code => (long)code)
             .Should().BeEquivalentTo(Enum.GetValues<nvmlReturn_t>().ToDictionary(
-                code => code.ToString().Replace("NVML_ERROR_", "", StringComparison.Ordinal).Replace("NVML_", "", StringComparison.Ordinal).Replace("_", "", StringComparison.Ordinal),
+                code =>
+                    code.ToString().Replace("NVML_ERROR_", "", StringComparison.Ordinal).Replace("NVML_", "", StringComparison.Ordinal)
+                        .Replace("_", "", StringComparison.Ordinal),
                 code => (long)code));
 
     public static TheoryData<Type, string> Enums => new()
@@ -91,7 +93,7 @@ public class AbiTests
     [InlineData(typeof(GpmMetric), "NVML_GPM_METRIC_", null)]
     [InlineData(typeof(GpuInstanceCapabilities), "NVML_GPU_INSTANCE_PROFILE_CAPS_", null)]
     [InlineData(typeof(ComputeInstanceCapabilities), "NVML_COMPUTE_INSTANCE_PROFILE_CAPS_", null)]
-    public void Public_enumerations_with_names_of_their_own_have_the_values_of_nvml(Type type, string prefix, object? ours) =>
+    public void Public_enumerations_have_the_values_of_nvml(Type type, string prefix, object? ours) =>
         Enum.GetValuesAsUnderlyingType(type).Cast<object>()
             .Where(value => ours is null || !Enum.ToObject(type, value).Equals(ours))
             .Select(value => Convert.ToInt64(value, CultureInfo.InvariantCulture))
@@ -115,7 +117,7 @@ public class AbiTests
     }
 
     [Fact]
-    public void Versioned_structs_announce_themselves_with_their_size_and_version()
+    public void Versioned_structs_carry_their_size_and_version()
     {
         nvmlGpuInstanceProfileInfo_v3_t.Version.Should().Be(0x03000098);
         foreach (Type type in InteropTypes())
@@ -139,7 +141,8 @@ public class AbiTests
     public void Every_import_is_marked_required_or_optional()
     {
         NvmlLibrary.Functions.Keys.Should().BeEquivalentTo(ImportNames());
-        typeof(LibNvml).GetMethods().Where(m => m.IsDefined(typeof(RequiredFunctionAttribute)) && m.IsDefined(typeof(OptionalFunctionAttribute)))
+        typeof(LibNvml).GetMethods()
+            .Where(m => m.IsDefined(typeof(RequiredFunctionAttribute)) && m.IsDefined(typeof(OptionalFunctionAttribute)))
             .Should().BeEmpty();
     }
 
@@ -167,7 +170,8 @@ public class AbiTests
             .Should().Equal(Enum.GetValues<nvmlReturn_t>().Select(code => code.ToString()));
 
     private static IEnumerable<string> ImportNames() =>
-        typeof(LibNvml).GetMethods(BindingFlags.Public | BindingFlags.Static).Select(m => m.Name).Where(n => n.StartsWith("nvml", StringComparison.Ordinal));
+        typeof(LibNvml).GetMethods(BindingFlags.Public | BindingFlags.Static).Select(m => m.Name)
+            .Where(n => n.StartsWith("nvml", StringComparison.Ordinal));
 
     private static IEnumerable<Type> InteropTypes() =>
         typeof(LibNvml).Assembly.GetTypes().Where(type => type.Name.StartsWith("nvml", StringComparison.Ordinal) && !type.IsNested);

@@ -6,7 +6,7 @@ namespace Nvml.Mig.Tests.PublicApi;
 /// <summary>The examples in the documentation of the public API.</summary>
 public class ExampleTests
 {
-    /// <summary>What examples use that comes from elsewhere. They may declare it themselves all the same.</summary>
+    /// <summary>The members that examples use without declaring them. An example may declare them too.</summary>
     private const string Given = """
         using System.Diagnostics;
         using FluentAssertions;
@@ -29,7 +29,7 @@ public class ExampleTests
         """;
 
     [Fact]
-    public void They_compile()
+    public void Examples_compile()
     {
         (string Member, string Code)[] examples = [.. new[] { "Nvml.Mig", "Nvml.Mig.Configuration", "Nvml.Mig.Simulator" }
             .SelectMany(library => XDocument.Load(Path.Combine(AppContext.BaseDirectory, $"{library}.xml")).Descendants("example"))
@@ -50,7 +50,8 @@ public class ExampleTests
 
             """));
 
-        Nvmig.Answer answer = SampleProject.Make(folder, "build", code, $"""<Reference Include="{AppContext.BaseDirectory}FluentAssertions.dll" />""");
+        Nvmig.Answer answer = SampleProject.Make(
+            folder, "build", code, $"""<Reference Include="{AppContext.BaseDirectory}FluentAssertions.dll" />""");
 
         answer.ExitCode.Should().Be(0, answer.Out + answer.Error);
     }
