@@ -19,7 +19,9 @@ internal enum BenchOperation
 internal sealed class Measurement(
     BenchOperation operation, GpuInstanceProfile? profile = null, Placement? placement = null, BenchLayout? layout = null)
 {
-    /// <summary>The library reads an instance before it changes it, to check that it is still the same, and reads back what a change did.</summary>
+    /// <summary>
+    /// The library reads an instance before it changes it, to check that it is still the same, and reads back what a change did.
+    /// </summary>
     private static readonly Dictionary<BenchOperation, string[]> NativeCalls = new()
     {
         [BenchOperation.DisableMig] = ["nvmlDeviceSetMigMode", "nvmlDeviceGetMigMode"],

@@ -84,7 +84,8 @@ internal sealed class Journal : IDisposable
         {
             if (PrivateFile.Read(file) is not { } content)
                 return null;
-            JournalEntry entry = JsonSerializer.Deserialize(content, JournalJson.Default.JournalEntry) ?? throw new JsonException("It is empty.");
+            JournalEntry entry = JsonSerializer.Deserialize(content, JournalJson.Default.JournalEntry)
+                ?? throw new JsonException("It is empty.");
             if (entry.Version != JournalEntry.CurrentVersion)
             {
                 throw new JournalException(

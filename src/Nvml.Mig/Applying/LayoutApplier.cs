@@ -1,27 +1,27 @@
 namespace Nvml.Mig.Applying;
 
 /// <summary>
-/// Divides GPUs: what is wanted is there afterwards, read back and compared, or what was there before is there again, or the result says
-/// exactly what is neither.
+/// Divides GPUs. Afterwards a GPU has the layout asked for, read back and compared, or its former layout, or the result lists exactly what
+/// remains.
 /// </summary>
 /// <remarks>
 /// <para>
-/// Before the first change everything is read and planned. If anything on any GPU is impossible, or an instance in use is in the way, all
-/// of it is refused. Then the layout is recorded on disk, so that after a death at any moment the same apply leads on and
-/// <see cref="RollbackAsync"/> leads back. GPUs are changed side by side, each in the plan's order.
+/// It reads and plans all GPUs before the first change. If anything on any GPU is impossible, or an instance in use is in the way, it
+/// refuses the whole request. Then it writes the layout to the journal: after the death of the process at any moment the same apply
+/// completes the change, and <see cref="RollbackAsync"/> restores the layout. It changes one GPU after the other, each in the plan's order.
 /// </para>
 /// <para>
-/// When a call fails, the GPU is read: if the call took effect all the same, its step is done. A failure that may pass
-/// (<see cref="NvmlException.IsTransient"/>) is tried again, see <see cref="ApplyOptions.Timeout"/>. With any other the GPU goes back to
-/// what stood there: the same instances in the same places, with the same UUIDs. What the plan neither made nor named is left alone, and
-/// nothing in use is destroyed: the driver refuses that. Nor is a job waited out that began after the plan was made: its instance stays,
-/// also on the way back, where <see cref="GpuApplyResult.Differences"/> then names it.
+/// After a failed call it reads the GPU: if the call took effect all the same, the step is done. It retries a transient failure
+/// (<see cref="NvmlException.IsTransient"/>), see <see cref="ApplyOptions.Timeout"/>. After any other failure it rolls the GPU back: the
+/// same instances in the same places, with the same UUIDs. It leaves alone what the plan neither created nor named, and destroys nothing in
+/// use: the driver refuses that. It does not wait for processes that appeared after planning: their instance stays, also in a rollback, and
+/// <see cref="GpuApplyResult.Differences"/> names it.
 /// </para>
 /// <para>
-/// A cancellation lets the call under way end. GPUs that are not done are taken back, with <see cref="ApplyOptions.AllOrNothing"/> those
-/// that are done too; the way back is not cancelled.
+/// On cancellation it finishes the current call, then rolls back the GPUs that are not finished, with
+/// <see cref="ApplyOptions.AllOrNothing"/> the finished ones too. The rollback is not cancelled.
 /// </para>
-/// <para>Creating and destroying takes root or the MIG config capability.</para>
+/// <para>Creating and destroying needs root or the MIG config capability.</para>
 /// </remarks>
 /// <example>
 /// <code>
@@ -34,9 +34,9 @@ namespace Nvml.Mig.Applying;
 public static class LayoutApplier
 {
     /// <summary>Applies layouts.</summary>
-    /// <param name="targets">The GPUs to change, each once, and what they are to become.</param>
+    /// <param name="targets">The GPUs to change, each once, with their targets.</param>
     /// <param name="options">How; by default for a real machine.</param>
-    /// <param name="progress">Hears of each step before it is done, from the threads that do them.</param>
+    /// <param name="progress">Receives each step before it is executed, on the thread that executes it.</param>
     /// <param name="cancellationToken">Ends it at the next safe point: see the remarks.</param>
     /// <returns>The result on each GPU. A failure of a GPU is in its result and not thrown.</returns>
     /// <exception cref="ArgumentException">
@@ -56,22 +56,22 @@ public static class LayoutApplier
     }
 
     /// <summary>
-    /// Takes the GPUs of the last apply back to what was recorded before it: after a death in the middle, and after a success. Instances
-    /// that the apply did not make are left alone; if they are in the way, or something to be destroyed is in use, it is refused.
+    /// Restores the layout that the journal has of the GPUs of the last apply: after the death of its process, and after a success.
+    /// Instances that the apply did not create are left alone. If they are in the way, or an instance to be destroyed is in use, the
+    /// rollback is refused.
     /// </summary>
-    /// <param name="session">A session on the machine that was recorded.</param>
-    /// <param name="gpus">Of the recorded GPUs only these; null: all of them.</param>
+    /// <param name="session">A session on the machine of the journal.</param>
+    /// <param name="gpus">Only these of the GPUs in the journal; null: all of them.</param>
     /// <param name="options">How; <see cref="ApplyOptions.AllOrNothing"/> does not matter here.</param>
     /// <param name="progress">As for <see cref="ApplyAsync"/>.</param>
     /// <param name="cancellationToken">
     /// Ends it at the next safe point. The result has what is not done then; call it again to do that.
     /// </param>
     /// <returns>
-    /// The result on each GPU; none if nothing is recorded that was not taken back already. A GPU that fails is left as it is, and
-    /// said so. One that cannot be reached keeps no other from being taken back: it stays recorded, and is the
-    /// <see cref="ApplyResult.Error"/>.
+    /// The result on each GPU; none if the journal has nothing to roll back. A GPU that fails is left as it is, with its error. One that
+    /// cannot be reached does not prevent the rollback of others: it stays in the journal, and is the <see cref="ApplyResult.Error"/>.
     /// </returns>
-    /// <exception cref="JournalException">Another applier works, or the record cannot be read. Nothing was changed.</exception>
+    /// <exception cref="JournalException">Another applier works, or the journal cannot be read. Nothing was changed.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled before the first change.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public static Task<ApplyResult> RollbackAsync(
@@ -86,32 +86,30 @@ public static class LayoutApplier
     }
 
     /// <summary>
-    /// Lends an empty GPU to code that creates and destroys instances on it, or switches its MIG mode, as it likes: to measure, or to try
-    /// something out. However that ends, the GPU is empty again afterwards and in the mode that it was in. Processes that the use leaves
-    /// have <see cref="ApplyOptions.Timeout"/> to end.
+    /// Gives an empty GPU to a callback for exclusive use: it may create and destroy instances and switch the MIG mode. Afterwards the GPU
+    /// is empty again and in its former mode. Processes that the callback leaves have <see cref="ApplyOptions.Timeout"/> to end.
     /// </summary>
     /// <remarks>
-    /// A GPU with instances or processes is refused, and one that a change left in the middle. It is recorded as by
-    /// <see cref="ApplyAsync"/>, and other appliers are excluded: after a death <see cref="RollbackAsync"/> leads back. Until then whatever
-    /// stands on the GPU counts as made by this, and after <see cref="ApplyOutcome.NotRestored"/> what is left. Once the GPU is as it was,
-    /// the record of the last apply is there again.
+    /// It refuses a GPU with instances or processes, and one that a change left half-way. It writes the journal as <see cref="ApplyAsync"/>
+    /// does and excludes other appliers: after the death of the process <see cref="RollbackAsync"/> restores the GPU. Until then, and after
+    /// <see cref="ApplyOutcome.NotRestored"/>, all instances on the GPU count as created by this run. Once the GPU is restored, the journal
+    /// has the entry of the last apply again.
     /// </remarks>
     /// <param name="gpu">The GPU.</param>
     /// <param name="use">
-    /// The use; the token is <paramref name="cancellationToken"/>. When the task that it returns has
-    /// ended, the GPU is taken back.
+    /// The callback; its token is <paramref name="cancellationToken"/>. When its task ends, the GPU is restored.
     /// </param>
-    /// <param name="options">How; with <see cref="ApplyOptions.DryRun"/> it is only checked whether the GPU can be lent.</param>
-    /// <param name="progress">Hears of the steps of the way back.</param>
-    /// <param name="cancellationToken">For <paramref name="use"/>. The way back is not cancelled.</param>
+    /// <param name="options">How; with <see cref="ApplyOptions.DryRun"/> it only checks whether the GPU can be used.</param>
+    /// <param name="progress">Receives the steps of the restoration.</param>
+    /// <param name="cancellationToken">For <paramref name="use"/>. The restoration is not cancelled.</param>
     /// <returns>
-    /// <see cref="ApplyOutcome.Applied"/> if it was used and is as it was, <see cref="ApplyOutcome.RolledBack"/> if it is so though the use
-    /// failed, with what it threw; else <see cref="ApplyOutcome.NotRestored"/> or <see cref="ApplyOutcome.Refused"/>, or
+    /// <see cref="ApplyOutcome.Applied"/> if it was used and is restored, <see cref="ApplyOutcome.RolledBack"/> if it is restored although
+    /// the callback failed, with its exception; else <see cref="ApplyOutcome.NotRestored"/> or <see cref="ApplyOutcome.Refused"/>, or
     /// <see cref="ApplyOutcome.Unchanged"/> if it was only checked.
     /// </returns>
     /// <exception cref="JournalException">Another applier works, or the layout cannot be recorded. Nothing was changed.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled before the GPU was lent.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed before the GPU was lent.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled before the callback was called.</exception>
+    /// <exception cref="ObjectDisposedException">The session was closed before the callback was called.</exception>
     public static Task<ApplyResult> RunExclusivelyAsync(
         GpuDevice gpu,
         Func<CancellationToken, Task> use,

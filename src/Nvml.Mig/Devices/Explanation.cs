@@ -51,7 +51,8 @@ internal static class Explanation
     /// <summary>The cause of a MIG mode that cannot be changed.</summary>
     public static string? WhyModeNotSet(GpuDevice gpu, NvmlReturnCode code) => code != NvmlReturnCode.NotSupported ? null : Try(() =>
         gpu.Name.Contains("RTX PRO", StringComparison.Ordinal)
-            ? "This board can be divided only in compute mode: if it is in display mode, switch it with NVIDIA's displaymodeselector tool, and "
+            ? "This board can be divided only in compute mode: if it is in display mode, switch it with NVIDIA's displaymodeselector "
+                + "tool, and "
                 + "reboot."
             : "The GPU has no MIG mode.");
 

@@ -1,8 +1,8 @@
 namespace Nvml.Mig;
 
 /// <summary>
-/// Decides whether a call that failed is tried again, and when: if the failure may pass by itself
-/// (<see cref="NvmlException.IsTransient"/>), until a timeout, with pauses that double up to a second.
+/// Decides whether a call that failed is tried again, and when: if the failure may pass by itself (<see
+/// cref="NvmlException.IsTransient"/>), until a timeout, with pauses that double up to a second.
 /// </summary>
 internal sealed class Retry(TimeSpan timeout, TimeSpan firstDelay, TimeProvider time)
 {

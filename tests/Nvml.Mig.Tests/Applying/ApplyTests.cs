@@ -140,7 +140,9 @@ public class ApplyTests
         result.Gpus.Select(g => g.Outcome).Should().BeEquivalentTo([ApplyOutcome.Applied, ApplyOutcome.Applied, ApplyOutcome.RolledBack]);
         GpuApplyResult failed = result.Gpus.Single(g => g.Outcome == ApplyOutcome.RolledBack);
         failed.Error.Should().BeOfType<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.Unknown);
-        failed.Message.Should().Match("Cannot create a GPU instance 1g.5gb (profile 19) at *: Unknown Error (NVML_ERROR_UNKNOWN, 999, from nvmlDeviceCreateGpuInstanceWithPlacement). *The GPU is as it was before.");
+        failed.Message.Should()
+            .Match("Cannot create a GPU instance 1g.5gb (profile 19) at *: Unknown Error (NVML_ERROR_UNKNOWN, 999, from "
+                + "nvmlDeviceCreateGpuInstanceWithPlacement). *The GPU is as it was before.");
         failed.Steps.Select(s => s.Outcome).Should().Contain([ApplyStepOutcome.Undone, ApplyStepOutcome.Failed, ApplyStepOutcome.NotTried]);
         machine.ShouldBeTrue(result, "1g.5gb*7", start, "of one failure");
     }

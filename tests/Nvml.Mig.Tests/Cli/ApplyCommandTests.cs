@@ -40,7 +40,8 @@ public class ApplyCommandTests
         nvmig.Run("apply", "9,19").ExitCode.Should().Be(0);
         using NvmlSimulator machine = NvmlSimulator.Start(nvmig.Simulate, nvmig.StateFile);
         using NvmlSession session = NvmlSession.Open(machine.LibraryPath);
-        using IDisposable process = machine.StartProcess(session.Devices[0].GetMigDevices().Single(d => d.GpuInstanceId == 2), 4711, "python");
+        MigDevice half = session.Devices[0].GetMigDevices().Single(d => d.GpuInstanceId == 2);
+        using IDisposable process = machine.StartProcess(half, 4711, "python");
 
         nvmig.Run("apply", "4g.20gb*2").ExitCode.Should().Be(23);
         Nvmig.Answer inUse = nvmig.Run("apply", "7g.40gb");

@@ -23,7 +23,7 @@ public class DoctorTests
             (?s)^  Driver      580\.159\.04, NVML 13\.580\.159\.04, CUDA 13\.0, .*
               Functions   all \d+ found
               System      .*, nvmig .*
-              Host        not examined, since the machine H200 is simulated: the clients of GPUs and the privileges of this process are unknown
+              Host        not examined, since the machine H200 is simulated: the clients of GPUs and the privileges of .*
 
             GPU 0  NVIDIA H200  00000000:07:00\.0  GPU-f43c19fe-d882-1716-4d6e-66fe854004e8
               MIG         Disabled, changes without a reset

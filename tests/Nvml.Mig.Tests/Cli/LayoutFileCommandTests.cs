@@ -48,7 +48,7 @@ public class LayoutFileCommandTests
         nvmig.Run("apply", "-f", file).ExitCode.Should().Be(0);
 
         nvmig.Run("export").Out.Should().Be("GPU 0: MIG disabled\nGPU 1: 3g.20gb:0,1g.5gb:6\n");
-        nvmig.Run("assert", "-f", file).Complaints.Should().Equal("nvmig: GPU 0: the layout does not cover it.");
+        nvmig.Run("assert", "-f", file).Complaints.Should().Equal("nvmig: GPU 0: The layout does not cover it.");
     }
 
     [Fact]

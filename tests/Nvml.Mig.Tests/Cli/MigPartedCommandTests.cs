@@ -117,7 +117,7 @@ public class MigPartedCommandTests
         Nvmig.Answer plan = nvmig.Run("plan", "-f", file, "-c", "decimal");
 
         plan.ExitCode.Should().Be(0);
-        plan.Out.Should().Contain("GPU 0").And.Contain("GPU 1").And.Contain("create 3g.20gb");
+        plan.Out.Should().Contain("GPU 0").And.Contain("GPU 1").And.Contain("create GPU instance 3g.20gb");
         nvmig.Run("export").Out.Should().Be("GPU 0: MIG disabled\nGPU 1: MIG disabled\n");
         nvmig.Run("plan", "-f", file, "-c", "first", "--json").Out.Should().Contain("\"wish\": \"3g.20gb*2\"");
         nvmig.Run("apply", "-f", file, "-c", "mixed");
@@ -178,7 +178,8 @@ public class MigPartedCommandTests
     public void A_config_map_through_links_is_read()
     {
         using Nvmig nvmig = new();
-        string file = Write(nvmig, "apiVersion: v1\nkind: ConfigMap\ndata:\n  config.yaml: |\n    " + Labels.ReplaceLineEndings("\n    ") + "\n");
+        string file = Write(
+            nvmig, "apiVersion: v1\nkind: ConfigMap\ndata:\n  config.yaml: |\n    " + Labels.ReplaceLineEndings("\n    ") + "\n");
         string link = Path.Combine(nvmig.Folder, "config.yaml");
         File.CreateSymbolicLink(link, file); // as Kubernetes mounts them
 

@@ -97,7 +97,8 @@ public class PlanCommandTests
         nvmig.Run("create", "9,19", "--enable-mig").ExitCode.Should().Be(0);
         using NvmlSimulator machine = NvmlSimulator.Start(nvmig.Simulate, nvmig.StateFile);
         using NvmlSession session = NvmlSession.Open(machine.LibraryPath);
-        using IDisposable process = machine.StartProcess(session.Devices[0].GetMigDevices().Single(d => d.GpuInstanceId == 2), 4711, "python");
+        MigDevice half = session.Devices[0].GetMigDevices().Single(d => d.GpuInstanceId == 2);
+        using IDisposable process = machine.StartProcess(half, 4711, "python");
 
         Nvmig.Answer answer = nvmig.Run("plan", "7g.40gb");
 

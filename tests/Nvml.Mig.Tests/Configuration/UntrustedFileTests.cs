@@ -25,7 +25,8 @@ public class UntrustedFileTests
     [InlineData("a: !%1B[31m x", "f:4:6: *")]
     [InlineData("a: *a\u202E", "f:4:6: There is no anchor for this alias before it.")]
     public void Control_characters_are_refused_with_their_place(string entry, string message) =>
-        FluentActions.Invoking(() => LayoutFile.Parse("version: v1\nmig-configs:\n  b: []\n  " + entry, "f")).Should().Throw<LayoutFileException>()
+        FluentActions.Invoking(() => LayoutFile.Parse("version: v1\nmig-configs:\n  b: []\n  " + entry, "f"))
+            .Should().Throw<LayoutFileException>()
             .WithMessage(message).Which.Message.Should().NotMatchRegex(@"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]");
 
     [Fact]
@@ -39,7 +40,8 @@ public class UntrustedFileTests
     [InlineData(Head + "  - devices: all\n    mig-enabled: true\n    mig-devices: {", "{0}g.{0}gb: 1024", ",", "f:6:18: *instances*")]
     public void A_layout_that_no_gpu_holds_is_refused_at_once(string head, string item, string separator, string message)
     {
-        string text = head + string.Join(separator, Enumerable.Range(1, 50_000).Select(i => item.Replace("{0}", $"{i}", StringComparison.Ordinal)))
+        string text = head + string.Join(
+            separator, Enumerable.Range(1, 50_000).Select(i => item.Replace("{0}", $"{i}", StringComparison.Ordinal)))
             + (head.EndsWith('{') ? "}" : "");
 
         long start = Stopwatch.GetTimestamp();

@@ -25,8 +25,10 @@ public class GpmTests
         using GpmSample other = machine.Create("1g.18gb").TakeGpmSample();
 
         one.Invoking(s => s.GetMetricsSince(other, GpmMetric.SmUtilization)).Should().Throw<ArgumentException>()
-            .WithMessage("The earlier sample is of GPU instance * of GPU 0 (GPU-*), the later of GPU instance * of GPU 0 (GPU-*): metrics are of one of them.*");
-        one.Invoking(s => s.GetMetricsSince(one, GpmMetric.SmUtilization)).Should().Throw<ArgumentException>().WithMessage("*one and the same*");
+            .WithMessage("The earlier sample is of GPU instance * of GPU 0 (GPU-*), the later of GPU instance * of GPU 0 (GPU-*): "
+                + "metrics are of one of them.*");
+        one.Invoking(s => s.GetMetricsSince(one, GpmMetric.SmUtilization))
+            .Should().Throw<ArgumentException>().WithMessage("*one and the same*");
         one.Invoking(s => s.GetMetricsSince(other)).Should().Throw<ArgumentException>();
     }
 
@@ -40,7 +42,8 @@ public class GpmTests
         IReadOnlyList<GpmMetricValue> values = after.GetMetricsSince(before, GpmMetric.SmUtilization, (GpmMetric)300, (GpmMetric)8);
 
         values.Select(v => v.Code).Should().Equal(
-            [NvmlReturnCode.Success, NvmlReturnCode.InvalidArgument, NvmlReturnCode.NotSupported], "the driver answers 0 and no name to number 8");
+            [NvmlReturnCode.Success, NvmlReturnCode.InvalidArgument, NvmlReturnCode.NotSupported],
+            "the driver answers 0 and no name to number 8");
         values.Skip(1).Should().AllSatisfy(v => v.Value.Should().Be(double.NaN));
     }
 
@@ -107,7 +110,8 @@ public class GpmTests
         using GpmSample before = machine.Gpu.TakeGpmSample();
         using GpmSample after = machine.Gpu.TakeGpmSample();
 
-        before.Invoking(s => s.GetMetricsSince(after, GpmMetric.SmUtilization)).Should().Throw<ArgumentException>().WithMessage("*is the later*");
+        before.Invoking(s => s.GetMetricsSince(after, GpmMetric.SmUtilization))
+            .Should().Throw<ArgumentException>().WithMessage("*is the later*");
     }
 
     [Fact]

@@ -12,7 +12,8 @@ public class LookupTests
         MigDevice found = machine.Session.GetMigDevice(created.Uuid.ToUpperInvariant());
 
         found.Device.Should().BeSameAs(second);
-        (found.Uuid, found.GpuInstanceId, found.ComputeInstanceId).Should().Be((created.Uuid, created.GpuInstanceId, created.ComputeInstanceId));
+        (found.Uuid, found.GpuInstanceId, found.ComputeInstanceId)
+            .Should().Be((created.Uuid, created.GpuInstanceId, created.ComputeInstanceId));
         found.GetName().Should().Be("NVIDIA A100-SXM4-40GB MIG 2g.10gb");
     }
 
@@ -27,7 +28,8 @@ public class LookupTests
 
         machine.Gpu.GetMigDevice(0).Uuid.Should().Be(half.Uuid, "its GPU instance has the lower id");
         small.GetIndex().Should().Be(1);
-        machine.Gpu.Invoking(g => g.GetMigDevice(2)).Should().Throw<NvmlNotFoundException>().WithMessage("GPU 0 (GPU-*) has no MIG device 2*");
+        machine.Gpu.Invoking(g => g.GetMigDevice(2))
+            .Should().Throw<NvmlNotFoundException>().WithMessage("GPU 0 (GPU-*) has no MIG device 2*");
     }
 
     [Fact]
@@ -104,7 +106,8 @@ public class LookupTests
     public void A_driver_that_tells_no_profiles_is_asked_again()
     {
         using SimulatedGpu machine = SimulatedGpu.Start(migEnabled: false);
-        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceGetGpuInstanceProfileInfoV", NvmlReturnCode.NotSupported) with { Nth = null });
+        machine.Simulator.SetFaults(
+            NvmlFault.Return("nvmlDeviceGetGpuInstanceProfileInfoV", NvmlReturnCode.NotSupported) with { Nth = null });
         machine.Gpu.GetGpuInstanceProfiles().Should().BeEmpty();
 
         machine.Simulator.SetFaults();
@@ -118,7 +121,7 @@ public class LookupTests
     }
 
     [Fact]
-    public void An_instance_of_a_profile_that_the_driver_knows_by_its_id_only_is_listed()
+    public void An_instance_of_a_profile_known_only_by_its_id_is_listed()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceGetGpuInstanceProfileInfoV", NvmlReturnCode.NotSupported) with { Nth = 3 });
@@ -130,10 +133,11 @@ public class LookupTests
     }
 
     [Fact]
-    public void An_instance_of_a_profile_that_is_listed_only_later_is_listed_once()
+    public void An_instance_of_a_profile_listed_late_is_listed_once()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
-        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceGetGpuInstanceProfileInfoV", NvmlReturnCode.NotSupported) with { Nth = null });
+        machine.Simulator.SetFaults(
+            NvmlFault.Return("nvmlDeviceGetGpuInstanceProfileInfoV", NvmlReturnCode.NotSupported) with { Nth = null });
         machine.Create("9");
 
         machine.Simulator.SetFaults();

@@ -72,12 +72,13 @@ public class ProcessTests
 
         NvmlInUseException refused = compute.Invoking(c => c.Destroy()).Should().Throw<NvmlInUseException>().Which;
 
-        refused.Message.Should().EndWith("(NVML_ERROR_IN_USE, 19, from nvmlComputeInstanceDestroy). It is used by process 4711 (python3): end that first.");
+        refused.Message.Should()
+            .EndWith("(NVML_ERROR_IN_USE, 19, from nvmlComputeInstanceDestroy). It is used by process 4711 (python3): end that first.");
         refused.IsTransient.Should().BeTrue();
     }
 
     [Fact]
-    public void The_first_instance_is_refused_with_the_name_of_who_uses_the_gpu()
+    public void A_refused_first_instance_names_the_process_on_the_gpu()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("H200");
         using IDisposable training = machine.Simulator.StartProcess(0, 4711, "python3");
@@ -116,7 +117,8 @@ public class ProcessTests
     public void A_list_that_never_fits_is_an_error_and_not_all_memory()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
-        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceGetComputeRunningProcesses_v3", NvmlReturnCode.InsufficientSize) with { Nth = null });
+        machine.Simulator.SetFaults(
+            NvmlFault.Return("nvmlDeviceGetComputeRunningProcesses_v3", NvmlReturnCode.InsufficientSize) with { Nth = null });
 
         machine.Gpu.Invoking(g => g.GetProcesses()).Should().Throw<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.InsufficientSize);
     }

@@ -68,7 +68,11 @@ public class ComputeExactnessTests
         {
             Inside[][] there = [contents[random.Next(contents.Length)], contents[random.Next(contents.Length)]];
             GpuSnapshot state = GpuSnapshot.Of(geometry, there.Select((inside, n) =>
-                StateWith(geometry, profile, inside, new bool[inside.Length]).Instances[0] with { Id = n + 1, Placement = profile.Placements[n] }));
+                StateWith(geometry, profile, inside, new bool[inside.Length]).Instances[0] with
+                {
+                    Id = n + 1,
+                    Placement = profile.Placements[n],
+                }));
             int small = random.Next(0, 5);
             int medium = random.Next(0, 2);
             if (small + medium == 0)

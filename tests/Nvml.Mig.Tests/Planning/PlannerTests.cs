@@ -225,7 +225,8 @@ public class PlannerTests
     [Fact]
     public void Hopper_aligns_compute_instances_and_ampere_does_not()
     {
-        States.Refuse(States.Of("H100-SXM5-80GB", "4g.40gb:0/1c:1/1c:2", inUse: 1), "4g.40gb/1c/1c/2c").Reason.Should().Be(PlanRefusalReason.InUse);
+        States.Refuse(States.Of("H100-SXM5-80GB", "4g.40gb:0/1c:1/1c:2", inUse: 1), "4g.40gb/1c/1c/2c").Reason.Should()
+            .Be(PlanRefusalReason.InUse);
         States.Plan(States.Of(States.A100, "4g.20gb:0/1c:0/1c:3", inUse: 1), "4g.20gb/1c/1c/2c").Steps.Should().ContainSingle();
     }
 

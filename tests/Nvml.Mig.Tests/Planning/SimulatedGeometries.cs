@@ -30,5 +30,6 @@ internal static class SimulatedGeometries
 
     private static string Fingerprint(GpuGeometry geometry) => string.Join(';', geometry.Profiles.Select(p =>
         $"{p.Profile with { Name = "", MemoryMiB = 0, MultiprocessorCount = 0 }} {string.Join(',', p.Placements)} "
-            + string.Join(',', p.ComputeProfiles!.Select(c => $"{c.Profile.Id} {c.Profile.MaxInstances} {string.Join(',', c.Placements)}"))));
+            + string.Join(
+                ',', p.ComputeProfiles!.Select(c => $"{c.Profile.Id} {c.Profile.MaxInstances} {string.Join(',', c.Placements)}"))));
 }

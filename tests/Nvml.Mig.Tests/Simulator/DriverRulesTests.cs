@@ -298,7 +298,7 @@ public class DriverRulesTests
     }
 
     [Fact]
-    public unsafe void Compute_instances_name_the_gpu_as_their_device_as_the_header_says()
+    public unsafe void A_compute_instance_names_the_gpu_as_its_device()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB*2");
         machine.Session.Devices[1].CreateGpuInstance(machine.Session.Devices[1].GetGpuInstanceProfile("9")).CreateComputeInstance();
