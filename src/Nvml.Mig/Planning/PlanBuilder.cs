@@ -32,7 +32,7 @@ internal ref struct PlanBuilder
         foreach (RowChoice choice in layout)
             most += 1 + demand.Contents[choice.Slot].Total;
         LayoutStep[] steps = ArrayPool<LayoutStep>.Shared.Rent(most);
-        GpuPlan plan = new PlanBuilder(state, demand, stays, guard, steps).Build(layout, RowSolver.RoomOf(value));
+        GpuPlan plan = new PlanBuilder(state, demand, stays, guard, steps).Build(layout, PlanCost.RoomOf(value));
         ArrayPool<LayoutStep>.Shared.Return(steps, clearArray: true);
         return plan;
     }

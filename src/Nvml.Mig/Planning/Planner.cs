@@ -83,7 +83,7 @@ public static class Planner
 
     /// <summary>The most room that can be left if these instances stand where they like; the demand must be possible.</summary>
     internal static long BestRoom(Demand demand) =>
-        RowSolver.RoomOf(Solve(demand.Geometry.Empty, demand, null, Guard.None, build: false, out _));
+        PlanCost.RoomOf(Solve(demand.Geometry.Empty, demand, null, Guard.None, build: false, out _));
 
     /// <summary>The best plan for any of the ways to fulfil a spec; null if there is none.</summary>
     /// <param name="state">The GPU as it is.</param>
@@ -92,7 +92,7 @@ public static class Planner
     internal static GpuPlan? Search(SnapshotTables state, ResolvedSpec spec, Guard guard)
     {
         Demand? best = null;
-        long bestValue = RowSolver.None;
+        long bestValue = PlanCost.None;
         foreach (Demand demand in spec.Demands)
         {
             if (!demand.IsWithinLimits)
@@ -166,7 +166,7 @@ public static class Planner
             {
                 gains[(i * demand.Slots.Length) + slot] = demand.Slots[slot].Kind == state.Kinds[i] && !goes
                     ? KeepGain(state, i, demand.Contents[slot], MustStayInside(state, i, stays[i], guard))
-                    : RowSolver.None;
+                    : PlanCost.None;
             }
         }
 
@@ -180,7 +180,7 @@ public static class Planner
         static long None(long[] rented)
         {
             ArrayPool<long>.Shared.Return(rented);
-            return RowSolver.None;
+            return PlanCost.None;
         }
     }
 
@@ -190,22 +190,22 @@ public static class Planner
     private static long KeepGain(SnapshotTables state, int index, ComputeContent content, ReadOnlySpan<bool> mustStay)
     {
         ReadOnlySpan<RowInstance> there = state.Compute[index];
-        long itself = RowSolver.Gain(state.IsInUse[index] ? 1 : 0, 1);
+        long itself = PlanCost.Gain(state.IsInUse[index] ? 1 : 0, 1);
         if (there.Length == 0)
             return itself;
         if (content.IsWhole && state.IsWholeOrEmpty[index])
-            return itself + RowSolver.Gain(state.ComputeInUse[index][0] ? 1 : 0, 1);
+            return itself + PlanCost.Gain(state.ComputeInUse[index][0] ? 1 : 0, 1);
         if (state.IsAssumed(index))
         {
             int used = state.ComputeInUse[index].Count(inUse => inUse);
-            return content.Equals(state.Contents[index]) ? itself + RowSolver.Gain(used, there.Length)
-                : mustStay.Contains(true) ? RowSolver.None
+            return content.Equals(state.Contents[index]) ? itself + PlanCost.Gain(used, there.Length)
+                : mustStay.Contains(true) ? PlanCost.None
                 : itself;
         }
 
         Span<RowChoice> chosen = stackalloc RowChoice[Row.MaxLength];
         long value = SolveInside(state, index, content, mustStay, chosen, out _);
-        return value < 0 ? RowSolver.None : itself + RowSolver.Gain(RowSolver.InUse(value), RowSolver.Instances(value));
+        return value < 0 ? PlanCost.None : itself + PlanCost.Gain(PlanCost.InUse(value), PlanCost.Instances(value));
     }
 
     /// <summary>Which compute instances of an instance must stay: none, those in use, or all.</summary>
@@ -236,7 +236,7 @@ public static class Planner
         for (int i = 0; i < there.Length; i++)
         {
             instances[i] = there[i] with { MustStay = !mustStay.IsEmpty && mustStay[i] };
-            gains.Slice(i * content.Slots.Length, content.Slots.Length).Fill(RowSolver.Gain(inUse[i] ? 1 : 0, 1));
+            gains.Slice(i * content.Slots.Length, content.Slots.Length).Fill(PlanCost.Gain(inUse[i] ? 1 : 0, 1));
         }
 
         Span<bool> roomFor = stackalloc bool[compute.Profiles.Length];

@@ -20,7 +20,7 @@ internal record struct RowChoice(int Slot, Run Run, int Kept);
 /// </summary>
 /// <remarks>
 /// <para>
-/// Best is, in this order: the most gained by instances that stay; the most <see cref="RoomOf">room</see> left; the lowest starts, read
+/// Best is, in this order: the most gained by instances that stay; the most <see cref="PlanCost.RoomOf">room</see> left; the lowest starts, read
 /// from the left. It is an exact search from left to right. The gain that is still possible depends on where we are and on what is still to
 /// be placed, not on how that came about, so that each such pair is solved once. Of the wanted instances only the number for each shape
 /// matters; how many of a kind have stayed is counted only where it can be too many.
@@ -31,12 +31,6 @@ internal record struct RowChoice(int Slot, Run Run, int Kept);
 /// </remarks>
 internal ref struct RowSolver
 {
-    /// <summary>No solution.</summary>
-    public const long None = -1;
-
-    private const int RoomBits = 28;
-    private const int CountBits = 14;
-
     private readonly Row _row;
     private readonly ReadOnlySpan<RowSlot> _slots;
     private readonly ReadOnlySpan<RowInstance> _instances;
@@ -119,30 +113,18 @@ internal ref struct RowSolver
 
     private ulong Start { get; set; }
 
-    /// <summary>The gain of an instance that stays, so that instances in use count before all others.</summary>
-    public static long Gain(int inUse, int instances) => ((long)inUse << (CountBits + RoomBits)) | ((long)instances << RoomBits);
-
-    /// <summary>How many instances in use stay in a solution of this value.</summary>
-    public static int InUse(long value) => (int)(value >> (CountBits + RoomBits));
-
-    /// <summary>How many instances stay in a solution of this value.</summary>
-    public static int Instances(long value) => (int)(value >> RoomBits) & ((1 << CountBits) - 1);
-
-    /// <summary>The room left in a solution of this value.</summary>
-    public static long RoomOf(long value) => value & ((1L << RoomBits) - 1);
-
     /// <summary>Solves; allocates nothing.</summary>
     /// <param name="row">The row.</param>
     /// <param name="slots">The instances that are wanted.</param>
     /// <param name="instances">The instances that are there; no two overlap.</param>
     /// <param name="gains">
     /// For each instance and each slot (at instance * slots + slot) what it gains to keep the one as the other, at least
-    /// <see cref="Gain">one instance</see>; <see cref="None"/> if that cannot be. Slots of other kinds are not looked at.
+    /// <see cref="PlanCost.Gain">one instance</see>; <see cref="PlanCost.None"/> if that cannot be. Slots of other kinds are not looked at.
     /// </param>
     /// <param name="roomFor">Whether room for a kind counts: no more of it may be allowed, whatever is free.</param>
     /// <param name="chosen">Receives the solution by start: as long as the row.</param>
     /// <param name="count">How many instances the solution has.</param>
-    /// <returns>The value, or <see cref="None"/>.</returns>
+    /// <returns>The value, or <see cref="PlanCost.None"/>.</returns>
     public static long Solve(
         Row row,
         ReadOnlySpan<RowSlot> slots,
@@ -153,37 +135,11 @@ internal ref struct RowSolver
         out int count)
     {
         Span<long> room = stackalloc long[(row.Length + 1) * (row.Length + 1)];
-        MeasureRoom(row, roomFor, room);
+        PlanCost.MeasureRoom(row, roomFor, room);
         Span<sbyte> bytes = stackalloc sbyte[2 * (row.Length + row.Shapes.Length + slots.Length)];
         RowSolver solver = new(row, slots, instances, gains, room, bytes);
         long value = solver.Solve(chosen, out count);
         return value;
-    }
-
-    /// <summary>
-    /// The room in a run of free units: every place that lies in it, of every kind that counts, weighs its size squared. So room for one
-    /// large instance is worth more than room for two of half its size: a hole can be divided later, two holes cannot be joined.
-    /// </summary>
-    public static void MeasureRoom(Row row, ReadOnlySpan<bool> roomFor, Span<long> room)
-    {
-        int width = row.Length + 1;
-        room.Clear();
-        for (int kind = 0; kind < roomFor.Length; kind++)
-        {
-            if (!roomFor[kind])
-                continue;
-            foreach (Run run in row.Shapes[row.ShapeOf[kind]])
-                room[(run.Start * width) + run.End] += run.Size * run.Size;
-        }
-
-        for (int size = 2; size <= row.Length; size++)
-        {
-            for (int from = 0; from + size <= row.Length; from++)
-            {
-                int at = (from * width) + from + size;
-                room[at] += room[at + width] + room[at - 1] - room[at + width - 1];
-            }
-        }
     }
 
     /// <summary>
@@ -280,11 +236,11 @@ internal ref struct RowSolver
     /// <summary>
     /// Tries everything that can come next: nothing, or an instance at some start, and returns the best value. Looking for a value that
     /// is known to be there, it stops at the first choice that has it and returns the value of the rest; if that choice is nothing, it
-    /// returns <see cref="None"/>.
+    /// returns <see cref="PlanCost.None"/>.
     /// </summary>
     private long Search(int position, ulong code, long wanted, ref RowChoice choice, ref ulong left)
     {
-        long best = None;
+        long best = PlanCost.None;
         int width = _row.Length + 1;
         int unitsLeft = 0;
         for (int shape = 0; shape < _shapeWidth.Length; shape++)
@@ -293,7 +249,7 @@ internal ref struct RowSolver
         {
             best = _room[(position * width) + _row.Length];
             if (best == wanted)
-                return None;
+                return PlanCost.None;
         }
 
         for (int start = position; start < _row.Length && start + unitsLeft <= _row.Length; start++)
@@ -308,7 +264,7 @@ internal ref struct RowSolver
                 break;
         }
 
-        return wanted == long.MaxValue ? best : None;
+        return wanted == long.MaxValue ? best : PlanCost.None;
     }
 
     /// <summary>Tries to keep the instance that is there, as any of the slots that it can be.</summary>
@@ -316,7 +272,7 @@ internal ref struct RowSolver
     {
         int there = _instanceAt[next.Start];
         if (there < 0 || _instances[there].MustGo || !IsFree(_instances[there].Run))
-            return None;
+            return PlanCost.None;
         RowInstance instance = _instances[there];
         int fixedSlot = _fixedAt[next.Start];
         int shape = _row.ShapeOf[instance.Kind];
@@ -349,7 +305,7 @@ internal ref struct RowSolver
             }
         }
 
-        return None;
+        return PlanCost.None;
     }
 
     /// <summary>Tries to create an instance of each shape that is left; of what is there, it takes the place if it may.</summary>
@@ -357,7 +313,7 @@ internal ref struct RowSolver
     {
         int there = _instanceAt[next.Start];
         if (there >= 0 && _instances[there].MustStay)
-            return None;
+            return PlanCost.None;
         int fixedSlot = _fixedAt[next.Start];
         foreach (ShapedRun run in _row.RunsFrom[next.Start])
         {
@@ -377,7 +333,7 @@ internal ref struct RowSolver
             }
         }
 
-        return None;
+        return PlanCost.None;
     }
 
     /// <summary>Whether nothing that has its place lies in the run, but for what starts where it starts.</summary>
