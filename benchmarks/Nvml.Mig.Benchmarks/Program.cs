@@ -13,7 +13,8 @@ const string quick = "--quick";
 bool isQuick = args.Contains(quick, StringComparer.Ordinal);
 
 // A class that needs other iterations says so itself.
-Job job = new Job().WithWarmupCount(5).WithIterationCount(15).WithIterationTime(TimeInterval.FromMilliseconds(isQuick ? 100 : 200)).AsMutator();
+Job job = new Job().WithWarmupCount(5).WithIterationCount(15).WithIterationTime(TimeInterval.FromMilliseconds(isQuick ? 100 : 200))
+    .AsMutator();
 ManualConfig config = ManualConfig.Create(DefaultConfig.Instance)
     .AddJob(job)
     .AddDiagnoser(MemoryDiagnoser.Default)

@@ -1,5 +1,5 @@
 /*
- * What the stub has beyond NVML: controls for tests and tools. NVML itself needs none of them, the environment
+ * Controls of the stub for tests and tools, beyond NVML. NVML itself needs none of them, the environment
  * variables do for programs that know nothing of a stub:
  *
  *   NVML_STUB_GPUS    the machine: model keys, each with an optional count, separated by commas:
@@ -11,18 +11,23 @@
  *   NVML_STUB_DRIVER  the driver's branch: 470, 525, 535, 550 or 580 (default), or "future", one to come. It decides which
  *                     profiles and struct versions there are. The library in the folder 470 beside this one is that
  *                     branch, and lacks the functions that came later.
- *   NVML_STUB_PRIVILEGES  what the calling process may do: "all" (default, as root), "monitor" (see instances, change
- *                     nothing), "none" (see GPU instances, but not what is in them and on them).
- *   NVML_STUB_LATENCY "none" (default), or "h200": calls take as long as on an H200, as far as they were measured there
- *                     (changes: our assumption, see latency.c). A GPU does one thing at a time then, different GPUs work side by side.
- *   NVML_STUB_FAULTS  trouble, as FUNCTION[#N][:after]=ACTION; several separated by ";". The Nth call of the function in
- *                     this process ("*": of any; without #N: every call) is struck before it does its work, or after:
+ *   NVML_STUB_PRIVILEGES  what the calling process may do: "all" (default, as root), "config" (create and destroy
+ *                     instances, but set no mode: the MIG config capability), "monitor" (see instances, change nothing),
+ *                     "none" (see GPU instances, but not what is in them and on them).
+ *   NVML_STUB_LATENCY "none" (default), or "hardware": calls take as long as on hardware and wait for each other as
+ *                     there (hardware.h). Reads as measured on an H200; changes by others' logs, or assumed (latency.c).
+ *   NVML_STUB_FAULTS  trouble, as FUNCTION[#N][@GPU][~RATE/SEED][:after]=ACTION; several separated by ";". The Nth call of
+ *                     the function in this process ("*": of any; without #N: every call), only of those that are about
+ *                     GPU, is struck before it does its work, or after. With ~RATE/SEED each such call is struck at a
+ *                     rate from 0 to 1, the same ones for the same SEED:
  *                       CODE         it returns this nvmlReturn_t, by name or number
+ *                       activation:CODE  nvmlDeviceSetMigMode succeeds and gives this code as its activation status: the
+ *                                    mode stays pending
  *                       kill         the process dies by SIGKILL
  *                       hang:MS      it takes so many milliseconds more
  *                       lose         the GPU is lost, until it is reset
  *                       destroy:G/I  someone else destroys GPU instance I of GPU G (destroy:G/I/C: compute instance C)
- *                     "nvmlDeviceCreateGpuInstance#3=NVML_ERROR_IN_USE", "*#17:after=kill".
+ *                     "nvmlDeviceCreateGpuInstance#3=NVML_ERROR_IN_USE", "*#17:after=kill", "*@1~0.05/42=999".
  *   NVML_STUB_TRACE   a file that gets a line for each call: function, GPU, result, microseconds.
  */
 #ifndef NVML_STUB_H
@@ -53,9 +58,15 @@ NVML_EXPORT nvmlReturn_t nvmlStubSetLatency(const char *latency, char *message, 
 NVML_EXPORT nvmlReturn_t nvmlStubSetFaults(const char *faults, char *message, unsigned int messageLength);
 NVML_EXPORT nvmlReturn_t nvmlStubSetPrivileges(const char *privileges, char *message, unsigned int messageLength);
 
+/*
+ * How many events were gone before an event set of this process came to look for them: a process may be 128 behind. Whether
+ * the set would have wanted them is not known.
+ */
+NVML_EXPORT unsigned long long nvmlStubGetLostEvents(void);
+
 /* ---- what happens to the machine: seen by all processes that share it -------------------------------------------- */
 
-/* What a process does on a GPU: it decides in which of NVML's lists it shows. */
+/* The work of a process on a GPU: it decides in which of NVML's lists it shows. */
 typedef enum {
     NVML_STUB_PROCESS_COMPUTE = 0,
     NVML_STUB_PROCESS_MPS = 1, /* a client of the Multi-Process Service: it is listed with those that compute as well */
@@ -65,8 +76,12 @@ typedef enum {
 
 /*
  * A process that uses a GPU, or the MIG device gpuInstance/computeInstance of it (both -1: the GPU as a whole). While it
- * runs, what it uses cannot be destroyed, and MIG mode cannot change on Ampere. pid 0: a client that shows in no list of
- * processes, such as DCGM, and holds everything on the GPU. INSUFFICIENT_SIZE if there is no room for more.
+ * runs, what it uses cannot be destroyed, and MIG mode cannot change on Ampere. INSUFFICIENT_SIZE if there is no room for
+ * more.
+ *
+ * pid 0, or 2^31 and up: a client that shows in no list of processes, such as DCGM. Of the GPU as a whole, it keeps the GPU
+ * instances that there are when it starts; of gpuInstance (computeInstance -1), that one. A compute instance in them can
+ * still be destroyed, the GPU instance cannot.
  */
 NVML_EXPORT nvmlReturn_t nvmlStubStartProcess(unsigned int gpu, int gpuInstance, int computeInstance, unsigned int pid,
                                               const char *name, unsigned int memoryMiB, nvmlStubProcessKind kind);
@@ -84,8 +99,23 @@ NVML_EXPORT nvmlReturn_t nvmlStubRaiseXid(unsigned int gpu, int gpuInstance, int
 NVML_EXPORT nvmlReturn_t nvmlStubSetHealth(unsigned int gpu, unsigned int persistenceMode, unsigned int rowRemapPending,
                                            unsigned int rowRemapFailed, unsigned int uncorrectedEccErrors);
 
-/* nvidia-smi --gpu-reset: instances go, a pending MIG mode comes, a lost GPU is back. IN_USE while clients hold it. */
+/*
+ * How busy the SM of a GPU, or of its GPU instance gpuInstance (not -1), are, in percent, for the metrics of NVML; -1: what
+ * processes make of it, as on a new machine.
+ */
+NVML_EXPORT nvmlReturn_t nvmlStubSetActivity(unsigned int gpu, int gpuInstance, int percent);
+
+/*
+ * nvidia-smi --gpu-reset: a pending MIG mode comes, a lost GPU is back; if MIG stays enabled the driver restores the
+ * instances. IN_USE while clients hold it.
+ */
 NVML_EXPORT nvmlReturn_t nvmlStubResetGpu(unsigned int gpu);
+
+/*
+ * Unloads the kernel module and loads it again: instances go. MIG mode stays on Ampere, which keeps it in its InfoROM, and
+ * goes on newer GPUs. IN_USE while clients hold a GPU.
+ */
+NVML_EXPORT nvmlReturn_t nvmlStubReloadModule(void);
 
 /* Reboots: instances and processes go. MIG mode stays on Ampere, which keeps it in its InfoROM, and goes on newer GPUs. */
 NVML_EXPORT nvmlReturn_t nvmlStubReboot(void);
@@ -98,6 +128,9 @@ typedef struct {
     unsigned int simulated;  /* 0: too little is known of it */
     unsigned int mig;        /* 0: it has no MIG */
     unsigned int memoryMiB;  /* 0: not known */
+    unsigned int bar1MiB;    /* 0: not known */
+    unsigned int memoryDerived; /* 1: no session shows it */
+    unsigned int bar1Derived;
 } nvmlStubModel_t;
 
 /* The models by index from 0, those that are not simulated last; NOT_FOUND behind the last. */
@@ -106,7 +139,7 @@ NVML_EXPORT nvmlReturn_t nvmlStubGetModel(unsigned int index, nvmlStubModel_t *m
 /* How often this process has called `function` (NULL: all of NVML) since the machine was configured. */
 NVML_EXPORT unsigned long long nvmlStubGetCallCount(const char *function);
 
-/* What the C compiler says of the declarations in nvml_abi.h. */
+/* The C compiler's layout of the declarations in nvml_abi.h. */
 typedef struct {
     const char *name; /* "sizeof T", "offsetof T.m", "sizeof T.m" or a constant's name */
     long long value;

@@ -1,4 +1,4 @@
-/* What the compiler made of nvml_abi.h: one fact for every struct, member and constant that the bindings declare too. */
+/* The layout of nvml_abi.h by the compiler: one fact for every struct, member and constant that the bindings declare too. */
 #include "nvml_stub.h"
 
 #include <stddef.h>

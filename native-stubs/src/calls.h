@@ -1,28 +1,22 @@
 /*
- * What happens around every exported function: it is counted, refused while NVML is not initialised, slowed down to what
- * it costs on hardware, made to fail on command, and traced.
+ * The frame around every exported function: it is counted, refused while NVML is not initialised, kept waiting and slowed
+ * down as on hardware, made to fail on command, and traced.
  */
 #ifndef STUB_CALLS_H
 #define STUB_CALLS_H
 
+#include "call_sites.h"
 #include "faults.h"
+#include "latency.h"
 #include "nvml_abi.h"
-#include "state.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-/* One for each function. */
-typedef struct call_site {
-    const char *function;
-    atomic_ullong calls;
-} call_site;
 
 typedef struct call {
     call_site *site;
     int gpu; /* the one that it is about; -1: none */
-    bool locked;
+    latency_cost cost; /* where calls take as long as on hardware */
     uint64_t started_ns;
     nvmlReturn_t result;
     bool strikes_after; /* a fault, once the function has done its work: this one */
@@ -31,22 +25,12 @@ typedef struct call {
 
 enum { NO_GPU = -1, NEEDS_NO_INIT = -2 };
 
+/* The activation status that a fault gives the change of mode under way; SUCCESS: no fault does. */
+nvmlReturn_t call_activation_status(void);
+
 /* False: the function is not to run, `result` is what it answers. `gpu` is a GPU's index, NO_GPU or NEEDS_NO_INIT. */
 bool call_begin(call *made, call_site *site, int gpu);
 nvmlReturn_t call_end(call *made);
-
-/* Within a call: takes so long, where calls take as long as on hardware. Not under the machine's lock. */
-void call_take(uint64_t nanoseconds);
-
-unsigned long long call_get_count(const char *function);
-void call_reset_counts(void);
-
-/* Whether NVML_FUNCTION defines a function of that name. */
-bool call_exists(const char *function);
-
-/* What NVML_STUB_LATENCY and NVML_STUB_TRACE say; NULL or empty: nothing of it. */
-nvmlReturn_t calls_set_latency(const char *latency, state_message *message);
-nvmlReturn_t calls_set_trace(const char *path, state_message *message);
 
 /*
  * Defines an exported function: NVML_FUNCTION(name, (parameters), (arguments), gpu) { body }

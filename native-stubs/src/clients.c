@@ -1,7 +1,7 @@
 #include "clients.h"
 
 #include "nvml_stub.h"
-#include "session.h"
+#include "state.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +9,11 @@
 unsigned int client_pid(const client_state *client)
 {
     return read_u32(client->pid);
+}
+
+bool client_is_hidden(const client_state *client)
+{
+    return client_pid(client) == 0 || client_pid(client) >= FIRST_HIDDEN_CLIENT;
 }
 
 unsigned int client_memory_mib(const client_state *client)
@@ -19,7 +24,7 @@ unsigned int client_memory_mib(const client_state *client)
 bool is_busy(const gpu_state *gpu, int gpu_instance)
 {
     for (unsigned int i = 0; i < MAX_CLIENTS; i++)
-        if (gpu->clients[i].exists && client_pid(&gpu->clients[i]) != 0 &&
+        if (gpu->clients[i].exists && !client_is_hidden(&gpu->clients[i]) &&
             (gpu_instance < 0 || gpu->clients[i].gpu_instance == gpu_instance))
             return true;
     return false;
@@ -34,12 +39,6 @@ unsigned long long client_memory(const gpu_state *gpu, int gpu_instance)
     return mib;
 }
 
-/* DCGM and its like: they have handles on everything and appear in no list of processes. */
-static bool is_hidden(const client_state *client)
-{
-    return client->exists && client_pid(client) == 0;
-}
-
 bool is_gpu_in_use(const gpu_state *gpu)
 {
     for (unsigned int i = 0; i < MAX_CLIENTS; i++)
@@ -51,19 +50,25 @@ bool is_gpu_in_use(const gpu_state *gpu)
 bool is_whole_gpu_in_use(const gpu_state *gpu)
 {
     for (unsigned int i = 0; i < MAX_CLIENTS; i++)
-        if (gpu->clients[i].exists && !is_hidden(&gpu->clients[i]) && gpu->clients[i].gpu_instance == WHOLE_GPU)
+        if (gpu->clients[i].exists && !client_is_hidden(&gpu->clients[i]) && gpu->clients[i].gpu_instance == WHOLE_GPU)
             return true;
     return false;
 }
 
+static bool keeps(const client_state *client, unsigned int gpu_instance, int compute_instance)
+{
+    if (!client->exists)
+        return false;
+    if (client->gpu_instance != gpu_instance)
+        return compute_instance < 0 && (client->held[gpu_instance / 8] >> gpu_instance % 8 & 1) != 0;
+    return compute_instance < 0 || client->compute_instance == compute_instance;
+}
+
 bool is_instance_in_use(const gpu_state *gpu, unsigned int gpu_instance, int compute_instance)
 {
-    for (unsigned int i = 0; i < MAX_CLIENTS; i++) {
-        const client_state *client = &gpu->clients[i];
-        if (is_hidden(client) || (client->exists && client->gpu_instance == gpu_instance &&
-                                  (compute_instance < 0 || client->compute_instance == compute_instance)))
+    for (unsigned int i = 0; i < MAX_CLIENTS; i++)
+        if (keeps(&gpu->clients[i], gpu_instance, compute_instance))
             return true;
-    }
     return false;
 }
 
@@ -72,10 +77,15 @@ bool is_instance_in_use(const gpu_state *gpu, unsigned int gpu_instance, int com
 static nvmlReturn_t start(gpu_state *gpu, int gpu_instance, int compute_instance, unsigned int pid, const char *name,
                           unsigned int memory_mib, nvmlStubProcessKind kind)
 {
-    if (gpu_instance >= 0 &&
-        (gpu_instance >= MAX_GPU_INSTANCE_IDS || compute_instance < 0 || compute_instance >= MAX_COMPUTE_INSTANCES ||
-         !gpu->instances[gpu_instance].exists || !gpu->instances[gpu_instance].compute[compute_instance].exists))
-        return NVML_ERROR_NOT_FOUND;
+    bool hidden = pid == 0 || pid >= FIRST_HIDDEN_CLIENT;
+    if (gpu_instance >= 0) {
+        bool exists = gpu_instance < MAX_GPU_INSTANCE_IDS && gpu->instances[gpu_instance].exists;
+        if (compute_instance >= 0) /* a process runs in a compute instance */
+            exists = exists && compute_instance < MAX_COMPUTE_INSTANCES &&
+                     gpu->instances[gpu_instance].compute[compute_instance].exists;
+        if (!exists || (compute_instance < 0 && !hidden))
+            return NVML_ERROR_NOT_FOUND;
+    }
     for (unsigned int i = 0; i < MAX_CLIENTS; i++) {
         client_state *client = &gpu->clients[i];
         if (client->exists)
@@ -86,6 +96,8 @@ static nvmlReturn_t start(gpu_state *gpu, int gpu_instance, int compute_instance
             .compute_instance = compute_instance < 0 ? WHOLE_GPU : (uint8_t)compute_instance,
             .kind = (uint8_t)kind,
         };
+        for (unsigned int id = 0; hidden && gpu_instance < 0 && id < MAX_GPU_INSTANCE_IDS; id++)
+            client->held[id / 8] |= (uint8_t)((unsigned int)gpu->instances[id].exists << id % 8);
         write_u32(client->pid, pid);
         write_u32(client->memory_mib, memory_mib);
         snprintf(client->name, sizeof(client->name), "%s", name == NULL ? "" : name);
@@ -149,13 +161,23 @@ nvmlReturn_t nvmlStubSetHealth(unsigned int gpu, unsigned int persistenceMode, u
     return state_unlock(true);
 }
 
-/* What a reset does to a GPU, and a reboot before it does more. */
-static void reset(gpu_state *gpu)
+/* The GPU is detached and attached again: the driver keeps its instances while its module stays, and restores them. */
+static void reattach(gpu_state *gpu)
 {
-    memset(gpu->instances, 0, sizeof(gpu->instances));
+    if (!gpu->mig_pending)
+        memset(gpu->instances, 0, sizeof(gpu->instances));
     gpu->mig_enabled = gpu->mig_pending;
     gpu->lost = 0;
     gpu->row_remap_pending = 0;
+}
+
+/* The same after the module was unloaded: no instances, and MIG mode only where the GPU itself keeps it. */
+static void load(const gpu_model *model, gpu_state *gpu)
+{
+    memset(gpu->instances, 0, sizeof(gpu->instances));
+    if (model->architecture >= ARCHITECTURE_HOPPER)
+        gpu->mig_pending = 0;
+    reattach(gpu);
 }
 
 nvmlReturn_t nvmlStubResetGpu(unsigned int gpu)
@@ -171,7 +193,22 @@ nvmlReturn_t nvmlStubResetGpu(unsigned int gpu)
     else if (is_gpu_in_use(&machine->gpus[gpu]))
         result = NVML_ERROR_IN_USE;
     else
-        reset(&machine->gpus[gpu]);
+        reattach(&machine->gpus[gpu]);
+    nvmlReturn_t unlocked = state_unlock(result == NVML_SUCCESS);
+    return result == NVML_SUCCESS ? unlocked : result;
+}
+
+nvmlReturn_t nvmlStubReloadModule(void)
+{
+    machine_state *machine;
+    nvmlReturn_t result = state_lock(STATE_CHANGE, &machine);
+    if (result != NVML_SUCCESS)
+        return result;
+    for (unsigned int g = 0; g < machine->gpu_count; g++)
+        if (is_gpu_in_use(&machine->gpus[g]))
+            result = NVML_ERROR_IN_USE;
+    for (unsigned int g = 0; result == NVML_SUCCESS && g < machine->gpu_count; g++)
+        load(state_model(g), &machine->gpus[g]);
     nvmlReturn_t unlocked = state_unlock(result == NVML_SUCCESS);
     return result == NVML_SUCCESS ? unlocked : result;
 }
@@ -183,11 +220,8 @@ nvmlReturn_t nvmlStubReboot(void)
     if (result != NVML_SUCCESS)
         return result;
     for (unsigned int g = 0; g < machine->gpu_count; g++) {
-        gpu_state *gpu = &machine->gpus[g];
-        memset(gpu->clients, 0, sizeof(gpu->clients));
-        if (state_model(g)->architecture >= ARCHITECTURE_HOPPER)
-            gpu->mig_pending = 0;
-        reset(gpu);
+        memset(machine->gpus[g].clients, 0, sizeof(machine->gpus[g].clients));
+        load(state_model(g), &machine->gpus[g]);
     }
     return state_unlock(true);
 }

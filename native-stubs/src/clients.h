@@ -1,13 +1,15 @@
-/* Who uses a GPU, and what that keeps from happening. */
+/* The clients of a GPU, and the changes that they prevent. */
 #ifndef STUB_CLIENTS_H
 #define STUB_CLIENTS_H
 
-#include "state.h"
+#include "machine.h"
+
+#include <stdbool.h>
 
 /* Whether anyone has the GPU open: processes on it or its MIG devices, or a client that shows in no list. */
 bool is_gpu_in_use(const gpu_state *gpu);
 
-/* Whether someone uses the GPU as a whole: then it cannot get its first instance. */
+/* Whether a process uses the GPU as a whole: then it cannot get its first instance. */
 bool is_whole_gpu_in_use(const gpu_state *gpu);
 
 /* Whether an instance cannot be destroyed; compute_instance -1: the GPU instance. */
@@ -16,7 +18,9 @@ bool is_instance_in_use(const gpu_state *gpu, unsigned int gpu_instance, int com
 /* Whether a process runs on a GPU, or in a GPU instance of it; -1: the whole GPU. */
 bool is_busy(const gpu_state *gpu, int gpu_instance);
 
-/* 0: a client that shows in no list. */
+/* A client that shows in no list of processes, such as DCGM. */
+bool client_is_hidden(const client_state *client);
+
 unsigned int client_pid(const client_state *client);
 unsigned int client_memory_mib(const client_state *client);
 

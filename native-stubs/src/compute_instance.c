@@ -3,6 +3,7 @@
 #include "driver.h"
 #include "geometry.h"
 #include "handles.h"
+#include "privileges.h"
 
 #include <stdio.h>
 
@@ -98,7 +99,7 @@ NVML_FUNCTION(nvmlGpuInstanceGetComputeInstancePossiblePlacements,
     if (result != NVML_SUCCESS)
         return result;
     unsigned int written = 0;
-    for (unsigned int start = 0; start < at.gpu_profile->slices; start++) {
+    for (unsigned int start = 0; start < COMPUTE_SLOTS; start++) {
         if ((profile->starts & AT(start)) == 0)
             continue;
         if (placements != NULL)
@@ -135,6 +136,21 @@ static unsigned int free_id(const gpu_instance_state *instance)
     return id;
 }
 
+/*
+ * Errors of a placement, before existing instances count. The open kernel module finds no resources
+ * outside the GPU instance on Ampere (kgrmgrCheckVeidsRequest), and on Hopper and newer no such slots.
+ */
+static nvmlReturn_t check_placement(const target *at, const compute_profile *profile,
+                                    const nvmlComputeInstancePlacement_t *placement)
+{
+    if (placement->size != profile->span)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    if (placement->start < COMPUTE_SLOTS && (profile->starts & AT(placement->start)) != 0)
+        return NVML_SUCCESS;
+    return at->model->architecture < ARCHITECTURE_HOPPER ? NVML_ERROR_INSUFFICIENT_RESOURCES
+                                                         : NVML_ERROR_INVALID_ARGUMENT;
+}
+
 /* Creates where `placement` says, or where the driver would. */
 static nvmlReturn_t create(nvmlGpuInstance_t gpu_instance, unsigned int profile_id,
                            const nvmlComputeInstancePlacement_t *placement, nvmlComputeInstance_t *created)
@@ -147,13 +163,12 @@ static nvmlReturn_t create(nvmlGpuInstance_t gpu_instance, unsigned int profile_
     const compute_profile *profile = profile_compute_by_id(at.gpu_profile, profile_id);
     unsigned int id = free_id(at.gpu_instance);
     int start = -1;
-    if (state_privileges() < PRIVILEGES_ALL)
+    if (privileges_of_process() < PRIVILEGES_CONFIG)
         result = NVML_ERROR_NO_PERMISSION;
     else if (profile == NULL)
         result = NVML_ERROR_INVALID_ARGUMENT;
-    else if (placement != NULL && (placement->size != profile->span || placement->start >= at.gpu_profile->slices ||
-                                   (profile->starts & AT(placement->start)) == 0))
-        result = NVML_ERROR_INVALID_ARGUMENT;
+    else if (placement != NULL && check_placement(&at, profile, placement) != NVML_SUCCESS)
+        result = check_placement(&at, profile, placement);
     else if (placement != NULL &&
              !fits(compute_occupied(at.gpu_profile, at.gpu_instance), placement->start, profile->span))
         /* the open kernel module says STATE_IN_USE here, where it says INSUFFICIENT_RESOURCES of GPU instances */
@@ -175,6 +190,7 @@ static nvmlReturn_t create(nvmlGpuInstance_t gpu_instance, unsigned int profile_
         (compute_instance_state){.exists = 1, .profile_id = profile->id, .start = (uint8_t)start};
     state_record_mig_change(at.gpu_index);
     result = state_unlock(true);
+    latency_take(latency_of_change(CREATE_COMPUTE_INSTANCE, at.model->architecture));
     if (result == NVML_SUCCESS)
         *created = handle_of_compute_instance(at.gpu_index, at.gpu_instance_id, id);
     return result;
@@ -207,7 +223,7 @@ NVML_FUNCTION(nvmlComputeInstanceDestroy,
     nvmlReturn_t result = lock_compute_instance(computeInstance, STATE_CHANGE, &at);
     if (result != NVML_SUCCESS)
         return result;
-    if (state_privileges() < PRIVILEGES_ALL)
+    if (privileges_of_process() < PRIVILEGES_CONFIG)
         result = NVML_ERROR_NO_PERMISSION;
     else if (is_instance_in_use(at.gpu, at.gpu_instance_id, (int)at.compute_instance_id))
         result = NVML_ERROR_IN_USE;
@@ -217,7 +233,9 @@ NVML_FUNCTION(nvmlComputeInstanceDestroy,
     }
     *at.compute_instance = (compute_instance_state){0};
     state_record_mig_change(at.gpu_index);
-    return state_unlock(true);
+    result = state_unlock(true);
+    latency_take(latency_of_change(DESTROY_COMPUTE_INSTANCE, at.model->architecture));
+    return result;
 }
 
 /* ---- listing ----------------------------------------------------------------------------------------------------- */
@@ -238,7 +256,7 @@ NVML_FUNCTION(nvmlGpuInstanceGetComputeInstances,
     nvmlReturn_t result = lock_profile_by_id(gpuInstance, profileId, &at, &profile);
     if (result != NVML_SUCCESS)
         return result;
-    if (state_privileges() < PRIVILEGES_MONITOR) { /* GPU instances show without it: a session printed this error here */
+    if (privileges_of_process() < PRIVILEGES_MONITOR) { /* GPU instances show without it: a session printed this error here */
         state_unlock(false);
         return NVML_ERROR_NO_PERMISSION;
     }
@@ -262,7 +280,7 @@ NVML_FUNCTION(nvmlGpuInstanceGetComputeInstanceById,
         return result;
     bool exists = target_compute_instance(&at, id);
     state_unlock(false);
-    if (state_privileges() < PRIVILEGES_MONITOR) /* as for the list: inferred, no session shows it */
+    if (privileges_of_process() < PRIVILEGES_MONITOR) /* as for the list: inferred, no session shows it */
         return NVML_ERROR_NO_PERMISSION;
     if (!exists)
         return NVML_ERROR_NOT_FOUND;

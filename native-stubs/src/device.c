@@ -1,6 +1,6 @@
+#include "attachment.h"
 #include "calls.h"
 #include "handles.h"
-#include "session.h"
 #include "text.h"
 #include "uuid.h"
 
@@ -18,7 +18,7 @@ NVML_FUNCTION(nvmlDeviceGetCount_v2, (unsigned int *deviceCount), (deviceCount),
     nvmlReturn_t result = state_lock(STATE_READ, &machine);
     if (result != NVML_SUCCESS)
         return result;
-    *deviceCount = session_gpu_count(machine);
+    *deviceCount = attachment_gpu_count(machine);
     return state_unlock(false);
 }
 
@@ -32,7 +32,7 @@ NVML_FUNCTION(nvmlDeviceGetHandleByIndex_v2, (unsigned int index, nvmlDevice_t *
     nvmlReturn_t result = state_lock(STATE_READ, &machine);
     if (result != NVML_SUCCESS)
         return result;
-    if (index >= session_gpu_count(machine))
+    if (index >= attachment_gpu_count(machine))
         result = NVML_ERROR_INVALID_ARGUMENT;
     else if (machine->gpus[index].lost)
         result = NVML_ERROR_GPU_IS_LOST;
@@ -54,7 +54,7 @@ static void device_uuid(const target *of, char text[UUID_TEXT_SIZE])
 static nvmlDevice_t find_device(machine_state *machine, bool (*matches)(const target *, const void *),
                                 const void *wanted)
 {
-    for (unsigned int g = 0; g < session_gpu_count(machine); g++) {
+    for (unsigned int g = 0; g < attachment_gpu_count(machine); g++) {
         target at = {.gpu_index = g, .model = state_model(g), .gpu = &machine->gpus[g]};
         if (matches(&at, wanted))
             return handle_of_gpu(g);
@@ -89,7 +89,15 @@ static bool has_uuid(const target *of, const void *wanted)
 {
     char text[UUID_TEXT_SIZE];
     device_uuid(of, text);
-    return strcmp(text, wanted) == 0;
+    if (strcmp(text, wanted) == 0)
+        return true;
+    if (of->compute_instance == NULL)
+        return false;
+    /* As R450 and R460 named MIG devices; the newer ones still understand it. */
+    char old[UUID_TEXT_SIZE + 32];
+    uuid_of_gpu(of->model->key, of->gpu_index, text);
+    snprintf(old, sizeof(old), "MIG-%s/%u/%u", text, of->gpu_instance_id, of->compute_instance_id);
+    return strcmp(old, wanted) == 0;
 }
 
 NVML_FUNCTION(nvmlDeviceGetHandleByUUID, (const char *uuid, nvmlDevice_t *device), (uuid, device), NO_GPU)
@@ -209,6 +217,18 @@ NVML_FUNCTION(nvmlDeviceGetIndex, (nvmlDevice_t device, unsigned int *index), (d
     return state_unlock(false);
 }
 
+static void fill_pci_info(const target *at, nvmlPciInfo_t *info)
+{
+    *info = (nvmlPciInfo_t){
+        .bus = FIRST_BUS + at->gpu_index,
+        .pciDeviceId = at->model->pci_device_id,
+        .pciSubSystemId = at->model->pci_subsystem_id,
+    };
+    snprintf(info->busId, sizeof(info->busId), "%08X:%02X:%02X.0", info->domain, info->bus & 0xFF, 0u);
+    snprintf(info->busIdLegacy, sizeof(info->busIdLegacy), "%04X:%02X:%02X.0", info->domain & 0xFFFF, info->bus & 0xFF,
+             0u);
+}
+
 /*
  * Up to `size`. Today's header gives all versions the same struct; the one that they had before was shorter, as pynvml still
  * declares it. So the older ones fill what both have, and a caller with the short one loses nothing that lies behind it.
@@ -221,14 +241,8 @@ static nvmlReturn_t get_pci_info(nvmlDevice_t device, nvmlPciInfo_t *pci, size_t
     nvmlReturn_t result = lock_gpu(device, STATE_READ, &at);
     if (result != NVML_SUCCESS)
         return result;
-    nvmlPciInfo_t filled = {
-        .bus = FIRST_BUS + at.gpu_index,
-        .pciDeviceId = at.model->pci_device_id,
-        .pciSubSystemId = at.model->pci_subsystem_id,
-    };
-    snprintf(filled.busId, sizeof(filled.busId), "%08X:%02X:%02X.0", filled.domain, filled.bus & 0xFF, 0u);
-    snprintf(filled.busIdLegacy, sizeof(filled.busIdLegacy), "%04X:%02X:%02X.0", filled.domain & 0xFFFF, filled.bus & 0xFF,
-             0u);
+    nvmlPciInfo_t filled;
+    fill_pci_info(&at, &filled);
     memcpy(pci, &filled, size);
     return state_unlock(false);
 }
@@ -247,6 +261,34 @@ NVML_FUNCTION(nvmlDeviceGetPciInfo_v2, (nvmlDevice_t device, nvmlPciInfo_t *pci)
 NVML_FUNCTION(nvmlDeviceGetPciInfo, (nvmlDevice_t device, nvmlPciInfo_t *pci), (device, pci), gpu_of_device(device))
 {
     return get_pci_info(device, pci, offsetof(nvmlPciInfo_t, pciSubSystemId));
+}
+
+/* Measured: the version stays. A base class 3 is a display controller; subclass 2 is a 3D one, 0 one with connectors. */
+NVML_FUNCTION(nvmlDeviceGetPciInfoExt, (nvmlDevice_t device, nvmlPciInfoExt_v1_t *pci), (device, pci),
+              gpu_of_device(device))
+{
+    if (pci == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    if (pci->version != NVML_STRUCT_VERSION(nvmlPciInfoExt_v1_t, 1))
+        return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
+    target at;
+    nvmlReturn_t result = lock_gpu(device, STATE_READ, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    nvmlPciInfo_t known;
+    fill_pci_info(&at, &known);
+    *pci = (nvmlPciInfoExt_v1_t){
+        .version = pci->version,
+        .domain = known.domain,
+        .bus = known.bus,
+        .device = known.device,
+        .pciDeviceId = known.pciDeviceId,
+        .pciSubSystemId = known.pciSubSystemId,
+        .baseClass = 3,
+        .subClass = at.model->has_display ? 0 : 2,
+    };
+    memcpy(pci->busId, known.busId, sizeof(pci->busId));
+    return state_unlock(false);
 }
 
 NVML_FUNCTION(nvmlDeviceGetSerial, (nvmlDevice_t device, char *serial, unsigned int length), (device, serial, length),

@@ -2,8 +2,8 @@
 #ifndef STUB_DRIVER_H
 #define STUB_DRIVER_H
 
+#include "message.h"
 #include "models.h"
-#include "state.h"
 
 typedef struct {
     unsigned int branch;
@@ -22,9 +22,15 @@ typedef struct {
 enum { FUTURE_BRANCH = 9999 };
 
 /* "470", "525", "535", "550", "580" or "future"; NULL or empty: the library's own. */
-nvmlReturn_t driver_set(const char *branch, state_message *message);
+nvmlReturn_t driver_set(const char *branch, message_buffer *message);
 
 const driver_branch *driver(void);
+
+/* Whether the driver has a text for a return code. */
+bool driver_knows_code(nvmlReturn_t code);
+
+/* Whether the driver knows a model: only the one to come knows the GPU that does not exist. */
+bool driver_has_model(const gpu_model *model);
 
 /* Whether the driver offers a profile: it knows its number, and the double-memory 1g and the A30's 2g+me came with R525. */
 bool driver_has_profile(const gpu_profile *profile);

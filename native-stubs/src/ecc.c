@@ -95,3 +95,21 @@ NVML_FUNCTION(nvmlDeviceGetRemappedRows,
     *failureOccurred = failed;
     return NVML_SUCCESS;
 }
+
+NVML_FUNCTION(nvmlDeviceGetEccMode,
+              (nvmlDevice_t device, nvmlEnableState_t *current, nvmlEnableState_t *pending),
+              (device, current, pending), gpu_of_device(device))
+{
+    if (current == NULL || pending == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu_without_mig_device(device, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    gpu_ecc ecc = at.model->ecc;
+    state_unlock(false);
+    if (ecc == ECC_NOT_KNOWN)
+        return NVML_ERROR_NOT_SUPPORTED;
+    *current = *pending = ecc == ECC_ON ? NVML_FEATURE_ENABLED : NVML_FEATURE_DISABLED;
+    return NVML_SUCCESS;
+}

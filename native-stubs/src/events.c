@@ -2,8 +2,10 @@
 #include "calls.h"
 #include "handles.h"
 #include "nvml_stub.h"
+#include "privileges.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,7 @@ struct nvmlEventSet_st {
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct nvmlEventSet_st *sets;
+static atomic_ullong lost_events;
 
 static bool is_set(nvmlEventSet_t set)
 {
@@ -116,7 +119,7 @@ NVML_FUNCTION(nvmlDeviceRegisterEvents, (nvmlDevice_t device, unsigned long long
 /* Without the right to see instances, only what happens to a GPU as a whole is told (header). */
 static bool may_see(const event_state *event)
 {
-    return event->gpu_instance == NO_INSTANCE || state_privileges() >= PRIVILEGES_MONITOR;
+    return event->gpu_instance == NO_INSTANCE || privileges_of_process() >= PRIVILEGES_MONITOR;
 }
 
 static bool is_any_lost(const machine_state *machine, nvmlEventSet_t set)
@@ -136,8 +139,10 @@ static nvmlReturn_t take_event(nvmlEventSet_t set, nvmlEventData_t *data)
         return result;
     pthread_mutex_lock(&mutex);
     result = is_set(set) ? NVML_ERROR_TIMEOUT : NVML_ERROR_INVALID_ARGUMENT;
-    if (result == NVML_ERROR_TIMEOUT && machine->event_count > set->seen + MAX_EVENTS)
-        set->seen = machine->event_count - MAX_EVENTS; /* too far behind: the oldest are gone */
+    if (result == NVML_ERROR_TIMEOUT && machine->event_count > set->seen + MAX_EVENTS) { /* too far behind: the oldest are gone */
+        atomic_fetch_add(&lost_events, machine->event_count - MAX_EVENTS - set->seen);
+        set->seen = machine->event_count - MAX_EVENTS;
+    }
     while (result == NVML_ERROR_TIMEOUT && set->seen < machine->event_count) {
         const event_state *event = &machine->events[set->seen++ % MAX_EVENTS];
         if (event->gpu >= machine->gpu_count || (set->types[event->gpu] & event->type) == 0 || !may_see(event))
@@ -206,4 +211,9 @@ nvmlReturn_t nvmlStubRaiseXid(unsigned int gpu, int gpuInstance, int computeInst
                            computeInstance < 0 ? NO_INSTANCE : (uint32_t)computeInstance);
     result = state_unlock(exists);
     return exists ? result : NVML_ERROR_NOT_FOUND;
+}
+
+unsigned long long nvmlStubGetLostEvents(void)
+{
+    return atomic_load(&lost_events);
 }

@@ -84,7 +84,7 @@ NVML_FUNCTION(nvmlDeviceGetFieldValues, (nvmlDevice_t device, int valuesCount, n
         values[i].nvmlReturn = answer;
         if (answer != NVML_SUCCESS)
             continue;
-        call_take(latency_of_field(values[i].fieldId));
+        latency_take(latency_of_field(values[i].fieldId));
         values[i].timestamp = microseconds_since_epoch();
         values[i].latencyUsec = (long long)((latency_now() - begun) / 1000);
     }

@@ -203,6 +203,16 @@ uint32_t compute_occupied(const gpu_profile *profile, const gpu_instance_state *
     return occupied;
 }
 
+/* The compute slices of a GPU instance that no compute instance has. */
+static unsigned int slices_left(const gpu_profile *profile, const gpu_instance_state *instance)
+{
+    unsigned int used = 0;
+    for (unsigned int id = 0; id < MAX_COMPUTE_INSTANCES; id++)
+        if (instance->compute[id].exists)
+            used += profile_compute_by_id(profile, instance->compute[id].profile_id)->slices;
+    return used > profile->slices ? 0 : profile->slices - used;
+}
+
 unsigned int compute_remaining(const gpu_profile *profile, const gpu_instance_state *instance,
                                const compute_profile *compute)
 {
@@ -210,8 +220,9 @@ unsigned int compute_remaining(const gpu_profile *profile, const gpu_instance_st
     for (unsigned int id = 0; id < MAX_COMPUTE_INSTANCES; id++)
         if (instance->compute[id].exists && instance->compute[id].profile_id == compute->id)
             existing++;
-    return smaller(compute->max_instances - existing,
-                   room_for(compute_occupied(profile, instance), compute->starts, compute->span));
+    unsigned int allowed =
+        smaller(compute->max_instances - existing, slices_left(profile, instance) / compute->slices);
+    return smaller(allowed, room_for(compute_occupied(profile, instance), compute->starts, compute->span));
 }
 
 static unsigned int compute_places_left(const gpu_profile *profile, uint32_t occupied)
@@ -219,7 +230,7 @@ static unsigned int compute_places_left(const gpu_profile *profile, uint32_t occ
     unsigned int places = 0;
     for (size_t i = 0; i < profile->compute_profile_count; i++) {
         const compute_profile *compute = &profile->compute_profiles[i];
-        for (unsigned int start = 0; start < profile->slices; start++)
+        for (unsigned int start = 0; start < COMPUTE_SLOTS; start++)
             if (has_start(compute->starts, start) && fits(occupied, start, compute->span))
                 places++;
     }
@@ -236,7 +247,7 @@ int compute_default_start(const gpu_model *model, const gpu_profile *profile, co
     uint32_t occupied = compute_occupied(profile, instance);
     int best = -1;
     unsigned int best_left = 0;
-    for (unsigned int start = 0; start < profile->slices; start++) {
+    for (unsigned int start = 0; start < COMPUTE_SLOTS; start++) {
         if (!has_start(compute->starts, start) || !fits(occupied, start, compute->span))
             continue;
         if (model->architecture < ARCHITECTURE_HOPPER)

@@ -2,8 +2,8 @@
 #ifndef STUB_GEOMETRY_H
 #define STUB_GEOMETRY_H
 
+#include "machine.h"
 #include "models.h"
-#include "state.h"
 
 #include <stdbool.h>
 

@@ -1,12 +1,14 @@
 /*
  * GPU performance monitoring: two samples of a GPU or a GPU instance, and metrics of the time between them. The simulated
- * GPU has no clock that runs: what a process uses is busy, what none uses is idle, and then all metrics are 0, as measured.
- * What kind of work keeps it busy nobody says: such metrics are NOT_SUPPORTED then, each for itself.
+ * GPU has no clock that runs: what a process uses is busy, what none uses is idle, and then all metrics are 0, as measured,
+ * unless nvmlStubSetActivity() says how busy it is.
+ * The kind of work is not simulated: such metrics are NOT_SUPPORTED then, each for itself.
  */
 #include "calls.h"
 #include "clients.h"
 #include "driver.h"
 #include "handles.h"
+#include "nvml_stub.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -14,7 +16,7 @@
 struct nvmlGpmSample_st {
     struct nvmlGpmSample_st *next;
     unsigned long long taken; /* counts up from 1; 0: not yet */
-    bool busy;
+    double busy; /* percent of the time */
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -87,7 +89,11 @@ static nvmlReturn_t take(nvmlDevice_t device, long gpu_instance, nvmlGpmSample_t
         return result;
     bool is_mig_device = at.compute_instance != NULL;
     bool exists = gpu_instance < 0 || (!is_mig_device && target_gpu_instance(&at, (unsigned int)gpu_instance));
-    bool busy = is_busy(at.gpu, gpu_instance >= 0 || is_mig_device ? (int)at.gpu_instance_id : -1);
+    bool of_instance = exists && (gpu_instance >= 0 || is_mig_device);
+    unsigned int set = of_instance ? at.gpu_instance->activity : at.gpu->activity;
+    double busy = set > 0                                                            ? set - 1.0
+                  : is_busy(at.gpu, of_instance ? (int)at.gpu_instance_id : -1) ? 100.0
+                                                                                     : 0.0;
     bool supported = at.model->architecture >= ARCHITECTURE_HOPPER;
     state_unlock(false);
     if (!supported)
@@ -210,7 +216,7 @@ NVML_FUNCTION(nvmlGpmMetricsGet, (nvmlGpmMetricsGet_t *metricsGet), (metricsGet)
     bool valid = is_sample(metricsGet->sample1) && is_sample(metricsGet->sample2) && metricsGet->sample1->taken > 0 &&
                  metricsGet->sample2->taken > 0;
     bool reversed = valid && metricsGet->sample1->taken > metricsGet->sample2->taken;
-    double busy = valid ? 50.0 * metricsGet->sample1->busy + 50.0 * metricsGet->sample2->busy : 0;
+    double busy = valid ? (metricsGet->sample1->busy + metricsGet->sample2->busy) / 2 : 0;
     pthread_mutex_unlock(&mutex);
     if (!valid)
         return NVML_ERROR_INVALID_ARGUMENT;
@@ -221,4 +227,23 @@ NVML_FUNCTION(nvmlGpmMetricsGet, (nvmlGpmMetricsGet_t *metricsGet), (metricsGet)
             metric->value = NONSENSE;
     }
     return NVML_SUCCESS;
+}
+
+nvmlReturn_t nvmlStubSetActivity(unsigned int gpu, int gpuInstance, int percent)
+{
+    if (percent < -1 || percent > 100)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    machine_state *machine;
+    nvmlReturn_t result = state_lock(STATE_CHANGE, &machine);
+    if (result != NVML_SUCCESS)
+        return result;
+    bool exists = gpu < machine->gpu_count &&
+                  (gpuInstance < 0 ||
+                   (gpuInstance < MAX_GPU_INSTANCE_IDS && machine->gpus[gpu].instances[gpuInstance].exists));
+    if (exists && gpuInstance < 0)
+        machine->gpus[gpu].activity = (uint8_t)(percent + 1);
+    else if (exists)
+        machine->gpus[gpu].instances[gpuInstance].activity = (uint8_t)(percent + 1);
+    result = state_unlock(exists);
+    return exists ? result : NVML_ERROR_NOT_FOUND;
 }

@@ -3,6 +3,7 @@
 #include "driver.h"
 #include "geometry.h"
 #include "handles.h"
+#include "privileges.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -193,7 +194,7 @@ static nvmlReturn_t create(nvmlDevice_t device, unsigned int profile_id, const n
     const gpu_profile *profile = model_profile_by_id(at.model, profile_id);
     int start = -1;
     /* The order of the open kernel module: permission, mode, arguments. */
-    if (state_privileges() < PRIVILEGES_ALL)
+    if (privileges_of_process() < PRIVILEGES_CONFIG)
         result = NVML_ERROR_NO_PERMISSION;
     else if (!at.gpu->mig_enabled)
         result = NVML_ERROR_NOT_SUPPORTED;
@@ -202,7 +203,7 @@ static nvmlReturn_t create(nvmlDevice_t device, unsigned int profile_id, const n
     else if (placement != NULL && (placement->size != profile->span || placement->start >= at.model->memory_slices ||
                                    (profile->starts & AT(placement->start)) == 0))
         result = NVML_ERROR_INVALID_ARGUMENT;
-    else if (is_whole_gpu_in_use(at.gpu))
+    else if (!gpu_has_instances(at.gpu) && is_whole_gpu_in_use(at.gpu)) /* looked at for the first one only */
         result = NVML_ERROR_IN_USE;
     else if (gpu_remaining(at.model, at.gpu, profile) == 0)
         result = NVML_ERROR_INSUFFICIENT_RESOURCES;
@@ -222,6 +223,7 @@ static nvmlReturn_t create(nvmlDevice_t device, unsigned int profile_id, const n
         (gpu_instance_state){.exists = 1, .profile_id = profile->id, .start = (uint8_t)start};
     state_record_mig_change(at.gpu_index);
     result = state_unlock(true);
+    latency_take(latency_of_change(CREATE_GPU_INSTANCE, at.model->architecture));
     if (result == NVML_SUCCESS)
         *created = handle_of_gpu_instance(at.gpu_index, id);
     return result;
@@ -252,7 +254,7 @@ NVML_FUNCTION(nvmlGpuInstanceDestroy, (nvmlGpuInstance_t gpuInstance), (gpuInsta
     nvmlReturn_t result = lock_gpu_instance(gpuInstance, STATE_CHANGE, &at);
     if (result != NVML_SUCCESS)
         return result;
-    if (state_privileges() < PRIVILEGES_ALL)
+    if (privileges_of_process() < PRIVILEGES_CONFIG)
         result = NVML_ERROR_NO_PERMISSION;
     else if (compute_occupied(at.gpu_profile, at.gpu_instance) != 0 ||
              is_instance_in_use(at.gpu, at.gpu_instance_id, -1))
@@ -263,7 +265,9 @@ NVML_FUNCTION(nvmlGpuInstanceDestroy, (nvmlGpuInstance_t gpuInstance), (gpuInsta
     }
     *at.gpu_instance = (gpu_instance_state){0};
     state_record_mig_change(at.gpu_index);
-    return state_unlock(true);
+    result = state_unlock(true);
+    latency_take(latency_of_change(DESTROY_GPU_INSTANCE, at.model->architecture));
+    return result;
 }
 
 /* ---- listing ----------------------------------------------------------------------------------------------------- */
@@ -303,8 +307,10 @@ NVML_FUNCTION(nvmlDeviceGetGpuInstanceById,
         return result;
     bool exists = target_gpu_instance(&at, id);
     state_unlock(false);
-    if (!exists)
+    if (!exists) {
+        latency_take(latency_of_absent_instance());
         return NVML_ERROR_NOT_FOUND;
+    }
     *gpuInstance = handle_of_gpu_instance(at.gpu_index, id);
     return NVML_SUCCESS;
 }

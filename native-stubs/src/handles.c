@@ -1,6 +1,6 @@
 #include "handles.h"
 
-#include "session.h"
+#include "attachment.h"
 
 #include <string.h>
 
@@ -40,7 +40,7 @@ static long token_index(const void *handle, const void *tokens, size_t count)
 static bool target_gpu(target *of, machine_state *machine, long gpu)
 {
     memset(of, 0, sizeof(*of));
-    if (gpu < 0 || gpu >= session_gpu_count(machine))
+    if (gpu < 0 || gpu >= attachment_gpu_count(machine))
         return false;
     of->gpu_index = (unsigned int)gpu;
     of->model = state_model((unsigned int)gpu);

@@ -19,7 +19,7 @@ int gpu_of_device(nvmlDevice_t device);
 int gpu_of_gpu_instance(nvmlGpuInstance_t instance);
 int gpu_of_compute_instance(nvmlComputeInstance_t instance);
 
-/* What a handle stands for, in a locked machine. */
+/* The object behind a handle, in a locked machine. */
 typedef struct {
     unsigned int gpu_index;
     const gpu_model *model;

@@ -2,6 +2,7 @@
 #include "clients.h"
 #include "geometry.h"
 #include "handles.h"
+#include "privileges.h"
 
 /* Why a change of mode cannot take effect now; SUCCESS if it can. */
 static nvmlReturn_t why_pending(const target *at)
@@ -32,7 +33,7 @@ NVML_FUNCTION(nvmlDeviceSetMigMode, (nvmlDevice_t device, unsigned int mode, nvm
         return result;
     if (at.model->profile_count == 0)
         result = NVML_ERROR_NOT_SUPPORTED;
-    else if (state_privileges() < PRIVILEGES_ALL)
+    else if (privileges_of_process() < PRIVILEGES_ALL)
         result = NVML_ERROR_NO_PERMISSION;
     else if (mode == NVML_DEVICE_MIG_DISABLE && gpu_has_instances(at.gpu))
         result = NVML_ERROR_IN_USE;
@@ -43,11 +44,15 @@ NVML_FUNCTION(nvmlDeviceSetMigMode, (nvmlDevice_t device, unsigned int mode, nvm
     }
     at.gpu->mig_pending = mode == NVML_DEVICE_MIG_ENABLE;
     *activationStatus = why_pending(&at);
-    if (*activationStatus == NVML_SUCCESS && at.gpu->mig_enabled != at.gpu->mig_pending) {
-        at.gpu->mig_enabled = at.gpu->mig_pending;
-        state_record_mig_change(at.gpu_index);
-    }
-    return state_unlock(true);
+    if (*activationStatus == NVML_SUCCESS)
+        *activationStatus = call_activation_status();
+    bool switches = *activationStatus == NVML_SUCCESS && at.gpu->mig_enabled != at.gpu->mig_pending;
+    if (switches)
+        at.gpu->mig_enabled = at.gpu->mig_pending; /* without an event: those come with instances (open kernel module) */
+    result = state_unlock(true);
+    if (switches)
+        latency_take(latency_of_change(CHANGE_MODE, at.model->architecture));
+    return result;
 }
 
 NVML_FUNCTION(nvmlDeviceGetMigMode,

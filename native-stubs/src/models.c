@@ -1,6 +1,5 @@
 #include "models.h"
 
-#include "driver.h"
 #include "nvml_abi.h"
 
 #include <stdio.h>
@@ -30,7 +29,6 @@ extern const gpu_model model_rtx_pro_6000_server;
 extern const gpu_model model_rtx_pro_6000_workstation;
 extern const gpu_model model_rtx_pro_6000_maxq;
 extern const gpu_model model_t4;
-extern const gpu_model model_future;
 
 const gpu_model *const all_models[] = {
     &model_a30,
@@ -87,8 +85,7 @@ const gpu_model *model_find(const char *key, size_t length, bool *ambiguous)
     *ambiguous = false;
     if (length == 0)
         return NULL;
-    if (driver()->branch == FUTURE_BRANCH && strlen(model_future.key) == length &&
-        strncasecmp(model_future.key, key, length) == 0)
+    if (strlen(model_future.key) == length && strncasecmp(model_future.key, key, length) == 0)
         return &model_future;
     for (size_t i = 0; i < sizeof(short_names) / sizeof(short_names[0]); i++) {
         if (strlen(short_names[i].beginning) == length && strncasecmp(short_names[i].beginning, key, length) == 0) {

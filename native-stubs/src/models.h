@@ -37,7 +37,7 @@ typedef struct {
     uint8_t id;
     uint8_t slices;
     uint8_t max_instances;
-    uint8_t span; /* compute slices that it takes up: more than `slices` for the double-width REV1 */
+    uint8_t span; /* compute slots that it covers: since Hopper more than `slices` where those are 3 or 7, and for REV1 */
     uint32_t starts;
 } compute_profile;
 
@@ -60,6 +60,15 @@ typedef struct {
     size_t compute_profile_count;
 } gpu_profile;
 
+/*
+ * Derived, where no session shows them: total memory is that of the board with the same chip and memory, BAR1 the power of
+ * two that the published memory size reaches, as on all boards that show it.
+ */
+enum { DERIVED_MEMORY = 1, DERIVED_BAR1 = 2 };
+
+/* Compute slots of a GPU, at most. */
+enum { COMPUTE_SLOTS = 8 };
+
 typedef struct {
     const char *key; /* the name in NVML_STUB_GPUS */
     const char *name;
@@ -68,14 +77,17 @@ typedef struct {
     uint8_t compute_capability[2];
     uint32_t pci_device_id;
     uint32_t pci_subsystem_id; /* 0: not known */
-    uint32_t memory_mib;       /* 0: not known */
-    uint32_t bar1_mib;         /* 0: not known */
+    uint32_t memory_mib;
+    uint32_t bar1_mib;
+    uint8_t derived;           /* which of the two no session shows: DERIVED_... */
     uint32_t reserved_bytes;   /* of it, by the driver; 0: not known */
     uint32_t bar1_used_bytes;  /* when nothing runs; 0: not known */
     /*
      * Brand, error correction and power limit as nvidia-smi prints them on such boards, or on all boards for data centres;
      * power limits also by NVIDIA's data sheets. Idle readings of one board, and what its VBIOS says.
      */
+    bool has_display;          /* connectors: PCI calls it a VGA controller, and not a 3D controller */
+    bool has_ats;              /* shares the address translation of its CPU */
     gpu_brand brand;
     gpu_ecc ecc;
     uint16_t power_limit_watts; /* 0: not known, or different from one to the next */
@@ -90,6 +102,9 @@ typedef struct {
 
 #define PROFILES(table) .profiles = (table), .profile_count = sizeof(table) / sizeof((table)[0])
 #define COMPUTE_PROFILES(table) (table), sizeof(table) / sizeof((table)[0])
+
+/* The GPU that does not exist yet, for drivers that know it; it is in no list. */
+extern const gpu_model model_future;
 
 extern const gpu_model *const all_models[];
 extern const size_t all_models_count;

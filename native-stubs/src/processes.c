@@ -1,12 +1,13 @@
-/* Who runs on GPUs and MIG devices. */
+/* The processes on GPUs and MIG devices. */
 #include "calls.h"
 #include "clients.h"
 #include "handles.h"
 #include "nvml_stub.h"
+#include "privileges.h"
 
 #include <stdio.h>
 
-/* What NVML says where a process is on no instance. */
+/* NVML's id where a process is on no instance. */
 static const unsigned int NO_INSTANCE = 0xFFFFFFFF;
 
 /* Which of NVML's lists a process can show in, as a bit set. */
@@ -33,7 +34,7 @@ static nvmlReturn_t find(nvmlDevice_t device, unsigned int list, nvmlProcessInfo
     if (result != NVML_SUCCESS)
         return result;
     bool is_mig_device = at.compute_instance != NULL;
-    if (at.gpu->mig_enabled && !is_mig_device && state_privileges() < PRIVILEGES_MONITOR) {
+    if (at.gpu->mig_enabled && !is_mig_device && privileges_of_process() < PRIVILEGES_MONITOR) {
         state_unlock(false);
         return NVML_ERROR_NO_PERMISSION; /* what runs on all instances together needs the right to see them (header) */
     }
@@ -42,7 +43,7 @@ static nvmlReturn_t find(nvmlDevice_t device, unsigned int list, nvmlProcessInfo
         const client_state *client = &at.gpu->clients[i];
         bool is_here = !is_mig_device || (client->gpu_instance == at.gpu_instance_id &&
                                           client->compute_instance == at.compute_instance_id);
-        if (!client->exists || client_pid(client) == 0 || !is_here || (lists_of(client) & list) == 0)
+        if (!client->exists || client_is_hidden(client) || !is_here || (lists_of(client) & list) == 0)
             continue;
         bool on_instance = client->gpu_instance != WHOLE_GPU;
         found[(*count)++] = (nvmlProcessInfo_t){
@@ -122,7 +123,8 @@ NVML_FUNCTION(nvmlSystemGetProcessName, (unsigned int pid, char *name, unsigned 
     const client_state *found = NULL;
     for (unsigned int g = 0; g < machine->gpu_count && found == NULL; g++)
         for (unsigned int i = 0; i < MAX_CLIENTS && found == NULL; i++)
-            if (machine->gpus[g].clients[i].exists && pid != 0 && client_pid(&machine->gpus[g].clients[i]) == pid)
+            if (machine->gpus[g].clients[i].exists && !client_is_hidden(&machine->gpus[g].clients[i]) &&
+                client_pid(&machine->gpus[g].clients[i]) == pid)
                 found = &machine->gpus[g].clients[i];
     if (found == NULL)
         result = NVML_ERROR_NOT_FOUND;

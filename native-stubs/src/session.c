@@ -1,67 +1,31 @@
 #include "session.h"
 
+#include "attachment.h"
 #include "calls.h"
 #include "driver.h"
+#include "environment.h"
+#include "hardware.h"
+#include "latency.h"
+#include "state.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static atomic_uint initialisations; /* NVML counts them: as many shutdowns end it */
-static atomic_bool attached;        /* to the machine's GPUs */
 static bool configured;
 static bool by_control;    /* configured, well or not, through nvmlStubConfigure: then the environment has no say */
 static bool shut_down;     /* since it was configured: then the next initialisation is a quick one */
 
-static pthread_once_t environment_once = PTHREAD_ONCE_INIT;
-static nvmlReturn_t environment_result;
-static state_message environment_message;
-
-bool session_is_open(void)
+nvmlReturn_t session_configure(const char *gpus, const char *path, const char *branch, message_buffer *message)
 {
-    return atomic_load_explicit(&initialisations, memory_order_acquire) > 0;
-}
-
-unsigned int session_gpu_count(const machine_state *machine)
-{
-    return atomic_load_explicit(&attached, memory_order_relaxed) ? machine->gpu_count : 0;
-}
-
-/* What the environment says of latency, faults, tracing, driver and privileges, whoever says what machine it is. */
-static nvmlReturn_t apply_environment(state_message *message)
-{
-    nvmlReturn_t result = calls_set_latency(getenv("NVML_STUB_LATENCY"), message);
-    if (result == NVML_SUCCESS)
-        result = faults_set(getenv("NVML_STUB_FAULTS"), message);
-    if (result == NVML_SUCCESS)
-        result = calls_set_trace(getenv("NVML_STUB_TRACE"), message);
-    if (result == NVML_SUCCESS)
-        result = driver_set(getenv("NVML_STUB_DRIVER"), message);
-    if (result == NVML_SUCCESS)
-        result = state_set_privileges(getenv("NVML_STUB_PRIVILEGES"), message);
-    return result;
-}
-
-static void read_environment(void)
-{
-    environment_result = apply_environment(&environment_message);
-}
-
-void session_read_environment(void)
-{
-    pthread_once(&environment_once, read_environment);
-}
-
-nvmlReturn_t session_configure(const char *gpus, const char *path, const char *branch, state_message *message)
-{
-    session_read_environment(); /* so that the first call of NVML does not do it later, over what was set meanwhile */
+    environment_read(NULL); /* so that the first call of NVML does not do it later, over what was set meanwhile */
     pthread_mutex_lock(&mutex);
     nvmlReturn_t result = NVML_ERROR_IN_USE;
-    if (session_is_open()) {
+    if (attachment_is_open()) {
         snprintf(message->text, sizeof(message->text), "NVML is initialised in this process; shut it down first");
     } else {
-        result = apply_environment(message);
+        result = environment_apply(message);
         if (result == NVML_SUCCESS && branch != NULL)
             result = driver_set(branch, message);
         if (result == NVML_SUCCESS)
@@ -69,17 +33,28 @@ nvmlReturn_t session_configure(const char *gpus, const char *path, const char *b
         configured = result == NVML_SUCCESS;
         by_control = true;
         shut_down = false;
-        call_reset_counts();
+        call_sites_reset();
     }
     pthread_mutex_unlock(&mutex);
     return result;
 }
 
-/* Measured on an H200, driver 580. What a shutdown takes that is not the last was not: as good as nothing. */
+/* Measured on an H200, driver 580. A shutdown before the last was not measured and takes next to nothing. */
 static const uint64_t first_init_ns = UINT64_C(9600000);
 static const uint64_t later_init_ns = UINT64_C(1800000); /* after the last shutdown */
 static const uint64_t nested_init_ns = UINT64_C(2000);
 static const uint64_t last_shutdown_ns = UINT64_C(2700000);
+
+/* Attaching to the GPUs and detaching keep everybody else on the machine waiting (open kernel module). */
+static void take_machine(uint64_t nanoseconds, bool attaches)
+{
+    bool alone = attaches && latency_is_on();
+    if (alone)
+        hardware_lock(REACHES_MACHINE, -1);
+    latency_take(nanoseconds);
+    if (alone)
+        hardware_unlock();
+}
 
 /*
  * Measured on driver 580: the initialisation that is the first decides whether there are GPUs, and of those that follow only
@@ -89,29 +64,23 @@ static nvmlReturn_t initialise(unsigned int flags)
 {
     pthread_mutex_lock(&mutex);
     nvmlReturn_t result = NVML_SUCCESS;
-    uint64_t takes = session_is_open() ? nested_init_ns : shut_down ? later_init_ns : first_init_ns;
+    uint64_t takes = attachment_is_open() ? nested_init_ns : shut_down ? later_init_ns : first_init_ns;
     if (!configured && by_control) {
         result = NVML_ERROR_INVALID_STATE;
     } else if (!configured) {
-        state_message message = environment_message;
-        result = environment_result;
+        message_buffer message;
+        result = environment_read(&message);
         if (result == NVML_SUCCESS)
             result = state_open(getenv("NVML_STUB_GPUS"), getenv("NVML_STUB_STATE"), &message);
         configured = result == NVML_SUCCESS;
         if (!configured) /* the return code alone would leave the caller guessing, and it cannot ask us */
             fprintf(stderr, "nvml-stub: %s\n", message.text);
     }
-    if (configured) {
-        bool attaches = (flags & NVML_INIT_FLAG_NO_ATTACH) == 0;
-        if (!session_is_open())
-            atomic_store(&attached, attaches);
-        else if (attaches && (flags & NVML_INIT_FLAG_FORCE_INIT) != 0)
-            atomic_store(&attached, true);
-        atomic_fetch_add(&initialisations, 1);
-    }
+    if (configured)
+        attachment_add((flags & NVML_INIT_FLAG_NO_ATTACH) == 0, (flags & NVML_INIT_FLAG_FORCE_INIT) != 0);
     pthread_mutex_unlock(&mutex);
     if (result == NVML_SUCCESS)
-        call_take(takes);
+        take_machine(takes, takes != nested_init_ns);
     return result;
 }
 
@@ -133,20 +102,22 @@ NVML_FUNCTION(nvmlInitWithFlags, (unsigned int flags), (flags), NEEDS_NO_INIT)
 NVML_FUNCTION(nvmlShutdown, (void), (), NEEDS_NO_INIT)
 {
     pthread_mutex_lock(&mutex);
-    unsigned int count = atomic_load(&initialisations);
-    if (count > 0)
-        atomic_store(&initialisations, count - 1);
+    unsigned int count = attachment_remove();
     bool last = count == 1;
     shut_down = shut_down || last;
     pthread_mutex_unlock(&mutex);
     if (last)
-        call_take(last_shutdown_ns);
-    return count > 0 ? NVML_SUCCESS : NVML_ERROR_UNINITIALIZED;
+        take_machine(last_shutdown_ns, true);
+    /* A shutdown too many: asked of the libraries of 470, 535, 550 and 580. */
+    return count > 0 || driver()->branch < 580 ? NVML_SUCCESS : NVML_ERROR_UNINITIALIZED;
 }
 
 /* Not through NVML_FUNCTION: it returns no code, and is not counted. */
 const char *nvmlErrorString(nvmlReturn_t result)
 {
+    environment_read(NULL); /* it may be the first that is called */
+    if (!driver_knows_code(result))
+        return "Unknown Error";
     switch (result) {
 #define RETURN_TEXT(name, value, text)                                                                                 \
     case name:                                                                                                         \

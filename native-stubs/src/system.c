@@ -1,6 +1,6 @@
+#include "attachment.h"
 #include "calls.h"
 #include "driver.h"
-#include "session.h"
 #include "text.h"
 
 #include <stddef.h>
@@ -10,8 +10,11 @@ NVML_FUNCTION(nvmlSystemGetDriverVersion, (char *version, unsigned int length), 
     return text_return(driver()->driver_version, version, length);
 }
 
-NVML_FUNCTION(nvmlSystemGetNVMLVersion, (char *version, unsigned int length), (version, length), NO_GPU)
+/* Asked of the libraries of 470, 535, 550 and 580: all but the first answer before they are initialised, too. */
+NVML_FUNCTION(nvmlSystemGetNVMLVersion, (char *version, unsigned int length), (version, length), NEEDS_NO_INIT)
 {
+    if (!attachment_is_open() && driver()->branch < 525)
+        return NVML_ERROR_UNINITIALIZED;
     return text_return(driver()->nvml_version, version, length);
 }
 

@@ -1,10 +1,11 @@
 /*
- * What GPUs and MIG devices have and how they are: architecture, memory, engines, load, heat, power. A number that nobody
+ * Readings of GPUs and MIG devices: architecture, memory, engines, load, heat, power. A number that nobody
  * knows is NOT_SUPPORTED, never 0.
  */
 #include "calls.h"
 #include "clients.h"
 #include "handles.h"
+#include "privileges.h"
 
 #include <unistd.h>
 
@@ -84,7 +85,7 @@ static nvmlReturn_t read_memory(nvmlDevice_t device, memory_use *memory)
     if (result != NVML_SUCCESS)
         return result;
     bool is_mig_device = at.compute_instance != NULL;
-    if (at.gpu->mig_enabled && !is_mig_device && state_privileges() < PRIVILEGES_MONITOR) {
+    if (at.gpu->mig_enabled && !is_mig_device && privileges_of_process() < PRIVILEGES_MONITOR) {
         state_unlock(false);
         return NVML_ERROR_NO_PERMISSION; /* a session in a container printed it for the GPU's memory */
     }
@@ -199,7 +200,7 @@ NVML_FUNCTION(nvmlDeviceGetAttributes, (nvmlDevice_t device, nvmlDeviceAttribute
 /* ---- load, heat, power ------------------------------------------------------------------------------------------- */
 
 /*
- * What a process uses is busy, all the time; how much of the time it reads and writes memory nobody says, and a process
+ * A GPU with a process is busy all the time; how much of the time it reads and writes memory nobody says, and a process
  * that only counts cycles made an H200 answer 0. Not on a GPU in MIG mode (header).
  */
 NVML_FUNCTION(nvmlDeviceGetUtilizationRates, (nvmlDevice_t device, nvmlUtilization_t *utilization),
@@ -213,7 +214,8 @@ NVML_FUNCTION(nvmlDeviceGetUtilizationRates, (nvmlDevice_t device, nvmlUtilizati
         return result;
     bool in_mig_mode = at.gpu->mig_enabled;
     if (!in_mig_mode)
-        *utilization = (nvmlUtilization_t){.gpu = is_busy(at.gpu, -1) ? 100 : 0};
+        *utilization = (nvmlUtilization_t){
+            .gpu = at.gpu->activity > 0 ? at.gpu->activity - 1u : is_busy(at.gpu, -1) ? 100 : 0};
     state_unlock(false);
     return in_mig_mode ? NVML_ERROR_NOT_SUPPORTED : NVML_SUCCESS;
 }
@@ -260,6 +262,12 @@ NVML_FUNCTION(nvmlDeviceGetPowerUsage, (nvmlDevice_t device, unsigned int *power
               gpu_of_device(device))
 {
     return read_number(device, idle_milliwatts, power);
+}
+
+NVML_FUNCTION(nvmlDeviceGetPowerManagementLimit, (nvmlDevice_t device, unsigned int *limit), (device, limit),
+              gpu_of_device(device))
+{
+    return read_number(device, limit_milliwatts, limit);
 }
 
 NVML_FUNCTION(nvmlDeviceGetEnforcedPowerLimit, (nvmlDevice_t device, unsigned int *limit), (device, limit),

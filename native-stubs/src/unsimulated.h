@@ -16,7 +16,6 @@
     X(nvmlDeviceGetAccountingStats) \
     X(nvmlDeviceGetActiveVgpus) \
     X(nvmlDeviceGetAdaptiveClockInfoStatus) \
-    X(nvmlDeviceGetAddressingMode) \
     X(nvmlDeviceGetApplicationsClock) \
     X(nvmlDeviceGetAutoBoostedClocksEnabled) \
     X(nvmlDeviceGetBoardId) \
@@ -45,13 +44,11 @@
     X(nvmlDeviceGetDefaultApplicationsClock) \
     X(nvmlDeviceGetDefaultEccMode) \
     X(nvmlDeviceGetDetailedEccErrors) \
-    X(nvmlDeviceGetDisplayActive) \
     X(nvmlDeviceGetDisplayMode) \
     X(nvmlDeviceGetDramEncryptionMode) \
     X(nvmlDeviceGetDriverModel) \
     X(nvmlDeviceGetDriverModel_v2) \
     X(nvmlDeviceGetDynamicPstatesInfo) \
-    X(nvmlDeviceGetEccMode) \
     X(nvmlDeviceGetEncoderCapacity) \
     X(nvmlDeviceGetEncoderSessions) \
     X(nvmlDeviceGetEncoderStats) \
@@ -111,18 +108,14 @@
     X(nvmlDeviceGetNvlinkSupportedBwModes) \
     X(nvmlDeviceGetOfaUtilization) \
     X(nvmlDeviceGetP2PStatus) \
-    X(nvmlDeviceGetPciInfoExt) \
     X(nvmlDeviceGetPcieLinkMaxSpeed) \
     X(nvmlDeviceGetPcieReplayCounter) \
     X(nvmlDeviceGetPcieSpeed) \
     X(nvmlDeviceGetPcieThroughput) \
-    X(nvmlDeviceGetPdi) \
     X(nvmlDeviceGetPerformanceModes) \
-    X(nvmlDeviceGetPerformanceState) \
     X(nvmlDeviceGetPgpuMetadataString) \
     X(nvmlDeviceGetPlatformInfo) \
     X(nvmlDeviceGetPowerManagementDefaultLimit) \
-    X(nvmlDeviceGetPowerManagementLimit) \
     X(nvmlDeviceGetPowerManagementLimitConstraints) \
     X(nvmlDeviceGetPowerManagementMode) \
     X(nvmlDeviceGetPowerMizerMode_v1) \
@@ -150,7 +143,6 @@
     X(nvmlDeviceGetTemperatureThreshold) \
     X(nvmlDeviceGetTemperatureV) \
     X(nvmlDeviceGetThermalSettings) \
-    X(nvmlDeviceGetTopologyCommonAncestor) \
     X(nvmlDeviceGetTopologyNearestGpus) \
     X(nvmlDeviceGetTotalEnergyConsumption) \
     X(nvmlDeviceGetUnrepairableMemoryFlag_v1) \
@@ -206,7 +198,6 @@
     X(nvmlDeviceSetNvLinkDeviceLowPowerThreshold) \
     X(nvmlDeviceSetNvLinkUtilizationControl) \
     X(nvmlDeviceSetNvlinkBwMode) \
-    X(nvmlDeviceSetPersistenceMode) \
     X(nvmlDeviceSetPowerManagementLimit) \
     X(nvmlDeviceSetPowerManagementLimit_v2) \
     X(nvmlDeviceSetPowerMizerMode_v1) \

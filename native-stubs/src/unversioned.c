@@ -1,6 +1,6 @@
 /*
  * The names without a version, which the header maps to newer functions: programs that look functions up by name use them.
- * Those that are about a GPU stand beside the newer ones.
+ * Functions about a GPU stand beside the newer ones.
  */
 #include "calls.h"
 

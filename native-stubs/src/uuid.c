@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- SHA-1 of a short message, for a version 5 UUID --------------------------------------------------------------- */
+/* ---- SHA-1 of a short message, for UUIDs --------------------------------------------------------------- */
 
 static uint32_t rotate(uint32_t value, unsigned int bits)
 {
@@ -66,21 +66,32 @@ static void sha1(const unsigned char *message, size_t length, unsigned char dige
 
 /* ---- UUIDs --------------------------------------------------------------------------------------------------------- */
 
-static void make_uuid(const char *prefix, const char *name, char text[UUID_TEXT_SIZE])
+static void write_uuid(const char *prefix, const unsigned char u[16], char text[UUID_TEXT_SIZE])
 {
-    unsigned char u[20];
-    sha1((const unsigned char *)name, strlen(name), u);
-    u[6] = (unsigned char)((u[6] & 0x0F) | 0x50); /* version 5 */
-    u[8] = (unsigned char)((u[8] & 0x3F) | 0x80); /* variant 10 */
     snprintf(text, UUID_TEXT_SIZE, "%s-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", prefix,
              u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
 }
 
+/* Measured on two H200: neither version nor variant. */
 void uuid_of_gpu(const char *model_key, unsigned int gpu, char text[UUID_TEXT_SIZE])
 {
     char name[96];
-    snprintf(name, sizeof(name), "nvml-stub %s %u", model_key, gpu);
-    make_uuid("GPU", name, text);
+    snprintf(name, sizeof(name), "nvml-stub gpu %s %u", model_key, gpu);
+    unsigned char u[20];
+    sha1((const unsigned char *)name, strlen(name), u);
+    write_uuid("GPU", u, text);
+}
+
+unsigned long long pdi_of_gpu(const char *model_key, unsigned int gpu)
+{
+    char name[96];
+    snprintf(name, sizeof(name), "nvml-stub pdi %s %u", model_key, gpu);
+    unsigned char digest[20];
+    sha1((const unsigned char *)name, strlen(name), digest);
+    unsigned long long pdi = 0;
+    for (unsigned int i = 0; i < 8; i++)
+        pdi = pdi << 8 | digest[i];
+    return pdi;
 }
 
 void serial_of_gpu(const char *model_key, unsigned int gpu, char text[SERIAL_TEXT_SIZE])
@@ -100,5 +111,9 @@ void uuid_of_mig_device(const char *model_key, unsigned int gpu, unsigned int gp
 {
     char name[96];
     snprintf(name, sizeof(name), "nvml-stub %s %u %u %u", model_key, gpu, gpu_instance, engine);
-    make_uuid("MIG", name, text);
+    unsigned char u[20];
+    sha1((const unsigned char *)name, strlen(name), u);
+    u[6] = (unsigned char)((u[6] & 0x0F) | 0x50); /* version 5 */
+    u[8] = (unsigned char)((u[8] & 0x3F) | 0x80); /* variant 10 */
+    write_uuid("MIG", u, text);
 }

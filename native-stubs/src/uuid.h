@@ -1,4 +1,4 @@
-/* What a GPU and its MIG devices are told apart by for life: UUIDs, and the serial number of the GPU's board. */
+/* The lasting identity of a GPU and its MIG devices: UUIDs, and the serial number of the GPU's board. */
 #ifndef STUB_UUID_H
 #define STUB_UUID_H
 
@@ -9,6 +9,9 @@ enum {
 
 /* The UUID of the GPU of a model in a slot: the same in every machine where it sits there. */
 void uuid_of_gpu(const char *model_key, unsigned int gpu, char text[UUID_TEXT_SIZE]);
+/* The number that the driver makes UUIDs of. */
+unsigned long long pdi_of_gpu(const char *model_key, unsigned int gpu);
+
 void serial_of_gpu(const char *model_key, unsigned int gpu, char text[SERIAL_TEXT_SIZE]);
 
 /*

@@ -56,7 +56,7 @@ typedef struct {
     unsigned int size;
 } offer;
 
-/* What a round's machine offers. Read once; the threads then only read it. */
+/* The profiles of a round's machine. Read once; the threads then only read it. */
 typedef struct {
     const char *gpus;
     const char *path;      /* of a state file that holds this machine */
@@ -88,7 +88,7 @@ typedef struct {
     unsigned int size;
 } instance;
 
-/* What a machine holds, as far as calls can tell. */
+/* The content of a machine, as far as calls show it. */
 typedef struct {
     unsigned int mode;
     unsigned int pending;
@@ -487,7 +487,7 @@ static nvmlComputeInstance_t *compute_instance_out(arguments *a, unsigned int sl
     return a->compute_instance_out = OUT(slot, nvmlComputeInstance_t);
 }
 
-/* The count that comes with a list, or without one. What it holds before the call means nothing. */
+/* The count that comes with a list, or without one. Its value before the call means nothing. */
 static unsigned int *count_out(arguments *a, unsigned int slot)
 {
     return a->count = OUT(slot, unsigned int);
@@ -571,7 +571,7 @@ enum { PROCESSES = 16 }; /* more than a GPU can have, whatever count comes with 
     X(nvmlShutdown, CLOSES, NO_HANDLE, ())                                                                             \
     X(nvmlInternalGetExportTable, READS_ALWAYS, NO_HANDLE, (OUT(0, const void *), block(a, 1, 16)))                    \
     X(nvmlSystemGetDriverVersion, READS, NO_HANDLE, (text_out(a, 0), a->length))                                       \
-    X(nvmlSystemGetNVMLVersion, READS, NO_HANDLE, (text_out(a, 0), a->length))                                         \
+    X(nvmlSystemGetNVMLVersion, READS_ALWAYS, NO_HANDLE, (text_out(a, 0), a->length))                                         \
     X(nvmlSystemGetCudaDriverVersion_v2, READS, NO_HANDLE, (OUT(0, int)))                                              \
     X(nvmlSystemGetDriverBranch, READS, NO_HANDLE,                                                                     \
       (VERSIONED_ONCE(0, nvmlSystemDriverBranchInfo_t, 1), a->length))                                                 \
@@ -590,6 +590,15 @@ enum { PROCESSES = 16 }; /* more than a GPU can have, whatever count comes with 
     X(nvmlDeviceGetVbiosVersion, READS, DEVICE, (a->device, text_out(a, 0), a->length))                                \
     X(nvmlDeviceGetBrand, READS, DEVICE, (a->device, OUT(0, nvmlBrandType_t)))                                         \
     X(nvmlDeviceGetPersistenceMode, READS, DEVICE, (a->device, OUT(0, nvmlEnableState_t)))                             \
+    X(nvmlDeviceSetPersistenceMode, READS, DEVICE, (a->device, (nvmlEnableState_t)a->mode))                            \
+    X(nvmlDeviceGetPciInfoExt, READS, DEVICE, (a->device, VERSIONED_ONCE(0, nvmlPciInfoExt_v1_t, 1)))                  \
+    X(nvmlDeviceGetPdi, READS, DEVICE, (a->device, VERSIONED_ONCE(0, nvmlPdi_v1_t, 1)))                                \
+    X(nvmlDeviceGetAddressingMode, READS, DEVICE, (a->device, VERSIONED_ONCE(0, nvmlDeviceAddressingMode_v1_t, 1)))    \
+    X(nvmlDeviceGetDisplayActive, READS, DEVICE, (a->device, OUT(0, nvmlEnableState_t)))                               \
+    X(nvmlDeviceGetEccMode, READS, DEVICE, (a->device, OUT(0, nvmlEnableState_t), OUT(1, nvmlEnableState_t)))          \
+    X(nvmlDeviceGetPerformanceState, READS, DEVICE, (a->device, OUT(0, nvmlPstates_t)))                                \
+    X(nvmlDeviceGetPowerManagementLimit, READS, DEVICE, (a->device, OUT(0, unsigned int)))                             \
+    X(nvmlDeviceGetTopologyCommonAncestor, READS, DEVICE, (a->device, a->device, OUT(0, nvmlGpuTopologyLevel_t)))      \
     X(nvmlDeviceGetComputeMode, READS, DEVICE, (a->device, OUT(0, nvmlComputeMode_t)))                                 \
     X(nvmlDeviceGetVirtualizationMode, READS, DEVICE, (a->device, OUT(0, nvmlGpuVirtualizationMode_t)))                \
     X(nvmlDeviceGetGpuFabricInfo, READS, DEVICE, (a->device, OUT(0, nvmlGpuFabricInfo_t)))                             \
@@ -702,7 +711,7 @@ enum { PROCESSES = 16 }; /* more than a GPU can have, whatever count comes with 
     }
 FUNCTIONS(DEFINE_CALL)
 
-/* Those that return something else. */
+/* Functions that return something else. */
 
 static nvmlReturn_t call_nvmlErrorString(arguments *a)
 {
@@ -1081,7 +1090,7 @@ static void check_model(fuzzer *f)
     f->following = true;
 }
 
-/* What a successful call changed, told to the model; `before` is what the call's handle stood for. */
+/* Tells the model what a successful call changed; `before` is what the call's handle stood for. */
 static void follow_change(fuzzer *f, const function *called, const arguments *a, position before)
 {
     if (called->effect == SETS_MODE) {
@@ -1210,7 +1219,7 @@ static void raise_to(unsigned int *most, unsigned int value)
         *most = value;
 }
 
-/* What a GPU instance offers; it is there for this only. */
+/* The profiles of a GPU instance; it exists for this only. */
 static void read_compute_offers(const fuzzer *f, machine *m, unsigned int gpu, unsigned int profile,
                                 nvmlGpuInstance_t handle)
 {
@@ -1359,7 +1368,7 @@ static void close_all(const fuzzer *f)
     expect(f, result, NVML_ERROR_UNINITIALIZED, "nvmlShutdown");
 }
 
-/* What the round left behind. */
+/* The remains of the round. */
 static void check_round(fuzzer *f)
 {
     f->following = f->following && f->depth > 0;

@@ -139,7 +139,7 @@ static void give_up(const char *format, ...)
     exit(1);
 }
 
-/* What may come of a call while others change the machine. Anything else is a failure. */
+/* Allowed results of a call while others change the machine. Anything else is a failure. */
 static nvmlReturn_t sound(nvmlReturn_t result, const char *what)
 {
     switch (result) {
@@ -165,7 +165,7 @@ static void must(nvmlReturn_t result, const char *what)
 
 #define MUST(call) must(call, #call)
 
-/* What the GPUs offer, which no process changes. */
+/* The profiles of the GPUs, which no process changes. */
 static void read_offers(void)
 {
     MUST(nvmlDeviceGetCount_v2(&gpu_count));

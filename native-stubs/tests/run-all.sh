@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds library and tests three times, plain, with the address and undefined behaviour sanitizers and with the thread
-# sanitizer, and runs the tests of each.
+# sanitizer, and runs the tests of each; and once more for Arm, where that can be built and run.
 #
 #   run-all.sh [--long] [FOLDER]     FOLDER for the builds; by default artifacts/native-stubs/tests of the repository
 #
@@ -46,4 +46,16 @@ for variant in plain address thread; do
         "${run[@]}" "$build/tests/hammer" 30 8 "$seed"
     fi
 done
+# The same for Arm, where its compiler and qemu are installed: Debian's gcc-aarch64-linux-gnu and qemu-user-static.
+if [ "$(uname -m)" = x86_64 ] && command -v aarch64-linux-gnu-gcc > /dev/null && command -v qemu-aarch64-static > /dev/null; then
+    build=$folder/arm64
+    echo "== arm64"
+    cmake -S "$here/.." -B "$build" -DCMAKE_BUILD_TYPE=Release -DNVML_STUB_TESTS=ON -DNVML_STUB_OUTPUT="$build/lib" \
+        -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc \
+        -DCMAKE_CROSSCOMPILING_EMULATOR="qemu-aarch64-static;-L;/usr/aarch64-linux-gnu" > /dev/null
+    cmake --build "$build" > "$build/build.log" 2>&1 || { cat "$build/build.log"; exit 1; }
+    ctest --test-dir "$build" --output-on-failure
+else
+    echo "== arm64: not run, without aarch64-linux-gnu-gcc and qemu-aarch64-static"
+fi
 echo "all passed"

@@ -58,7 +58,7 @@ static bool open_anew_under_a_reader(void)
     for (int i = 0; i < MACHINES; i++) {
         char message[512];
         passed = nvmlStubConfigure(NULL, i % 4 == 0 ? NULL : path, NULL, message, sizeof(message)) == NVML_SUCCESS && passed;
-        passed = nvmlStubSetLatency("h200", message, sizeof(message)) == NVML_SUCCESS && passed;
+        passed = nvmlStubSetLatency("hardware", message, sizeof(message)) == NVML_SUCCESS && passed;
         passed = nvmlInit_v2() == NVML_SUCCESS && read_mode() && nvmlShutdown() == NVML_SUCCESS && passed;
     }
     atomic_store(&over, true);
@@ -71,7 +71,7 @@ int main(void)
     snprintf(path, sizeof(path), "%s/nvml-stub-sessions-%ld", where == NULL || where[0] == '\0' ? "/tmp" : where,
              (long)getpid());
     setenv("NVML_STUB_STATE", path, 1);
-    setenv("NVML_STUB_LATENCY", "h200", 1);
+    setenv("NVML_STUB_LATENCY", "hardware", 1);
     alarm(HANG_SECONDS);
     bool in_child = read_in_a_child();
     bool anew = open_anew_under_a_reader();

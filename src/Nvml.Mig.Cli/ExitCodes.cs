@@ -1,24 +1,25 @@
 using Nvml.Mig.Applying;
+using Nvml.Mig.Cli.Arguments;
 using Nvml.Mig.Configuration;
 using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli;
 
-/// <summary>What the process exits with: 0, the nvmlReturn_t of what failed, or one of these.</summary>
+/// <summary>The exit code of the process: 0, the nvmlReturn_t of the failure, or one of these.</summary>
 internal static class ExitCodes
 {
     public const int Success = 0;
 
-    /// <summary>EX_USAGE of sysexits.h; above every nvmlReturn_t but 999.</summary>
+    /// <summary>EX_USAGE of sysexits.h; greater than every nvmlReturn_t but 999.</summary>
     public const int Usage = 64;
 
-    /// <summary>EX_DATAERR: what was asserted is not so.</summary>
+    /// <summary>EX_DATAERR: the assertion does not hold.</summary>
     public const int Differs = 65;
 
-    /// <summary>A change failed, and so did the way back: what remains is listed.</summary>
+    /// <summary>A change failed, and so did its rollback: what remains is listed.</summary>
     public const int NotRestored = 66;
 
-    /// <summary>It was interrupted, as shells say it of SIGINT (128 + 2): everything is as it was, or what was done is listed.</summary>
+    /// <summary>Interrupted, as shells report SIGINT (128 + 2): everything is as it was, or what was done is listed.</summary>
     public const int Cancelled = 130;
 
     /// <summary>For codes that an exit status cannot hold, such as NVML_ERROR_UNKNOWN (999), and for errors of our own.</summary>

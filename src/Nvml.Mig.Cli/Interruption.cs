@@ -1,11 +1,10 @@
 using System.Runtime.InteropServices;
-using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli;
 
 /// <summary>
-/// Ctrl-C, SIGTERM and SIGHUP as a token, for as long as this lives: the call under way ends, since nothing can interrupt it, and nothing
-/// further is begun. Then what was begun is taken back, or what was done is told, and the process must live on until then.
+/// Turns Ctrl-C, SIGTERM and SIGHUP into a token while it exists. The current native call ends, since nothing can interrupt it, and no
+/// further one begins. The process lives on to roll back, or to report what was done.
 /// </summary>
 internal sealed class Interruption : IDisposable
 {
@@ -14,14 +13,14 @@ internal sealed class Interruption : IDisposable
 
     public Interruption()
     {
-        Console.SetError(new PatientWriter(Console.Error)); // Before SIGHUP the terminal is gone.
-        _registrations = [.. ((PosixSignal[])[PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP]).Select(signal => PosixSignalRegistration.Create(signal, Cancel))];
+        PosixSignal[] signals = [PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP];
+        _registrations = [.. signals.Select(signal => PosixSignalRegistration.Create(signal, Cancel))];
     }
 
     public CancellationToken Token => _cancellation.Token;
 
-    /// <summary>Comes before each thing that is begun.</summary>
-    /// <exception cref="OperationCanceledException">There was an interruption: nothing further is to be begun.</exception>
+    /// <summary>Call it before each change.</summary>
+    /// <exception cref="OperationCanceledException">There was an interruption, so no further change may begin.</exception>
     public void ThrowIfRequested(string message)
     {
         if (Token.IsCancellationRequested)

@@ -1,24 +1,25 @@
 using System.CommandLine;
 using Nvml.Mig.Applying;
+using Nvml.Mig.Cli.Arguments;
+using Nvml.Mig.Cli.Output;
+using Nvml.Mig.Cli.Simulate;
 using Nvml.Mig.Simulator;
-using Spectre.Console;
 
 namespace Nvml.Mig.Cli;
 
-/// <summary>What a command works on: the machine, real or simulated, the GPUs chosen, and where the output goes.</summary>
+/// <summary>The machine that a command works on, real or simulated, and the selected GPUs.</summary>
 internal sealed class Machine : IDisposable
 {
     private readonly NvmlSimulator? _simulator;
     private readonly string[] _names;
 
-    private Machine(NvmlSimulator? simulator, NvmlSession session, string[] names, bool json, string? recordFolder)
+    private Machine(NvmlSimulator? simulator, NvmlSession session, string[] names, bool json, string? journalFolder)
     {
-        JournalFolder = recordFolder ?? ApplyOptions.DefaultJournalFolder;
+        JournalFolder = journalFolder ?? ApplyOptions.DefaultJournalFolder;
         _simulator = simulator;
         _names = names;
         Session = session;
         Json = json;
-        Out = CreateConsole();
     }
 
     public NvmlSession Session { get; }
@@ -30,44 +31,25 @@ internal sealed class Machine : IDisposable
     /// <summary>Whether GPUs were named.</summary>
     public bool NamesGpus => _names.Length > 0;
 
-    /// <summary>Where layouts are recorded before they are changed.</summary>
+    /// <summary>The journal, in which layouts are recorded before they are changed.</summary>
     public string JournalFolder { get; }
 
-    /// <summary>For tables and pictures. JSON goes to standard output directly.</summary>
-    public IAnsiConsole Out { get; }
-
-    public static IAnsiConsole CreateConsole()
-    {
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
-        {
-            Out = new AnsiConsoleOutput(Console.Out),
-            Ansi = Console.IsOutputRedirected ? AnsiSupport.No : AnsiSupport.Detect,
-            // Otherwise it reads the whole environment for signs of build servers, on which it would colour what a pipe carries.
-            Enrichment = new ProfileEnrichment { UseDefaultEnrichers = false },
-            EnvironmentVariables = [],
-        });
-        // A terminal says how wide it is. What a pipe carries must not be folded at 80 columns.
-        if (Console.IsOutputRedirected)
-            console.Profile.Width = 200;
-        return console;
-    }
-
-    /// <summary>Opens the machine that the command line means and runs the command on it.</summary>
+    /// <summary>Opens the machine of the command line and runs the command on it.</summary>
     public static int Run(ParseResult parsed, Func<Machine, int> command)
     {
         using Machine machine = Open(parsed);
         return command(machine);
     }
 
-    /// <summary>The GPUs that were named, each once; by default all that the machine has.</summary>
+    /// <summary>The GPUs that were named, each once; by default all of the machine.</summary>
     public IReadOnlyList<GpuDevice> Gpus() =>
         _names.Length == 0 ? Session.Devices : [.. _names.Select(Session.GetDevice).DistinctBy(gpu => gpu.Index)];
 
     /// <summary>
-    /// The GPUs to change: those that were named, which must be able to be divided; by default all that are. One that does not answer
-    /// is an error here: who changes a machine must know what it is made of.
+    /// The GPUs to change: those that were named, which must support MIG; by default all that do. A GPU that does not answer is an error
+    /// here.
     /// </summary>
-    /// <exception cref="NvmlNotSupportedException">A GPU cannot be divided, or none can.</exception>
+    /// <exception cref="NvmlNotSupportedException">A GPU does not support MIG, or none does.</exception>
     public IReadOnlyList<GpuDevice> GpusToChange()
     {
         if (_names.Length == 0)
@@ -79,10 +61,10 @@ internal sealed class Machine : IDisposable
     }
 
     /// <summary>
-    /// Reads something of each GPU that can be divided, named or not. What keeps one from answering is its own entry: it must not hide
+    /// Reads each GPU that supports MIG, or each that was named. A GPU that does not answer gets an entry with its error, and does not hide
     /// the others.
     /// </summary>
-    /// <exception cref="NvmlNotSupportedException">None can be divided.</exception>
+    /// <exception cref="NvmlNotSupportedException">None supports MIG.</exception>
     public IReadOnlyList<Reading<T>> ReadEach<T>(Func<GpuDevice, MigMode, T> read)
         where T : class
     {
@@ -91,7 +73,7 @@ internal sealed class Machine : IDisposable
         {
             try
             {
-                // The mode is asked for once, and handed on: it says whether the GPU can be divided, and is part of what is read.
+                // The mode is read once: it shows whether the GPU supports MIG, and is part of the result.
                 if ((_names.Length > 0 ? gpu.GetMigMode() : gpu.TryGetMigMode()) is { } mode)
                     readings.Add(new Reading<T>(gpu, read(gpu, mode), null));
             }
@@ -104,7 +86,7 @@ internal sealed class Machine : IDisposable
         return readings.Count > 0
             ? readings
             : throw new NvmlNotSupportedException(
-                NvmlReturnCode.NotSupported, "nvmlDeviceGetMigMode", "No GPU of this machine can be divided: none has a MIG mode.");
+                NvmlReturnCode.NotSupported, "nvmlDeviceGetMigMode", "No GPU of this machine supports MIG.");
     }
 
     public void Dispose()
@@ -141,7 +123,3 @@ internal sealed class Machine : IDisposable
         }
     }
 }
-
-/// <summary>What was read of a GPU, or why it could not be.</summary>
-internal sealed record Reading<T>(GpuDevice Gpu, T? Value, NvmlException? Error)
-    where T : class;

@@ -1,8 +1,24 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Parsing;
-using Nvml.Mig.Cli.Commands;
+using Nvml.Mig.Cli.Apply;
+using Nvml.Mig.Cli.Arguments;
+using Nvml.Mig.Cli.Assert;
+using Nvml.Mig.Cli.Bench;
+using Nvml.Mig.Cli.Cdi;
+using Nvml.Mig.Cli.Create;
+using Nvml.Mig.Cli.Destroy;
+using Nvml.Mig.Cli.Devices;
+using Nvml.Mig.Cli.Doctor;
+using Nvml.Mig.Cli.Export;
+using Nvml.Mig.Cli.List;
+using Nvml.Mig.Cli.Mode;
 using Nvml.Mig.Cli.Output;
+using Nvml.Mig.Cli.Placements;
+using Nvml.Mig.Cli.Plan;
+using Nvml.Mig.Cli.Profiles;
+using Nvml.Mig.Cli.Rollback;
+using Nvml.Mig.Cli.Simulate;
 
 namespace Nvml.Mig.Cli;
 
@@ -10,16 +26,18 @@ internal static class Program
 {
     public static int Main(string[] args)
     {
+        Terminal.Initialize();
         RootCommand root = new(
-            "Divides NVIDIA GPUs into MIG instances. Exit code: 0, or the nvmlReturn_t of what failed, as nvidia-smi's; 64 for a command line that makes no sense.")
+            "Divides NVIDIA GPUs into MIG instances. Exit code: 0, or the nvmlReturn_t of the failure, as nvidia-smi; 64 for a wrong "
+                + "command line.")
         {
             GlobalOptions.Gpu,
             GlobalOptions.Json,
             GlobalOptions.Simulate,
             DevicesCommand.Build(),
             DoctorCommand.Build(),
-            MigModeCommand.Build("enable", enable: true),
-            MigModeCommand.Build("disable", enable: false),
+            ModeCommand.Build("enable", enable: true),
+            ModeCommand.Build("disable", enable: false),
             ProfilesCommand.Build(),
             PlacementsCommand.Build(),
             CreateCommand.Build(),
@@ -35,7 +53,7 @@ internal static class Program
             SimulateCommand.Build(),
         };
 
-        // No response files: an argument is what it says, '@' or not.
+        // No response files: an argument is taken literally, with '@' or without.
         ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0)
             return Refuse(parsed, json: args.Contains("--json", StringComparer.Ordinal));
@@ -50,7 +68,7 @@ internal static class Program
         }
     }
 
-    /// <summary>Says what is wrong with a command line; the help where there is nothing but a command missing.</summary>
+    /// <summary>Reports the error in a command line; shows the help if only a command is missing.</summary>
     private static int Refuse(ParseResult parsed, bool json)
     {
         CommandResult command = parsed.CommandResult;
@@ -60,12 +78,14 @@ internal static class Program
             return ExitCodes.Usage;
         }
 
-        // The first word that there is no place for: those behind it belong to it. Else what System.CommandLine says, in one line.
+        // The first unmatched word, since those behind it belong to it. Otherwise the errors of System.CommandLine, in one line.
         string wrong = parsed.UnmatchedTokens.Count > 0
-            ? Slips.Describe(parsed.UnmatchedTokens[0], command)
-            : string.Join(' ', parsed.Errors.SelectMany(error => error.Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)));
+            ? Typos.Describe(parsed.UnmatchedTokens[0], command)
+            : string.Join(
+                ' ', parsed.Errors.SelectMany(error => error.Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)));
         return Failures.Report(new UsageException($"{wrong} Try '{PathTo(command)} --help'."), json);
     }
 
-    private static string PathTo(CommandResult command) => command.Parent is CommandResult parent ? $"{PathTo(parent)} {command.Command.Name}" : "nvmig";
+    private static string PathTo(CommandResult command) =>
+        command.Parent is CommandResult parent ? $"{PathTo(parent)} {command.Command.Name}" : "nvmig";
 }

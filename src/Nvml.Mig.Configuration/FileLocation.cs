@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Nvml.Mig.Configuration;
 
 /// <summary>A place in a file.</summary>
-/// <param name="File">The file, as it was named when it was read.</param>
+/// <param name="File">The name under which the file was read.</param>
 /// <param name="Line">The line, from 1.</param>
 /// <param name="Column">The column, from 1.</param>
 public readonly record struct FileLocation(string File, int Line, int Column)

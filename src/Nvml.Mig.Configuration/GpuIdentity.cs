@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Nvml.Mig.Configuration;
 
-/// <summary>What a layout file can choose a GPU by.</summary>
+/// <summary>The properties of a GPU by which a layout file can choose it.</summary>
 /// <param name="Index">NVML's index.</param>
 /// <param name="Uuid">The UUID, <c>GPU-</c> and 36 characters.</param>
 /// <param name="PciBusId">The PCI bus id, such as <c>00000000:07:00.0</c>.</param>
@@ -10,9 +10,10 @@ namespace Nvml.Mig.Configuration;
 /// <param name="PciSubsystemId">The kind of board, in the same form.</param>
 /// <param name="Name">The product's name, such as <c>NVIDIA H200</c>.</param>
 /// <param name="IsMigCapable">Whether it can be divided.</param>
-public sealed record GpuIdentity(int Index, string Uuid, string PciBusId, uint PciDeviceId, uint PciSubsystemId, string Name, bool IsMigCapable)
+public sealed record GpuIdentity(
+    int Index, string Uuid, string PciBusId, uint PciDeviceId, uint PciSubsystemId, string Name, bool IsMigCapable)
 {
-    /// <summary>Reads it from a GPU. One native call (<see cref="GpuDevice.IsMigCapable"/>) if the rest is known already, else a few.</summary>
+    /// <summary>Reads the identity of a GPU: one native call (<see cref="GpuDevice.IsMigCapable"/>) if the rest is known already.</summary>
     /// <param name="gpu">The GPU.</param>
     /// <exception cref="NvmlException">The GPU does not answer.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed.</exception>

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace Nvml.Mig.Configuration;
 
-/// <summary>What a <see cref="GpuSelector"/> goes by.</summary>
+/// <summary>The kinds of <see cref="GpuSelector"/>.</summary>
 public enum GpuSelectorKind
 {
     /// <summary>NVML's index: one GPU.</summary>
@@ -22,20 +22,25 @@ public enum GpuSelectorKind
     Model,
 }
 
-/// <summary>How a layout file chooses GPUs.</summary>
+/// <summary>Chooses GPUs in a layout file.</summary>
 /// <remarks>
 /// <list type="table">
 /// <item><term><c>0</c></term><description>the GPU with that index</description></item>
-/// <item><term><c>GPU-a8c9992a-680d-551a-90ca-500d8ce12750</c></term><description>the GPU with that UUID</description></item>
+/// <item><term><c>GPU-d9e55c6e-1a0e-25e3-9654-3ffe0e3174a4</c></term><description>the GPU with that UUID</description></item>
 /// <item><term><c>00000000:07:00.0</c>, <c>07:00.0</c></term><description>the GPU at that PCI bus id</description></item>
-/// <item><term><c>0x233010DE</c>, <c>0x25B610DE:0x14A910DE</c></term><description>all GPUs with that PCI device id, and in the second form that subsystem id</description></item>
-/// <item><term><c>NVIDIA H100 80GB HBM3</c>, <c>H200</c></term><description>all GPUs of that name, with or without "NVIDIA", in any case</description></item>
+/// <item><term><c>0x233010DE</c></term><description>all GPUs with that PCI device id</description></item>
+/// <item><term><c>0x25B610DE:0x14A910DE</c></term><description>all GPUs with that PCI device id and subsystem id</description></item>
+/// <item>
+/// <term><c>NVIDIA H100 80GB HBM3</c>, <c>H200</c></term><description>all GPUs of that name, with or without "NVIDIA", in any
+/// case</description>
+/// </item>
 /// </list>
 /// </remarks>
 public sealed partial record GpuSelector
 {
     private const uint NvidiaVendor = 0x10DE;
     private const string Vendor = "NVIDIA ";
+    private const RegexOptions Options = RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant;
 
     private GpuSelector(GpuSelectorKind kind, string text)
     {
@@ -43,18 +48,18 @@ public sealed partial record GpuSelector
         Text = text;
     }
 
-    /// <summary>What it goes by.</summary>
+    /// <summary>The kind.</summary>
     public GpuSelectorKind Kind { get; }
 
-    /// <summary>The text, in the one form that compares equal: full bus ids, hexadecimal digits in upper case.</summary>
+    /// <summary>The text in its normal form: full bus ids, hexadecimal digits in upper case.</summary>
     public string Text { get; }
 
-    /// <summary>Whether it means one GPU and not a kind of GPU.</summary>
+    /// <summary>Whether it means one GPU, not a kind of GPU.</summary>
     public bool IsOne => Kind is GpuSelectorKind.Index or GpuSelectorKind.Uuid or GpuSelectorKind.PciBusId;
 
-    /// <summary>Reads one.</summary>
+    /// <summary>Reads a selector.</summary>
     /// <param name="text">Any of the forms above.</param>
-    /// <exception cref="FormatException">It is none of them; the message says what was expected.</exception>
+    /// <exception cref="FormatException">The text has none of these forms; the message says what was expected.</exception>
     public static GpuSelector Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -92,22 +97,29 @@ public sealed partial record GpuSelector
             : throw new FormatException(string.Create(CultureInfo.InvariantCulture, $"There is no GPU {index}: indices begin at 0."));
 
     /// <summary>Reads a PCI device id as mig-parted's device filters have it.</summary>
-    /// <param name="text">The id, such as <c>0x233010DE</c> or, with the subsystem's, <c>0x25B610DE:0x14A910DE</c>.</param>
+    /// <param name="text">
+    /// The id, such as <c>0x233010DE</c> or, with the subsystem's, <c>0x25B610DE:0x14A910DE</c>. As for mig-parted, the numbers can be
+    /// decimal too, or have the prefixes of Go: <c>0b</c>, <c>0o</c> and <c>0</c>.
+    /// </param>
     /// <exception cref="FormatException">
-    /// It is none, or can be none of NVIDIA's. mig-parted takes anything for a filter, and finds no GPU for such a one.
+    /// The text is no such id, or not one of NVIDIA's. mig-parted accepts any text as a filter, and finds no GPU for such a one.
     /// </exception>
     public static GpuSelector ParsePciDevice(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        if (DeviceFilter().Match(text) is not { Success: true } match)
+        string[] parts = text.Split(':');
+        uint? device = ReadGoNumber(parts[0]);
+        uint? subsystem = parts.Length == 2 ? ReadGoNumber(parts[1]) : null;
+        if (device is null || parts.Length > 2 || (parts.Length == 2 && subsystem is null))
         {
             throw new FormatException(
-                $"'{text}' is not a PCI device id: that is 0x, 4 hexadecimal digits for the device and 4 for the vendor, as in 0x233010DE, and with a subsystem 0x25B610DE:0x14A910DE. 'nvidia-smi --query-gpu=pci.device_id --format=csv' prints it.");
+                $"'{text}' is not a PCI device id: that is 0x, 4 hexadecimal digits for the device and 4 for the vendor, "
+                + "as in 0x233010DE, and with a subsystem 0x25B610DE:0x14A910DE. "
+                + "'nvidia-smi --query-gpu=pci.device_id --format=csv' prints it.");
         }
 
-        string device = match.Groups["device"].Value;
-        return (uint.Parse(device, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture) & 0xFFFF) == NvidiaVendor
-            ? new GpuSelector(GpuSelectorKind.PciDevice, PciDevice(device, match.Groups["subsystem"] is { Success: true } subsystem ? subsystem.Value : null))
+        return (device & 0xFFFF) == NvidiaVendor
+            ? new GpuSelector(GpuSelectorKind.PciDevice, PciDevice(device.Value, subsystem))
             : throw new FormatException($"'{text}' is not the id of an NVIDIA device: its last 4 digits must be 10DE, as in 0x233010DE.");
     }
 
@@ -121,24 +133,48 @@ public sealed partial record GpuSelector
             GpuSelectorKind.Index => Text == gpu.Index.ToString(CultureInfo.InvariantCulture),
             GpuSelectorKind.Uuid => Text.Equals(gpu.Uuid, StringComparison.OrdinalIgnoreCase),
             GpuSelectorKind.PciBusId => Text.Equals(gpu.PciBusId, StringComparison.OrdinalIgnoreCase),
-            GpuSelectorKind.PciDevice => Text == PciDevice(Hex(gpu.PciDeviceId), Text.Contains(':', StringComparison.Ordinal) ? Hex(gpu.PciSubsystemId) : null),
-            _ => gpu.Name.Equals(Text, StringComparison.OrdinalIgnoreCase) || gpu.Name.Equals(Vendor + Text, StringComparison.OrdinalIgnoreCase),
+            GpuSelectorKind.PciDevice =>
+                Text == PciDevice(gpu.PciDeviceId, Text.Contains(':', StringComparison.Ordinal) ? gpu.PciSubsystemId : null),
+            _ => gpu.Name.Equals(Text, StringComparison.OrdinalIgnoreCase)
+                || gpu.Name.Equals(Vendor + Text, StringComparison.OrdinalIgnoreCase),
         };
     }
 
     /// <summary>The text.</summary>
     public override string ToString() => Text;
 
-    private const string Forms = "GPUs are chosen by index (0), UUID (GPU-...), PCI bus id (0000:07:00.0), PCI device id (0x233010DE) or name (H200).";
+    private const string Forms =
+        "GPUs are chosen by index (0), UUID (GPU-...), PCI bus id (0000:07:00.0), PCI device id (0x233010DE) or name (H200).";
 
-    private static string Hex(uint id) => id.ToString("X8", CultureInfo.InvariantCulture);
+    /// <summary>A number as Go's <c>strconv.ParseUint(text, 0, 32)</c> reads it, with which mig-parted reads device filters.</summary>
+    private static uint? ReadGoNumber(string text)
+    {
+        if (GoNumber().Match(text) is not { Success: true } match)
+            return null;
+        (string digits, ulong radix) = match.Groups switch
+        {
+            var g when g["hex"].Success => (g["hex"].Value, 16UL),
+            var g when g["binary"].Success => (g["binary"].Value, 2UL),
+            var g when g["octal"].Success => (g["octal"].Value, 8UL),
+            var g => (g["decimal"].Value, 10UL),
+        };
+        ulong number = 0;
+        foreach (char digit in digits.Where(digit => digit != '_'))
+        {
+            number = (number * radix) + (ulong)Convert.ToInt32(digit.ToString(), 16);
+            if (number > uint.MaxValue)
+                return null;
+        }
 
-    private static string PciDevice(string device, string? subsystem) =>
-        subsystem is null ? $"0x{device.ToUpperInvariant()}" : $"0x{device.ToUpperInvariant()}:0x{subsystem.ToUpperInvariant()}";
+        return (uint)number;
+    }
 
-    [GeneratedRegex(@"^((?<domain>[0-9a-f]{4}|[0-9a-f]{8}):)?(?<rest>[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])\z", RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    private static string PciDevice(uint device, uint? subsystem) => subsystem is { } id ? $"0x{device:X8}:0x{id:X8}" : $"0x{device:X8}";
+
+    [GeneratedRegex(@"^((?<domain>[0-9a-f]{4}|[0-9a-f]{8}):)?(?<rest>[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])\z", Options, 1000)]
     private static partial Regex BusId();
 
-    [GeneratedRegex(@"^0x(?<device>[0-9a-f]{8})(:0x(?<subsystem>[0-9a-f]{8}))?\z", RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
-    private static partial Regex DeviceFilter();
+    [GeneratedRegex(
+        @"^(0x(?<hex>(_?[0-9a-f])+)|0b(?<binary>(_?[01])+)|0o?(?<octal>(_?[0-7])+)|(?<decimal>0|[1-9](_?[0-9])*))\z", Options, 1000)]
+    private static partial Regex GoNumber();
 }

@@ -1,6 +1,6 @@
 namespace Nvml.Mig.Configuration;
 
-/// <summary>The formats of layout files. A file says which it is in by its version: see <see cref="LayoutFile"/>.</summary>
+/// <summary>The formats of layout files. The version in a file tells its format: see <see cref="LayoutFile"/>.</summary>
 public enum LayoutFileFormat
 {
     /// <summary>The format v1 of NVIDIA's mig-parted: numbers of MIG devices, without placements.</summary>

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Nvml.Mig.Configuration;
 
-/// <summary>A layout of a file: a label, and what GPUs shall have under it.</summary>
+/// <summary>A layout of a file: a label, and entries for GPUs.</summary>
 public sealed class NamedLayout
 {
     internal NamedLayout(FileLocation? location, LayoutFileFormat format, string label, IReadOnlyList<LayoutEntry> entries)
@@ -22,18 +22,19 @@ public sealed class NamedLayout
     /// <summary>Where the label is in the file; null if it came from no file.</summary>
     public FileLocation? Location { get; }
 
-    /// <summary>The format of the file, which decides what several entries for one GPU mean.</summary>
+    /// <summary>The format of the file. It decides about several entries for one GPU.</summary>
     public LayoutFileFormat Format { get; }
 
-    /// <summary>Says what each GPU of a machine shall have. Asks no GPU for anything.</summary>
+    /// <summary>Finds the layout of each GPU of a machine. Calls no GPU.</summary>
     /// <remarks>
-    /// Where several entries are for one GPU, a mig-parted file means the last, as mig-parted does; entries that contradict each other in
-    /// the MIG mode are refused, as mig-parted fails at them. In our own format a GPU has one entry.
+    /// In a mig-parted file the last of several entries for one GPU counts, as for mig-parted; entries that contradict each other in the
+    /// MIG mode are refused, as mig-parted fails at them. In our own format a GPU has one entry.
     /// </remarks>
     /// <param name="gpus">All GPUs of the machine.</param>
     /// <exception cref="LayoutFileException">
-    /// A GPU is named that is not there, or that cannot be divided but shall be; no entry is for any of the GPUs, or nothing can be
-    /// done for any; or entries contradict each other. mig-parted does nothing in the first cases, and reports success.
+    /// An entry names a GPU that is absent, or enables MIG on one that cannot be divided; no entry is for any of the GPUs; the layout
+    /// enables MIG and none of its GPUs can be divided; or entries contradict each other. In all cases but the last mig-parted does
+    /// nothing and reports success.
     /// </exception>
     public ResolvedLayout Resolve(IReadOnlyList<GpuIdentity> gpus)
     {
@@ -57,13 +58,18 @@ public sealed class NamedLayout
 
         if (decided.Count == 0)
             throw new LayoutFileException(Location, $"No entry of '{Label}' is for a GPU of this machine. There {List(gpus)}.");
-        GpuIdentity[] incapable = [.. gpus.Where(gpu => !gpu.IsMigCapable && decided.ContainsKey(gpu))];
-        if (incapable.Length == decided.Count && Array.Exists(incapable, gpu => decided[gpu].IsMigEnabled))
-            throw new LayoutFileException(Location, $"'{Label}' enables MIG, but no GPU that it is for can be divided. There {List(gpus)}.");
+        ResolvedGpu[] resolved = [.. gpus.Where(decided.ContainsKey).Select(gpu =>
+            new ResolvedGpu(gpu, decided[gpu].Layout) { Location = decided[gpu].Location })];
+        ResolvedGpu[] incapable = [.. resolved.Where(gpu => !gpu.Gpu.IsMigCapable)];
+        if (incapable.Length == resolved.Length && Array.Exists(incapable, gpu => gpu.IsMigEnabled))
+        {
+            throw new LayoutFileException(
+                Location, $"'{Label}' enables MIG, but no GPU that it is for can be divided. There {List(gpus)}.");
+        }
+
         return new ResolvedLayout
         {
-            Gpus = [.. gpus.Where(gpu => gpu.IsMigCapable && decided.ContainsKey(gpu)).Select(gpu =>
-                new ResolvedGpu(gpu, decided[gpu].IsMigEnabled, decided[gpu].LayoutSpec) { Location = decided[gpu].Location })],
+            Gpus = [.. resolved.Where(gpu => gpu.Gpu.IsMigCapable)],
             LeftOut = [.. gpus.Where(gpu => !decided.ContainsKey(gpu))],
             NotMigCapable = incapable,
             Unused = unused,
@@ -74,7 +80,9 @@ public sealed class NamedLayout
     internal static string List(IReadOnlyList<GpuIdentity> gpus) =>
         (gpus.Count switch { 0 => "is no GPU", 1 => "is ", _ => "are " })
         + string.Join(" and ", gpus.GroupBy(gpu => (gpu.Name, gpu.PciDeviceId)).Select(kind =>
-            string.Create(CultureInfo.InvariantCulture, $"GPU {string.Join(", ", kind.Select(gpu => gpu.Index))} ({kind.Key.Name}, 0x{kind.Key.PciDeviceId:X8})")));
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"GPU {string.Join(", ", kind.Select(gpu => gpu.Index))} ({kind.Key.Name}, 0x{kind.Key.PciDeviceId:X8})")));
 
     private void CheckOverlap(GpuIdentity gpu, LayoutEntry earlier, LayoutEntry later)
     {
@@ -82,6 +90,9 @@ public sealed class NamedLayout
         if (Format == LayoutFileFormat.Nvmig)
             throw new LayoutFileException(later.Location, $"{both}. A GPU can have one entry in '{Label}'.");
         if (gpu.IsMigCapable && earlier.IsMigEnabled != later.IsMigEnabled)
-            throw new LayoutFileException(later.Location, $"{both}, and the two contradict each other in 'mig-enabled'. mig-parted would fail at this halfway.");
+        {
+            throw new LayoutFileException(
+                later.Location, $"{both}, and the two contradict each other in 'mig-enabled'. mig-parted would fail at this halfway.");
+        }
     }
 }

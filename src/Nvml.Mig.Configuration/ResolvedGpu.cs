@@ -1,11 +1,13 @@
 namespace Nvml.Mig.Configuration;
 
-/// <summary>What stands or shall stand on a GPU.</summary>
+/// <summary>The layout of one GPU: the one asked for, or the one to write to a file.</summary>
 /// <param name="Gpu">The GPU.</param>
-/// <param name="IsMigEnabled">The MIG mode.</param>
-/// <param name="LayoutSpec">The instances, all of them; null with MIG disabled.</param>
-public sealed record ResolvedGpu(GpuIdentity Gpu, bool IsMigEnabled, LayoutSpec? LayoutSpec)
+/// <param name="Layout">All its instances; null with MIG disabled.</param>
+public sealed record ResolvedGpu(GpuIdentity Gpu, LayoutSpec? Layout)
 {
-    /// <summary>The entry of the file that says so; null if it came from no file.</summary>
+    /// <summary>Whether MIG mode is enabled.</summary>
+    public bool IsMigEnabled => Layout is not null;
+
+    /// <summary>The entry of the file that it comes from; null if it comes from no file.</summary>
     public FileLocation? Location { get; init; }
 }

@@ -38,12 +38,12 @@ public sealed record InstanceNeed
     {
         (long Number, string Unit)[] parts =
         [
-            (MemoryMiB, "MiB"), (ComputeSlices, "compute slices"), (Decoders, "decoders"), (Encoders, "encoders"), (JpegEngines, "JPEG engines"),
-            (OfaEngines, "optical flow engines"),
+            (MemoryMiB, "MiB"), (ComputeSlices, "compute slices"), (Decoders, "decoders"), (Encoders, "encoders"),
+            (JpegEngines, "JPEG engines"), (OfaEngines, "optical flow engines"),
         ];
-        return parts.All(p => p.Number == 0)
-            ? "any instance"
-            : string.Join(", ", parts.Where(p => p.Number > 0).Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.Number} {p.Unit}")));
+        string text = string.Join(
+            ", ", parts.Where(p => p.Number > 0).Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.Number} {p.Unit}")));
+        return text.Length == 0 ? "any instance" : text;
     }
 }
 

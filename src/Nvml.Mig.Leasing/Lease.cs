@@ -45,7 +45,8 @@ public sealed record Reservation(string Id, DateTimeOffset Start, DateTimeOffset
     public IReadOnlyList<InstancePlace> Places { get; init; } = [];
 
     /// <summary>
-    /// Where the last decision kept instances of the profile (<see cref="Scheduling.ReservationState.Kept"/>). They are kept there as long as
+    /// Where the last decision kept instances of the profile (<see cref="Scheduling.ReservationState.Kept"/>). They are kept there as
+    /// long as
     /// possible, so that what could be kept once can be kept until the end.
     /// </summary>
     public IReadOnlyList<InstancePlace> Kept { get; init; } = [];

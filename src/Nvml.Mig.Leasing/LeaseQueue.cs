@@ -19,7 +19,9 @@ public sealed record LeaseQueue(string Name)
     /// <summary>How much of its quota others can have while it does not use it; null: all of it.</summary>
     public Slices? LendingLimit { get; init; }
 
-    /// <summary>Its part of what is left above the quotas, in relation to the other queues of its priority. 0: nothing above its quota.</summary>
+    /// <summary>
+    /// Its part of what is left above the quotas, in relation to the other queues of its priority. 0: nothing above its quota.
+    /// </summary>
     public int Weight { get; init; } = 1;
 
     /// <summary>What is left above the quotas goes to queues of a higher priority first. It does not touch the quotas.</summary>

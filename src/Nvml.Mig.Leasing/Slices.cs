@@ -3,7 +3,8 @@ using System.Globalization;
 namespace Nvml.Mig.Leasing;
 
 /// <summary>
-/// An amount of GPU in the two resources that are shared out: compute slices and memory slices, as NVML counts them. A 3g.20gb on an A100 is
+/// An amount of GPU in the two resources that are shared out: compute slices and memory slices, as NVML counts them. A 3g.20gb on an A100
+/// is
 /// 3 of 7 and 4 of 8.
 /// </summary>
 /// <param name="Compute">Compute slices.</param>

@@ -30,14 +30,33 @@ public sealed record NvmlFault
     /// <summary>Which call of it, from 1, counted since the faults were set; null for every one. The first by default.</summary>
     public int? Nth { get; init; } = 1;
 
+    /// <summary>Only calls that are about this GPU, by index, count and are struck; null for all.</summary>
+    public int? Gpu { get; init; }
+
+    /// <summary>
+    /// Strikes each such call at this rate, from 0 to 1, in place of the <see cref="Nth"/>; null for the Nth. With the same
+    /// <see cref="Seed"/> the same calls are struck in every run.
+    /// </summary>
+    public double? Rate { get; init; }
+
+    /// <summary>What <see cref="Rate"/> draws with.</summary>
+    public uint Seed { get; init; }
+
     /// <summary>Whether it strikes when the call has done its work, instead of before.</summary>
     public bool AfterEffect { get; init; }
 
     /// <summary>The call returns a code, which may be one that no driver has.</summary>
     /// <param name="function">The native function; <c>*</c> for any.</param>
-    /// <param name="code">What it returns.</param>
+    /// <param name="code">The code that it returns.</param>
     public static NvmlFault Return(string function, NvmlReturnCode code) =>
         new(function, ((int)code).ToString(CultureInfo.InvariantCulture));
+
+    /// <summary>
+    /// A change of MIG mode (<c>nvmlDeviceSetMigMode</c>) succeeds and gives this code as its activation status: the mode stays pending.
+    /// </summary>
+    /// <param name="code">The activation status, such as <see cref="NvmlReturnCode.Timeout"/>, which drivers gave at boot.</param>
+    public static NvmlFault ActivationStatus(NvmlReturnCode code) =>
+        new("nvmlDeviceSetMigMode", string.Create(CultureInfo.InvariantCulture, $"activation:{(int)code}"));
 
     /// <summary>The process dies by SIGKILL.</summary>
     /// <param name="function">The native function; <c>*</c> for any.</param>
@@ -74,6 +93,13 @@ public sealed record NvmlFault
         new(function, string.Create(CultureInfo.InvariantCulture, $"destroy:{gpu}/{gpuInstance}/{computeInstance}"));
 
     /// <summary>The text that the environment variable <c>NVML_STUB_FAULTS</c> takes, for other processes.</summary>
-    public override string ToString() =>
-        string.Create(CultureInfo.InvariantCulture, $"{Function}{(Nth is { } nth ? $"#{nth}" : "")}{(AfterEffect ? ":after" : "")}={_action}");
+    public override string ToString()
+    {
+        string calls = Rate is { } rate
+            ? $"~{rate.ToString("0.##########", CultureInfo.InvariantCulture)}/{Seed.ToString(CultureInfo.InvariantCulture)}"
+            : "";
+        string nth = Rate is null && Nth is { } n ? string.Create(CultureInfo.InvariantCulture, $"#{n}") : "";
+        string gpu = Gpu is { } index ? string.Create(CultureInfo.InvariantCulture, $"@{index}") : "";
+        return $"{Function}{nth}{gpu}{calls}{(AfterEffect ? ":after" : "")}={_action}";
+    }
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
+using Nvml.Mig.Host;
 
 namespace Nvml.Mig.Simulator;
 
@@ -25,20 +26,19 @@ namespace Nvml.Mig.Simulator;
 /// Console.WriteLine(session.Devices.Count); // 8
 /// </code>
 /// </example>
-public sealed class NvmlSimulator : IDisposable
+public sealed partial class NvmlSimulator : IDisposable
 {
     /// <summary>
     /// How long <see cref="Start"/> waits for its turn. Long enough for any test before it, short enough to tell a machine that was
     /// never disposed of from a slow one.
     /// </summary>
-    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan TurnTimeout = TimeSpan.FromSeconds(60);
 
     private static readonly TimeSpan ShutdownTimeout = TimeSpan.FromMilliseconds(500);
 
     private static readonly SemaphoreSlim Turn = new(1, 1);
 
-    private readonly Lock _processesLock = new();
-    private readonly List<int> _processes = [];
+    private readonly ulong _lostBefore = StubControls.nvmlStubGetLostEvents();
     private int _disposed;
 
     private NvmlSimulator(string gpus, string? stateFile)
@@ -62,6 +62,25 @@ public sealed class NvmlSimulator : IDisposable
     /// <summary>The file that the machine lives in; null if it is private to this process.</summary>
     public string? StateFile { get; }
 
+    /// <summary>
+    /// The numbers of MIG's capabilities on the machine, where every known driver has them: <c>gpu0/gi1</c> is there although the
+    /// machine has no <c>/proc/driver/nvidia-caps</c>.
+    /// </summary>
+    public MigMinors MigMinors { get; } = MigMinors.Known;
+
+    /// <summary>
+    /// How many events were lost since the machine started, because this process came to look for them when 128 later ones had happened.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
+    public long LostEvents
+    {
+        get
+        {
+            ThrowIfDisposed();
+            return (long)(StubControls.nvmlStubGetLostEvents() - _lostBefore);
+        }
+    }
+
     /// <summary>The GPU models that the simulator knows, those of which too little is known to simulate them last.</summary>
     /// <exception cref="DllNotFoundException">The simulated driver, <c>libnvml-stub.so</c>, is not beside the program.</exception>
     public static unsafe IReadOnlyList<SimulatedModel> Models
@@ -78,7 +97,10 @@ public sealed class NvmlSimulator : IDisposable
                     model.simulated != 0,
                     model.mig != 0,
                     model.memoryMiB == 0 ? null : (int)model.memoryMiB,
-                    Marshal.PtrToStringUTF8((nint)model.note)!));
+                    Marshal.PtrToStringUTF8((nint)model.note)!,
+                    model.bar1MiB == 0 ? null : (int)model.bar1MiB,
+                    model.memoryDerived != 0,
+                    model.bar1Derived != 0));
             }
 
             return models;
@@ -108,22 +130,30 @@ public sealed class NvmlSimulator : IDisposable
     public static NvmlSimulator Start(string gpus = "A100-SXM4-40GB", string? stateFile = null, SimulatedDriver? driver = null)
     {
         ArgumentNullException.ThrowIfNull(gpus);
-        if (!Turn.Wait(Timeout))
-        {
-            throw new TimeoutException(
-                $"A simulated machine is running in this process and was not disposed of within {Timeout.TotalSeconds} seconds. A process has one at a time.");
-        }
+        if (!Turn.Wait(TurnTimeout))
+            throw NotDisposed();
+        return StartInTurn(gpus, stateFile, driver);
+    }
 
-        try
-        {
-            Configure(gpus, stateFile, driver);
-            return new NvmlSimulator(gpus, stateFile);
-        }
-        catch
-        {
-            Turn.Release();
-            throw;
-        }
+    /// <summary>
+    /// As <see cref="Start"/>, without a thread that waits for its turn: for runners that run more tests at a time than they have threads.
+    /// </summary>
+    /// <inheritdoc cref="Start"/>
+    /// <param name="gpus">As for <see cref="Start"/>.</param>
+    /// <param name="stateFile">As for <see cref="Start"/>.</param>
+    /// <param name="driver">As for <see cref="Start"/>.</param>
+    /// <param name="cancellationToken">Ends the wait for the turn.</param>
+    /// <exception cref="OperationCanceledException">The wait was cancelled.</exception>
+    public static async Task<NvmlSimulator> StartAsync(
+        string gpus = "A100-SXM4-40GB",
+        string? stateFile = null,
+        SimulatedDriver? driver = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(gpus);
+        if (!await Turn.WaitAsync(TurnTimeout, cancellationToken).ConfigureAwait(false))
+            throw NotDisposed();
+        return StartInTurn(gpus, stateFile, driver);
     }
 
     /// <summary>
@@ -155,9 +185,9 @@ public sealed class NvmlSimulator : IDisposable
     /// <summary>
     /// Sets the trouble that strikes the native calls of this process from now on, in place of what was set before.
     /// </summary>
-    /// <param name="faults">The faults, at most 32; none to be at peace again.</param>
+    /// <param name="faults">The faults; none to be at peace again.</param>
     /// <exception cref="NvmlException">
-    /// NVML has no function of that name that could be struck (<c>nvmlErrorString</c> returns no code), or there are too many.
+    /// NVML has no function of that name that could be struck (<c>nvmlErrorString</c> returns no code).
     /// </exception>
     /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
     public unsafe void SetFaults(params IEnumerable<NvmlFault> faults)
@@ -173,138 +203,24 @@ public sealed class NvmlSimulator : IDisposable
     public unsafe void SetLatency(SimulatedLatency latency)
     {
         ThrowIfDisposed();
-        string text = latency == SimulatedLatency.H200 ? "h200" : "none";
+        string text = latency == SimulatedLatency.Hardware ? "hardware" : "none";
         Control("nvmlStubSetLatency", (message, size) => StubControls.nvmlStubSetLatency(text, (byte*)message, size));
     }
 
     /// <summary>Sets what this process may do.</summary>
-    /// <param name="privileges">Everything, only look, or look no further than GPU instances.</param>
+    /// <param name="privileges">Everything, everything but modes, only look, or look no further than GPU instances.</param>
     /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
     public unsafe void SetPrivileges(SimulatedPrivileges privileges)
     {
         ThrowIfDisposed();
         string text = privileges switch
         {
+            SimulatedPrivileges.Config => "config",
             SimulatedPrivileges.Monitor => "monitor",
             SimulatedPrivileges.None => "none",
             _ => "all",
         };
         Control("nvmlStubSetPrivileges", (message, size) => StubControls.nvmlStubSetPrivileges(text, (byte*)message, size));
-    }
-
-    /// <summary>
-    /// Starts a process that uses a GPU as a whole: while it runs, the GPU gets no first instance, and on Ampere no other MIG mode.
-    /// </summary>
-    /// <param name="gpu">The index of the GPU.</param>
-    /// <param name="pid">The process id, from 1.</param>
-    /// <param name="name">The process's name, of which the first 23 bytes are kept.</param>
-    /// <param name="memoryMiB">The GPU memory that it uses, in MiB.</param>
-    /// <param name="kind">What it does there.</param>
-    /// <returns>Ends the process, on all GPUs, when it is disposed of, or the machine is.</returns>
-    /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
-    /// <exception cref="NvmlException">
-    /// 8 processes and holders use the GPU already (<see cref="NvmlReturnCode.InsufficientSize"/>): the simulator has no room for more.
-    /// </exception>
-    /// <exception cref="ArgumentOutOfRangeException">The process id is not positive, or the memory is negative.</exception>
-    /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
-    public IDisposable StartProcess(
-        int gpu, int pid, string name, int memoryMiB = 0, SimulatedProcessKind kind = SimulatedProcessKind.Compute)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(pid);
-        return BeginProcess(gpu, -1, -1, pid, name, memoryMiB, kind);
-    }
-
-    /// <summary>Starts a process that uses a MIG device: while it runs, its compute instance and GPU instance cannot be destroyed.</summary>
-    /// <param name="device">The MIG device.</param>
-    /// <param name="pid">The process id, from 1.</param>
-    /// <param name="name">The process's name, of which the first 23 bytes are kept.</param>
-    /// <param name="memoryMiB">The GPU memory that it uses, in MiB.</param>
-    /// <param name="kind">What it does there.</param>
-    /// <returns>Ends the process, on all GPUs, when it is disposed of, or the machine is.</returns>
-    /// <exception cref="NvmlNotFoundException">The MIG device is gone.</exception>
-    /// <exception cref="NvmlException">
-    /// 8 processes and holders use the GPU already (<see cref="NvmlReturnCode.InsufficientSize"/>): the simulator has no room for more.
-    /// </exception>
-    /// <exception cref="ArgumentOutOfRangeException">The process id is not positive, or the memory is negative.</exception>
-    /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
-    public IDisposable StartProcess(
-        MigDevice device, int pid, string name, int memoryMiB = 0, SimulatedProcessKind kind = SimulatedProcessKind.Compute)
-    {
-        ArgumentNullException.ThrowIfNull(device);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(pid);
-        return BeginProcess(device.Device.Index, device.GpuInstanceId, device.ComputeInstanceId, pid, name, memoryMiB, kind);
-    }
-
-    /// <summary>
-    /// Lets a client hold a GPU that NVML shows nowhere, as DCGM does: nothing on the GPU can be destroyed, and MIG cannot be disabled.
-    /// </summary>
-    /// <param name="gpu">The index of the GPU.</param>
-    /// <returns>
-    /// Lets go when it is disposed of, or the machine is: of all GPUs, since nobody can tell such clients apart.
-    /// </returns>
-    /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
-    /// <exception cref="NvmlException">
-    /// 8 processes and holders use the GPU already (<see cref="NvmlReturnCode.InsufficientSize"/>): the simulator has no room for more.
-    /// </exception>
-    /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
-    public IDisposable HoldGpu(int gpu) => BeginProcess(gpu, -1, -1, pid: 0, "", 0, SimulatedProcessKind.Compute);
-
-    /// <summary>Lets a GPU report an Xid error, for those who wait for its events.</summary>
-    /// <param name="gpu">The index of the GPU.</param>
-    /// <param name="xid">The number, such as 94 for a contained memory error.</param>
-    /// <param name="device">The MIG device that it is about; null: the GPU as a whole.</param>
-    /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
-    /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
-    public void RaiseXid(int gpu, int xid, MigDevice? device = null)
-    {
-        ThrowIfDisposed();
-        int result = StubControls.nvmlStubRaiseXid((uint)gpu, device?.GpuInstanceId ?? -1, device?.ComputeInstanceId ?? -1, (uint)xid);
-        Happen("nvmlStubRaiseXid", $"raise Xid {xid} on GPU {gpu}", result);
-    }
-
-    /// <summary>Sets how a GPU is; what is not said is as on a new machine.</summary>
-    /// <param name="gpu">The index of the GPU.</param>
-    /// <param name="persistenceMode">Whether persistence mode is on.</param>
-    /// <param name="rowRemapPending">Whether a bad row of memory waits for a reset to be replaced.</param>
-    /// <param name="rowRemapFailed">Whether a bad row of memory could not be replaced.</param>
-    /// <param name="uncorrectedEccErrors">The aggregate count of uncorrected memory errors.</param>
-    /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">The count is negative.</exception>
-    /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
-    public void SetHealth(
-        int gpu, bool persistenceMode = true, bool rowRemapPending = false, bool rowRemapFailed = false, int uncorrectedEccErrors = 0)
-    {
-        ThrowIfDisposed();
-        ArgumentOutOfRangeException.ThrowIfNegative(uncorrectedEccErrors);
-        static uint Flag(bool value) => value ? 1u : 0;
-        Happen(
-            "nvmlStubSetHealth",
-            $"set the health of GPU {gpu}",
-            StubControls.nvmlStubSetHealth((uint)gpu, Flag(persistenceMode), Flag(rowRemapPending), Flag(rowRemapFailed), (uint)uncorrectedEccErrors));
-    }
-
-    /// <summary>
-    /// Resets a GPU as <c>nvidia-smi --gpu-reset</c> does: its instances go, a pending MIG mode comes, and if it was lost it is back.
-    /// </summary>
-    /// <param name="gpu">The index of the GPU.</param>
-    /// <exception cref="NvmlInUseException">Clients hold it.</exception>
-    /// <exception cref="NvmlNotSupportedException">It is passed through to a virtual machine, which cannot reset it.</exception>
-    /// <exception cref="NvmlNotFoundException">There is no such GPU.</exception>
-    /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
-    public void ResetGpu(int gpu)
-    {
-        ThrowIfDisposed();
-        Happen("nvmlStubResetGpu", $"reset GPU {gpu}", StubControls.nvmlStubResetGpu((uint)gpu));
-    }
-
-    /// <summary>
-    /// Reboots the machine: instances and processes go. MIG mode stays on Ampere, which keeps it in the GPU, and goes on newer GPUs.
-    /// </summary>
-    /// <exception cref="ObjectDisposedException">The machine was disposed of.</exception>
-    public void Reboot()
-    {
-        ThrowIfDisposed();
-        Happen("nvmlStubReboot", "reboot", StubControls.nvmlStubReboot());
     }
 
     /// <summary>
@@ -324,30 +240,21 @@ public sealed class NvmlSimulator : IDisposable
         Turn.Release();
     }
 
-    private ProcessEnd BeginProcess(
-        int gpu, int gpuInstance, int computeInstance, int pid, string name, int memoryMiB, SimulatedProcessKind kind)
+    private static TimeoutException NotDisposed() =>
+        new($"A simulated machine is running in this process and was not disposed of within {TurnTimeout.TotalSeconds} seconds. A "
+            + "process has one at a time.");
+
+    private static NvmlSimulator StartInTurn(string gpus, string? stateFile, SimulatedDriver? driver)
     {
-        ArgumentNullException.ThrowIfNull(name);
-        ArgumentOutOfRangeException.ThrowIfNegative(memoryMiB);
-        lock (_processesLock)
+        try
         {
-            ThrowIfDisposed();
-            Happen(
-                "nvmlStubStartProcess",
-                $"start a process on GPU {gpu}",
-                StubControls.nvmlStubStartProcess((uint)gpu, gpuInstance, computeInstance, (uint)pid, name, (uint)memoryMiB, (uint)kind));
-            _processes.Add(pid);
+            Configure(gpus, stateFile, driver);
+            return new NvmlSimulator(gpus, stateFile);
         }
-
-        return new ProcessEnd(this, pid);
-    }
-
-    private void EndProcess(int pid)
-    {
-        lock (_processesLock)
+        catch
         {
-            if (_processes.Remove(pid) && _disposed == 0)
-                _ = StubControls.nvmlStubEndProcess((uint)pid); // it may have ended with a reboot
+            Turn.Release();
+            throw;
         }
     }
 
@@ -368,7 +275,8 @@ public sealed class NvmlSimulator : IDisposable
         {
             try
             {
-                Control("nvmlStubConfigure", (message, size) => StubControls.nvmlStubConfigure(gpus, stateFile, branch, (byte*)message, size));
+                Control(
+                    "nvmlStubConfigure", (message, size) => StubControls.nvmlStubConfigure(gpus, stateFile, branch, (byte*)message, size));
                 return;
             }
             catch (InvalidOperationException) when (Stopwatch.GetElapsedTime(started) < ShutdownTimeout)
@@ -398,32 +306,5 @@ public sealed class NvmlSimulator : IDisposable
         };
     }
 
-    private static void Happen(string function, string act, int result)
-    {
-        NvmlReturnCode code = (NvmlReturnCode)result;
-        string message = $"Simulated machine: cannot {act} ({code}, {result}, from {function}).";
-        if (code == NvmlReturnCode.Success)
-            return;
-        throw code switch
-        {
-            NvmlReturnCode.NotFound => new NvmlNotFoundException(code, function, message),
-            NvmlReturnCode.InUse => new NvmlInUseException(code, function, message),
-            NvmlReturnCode.NotSupported => new NvmlNotSupportedException(code, function, message),
-            _ => new NvmlException(code, function, message),
-        };
-    }
-
     private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed != 0, this);
-
-    /// <summary>Ends a process when it is disposed of, once.</summary>
-    private sealed class ProcessEnd(NvmlSimulator simulator, int pid) : IDisposable
-    {
-        private int _ended;
-
-        public void Dispose()
-        {
-            if (Interlocked.Exchange(ref _ended, 1) == 0)
-                simulator.EndProcess(pid);
-        }
-    }
 }

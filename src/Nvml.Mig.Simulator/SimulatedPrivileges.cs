@@ -1,10 +1,13 @@
 namespace Nvml.Mig.Simulator;
 
-/// <summary>What this process may do on the simulated machine.</summary>
+/// <summary>The privileges of this process on the simulated machine.</summary>
 public enum SimulatedPrivileges
 {
     /// <summary>Everything, as root.</summary>
     All,
+
+    /// <summary>Create and destroy instances, but set no mode: the MIG config capability.</summary>
+    Config,
 
     /// <summary>See instances, change nothing: the MIG monitor capability.</summary>
     Monitor,

@@ -1,6 +1,6 @@
 namespace Nvml.Mig.Simulator;
 
-/// <summary>What a simulated process does on a GPU, which decides in which of NVML's lists of processes it shows.</summary>
+/// <summary>The work of a simulated process on a GPU. It decides in which of NVML's lists of processes it shows.</summary>
 public enum SimulatedProcessKind
 {
     /// <summary>It computes.</summary>

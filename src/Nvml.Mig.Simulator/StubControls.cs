@@ -16,7 +16,8 @@ internal static unsafe partial class StubControls
     private static readonly string[] Folders =
     [
         // Where the host found the native libraries of packages: beside the program, or below it by runtime identifier.
-        .. (AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries),
+        .. (AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "")
+        .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries),
         AppContext.BaseDirectory,
     ];
 
@@ -67,13 +68,24 @@ internal static unsafe partial class StubControls
     public static partial int nvmlStubResetGpu(uint gpu);
 
     [LibraryImport(Name)]
+    public static partial int nvmlStubSetActivity(uint gpu, int gpuInstance, int percent);
+
+    [LibraryImport(Name)]
+    public static partial ulong nvmlStubGetLostEvents();
+
+    [LibraryImport(Name)]
+    public static partial int nvmlStubReloadModule();
+
+    [LibraryImport(Name)]
     public static partial int nvmlStubReboot();
 
     private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? searchPath) =>
         name != Name ? 0 // not ours to find
             : File.Exists(LibraryPath) ? NativeLibrary.Load(LibraryPath)
             : throw new DllNotFoundException(
-                $"The simulated driver, {Path.GetFileName(LibraryPath)}, is in none of {string.Join(", ", Folders.Distinct(StringComparer.Ordinal))}. There is one for Linux on x86-64, and it must stay with the program.");
+                $"The simulated driver, {Path.GetFileName(LibraryPath)}, is in none of "
+                    + $"{string.Join(", ", Folders.Distinct(StringComparer.Ordinal))}. There is one for Linux on x86-64 and on arm64, "
+                    + "and it must stay with the program.");
 }
 
 /// <summary>A GPU model, as nvmlStubGetModel describes it.</summary>
@@ -86,6 +98,9 @@ internal unsafe struct nvmlStubModel_t
     public uint simulated;
     public uint mig;
     public uint memoryMiB;
+    public uint bar1MiB;
+    public uint memoryDerived;
+    public uint bar1Derived;
 }
 
 /// <summary>One fact of the stub's compiler about NVML's declarations.</summary>

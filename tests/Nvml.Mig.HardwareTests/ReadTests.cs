@@ -1,7 +1,7 @@
 namespace Nvml.Mig.HardwareTests;
 
 /// <summary>
-/// What must be true of every real GPU. These tests only read: they change no mode, create nothing and destroy nothing.
+/// Facts about every real GPU. These tests only read: they change no mode, create nothing and destroy nothing.
 /// </summary>
 public sealed class ReadTests : IDisposable
 {
@@ -42,7 +42,8 @@ public sealed class ReadTests : IDisposable
             {
                 ProfileName name = ProfileName.Parse(profile.Name);
                 name.GpuSliceCount.Should().Be(profile.SliceCount, "of {0}", profile);
-                (profile.MemoryMiB / 1024.0).Should().BeLessThanOrEqualTo(name.MemoryGB, "of {0}: the name has its share of the GPU", profile);
+                (profile.MemoryMiB / 1024.0)
+                    .Should().BeLessThanOrEqualTo(name.MemoryGB, "of {0}: the name has its share of the GPU", profile);
                 gpu.GetGpuInstanceProfile(profile.Name).Should().Be(profile);
                 gpu.GetGpuInstanceProfile(profile.Id).Should().Be(profile);
                 IReadOnlyList<Placement> placements = gpu.GetPossiblePlacements(profile);
@@ -68,7 +69,8 @@ public sealed class ReadTests : IDisposable
                 foreach (ComputeInstance compute in instance.GetComputeInstances())
                 {
                     computeInstances++;
-                    MigDevice device = devices.Should().ContainSingle(d => d.GpuInstanceId == instance.Id && d.ComputeInstanceId == compute.Id).Subject;
+                    MigDevice device = devices.Should()
+                        .ContainSingle(d => d.GpuInstanceId == instance.Id && d.ComputeInstanceId == compute.Id).Subject;
                     _session.GetMigDevice(device.Uuid).Device.Should().BeSameAs(gpu);
                     device.GetAttributes().MultiprocessorCount.Should().Be(compute.Profile.MultiprocessorCount);
                     device.GetAttributes().MemoryMiB.Should().Be(instance.Profile.MemoryMiB);
@@ -99,7 +101,8 @@ public sealed class ReadTests : IDisposable
             Thread.Sleep(150);
             using GpmSample after = gpu.TakeGpmSample();
 
-            IReadOnlyList<GpmMetricValue> values = after.GetMetricsSince(before, [.. Enum.GetValues<GpmMetric>().Where(m => m != GpmMetric.None), (GpmMetric)8]);
+            IReadOnlyList<GpmMetricValue> values = after.GetMetricsSince(
+                before, [.. Enum.GetValues<GpmMetric>().Where(m => m != GpmMetric.None), (GpmMetric)8]);
 
             values.Should().Contain(v => v.Code == NvmlReturnCode.Success);
             foreach (GpmMetricValue value in values.Where(v => v.Code == NvmlReturnCode.Success))

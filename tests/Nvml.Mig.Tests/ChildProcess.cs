@@ -12,7 +12,8 @@ internal static class ChildProcess
     /// <returns>The exit code; 137 after SIGKILL.</returns>
     public static int Run(string task, params string[] arguments)
     {
-        using Process process = Process.Start(new ProcessStartInfo("dotnet", ["exec", typeof(ChildProcess).Assembly.Location, task, .. arguments]))!;
+        string assembly = typeof(ChildProcess).Assembly.Location;
+        using Process process = Process.Start(new ProcessStartInfo("dotnet", ["exec", assembly, task, .. arguments]))!;
         process.WaitForExit(TimeSpan.FromMinutes(1)).Should().BeTrue("it must end");
         return process.ExitCode;
     }

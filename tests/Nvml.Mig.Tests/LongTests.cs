@@ -1,12 +1,12 @@
 namespace Nvml.Mig.Tests;
 
-/// <summary>The one switch for tests that can go through more cases than a run before each commit has time for.</summary>
+/// <summary>The one switch for tests with more cases than a run before each commit has time for.</summary>
 internal static class LongTests
 {
     /// <summary>The environment variable that asks for the long form: 1.</summary>
     public const string Variable = "NVMIG_LONG_TESTS";
 
-    /// <summary>What a test that has a long form only is skipped for; null if it is not.</summary>
+    /// <summary>The reason to skip a test that has a long form only; null if it runs.</summary>
     public static string? WhyNot => Wanted ? null : $"It takes long: set {Variable}=1.";
 
     public static bool Wanted { get; } = Environment.GetEnvironmentVariable(Variable) == "1";

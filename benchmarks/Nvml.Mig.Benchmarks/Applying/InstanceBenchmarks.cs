@@ -4,7 +4,10 @@ using Nvml.Mig.Simulator;
 
 namespace Nvml.Mig.Benchmarks.Applying;
 
-/// <summary>A GPU instance with its compute instance, created and destroyed, of each profile of an H200: by a driver that takes no time, and by one that takes an H200's.</summary>
+/// <summary>
+/// A GPU instance with its compute instance, created and destroyed, of each profile of an H200: by a driver that takes no time, and by one
+/// that takes an H200's.
+/// </summary>
 [WarmupCount(2)]
 [IterationCount(10)]
 [IterationTime(200)]
@@ -19,7 +22,7 @@ public class InstanceBenchmarks : ICountNativeCalls
     [Params("1g.18gb", "1g.18gb+me", "1g.35gb", "2g.35gb", "3g.71gb", "4g.71gb", "7g.141gb")]
     public string Profile { get; set; } = "";
 
-    [Params(SimulatedLatency.None, SimulatedLatency.H200)]
+    [Params(SimulatedLatency.None, SimulatedLatency.Hardware)]
     public SimulatedLatency Latency { get; set; }
 
     public NvmlSimulator Simulator { get; private set; } = null!;

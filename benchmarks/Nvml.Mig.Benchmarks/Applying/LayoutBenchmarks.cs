@@ -6,8 +6,9 @@ using Nvml.Mig.Simulator;
 namespace Nvml.Mig.Benchmarks.Applying;
 
 /// <summary>
-/// Empty H200s get a layout, and are empty again: by bare calls, by the public API instance by instance, and by <see cref="LayoutApplier"/>,
-/// which reads, plans, records on disk, changes and reads back, twice. All of them change the GPUs side by side.
+/// Empty H200s get a layout, and are empty again: by bare calls, by the public API instance by instance, and by
+/// <see cref="LayoutApplier"/>, which reads, plans, records on disk, changes and reads back, twice. All of them change the GPUs side by
+/// side.
 /// </summary>
 [WarmupCount(1)]
 [IterationCount(5)]
@@ -29,7 +30,7 @@ public class LayoutBenchmarks : ICountNativeCalls
     [Params(1, 8)]
     public int Gpus { get; set; }
 
-    [Params(SimulatedLatency.None, SimulatedLatency.H200)]
+    [Params(SimulatedLatency.None, SimulatedLatency.Hardware)]
     public SimulatedLatency Latency { get; set; }
 
     public NvmlSimulator Simulator { get; private set; } = null!;
@@ -43,7 +44,7 @@ public class LayoutBenchmarks : ICountNativeCalls
             gpu.EnableMig();
         _options = new ApplyOptions { JournalFolder = _folder };
         _layout = [.. _session.Devices.Select(gpu => new GpuTarget(gpu, LayoutSpec.Parse(Layout)))];
-        _nothing = [.. _session.Devices.Select(gpu => new GpuTarget(gpu, LayoutSpec.Parse("")))];
+        _nothing = [.. _session.Devices.Select(gpu => new GpuTarget(gpu, new LayoutSpec()))];
         Apply(_layout);
         // Large ones first: the driver finds the places for the others.
         _wanted = [.. _session.Devices[0].GetGpuInstances()

@@ -9,7 +9,7 @@ using Nvml.Mig.Simulator;
 namespace Nvml.Mig.Benchmarks.Binding;
 
 /// <summary>
-/// What one operation costs above the native call in it: a bare function pointer (with what a C program does around it), the library's
+/// The cost of one operation above the native call in it: a bare function pointer (with what a C program does around it), the library's
 /// LibraryImport declarations, and the public API. On an A100 of the simulated driver, which takes no time of its own; the same calls
 /// reach the same driver, so that what differs is ours.
 /// </summary>
@@ -89,7 +89,7 @@ public unsafe class BindingBenchmarks : ICountNativeCalls
         return Marshal.PtrToStringUTF8((nint)name)!;
     }
 
-    /// <summary>What the property calls the first time.</summary>
+    /// <summary>The first read of the property.</summary>
     [BenchmarkCategory(Name)]
     [Benchmark(Description = "GpuDevice.Name, first")]
     public string NameByApi() => _native.GetName();
@@ -141,7 +141,7 @@ public unsafe class BindingBenchmarks : ICountNativeCalls
         return new ReadOnlySpan<Placement>(buffer, (int)count).ToArray();
     }
 
-    /// <summary>What the method calls the first time.</summary>
+    /// <summary>The first call of the method.</summary>
     [BenchmarkCategory(Placements)]
     [Benchmark(Description = "GpuDevice.GetPossiblePlacements, first")]
     public IReadOnlyList<Placement> PlacementsByApi() => _native.GetPossiblePlacements(_profile);

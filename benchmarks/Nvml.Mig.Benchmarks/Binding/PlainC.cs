@@ -17,12 +17,16 @@ internal sealed unsafe class PlainC
         GetMigMode = (delegate* unmanaged[Cdecl]<nvmlDevice_t, uint*, uint*, nvmlReturn_t>)Get(nameof(LibNvml.nvmlDeviceGetMigMode));
         GetName = Get(nameof(LibNvml.nvmlDeviceGetName));
         GetPlacements = Get(nameof(LibNvml.nvmlDeviceGetGpuInstancePossiblePlacements_v2));
-        GetProfile = (delegate* unmanaged[Cdecl]<nvmlDevice_t, uint, nvmlGpuInstanceProfileInfo_v2_t*, nvmlReturn_t>)Get(nameof(LibNvml.nvmlDeviceGetGpuInstanceProfileInfoV));
-        Create = (delegate* unmanaged[Cdecl]<nvmlDevice_t, uint, nvmlGpuInstance_t*, nvmlReturn_t>)Get(nameof(LibNvml.nvmlDeviceCreateGpuInstance));
-        GetInfo = (delegate* unmanaged[Cdecl]<nvmlGpuInstance_t, nvmlGpuInstanceInfo_t*, nvmlReturn_t>)Get(nameof(LibNvml.nvmlGpuInstanceGetInfo));
+        GetProfile = (delegate* unmanaged[Cdecl]<nvmlDevice_t, uint, nvmlGpuInstanceProfileInfo_v2_t*, nvmlReturn_t>)Get(
+            nameof(LibNvml.nvmlDeviceGetGpuInstanceProfileInfoV));
+        Create = (delegate* unmanaged[Cdecl]<nvmlDevice_t, uint, nvmlGpuInstance_t*, nvmlReturn_t>)Get(
+            nameof(LibNvml.nvmlDeviceCreateGpuInstance));
+        GetInfo = (delegate* unmanaged[Cdecl]<nvmlGpuInstance_t, nvmlGpuInstanceInfo_t*, nvmlReturn_t>)Get(
+            nameof(LibNvml.nvmlGpuInstanceGetInfo));
         Destroy = (delegate* unmanaged[Cdecl]<nvmlGpuInstance_t, nvmlReturn_t>)Get(nameof(LibNvml.nvmlGpuInstanceDestroy));
         CopyName = (delegate* unmanaged[Cdecl]<nint, nvmlDevice_t, nvmlReturn_t>)NativeLibrary.GetExport(Baseline, "baseline_name");
-        CopyPlacements = (delegate* unmanaged[Cdecl]<nint, nvmlDevice_t, uint, nvmlReturn_t>)NativeLibrary.GetExport(Baseline, "baseline_placements");
+        CopyPlacements = (delegate* unmanaged[Cdecl]<nint, nvmlDevice_t, uint, nvmlReturn_t>)NativeLibrary.GetExport(
+            Baseline, "baseline_placements");
 
         nint Get(string function) => NativeLibrary.GetExport(library, function);
     }

@@ -1,4 +1,4 @@
-/* What a C program does to get a text or a list of its own: the call into a buffer on the stack, and a copy from malloc. */
+/* A C program gets a text or a list of its own by a call into a buffer on the stack and a copy from malloc. */
 #include <stdlib.h>
 #include <string.h>
 

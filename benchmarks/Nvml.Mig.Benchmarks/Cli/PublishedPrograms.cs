@@ -22,7 +22,9 @@ internal static class PublishedPrograms
     /// <summary>nvmig as one native program.</summary>
     public static string NvmigAheadOfTime() => Publish(CliProject, "nvmig-ahead-of-time", "nvmig", AheadOfTime);
 
-    /// <summary>A program that does nothing, published like the single file of nvmig: what is left for us to make faster is above it.</summary>
+    /// <summary>
+    /// A program that does nothing, published like the single file of nvmig: the lower bound.
+    /// </summary>
     public static string Empty() => Empty("empty", SingleFile);
 
     /// <summary>A program that does nothing, as one native program.</summary>

@@ -4,7 +4,9 @@ using Nvml.Mig.Simulator;
 
 namespace Nvml.Mig.Benchmarks.Devices;
 
-/// <summary>Everything that stands on A100s, each divided into 3g.20gb and three 1g.5gb: by a new session, and by one that knows the GPUs.</summary>
+/// <summary>
+/// Everything that stands on A100s, each divided into 3g.20gb and three 1g.5gb: by a new session, and by one that knows the GPUs.
+/// </summary>
 public class EnumerationBenchmarks : ICountNativeCalls
 {
     private NvmlSession _session = null!;

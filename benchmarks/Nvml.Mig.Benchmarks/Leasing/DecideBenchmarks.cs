@@ -2,7 +2,6 @@ using BenchmarkDotNet.Attributes;
 using Nvml.Mig.Benchmarks.Planning;
 using Nvml.Mig.Leasing;
 using Nvml.Mig.Leasing.Scheduling;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Benchmarks.Leasing;
 
@@ -12,7 +11,9 @@ namespace Nvml.Mig.Benchmarks.Leasing;
 /// </summary>
 public class DecideBenchmarks
 {
-    private static readonly string[] Profiles = ["1g.5gb", "1g.5gb", "1g.5gb", "1g.5gb", "2g.10gb", "2g.10gb", "3g.20gb", "3g.20gb", "4g.20gb", "7g.40gb"];
+    private static readonly string[] Profiles =
+        ["1g.5gb", "1g.5gb", "1g.5gb", "1g.5gb", "2g.10gb", "2g.10gb", "3g.20gb", "3g.20gb", "4g.20gb", "7g.40gb"];
+
     private static readonly string[] Leaves = ["a", "b", "c", "d"];
     private static readonly DateTimeOffset Now = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
@@ -80,7 +81,11 @@ public class DecideBenchmarks
     public int Decide() => _scheduler.Decide(_input).Waiting.Count;
 
     private static Claim NewClaim(Random random, string id, string queue, int oneInNotPreemptible) =>
-        new(id, queue, new LeaseOwner((uint)(1000 + random.Next(3))), [InstanceRequest.Of(Profiles[random.Next(Profiles.Length)], random.Next(10) == 0 ? 2 : 1)])
+        new(
+            id,
+            queue,
+            new LeaseOwner((uint)(1000 + random.Next(3))),
+            [InstanceRequest.Of(Profiles[random.Next(Profiles.Length)], random.Next(10) == 0 ? 2 : 1)])
         {
             Created = Now.AddMinutes(-random.Next(50)),
             Priority = random.Next(3),

@@ -1,5 +1,3 @@
-using Nvml.Mig.Applying;
-using Nvml.Mig.Planning;
 using Nvml.Mig.Simulator;
 
 namespace Nvml.Mig.Benchmarks.Planning;
@@ -14,10 +12,10 @@ internal static class Geometries
         using NvmlSession session = NvmlSession.Open(simulator.LibraryPath);
         GpuDevice gpu = session.Devices[0];
         gpu.EnableMig();
-        return new GpuGeometry(GpuReader.ReadGeometry(gpu).Profiles.Select(profile =>
+        return new GpuGeometry(gpu.ReadGeometry().Profiles.Select(profile =>
         {
             GpuInstance instance = gpu.CreateGpuInstance(profile.Profile);
-            ProfileGeometry full = GpuReader.ReadGeometry(gpu).Profiles.Single(p => p.Profile == profile.Profile);
+            ProfileGeometry full = gpu.ReadGeometry().Profiles.Single(p => p.Profile == profile.Profile);
             instance.Destroy();
             return full;
         }));

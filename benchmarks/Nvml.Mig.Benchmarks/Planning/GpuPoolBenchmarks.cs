@@ -8,7 +8,7 @@ public class GpuPoolBenchmarks
 {
     private static readonly string[] Profiles = ["19", "19", "19", "19", "14", "14", "15", "9", "9", "5", "0"];
 
-    private GpuState _empty = null!;
+    private GpuSnapshot _empty = null!;
     private PoolRequest[] _requests = null!;
     private GpuPool _fleet = null!;
 
@@ -21,7 +21,7 @@ public class GpuPoolBenchmarks
     [GlobalSetup]
     public void ReadTheGpu()
     {
-        _empty = GpuState.Empty(Geometries.Simulated("A100-SXM4-40GB"));
+        _empty = GpuSnapshot.Empty(Geometries.Simulated("A100-SXM4-40GB"));
         Random random = new(1);
         PoolRequest[] kinds = [.. Profiles.Select(p => new PoolRequest(p))];
         _requests = [.. Enumerable.Range(0, Requests).Select(_ => kinds[random.Next(kinds.Length)])];

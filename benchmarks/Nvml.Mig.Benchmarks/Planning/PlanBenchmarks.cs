@@ -10,7 +10,7 @@ public class PlanBenchmarks
     private readonly LayoutSpec _whole = LayoutSpec.Parse("0");
     private readonly LayoutSpec _change = LayoutSpec.Parse("+9");
     private readonly LayoutSpec _exchange = LayoutSpec.Parse("-GI11,-GI12,+14");
-    private GpuState _full = null!;
+    private GpuSnapshot _full = null!;
 
     [Params("A100-SXM4-40GB", "H200-SXM")]
     public string Model { get; set; } = "";
@@ -21,12 +21,12 @@ public class PlanBenchmarks
     {
         GpuGeometry geometry = Geometries.Simulated(Model);
         ProfileGeometry small = geometry.GetProfile("19");
-        _full = new GpuState(geometry, small.Placements.Select((place, i) => new GpuInstanceState(small.Profile, place)
+        _full = GpuSnapshot.Of(geometry, small.Placements.Select((place, i) => new GpuInstanceSnapshot(small.Profile, place)
         {
             Id = 7 + i,
             ComputeInstances =
             [
-                new ComputeInstanceState(small.ComputeProfiles![0].Profile, small.ComputeProfiles[0].Placements[0])
+                new ComputeInstanceSnapshot(small.ComputeProfiles![0].Profile, small.ComputeProfiles[0].Placements[0])
                 {
                     Id = 0, MigUuid = $"MIG-{i}", IsInUse = i is 0 or 1,
                 },
@@ -47,7 +47,8 @@ public class PlanBenchmarks
 
     /// <summary>Everything goes but the two in use, which may.</summary>
     [Benchmark]
-    public GpuPlan? PlanForAll() => Planner.TryPlan(_full, _whole, out GpuPlan? plan, out _, [7, 8]) ? plan : null;
+    public GpuPlan? PlanForAll() =>
+        Planner.TryPlan(_full, _whole, out GpuPlan? plan, out _, new PlanOptions { AllowInUse = [7, 8] }) ? plan : null;
 
     /// <summary>A small instance goes, and others that stand in the way of a larger one move.</summary>
     [Benchmark]

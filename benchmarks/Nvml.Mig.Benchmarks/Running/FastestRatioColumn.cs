@@ -6,8 +6,8 @@ using BenchmarkDotNet.Running;
 namespace Nvml.Mig.Benchmarks.Running;
 
 /// <summary>
-/// The fastest iteration over the baseline's fastest. What else runs on a machine only makes iterations slower, so that this is what two
-/// runs agree in where means and medians do not.
+/// The fastest iteration over the baseline's fastest. Other load on the machine only slows iterations down, so two runs agree in this
+/// column where means and medians differ.
 /// </summary>
 internal sealed class FastestRatioColumn : IColumn
 {

@@ -15,7 +15,9 @@ internal static class Results
         if (summary.Reports.Length == 0)
             return;
         string processor = summary.HostEnvironmentInfo.CpuInfo.Value?.ProcessorName ?? "unknown processor";
-        string name = string.Join('-', string.Concat(processor.Select(c => char.IsAsciiLetterOrDigit(c) ? c : ' ')).Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        string name = string.Join(
+            '-',
+            string.Concat(processor.Select(c => char.IsAsciiLetterOrDigit(c) ? c : ' ')).Split(' ', StringSplitOptions.RemoveEmptyEntries));
         string folder = Path.Combine(Repository, "benchmarks", "results", name);
         Directory.CreateDirectory(folder);
         using StreamLogger file = new(Path.Combine(folder, summary.BenchmarksCases[0].Descriptor.Type.Name + ".md"));

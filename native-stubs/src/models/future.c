@@ -45,6 +45,8 @@ const gpu_model model_future = {
     .compute_capability = {99, 0},
     .pci_device_id = 0xFFFF10DE,
     .memory_mib = 1048576,
+    .bar1_mib = 1048576,
+    .derived = DERIVED_MEMORY | DERIVED_BAR1,
     .memory_slices = 32,
     .max_mig_devices = 8,
     PROFILES(future_profiles),

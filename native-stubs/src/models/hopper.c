@@ -1,8 +1,9 @@
 /*
  * Hopper. GPU instance rows: measured on an H200, nvidia-smi -lgip and -lgipp of the other boards; each model's note says
- * how well it is known. Compute instance rows: H100 sessions (profile 15 holds compute profile 7; a 2g holds 0, 7 and 1)
- * and the aligned placement of Hopper's open kernel module. Rows that nobody has seen (REV1 inside 3g, 4g and 7g) are left
- * out.
+ * how well it is known. Compute instance rows: H100 sessions (profile 15 holds compute profile 7; a 2g holds 0, 7 and 1).
+ * Rows that nobody has seen (REV1 inside 3g, 4g and 7g) are left out. Places: the aligned slots of Hopper's open kernel
+ * module (kernel_mig_manager.c), where a 3c covers 4 slots and a 7c 8; an H100 lists 0:4 for the 3c of a 3g. More slots
+ * than slices may be free: then the slices decide.
  */
 #include "../models.h"
 
@@ -11,8 +12,10 @@ static const compute_profile in_1g[] = {
     {0, 0, 1, 1, 1, WHOLE},
 };
 
+/* Sessions create profile 7 by default, at 0:2; NVIDIA's own agents create profile 0: both are there (inferred). */
 static const compute_profile in_1g_double_memory[] = {
-    {7, 7, 1, 1, 1, WHOLE},
+    {0, 0, 1, 1, 1, AT(0) | AT(1)},
+    {7, 7, 1, 1, 2, WHOLE},
 };
 
 static const compute_profile in_2g[] = {
@@ -23,9 +26,9 @@ static const compute_profile in_2g[] = {
 };
 
 static const compute_profile in_3g[] = {
-    {0, 0, 1, 3, 1, AT(0) | AT(1) | AT(2)},
-    {1, 1, 2, 1, 2, WHOLE},
-    {2, 2, 3, 1, 3, WHOLE},
+    {0, 0, 1, 3, 1, AT(0) | AT(1) | AT(2) | AT(3)},
+    {1, 1, 2, 1, 2, AT(0) | AT(2)},
+    {2, 2, 3, 1, 4, WHOLE},
 };
 
 static const compute_profile in_4g[] = {
@@ -35,11 +38,11 @@ static const compute_profile in_4g[] = {
 };
 
 static const compute_profile in_7g[] = {
-    {0, 0, 1, 7, 1, AT(0) | AT(1) | AT(2) | AT(3) | AT(4) | AT(5) | AT(6)},
-    {1, 1, 2, 3, 2, AT(0) | AT(2) | AT(4)},
-    {2, 2, 3, 2, 3, AT(0) | AT(4)},
-    {3, 3, 4, 1, 4, WHOLE},
-    {4, 4, 7, 1, 7, WHOLE},
+    {0, 0, 1, 7, 1, AT(0) | AT(1) | AT(2) | AT(3) | AT(4) | AT(5) | AT(6) | AT(7)},
+    {1, 1, 2, 3, 2, AT(0) | AT(2) | AT(4) | AT(6)},
+    {2, 2, 3, 2, 4, AT(0) | AT(4)},
+    {3, 3, 4, 1, 4, AT(0) | AT(4)},
+    {4, 4, 7, 1, 8, WHOLE},
 };
 
 #define IN_1G COMPUTE_PROFILES(in_1g)
@@ -123,6 +126,8 @@ const gpu_model model_h100_nvl_94gb = {
     .compute_capability = {9, 0},
     .pci_device_id = 0x232110DE,
     .memory_mib = 95830,
+    .bar1_mib = 131072,
+    .derived = DERIVED_BAR1,
     .brand = BRAND_NVIDIA,
     .ecc = ECC_ON,
     .power_limit_watts = 400,
@@ -134,10 +139,13 @@ const gpu_model model_h100_nvl_94gb = {
 const gpu_model model_h100_sxm5_94gb = {
     .key = "H100-SXM5-94GB",
     .name = "NVIDIA H100",
-    .note = "rows of the H100 NVL; total memory not known",
+    .note = "rows of the H100 NVL",
     .architecture = ARCHITECTURE_HOPPER,
     .compute_capability = {9, 0},
     .pci_device_id = 0x233910DE,
+    .memory_mib = 95830,
+    .bar1_mib = 131072,
+    .derived = DERIVED_MEMORY | DERIVED_BAR1,
     .brand = BRAND_NVIDIA,
     .ecc = ECC_ON,
     .memory_slices = 8,
@@ -148,10 +156,13 @@ const gpu_model model_h100_sxm5_94gb = {
 const gpu_model model_h800_sxm = {
     .key = "H800-SXM",
     .name = "NVIDIA H800",
-    .note = "rows of the H100 SXM; total memory not known",
+    .note = "rows of the H100 SXM",
     .architecture = ARCHITECTURE_HOPPER,
     .compute_capability = {9, 0},
     .pci_device_id = 0x232410DE,
+    .memory_mib = 81559,
+    .bar1_mib = 131072,
+    .derived = DERIVED_MEMORY | DERIVED_BAR1,
     .brand = BRAND_NVIDIA,
     .ecc = ECC_ON,
     .power_limit_watts = 700,
@@ -163,10 +174,13 @@ const gpu_model model_h800_sxm = {
 const gpu_model model_h800_pcie = {
     .key = "H800-PCIe",
     .name = "NVIDIA H800 PCIe",
-    .note = "rows of the H100 PCIe; total memory not known",
+    .note = "rows of the H100 PCIe",
     .architecture = ARCHITECTURE_HOPPER,
     .compute_capability = {9, 0},
     .pci_device_id = 0x232210DE,
+    .memory_mib = 81559,
+    .bar1_mib = 131072,
+    .derived = DERIVED_MEMORY | DERIVED_BAR1,
     .brand = BRAND_NVIDIA,
     .ecc = ECC_ON,
     .power_limit_watts = 350,
@@ -178,10 +192,13 @@ const gpu_model model_h800_pcie = {
 const gpu_model model_h800_nvl = {
     .key = "H800-NVL",
     .name = "NVIDIA H800 NVL",
-    .note = "rows of the H100 NVL; total memory not known",
+    .note = "rows of the H100 NVL",
     .architecture = ARCHITECTURE_HOPPER,
     .compute_capability = {9, 0},
     .pci_device_id = 0x233A10DE,
+    .memory_mib = 95830,
+    .bar1_mib = 131072,
+    .derived = DERIVED_MEMORY | DERIVED_BAR1,
     .brand = BRAND_NVIDIA,
     .ecc = ECC_ON,
     .memory_slices = 8,
@@ -202,10 +219,14 @@ static const gpu_profile gh200_96gb_profiles[] = {
 const gpu_model model_gh200_96gb = {
     .key = "GH200-96GB",
     .name = "NVIDIA GH200 480GB",
-    .note = "rows seen in sessions; total memory not known",
+    .note = "rows seen in sessions",
     .architecture = ARCHITECTURE_HOPPER,
     .compute_capability = {9, 0},
     .pci_device_id = 0x234210DE,
+    .memory_mib = 97871,
+    .bar1_mib = 131072,
+    .derived = DERIVED_BAR1,
+    .has_ats = true,
     .brand = BRAND_NVIDIA,
     .ecc = ECC_ON,
     .memory_slices = 8,
@@ -249,10 +270,13 @@ const gpu_model model_h200_sxm = {
 const gpu_model model_h200_nvl = {
     .key = "H200-NVL",
     .name = "NVIDIA H200 NVL",
-    .note = "rows of the H200; total memory not known",
+    .note = "rows of the H200",
     .architecture = ARCHITECTURE_HOPPER,
     .compute_capability = {9, 0},
     .pci_device_id = 0x233B10DE,
+    .memory_mib = 143771,
+    .bar1_mib = 262144,
+    .derived = DERIVED_MEMORY | DERIVED_BAR1,
     .brand = BRAND_NVIDIA,
     .ecc = ECC_ON,
     .power_limit_watts = 600,

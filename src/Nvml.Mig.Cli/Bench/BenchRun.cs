@@ -1,29 +1,30 @@
 using System.Diagnostics;
-using Nvml.Mig.Cli.Commands;
+using Nvml.Mig.Cli.Mode;
 
 namespace Nvml.Mig.Cli.Bench;
 
 /// <summary>
-/// Measures what a plan says on a GPU that is lent to it. It destroys what it creates, and leaves the rest of the way back to the lender.
-/// Before each round it says what comes, and how long it all still takes, if that can be known.
+/// Measures the operations of a plan during an exclusive run. It destroys the instances that it creates; the exclusive run restores the
+/// rest. Before each round it reports what comes, and the remaining time if that can be estimated.
 /// </summary>
-internal sealed class BenchRun(GpuDevice gpu, BenchPlan plan, int repetitions, int warmup, Action<string, TimeSpan?> say, CancellationToken cancellationToken)
+internal sealed class BenchRun(
+    GpuDevice gpu, BenchPlan plan, int repetitions, int warmup, Action<string, TimeSpan?> report, CancellationToken cancellationToken)
 {
     private readonly List<Measurement> _measurements = [];
     private int _round;
 
-    /// <summary>The GPU instances that were created and destroyed, and what the rounds with them took.</summary>
+    /// <summary>The GPU instances created and destroyed so far, and the time of the rounds with them.</summary>
     private int _instances;
     private TimeSpan _spent;
 
-    /// <summary>What was measured so far.</summary>
+    /// <summary>The measurements so far.</summary>
     public IReadOnlyList<Measurement> Measurements => [.. _measurements.Where(m => m.Times.Count > 0).OrderBy(m => m.Operation)];
 
-    /// <summary>How often something is said.</summary>
+    /// <summary>The number of reports.</summary>
     public static int CountSteps(BenchPlan plan, bool switchesMode, int repetitions, int warmup) =>
         (plan.Places.Count + plan.Layouts.Count + (switchesMode ? 1 : 0)) * (repetitions + warmup);
 
-    /// <summary>First, since a change of mode makes the library forget what it knows of the GPU. Ends with MIG enabled.</summary>
+    /// <summary>Comes first, since the library drops what it has read of the GPU when the mode changes. Ends with MIG enabled.</summary>
     public void MeasureMode()
     {
         Measurement disable = Begin(new Measurement(BenchOperation.DisableMig));
@@ -48,7 +49,7 @@ internal sealed class BenchRun(GpuDevice gpu, BenchPlan plan, int repetitions, i
             Repeat($"{profile.Name} at {placement}", 1, () =>
             {
                 GpuInstance instance = Time(create, () => gpu.CreateGpuInstance(profile, placement));
-                instance.GetDefaultComputeInstanceProfile(); // Read once for each profile: not what is measured.
+                instance.GetDefaultComputeInstanceProfile(); // Read once for each profile, so not part of the measurement.
                 ComputeInstance inside = Time(createInside, () => instance.CreateComputeInstance());
                 Time(destroyInside, inside.Destroy);
                 Time(destroy, instance.Destroy);
@@ -96,7 +97,7 @@ internal sealed class BenchRun(GpuDevice gpu, BenchPlan plan, int repetitions, i
     {
         for (_round = 0; _round < warmup + repetitions; _round++)
         {
-            say(what, EstimateRest());
+            report(what, EstimateRest());
             long start = Stopwatch.GetTimestamp();
             act();
             if (instances == 0)
@@ -107,8 +108,8 @@ internal sealed class BenchRun(GpuDevice gpu, BenchPlan plan, int repetitions, i
     }
 
     /// <summary>
-    /// As long as the GPU instances so far took, those of whole layouts included: it is the same calls. Null before the first, since
-    /// what switching MIG mode takes says nothing of them.
+    /// Derived from the GPU instances so far, those of whole layouts included, since the calls are the same. Null before the first: the
+    /// time of a mode switch says nothing about instances.
     /// </summary>
     private TimeSpan? EstimateRest() =>
         _instances == 0 ? null : _spent / _instances * ((plan.InstanceCount * (warmup + repetitions)) - _instances);
@@ -139,7 +140,7 @@ internal sealed class BenchRun(GpuDevice gpu, BenchPlan plan, int repetitions, i
     private void Switch(bool enabled)
     {
         MigModeChange change = enabled ? gpu.EnableMig() : gpu.DisableMig();
-        if (MigModeCommand.Explain(gpu, change, enabled) is { } problem)
+        if (ModeCommand.Explain(gpu, change, enabled) is { } problem)
             throw problem;
     }
 }

@@ -1,41 +1,49 @@
-using Spectre.Console;
+using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Doctor;
 
-/// <summary>The report for people: what there is, then what is worth knowing. The JSON has more.</summary>
+/// <summary>The report for people: first the readings, then the findings. The JSON has more.</summary>
 internal static class DoctorView
 {
     private const int Indent = 12;
 
-    /// <summary>Findings that the lines of their GPU say already.</summary>
+    /// <summary>Findings that the lines of their GPU already show.</summary>
     private static readonly string[] SaidAbove = ["no-mig"];
 
     public static void Show(DoctorDocument report)
     {
-        IAnsiConsole console = Machine.CreateConsole();
         if (report.Driver is { } driver)
         {
-            Line("Driver", $"{driver.DriverVersion ?? "?"}, NVML {driver.NvmlVersion ?? "?"}, CUDA {driver.CudaVersion ?? "?"}, {driver.Library}");
+            Line(
+                "Driver",
+                $"{driver.DriverVersion ?? "?"}, NVML {driver.NvmlVersion ?? "?"}, CUDA {driver.CudaVersion ?? "?"}, {driver.Library}");
             int missing = driver.Functions.Count(f => !f.Value);
-            Line("Functions", missing == 0 ? $"all {driver.Functions.Count} are there" : $"{driver.Functions.Count - missing} of {driver.Functions.Count} are there");
+            Line(
+                "Functions",
+                missing == 0
+                    ? $"all {driver.Functions.Count} found"
+                    : $"{driver.Functions.Count - missing} of {driver.Functions.Count} found");
         }
 
         Line("System", $"{report.System.OperatingSystem}, {report.System.Kernel}, {report.System.Runtime}, nvmig {report.Nvmig}");
         if (report.Host?.KernelModule is { } module)
             Line("Module", module);
         if (report.Host?.Privileges is { CanChange: true, CanList: true } privileges)
-            Line("Privileges", privileges.Explanation); // Others are among the findings.
+            Line("Privileges", privileges.Explanation); // Otherwise a finding has it.
         if (report.System.Simulated is { } machine && report.Host is null)
-            Line("Host", $"not looked at, since the machine {machine} is simulated: who holds a GPU and what this process may do is not known");
+            Line(
+                "Host",
+                $"not examined, since the machine {machine} is simulated: the clients of GPUs and the privileges of this process are "
+                    + "unknown");
         foreach (GpuReport gpu in report.Gpus)
         {
-            Console.Out.WriteLine();
+            Terminal.WriteLine();
             Show(gpu);
         }
 
-        Console.Out.WriteLine();
+        Terminal.WriteLine();
         if (report.Findings.All(f => f.Severity == Severity.Note))
-            Console.Out.WriteLine("Nothing is the matter.");
+            Terminal.WriteLine("No problem found.");
         foreach (Finding finding in report.Findings.Where(f => !SaidAbove.Contains(f.Code)))
         {
             string color = finding.Severity switch
@@ -45,14 +53,13 @@ internal static class DoctorView
                 _ => "grey",
             };
             string gpu = finding.Gpus.Count == 0 ? "" : $"GPU {string.Join(", ", finding.Gpus)}: ";
-            console.Markup($"[{color}]{finding.Severity.ToString().ToLowerInvariant(),-7}[/]  ");
-            Console.Out.WriteLine(gpu + finding.Message);
+            Terminal.WriteLine(color, $"{finding.Severity.ToString().ToLowerInvariant(),-7}", $"  {gpu}{finding.Message}");
         }
     }
 
     private static void Show(GpuReport gpu)
     {
-        Console.Out.WriteLine($"GPU {gpu.Index}  {gpu.Name ?? "does not answer"}  {gpu.PciBusId}  {gpu.Uuid}");
+        Terminal.WriteLine($"GPU {gpu.Index}  {gpu.Name ?? "does not answer"}  {gpu.PciBusId}  {gpu.Uuid}");
         if (gpu.Uuid is null)
             return;
         string reset = gpu.ChangesMigModeWithoutReset switch
@@ -61,8 +68,11 @@ internal static class DoctorView
             false => ", changes with a GPU reset",
             null => "",
         };
-        Line("MIG", gpu.Mig is { } mode ? new MigMode(mode.Current, mode.Pending) + reset : gpu.MigCapable == false ? "not supported" : "cannot be read");
-        Line("Board", $"{gpu.Architecture ?? "?"}, VBIOS {gpu.VbiosVersion ?? "not told"}, virtualization {gpu.VirtualizationMode ?? "not told"}, persistence mode {OnOff(gpu.PersistenceMode)}");
+        string noMode = gpu.MigCapable == false ? "not supported" : "cannot be read";
+        Line("MIG", gpu.Mig is { } mode ? new MigMode(mode.Current, mode.Pending) + reset : noMode);
+        string board =
+            $"{gpu.Architecture ?? "?"}, VBIOS {gpu.VbiosVersion ?? "unknown"}, virtualization {gpu.VirtualizationMode ?? "unknown"}";
+        Line("Board", $"{board}, persistence mode {OnOff(gpu.PersistenceMode)}");
         if (gpu.Memory is { } memory)
             Line("Memory", $"{MiB(memory.UsedBytes)} used of {MiB(memory.TotalBytes)} MiB");
         if (gpu.MigCapable != false)
@@ -79,15 +89,17 @@ internal static class DoctorView
         {
             null => "cannot be read",
             { Count: 0 } => "none",
-            { } running => string.Join(", ", running.Select(p => $"{p.ProcessId} ({p.Name ?? "?"}){(p.GpuInstanceId is { } id ? $" on GPU instance {id}" : "")}")),
+            { } running => string.Join(", ", running.Select(p =>
+                $"{p.ProcessId} ({p.Name ?? "?"}){(p.GpuInstanceId is { } id ? $" on GPU instance {id}" : "")}")),
         });
-        if (gpu.Holders is { Count: > 0 } holders)
-            Line("Held by", string.Join(", ", holders.Select(Diagnosis.Name)));
+        if (gpu.Holders is { Count: > 0 } clients)
+            Line("Held by", string.Join(", ", clients.Select(Diagnosis.Name)));
         if (gpu.Readiness is { } ready && gpu.MigCapable != false)
         {
+            bool isEmpty = ready.Destroy.Ready == true && gpu.GpuInstances is { Count: 0 };
             Line("Ready for", $"a change of mode: {Ready(ready.ModeChange)}");
             Line("", $"new instances:    {Ready(ready.Create)}");
-            Line("", $"destroying:       {(ready.Destroy.Ready == true && gpu.GpuInstances is { Count: 0 } ? "there is nothing to destroy" : Ready(ready.Destroy))}");
+            Line("", $"destroying:       {(isEmpty ? "there is nothing to destroy" : Ready(ready.Destroy))}");
         }
     }
 
@@ -98,17 +110,17 @@ internal static class DoctorView
         {
             true => "yes",
             false => $"no{why}",
-            null => $"not known{why}",
+            null => $"unknown{why}",
         };
     }
 
-    private static void Line(string label, string text) => Console.Out.WriteLine($"  {label.PadRight(Indent)}{text}");
+    private static void Line(string label, string text) => Terminal.WriteLine($"  {label.PadRight(Indent)}{text}");
 
     private static string OnOff(bool? value) => value switch
     {
         true => "on",
         false => "off",
-        null => "not told",
+        null => "unknown",
     };
 
     private static long MiB(long bytes) => bytes >> 20;

@@ -1,92 +1,106 @@
 using System.Globalization;
+using Nvml.Mig.Cli.List;
 using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Doctor;
 
-/// <summary>Reads everything of one GPU that helps to understand it. What cannot be read is noted, and the rest read on.</summary>
+/// <summary>
+/// Reads everything of one GPU that helps to understand it. A reading that fails is noted, and the rest is read nevertheless.
+/// </summary>
 internal sealed class GpuExamination
 {
     private readonly GpuDevice _gpu;
-    private readonly GpuReport _report;
     private readonly List<UnreadEntry> _unread = [];
 
-    private GpuExamination(GpuDevice gpu)
-    {
-        _gpu = gpu;
-        _report = new GpuReport(gpu.Index);
-    }
+    /// <summary>Why the GPU answers nothing at all. From then on nothing is asked any more.</summary>
+    private NvmlException? _error;
+
+    private GpuExamination(GpuDevice gpu) => _gpu = gpu;
 
     public static GpuReport Examine(GpuDevice gpu)
     {
         GpuExamination examination = new(gpu);
-        try
+        return examination.ReadMig(examination.ReadCondition(examination.ReadIdentity())) with
         {
-            examination.ReadIdentity();
-            examination.ReadCondition();
-            examination.ReadMig();
-        }
-        catch (NvmlException e)
-        {
-            examination._report.Error = ErrorEntry.From(e);
-        }
-
-        examination._report.Unread = examination._unread;
-        return examination._report;
+            Unread = examination._unread,
+            Error = ErrorEntry.FromOptional(examination._error),
+        };
     }
 
-    /// <summary>Fails as a whole if the GPU does not answer at all.</summary>
-    private void ReadIdentity()
+    private GpuReport ReadIdentity()
     {
-        _report.Uuid = _gpu.Uuid;
-        _report.Name = _gpu.Name;
-        _report.PciBusId = _gpu.PciBusId;
-        _report.MigCapable = Value("mig", () =>
+        GpuReport report = new(_gpu.Index)
+        {
+            Uuid = Required(() => _gpu.Uuid),
+            Name = Required(() => _gpu.Name),
+            PciBusId = Required(() => _gpu.PciBusId),
+        };
+        bool? isCapable = Value("mig", () =>
         {
             MigMode? mode = _gpu.TryGetMigMode();
-            _report.Mig = mode is { } known ? MigModeEntry.From(known) : null;
+            report = report with { Mig = mode is { } known ? MigModeEntry.From(known) : null };
             return mode is not null;
         });
-        _report.MinorNumber = Value("minorNumber", () => _gpu.MinorNumber);
-        _report.Serial = Try("serial", _gpu.GetSerial);
-        _report.Brand = Try("brand", () => _gpu.Brand.ToString());
-        _report.Architecture = Try("architecture", () => _gpu.Architecture.ToString());
-        _report.ComputeCapability = Try("computeCapability", () => _gpu.ComputeCapability.ToString());
-        _report.VbiosVersion = Try("vbiosVersion", _gpu.GetVbiosVersion);
-    }
-
-    private void ReadCondition()
-    {
-        _report.PersistenceMode = Value("persistenceMode", _gpu.GetPersistenceMode);
-        _report.ComputeMode = Try("computeMode", () => _gpu.GetComputeMode().ToString());
-        _report.VirtualizationMode = Try("virtualizationMode", () => _gpu.GetVirtualizationMode().ToString());
-        _report.FabricState = Try("fabricState", () => _gpu.GetFabricInfo().State.ToString());
-        if (Value("memory", _gpu.GetMemory) is { } memory)
-            _report.Memory = new MemoryReport(memory.TotalBytes, memory.ReservedBytes, memory.UsedBytes, memory.FreeBytes);
-        _report.Bar1TotalBytes = Value("bar1TotalBytes", () => _gpu.GetBar1Memory().TotalBytes);
-        _report.TemperatureCelsius = Value("temperatureCelsius", _gpu.GetTemperatureCelsius);
-        _report.PowerWatts = Value("powerWatts", _gpu.GetPowerUsageWatts);
-        _report.PowerLimitWatts = Value("powerLimitWatts", _gpu.GetPowerLimitWatts);
-        _report.UtilizationPercent = Value("utilizationPercent", () => _gpu.GetUtilization().GpuPercent);
-        _report.UncorrectedEccErrors = Value(
-            "uncorrectedEccErrors", () => _gpu.GetEccErrorCount(EccErrorType.Uncorrected, EccCounterType.Aggregate));
-        if (Value("remappedRows", _gpu.GetRemappedRows) is { } rows)
-            _report.RemappedRows = new RemappedRowsReport(rows.Correctable, rows.Uncorrectable, rows.IsPending, rows.HasFailed);
-        _report.SupportedEvents = Try(
-            "supportedEvents", () => string.Create(CultureInfo.InvariantCulture, $"0x{(long)_gpu.GetSupportedEvents():x}"));
-        _report.Gpm = Value("gpm", _gpu.IsGpmSupported);
-        _report.Processes = Try("processes", () => (IReadOnlyList<ProcessReport>)[.. _gpu.GetProcesses().Select(p => new ProcessReport(
-            p.ProcessId, p.Name, p.Kinds.ToString(), p.UsedMemoryBytes, p.GpuInstanceId, p.ComputeInstanceId))]);
-    }
-
-    private void ReadMig()
-    {
-        if (Value("migFeatures", _gpu.GetMigFeatures) is { } features)
+        return report with
         {
-            _report.ChangesMigModeWithoutReset = features.ChangesModeWithoutReset;
-            _report.AnswersInAnyMigMode = features.AnswersInAnyMode;
-        }
+            MigCapable = isCapable,
+            MinorNumber = Value("minorNumber", () => _gpu.MinorNumber),
+            Serial = Try("serial", _gpu.GetSerial),
+            Brand = Try("brand", () => _gpu.Brand.ToString()),
+            Architecture = Try("architecture", () => _gpu.Architecture.ToString()),
+            ComputeCapability = Try("computeCapability", () => _gpu.ComputeCapability.ToString()),
+            VbiosVersion = Try("vbiosVersion", _gpu.GetVbiosVersion),
+        };
+    }
 
-        _report.Profiles = Try("profiles", () => (IReadOnlyList<ProfileReport>)[.. _gpu.GetGpuInstanceProfiles().Select(p => new ProfileReport(
+    private GpuReport ReadCondition(GpuReport report) => report with
+    {
+        PersistenceMode = Value("persistenceMode", _gpu.GetPersistenceMode),
+        ComputeMode = Try("computeMode", () => _gpu.GetComputeMode().ToString()),
+        VirtualizationMode = Try("virtualizationMode", () => _gpu.GetVirtualizationMode().ToString()),
+        FabricState = Try("fabricState", () => _gpu.GetFabricInfo().State.ToString()),
+        Memory = Value("memory", _gpu.GetMemory) is { } memory
+            ? new MemoryReport(memory.TotalBytes, memory.ReservedBytes, memory.UsedBytes, memory.FreeBytes)
+            : null,
+        Bar1TotalBytes = Value("bar1TotalBytes", () => _gpu.GetBar1Memory().TotalBytes),
+        TemperatureCelsius = Value("temperatureCelsius", _gpu.GetTemperatureCelsius),
+        PowerWatts = Value("powerWatts", _gpu.GetPowerUsageWatts),
+        PowerLimitWatts = Value("powerLimitWatts", _gpu.GetPowerLimitWatts),
+        UtilizationPercent = Value("utilizationPercent", () => _gpu.GetUtilization().GpuPercent),
+        UncorrectedEccErrors = Value(
+            "uncorrectedEccErrors", () => _gpu.GetEccErrorCount(EccErrorType.Uncorrected, EccCounterType.Aggregate)),
+        RemappedRows = Value("remappedRows", _gpu.GetRemappedRows) is { } rows
+            ? new RemappedRowsReport(rows.Correctable, rows.Uncorrectable, rows.IsPending, rows.HasFailed)
+            : null,
+        SupportedEvents = Try(
+            "supportedEvents", () => string.Create(CultureInfo.InvariantCulture, $"0x{(long)_gpu.GetSupportedEvents():x}")),
+        Gpm = Value("gpm", _gpu.IsGpmSupported),
+        Processes = Try("processes", () => (IReadOnlyList<ProcessReport>)[.. _gpu.GetProcesses().Select(p => new ProcessReport(
+            p.ProcessId, p.Name, p.Kinds.ToString(), p.UsedMemoryBytes, p.GpuInstanceId, p.ComputeInstanceId))]),
+    };
+
+    private GpuReport ReadMig(GpuReport report)
+    {
+        MigFeatures? features = Value("migFeatures", _gpu.GetMigFeatures);
+        IReadOnlyList<ProfileReport>? profiles = Try("profiles", ReadProfiles);
+        DriverProbe? probe = Try("structVersions", _gpu.ProbeDriver);
+        return report with
+        {
+            ChangesMigModeWithoutReset = features?.ChangesModeWithoutReset,
+            AnswersInAnyMigMode = features?.AnswersInAnyMode,
+            Profiles = profiles,
+            StructVersions = probe is null
+                ? null
+                : [.. probe.StructVersions.Select(v => new StructVersionReport(v.Struct, v.Version, v.Code))],
+            Quirks = probe is null ? null : [.. probe.Quirks.Select(q => new QuirkReport(q.Name, q.Description))],
+            GpuInstances = report.Mig is { } mode
+                ? Try("gpuInstances", () => Layout.Read(_gpu, new MigMode(mode.Current, mode.Pending)).GpuInstances)
+                : null,
+        };
+    }
+
+    private IReadOnlyList<ProfileReport> ReadProfiles() =>
+        [.. _gpu.GetGpuInstanceProfiles().Select(p => new ProfileReport(
             p.Number,
             p.Id,
             p.Name,
@@ -96,50 +110,45 @@ internal sealed class GpuExamination
             p.MemoryMiB,
             p.MultiprocessorCount,
             _gpu.GetCapabilities(p).ToString(),
-            [.. _gpu.GetPossiblePlacements(p).Select(PlacementEntry.From)]))]);
-        if (Try("structVersions", _gpu.ProbeDriver) is { } probe)
-        {
-            _report.StructVersions = [.. probe.StructVersions.Select(v => new StructVersionReport(v.Struct, v.Version, v.Code))];
-            _report.Quirks = [.. probe.Quirks.Select(q => new QuirkReport(q.Name, q.Description))];
-        }
+            [.. _gpu.GetPossiblePlacements(p).Select(PlacementEntry.From)]))];
 
-        if (_report.Mig is { } mode)
-            _report.GpuInstances = Try("gpuInstances", () => Layout.Read(_gpu, new MigMode(mode.Current, mode.Pending)).GpuInstances);
-    }
-
-    /// <summary>What cannot be read is null, and noted.</summary>
-    private T? Value<T>(string what, Func<T> read)
-        where T : struct
+    /// <summary>A GPU without this does not answer at all.</summary>
+    private string? Required(Func<string> read)
     {
         try
         {
-            return read();
+            return _error is null ? read() : null;
         }
         catch (NvmlException e)
         {
-            return Note(what, e) as T?;
+            _error = e;
+            return null;
         }
     }
+
+    private T? Value<T>(string what, Func<T> read)
+        where T : struct => TryRead(what, read, out T value) ? value : null;
 
     private T? Try<T>(string what, Func<T> read)
-        where T : class
+        where T : class => TryRead(what, read, out T? value) ? value : null;
+
+    private bool TryRead<T>(string what, Func<T> read, out T? value)
     {
+        value = default;
+        if (_error is not null)
+            return false;
         try
         {
-            return read();
+            value = read();
+            return true;
         }
         catch (NvmlException e)
         {
-            return Note(what, e) as T;
+            if (e.Code == NvmlReturnCode.GpuIsLost)
+                _error = e;
+            else
+                _unread.Add(new UnreadEntry(what, e.Code, e.Function, e.Message));
+            return false;
         }
-    }
-
-    /// <summary>A GPU that is lost answers nothing more: that is the report.</summary>
-    private object? Note(string what, NvmlException e)
-    {
-        if (e.Code == NvmlReturnCode.GpuIsLost)
-            throw e;
-        _unread.Add(new UnreadEntry(what, e.Code, e.Function, e.Message));
-        return null;
     }
 }

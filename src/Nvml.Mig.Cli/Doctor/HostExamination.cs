@@ -2,10 +2,11 @@ using Nvml.Mig.Host;
 
 namespace Nvml.Mig.Cli.Doctor;
 
-/// <summary>Reads what Linux says of the driver, beside NVML. What cannot be read is a problem to report, not the end.</summary>
+/// <summary>Reads what Linux reports about the driver beside NVML. A reading that fails is a problem to report, not the end.</summary>
 internal static class HostExamination
 {
-    private static readonly string[] Nodes = ["/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-caps/nvidia-cap1", "/dev/nvidia-caps/nvidia-cap2"];
+    private static readonly string[] Nodes =
+        ["/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-caps/nvidia-cap1", "/dev/nvidia-caps/nvidia-cap2"];
 
     public static HostReport Examine(HostRoot root)
     {
@@ -16,7 +17,7 @@ internal static class HostExamination
             Lines("/proc/modules")?.Any(line => line.StartsWith("nvidia_drm ", StringComparison.Ordinal)),
             [.. Nodes.Select(node => new NodeReport(node, File.Exists(root.Locate(node))))],
             Try(() => ReadPrivileges(root)),
-            Try(() => ReadHolders(root)),
+            Try(() => ReadClients(root)),
             [.. problems.Distinct(StringComparer.Ordinal)]);
 
         T? Try<T>(Func<T> read)
@@ -33,7 +34,7 @@ internal static class HostExamination
             }
         }
 
-        // Without these files there is no such driver, or no module: no problem.
+        // Without these files there is no such driver or module, which is no problem.
         string[]? Lines(string path) => File.Exists(root.Locate(path)) ? Try(() => File.ReadAllLines(root.Locate(path))) : null;
     }
 
@@ -51,14 +52,20 @@ internal static class HostExamination
             $"{privileges.ChangeExplanation} {privileges.ListExplanation}");
     }
 
-    private static HoldersReport ReadHolders(HostRoot root)
+    private static HoldersReport ReadClients(HostRoot root)
     {
-        GpuClients holders = GpuClients.Find(root);
+        GpuClients clients = GpuClients.Find(root);
         MigMinors minors = File.Exists(root.Locate(MigMinors.FilePath)) ? MigMinors.Read(root) : MigMinors.Known;
         return new HoldersReport(
-            holders.SeesWholeHost,
-            holders.UnreadableProcesses,
-            [.. holders.Clients.Where(h => !h.IsSelf).Select(h => new HolderReport(
-                h.ProcessId, h.Name, h.Command, h.Service, h.SystemdUnit, h.Files, [.. h.CapabilityNumbers.Select(minors.GetName).OfType<string>()]))]);
+            clients.SeesWholeHost,
+            clients.UnreadableProcesses,
+            [.. clients.Clients.Where(client => !client.IsSelf).Select(client => new HolderReport(
+                client.ProcessId,
+                client.Name,
+                client.Command,
+                client.Service,
+                client.SystemdUnit,
+                client.Files,
+                [.. client.CapabilityNumbers.Select(minors.GetName).OfType<string>()]))]);
     }
 }

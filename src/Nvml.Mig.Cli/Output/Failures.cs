@@ -1,27 +1,35 @@
 using Nvml.Mig.Applying;
+using Nvml.Mig.Cli.Arguments;
 using Nvml.Mig.Configuration;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli.Output;
 
-/// <summary>How a command that could not do its work ends.</summary>
+/// <summary>How a command ends that could not do its work.</summary>
 internal static class Failures
 {
-    /// <summary>One line on standard error; with <c>--json</c>, the same as a document on standard output. Returns the exit code.</summary>
+    /// <summary>Writes one line on standard error, and with <c>--json</c> the same as a document. Returns the exit code.</summary>
     public static int Report(Exception failure, bool json)
     {
-        // Standard output above all: a full disk, a closed stream. Then the document cannot be written either.
+        // Most of all standard output: a full disk, a closed stream. The document cannot be written either.
         if (failure is IOException or UnauthorizedAccessException)
         {
-            Say($"Cannot write: {failure.GetBaseException().Message}");
+            Terminal.WriteError($"Cannot write: {failure.GetBaseException().Message}");
             return ExitCodes.For(NvmlReturnCode.OperatingSystem);
         }
 
-        Say(failure is NvmlException or UsageException or PlanningException or LayoutFileException or JournalException or OperationCanceledException ? failure.Message : $"unexpected, please report: {failure}");
+        if (failure is NvmlException or UsageException or PlanningException or LayoutFileException or JournalException
+            or OperationCanceledException)
+        {
+            Terminal.WriteError(failure.Message);
+        }
+        else
+        {
+            foreach (string line in $"unexpected, please report: {failure}".Split('\n'))
+                Terminal.WriteError(line);
+        }
+
         if (json)
             Documents.Print(new ErrorDocument(ErrorEntry.From(failure)));
         return ExitCodes.For(failure);
     }
-
-    public static void Say(string message) => Console.Error.WriteLine($"nvmig: {message}");
 }

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Nvml.Mig.Cli.Output;
 
-/// <summary>What stands on some memory slices of a GPU, in two short lines.</summary>
+/// <summary>An instance, or a free slice, in two short lines.</summary>
 internal sealed record PictureBox(int Start, int Size, string Top, string Bottom)
 {
     public static PictureBox From(GpuInstanceEntry instance) =>
@@ -14,16 +14,16 @@ internal sealed record PictureBox(int Start, int Size, string Top, string Bottom
             instance.Id is { } id ? string.Create(CultureInfo.InvariantCulture, $"GI {id}") : "new");
 }
 
-/// <summary>A GPU's memory slices as a row of boxes: one for each instance, as wide as it has slices, and one for each free slice.</summary>
+/// <summary>A GPU's memory slices as a row of boxes: one for each instance, as wide as its slices, and one for each free slice.</summary>
 internal static class Picture
 {
     public static string Draw(int sliceCount, IEnumerable<PictureBox> instances, int width)
     {
         List<PictureBox> boxes = Divide(sliceCount, instances);
 
-        // A box of n slices is n cells and the n - 1 borders between them wide. Cells are as wide as the longest text needs, as two
-        // digits need, and as the terminal allows; what does not fit then is cut.
-        int needed = Math.Max(2, boxes.Max(box => (Math.Max(box.Top.Length, box.Bottom.Length) + 2 - (box.Size - 1) + box.Size - 1) / box.Size));
+        // A box of n slices is as wide as n cells and the n - 1 borders between them. A cell has room for the longest text and two digits,
+        // if the terminal is wide enough; text that does not fit is cut.
+        int needed = Math.Max(2, boxes.Max(box => (Math.Max(box.Top.Length, box.Bottom.Length) + 2) / box.Size));
         int cell = Math.Clamp(((width - 1) / sliceCount) - 1, 2, needed);
         int Width(int size) => (size * cell) + size - 1;
         string Line(char left, char between, char right, Func<int, int, string> content) =>
@@ -41,7 +41,7 @@ internal static class Picture
         return picture.ToString();
     }
 
-    /// <summary>The boxes from left to right: the instances, and each slice between them that is free.</summary>
+    /// <summary>The boxes from left to right: the instances, and each free slice between them.</summary>
     public static List<PictureBox> Divide(int sliceCount, IEnumerable<PictureBox> instances)
     {
         ILookup<int, PictureBox> byStart = instances.ToLookup(box => box.Start);

@@ -1,5 +1,9 @@
 namespace Nvml.Mig.Cli.Output;
 
+/// <summary>A reading of a GPU, or the reason why there is none.</summary>
+internal sealed record Reading<T>(GpuDevice Gpu, T? Value, NvmlException? Error)
+    where T : class;
+
 /// <summary>The end of a command that reads: the GPUs that did not answer, and the exit code.</summary>
 internal static class Readings
 {
@@ -7,11 +11,11 @@ internal static class Readings
         where T : class
     {
         foreach (NvmlException error in readings.Select(reading => reading.Error).OfType<NvmlException>())
-            Failures.Say(error.Message);
+            Terminal.WriteError(error.Message);
         return FirstError(readings) is { } first ? ExitCodes.For(first) : ExitCodes.Success;
     }
 
-    /// <summary>The one that the document and the exit code name.</summary>
+    /// <summary>The error that the document and the exit code name.</summary>
     public static NvmlException? FirstError<T>(IReadOnlyList<Reading<T>> readings)
         where T : class => readings.Select(reading => reading.Error).FirstOrDefault(error => error is not null);
 }

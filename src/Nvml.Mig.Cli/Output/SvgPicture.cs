@@ -6,28 +6,12 @@ using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli.Output;
 
-/// <summary>A GPU in an SVG: its heading, what there is to say of it, and how it is divided, once or before and after.</summary>
-internal sealed record SvgGpu(string Heading, IReadOnlyList<string> Notes, IReadOnlyList<SvgRow> Rows);
-
-/// <summary>A GPU's memory slices with what stands on them.</summary>
-/// <param name="Title">What is said above: Before, After, or nothing.</param>
-/// <param name="Geometry">How the GPU can be divided.</param>
-/// <param name="Instances">The GPU instances.</param>
-/// <param name="Fate">Whether a GPU instance, or a compute instance in it, is there, goes or comes.</param>
-internal sealed record SvgRow(
-    string Title, GpuGeometry Geometry, IReadOnlyList<GpuInstanceEntry> Instances, Func<GpuInstanceEntry, ComputeInstanceEntry?, SvgFate> Fate);
-
-internal enum SvgFate
-{
-    Stays,
-    Goes,
-    Comes,
-}
-
-/// <summary>The picture of <see cref="Picture"/> as a drawing that stands alone, with the compute slices inside. Every number in it is in pixels.</summary>
+/// <summary>
+/// The picture of <see cref="Picture"/> as an SVG file of its own, with the compute slices inside. Every number in it is in pixels.
+/// </summary>
 internal static class SvgPicture
 {
-    /// <summary>As wide for every GPU, however many slices that has.</summary>
+    /// <summary>The same for every GPU, whatever its number of slices.</summary>
     private const double RowWidth = 800;
 
     private const double Left = 24;
@@ -35,10 +19,10 @@ internal static class SvgPicture
     private const double BoxHeight = 92;
     private const double Inset = 6;
 
-    /// <summary>How wide a letter is on the average, in parts of its height: what does not fit is written smaller.</summary>
+    /// <summary>The average width of a letter, in parts of its height. Text that does not fit is written smaller.</summary>
     private const double LetterWidth = 0.6;
 
-    /// <summary>No variables: simple renderers do not know them.</summary>
+    /// <summary>Without variables, which simple renderers do not support.</summary>
     private const string Style = """
 
         text { font-family: system-ui, 'Segoe UI', Helvetica, Arial, sans-serif; fill: #1f2328; }
@@ -76,50 +60,13 @@ internal static class SvgPicture
 
     private static readonly XNamespace Svg = "http://www.w3.org/2000/svg";
 
-    public static SvgGpu ToSvg(Reading<Layout> reading)
-    {
-        if (reading.Value is not { } layout)
-            return new SvgGpu($"GPU {reading.Gpu.Index}", [reading.Error!.Message], []);
-        return layout.Mode.Current
-            ? new SvgGpu(layout.Heading, [], [new SvgRow("", layout.ToGeometry(), layout.GpuInstances, (_, _) => SvgFate.Stays)])
-            : new SvgGpu(layout.Heading, [], []);
-    }
-
-    public static SvgGpu ToSvg(Planned planned)
-    {
-        List<SvgRow> rows = [];
-        HashSet<int?> destroyed = [.. planned.Plan?.Destroyed.Select(i => i.Id) ?? []];
-        HashSet<(int?, int?)> destroyedInside = [.. (planned.Plan?.Steps ?? [])
-            .Where(s => s.Action == PlanAction.DestroyComputeInstance).Select(s => (s.GpuInstanceId, s.ComputeInstanceId))];
-        if (planned.Before.Instances.Count > 0)
-        {
-            rows.Add(new SvgRow("Before", planned.Before.Geometry, Planned.Entries(planned.Before), (instance, inside) =>
-                destroyed.Contains(instance.Id) || (inside is not null && destroyedInside.Contains((instance.Id, inside.Id))) ? SvgFate.Goes : SvgFate.Stays));
-        }
-
-        if (planned.Plan is { IsEmpty: false } plan)
-        {
-            GpuState after = plan.GetResult();
-            rows.Add(new SvgRow("After", after.Geometry, [.. Planned.Entries(after).Select(i => AddUnplaced(i, plan))], (instance, inside) =>
-                instance.Id is null || (inside is not null && inside.Id is null) ? SvgFate.Comes : SvgFate.Stays));
-        }
-
-        string[] notes = planned switch
-        {
-            { Refusal: { } refusal } => [$"No plan: {refusal.Message}"],
-            { Plan.IsEmpty: true } => ["Nothing to do: it is so already."],
-            _ => [],
-        };
-        return new SvgGpu(planned.Heading, notes, rows);
-    }
-
     /// <summary>Writes the drawing to a file, or to standard output if that is "-".</summary>
     public static void Write(string path, IEnumerable<SvgGpu> gpus)
     {
         string text = Draw([.. gpus]);
         if (path == "-")
         {
-            Console.Out.Write(text);
+            Terminal.WriteLines(text);
             return;
         }
 
@@ -156,7 +103,7 @@ internal static class SvgPicture
             new XAttribute("width", Number(width)),
             new XAttribute("height", Number(y + 20)),
             new XAttribute("role", "img"),
-            new XElement(Svg + "title", Clean(string.Join("; ", gpus.Select(gpu => gpu.Heading)))),
+            Title(string.Join("; ", gpus.Select(gpu => gpu.Heading))),
             new XElement(Svg + "style", Style),
             new XElement(Svg + "defs", new XElement(
                 Svg + "pattern",
@@ -169,12 +116,13 @@ internal static class SvgPicture
             Rectangle("page", 0, 0, width, y + 20, radius: 0),
             parts);
         StringBuilder text = new();
-        using (XmlWriter writer = XmlWriter.Create(text, new XmlWriterSettings { Indent = true, NewLineChars = "\n", OmitXmlDeclaration = true }))
+        XmlWriterSettings settings = new() { Indent = true, NewLineChars = "\n", OmitXmlDeclaration = true };
+        using (XmlWriter writer = XmlWriter.Create(text, settings))
             svg.Save(writer);
         return text.Append('\n').ToString();
     }
 
-    /// <summary>Draws a GPU's slices from here down, and returns where they end.</summary>
+    /// <summary>Draws a GPU's slices from y down, and returns where they end.</summary>
     private static double Draw(List<XElement> parts, SvgRow row, double y)
     {
         if (row.Title.Length > 0)
@@ -200,28 +148,15 @@ internal static class SvgPicture
         return y + BoxHeight;
     }
 
-    /// <summary>
-    /// What goes inside a new GPU instance is not placed in a plan if NVML has not shown yet what can be inside: it is drawn side by side.
-    /// </summary>
-    private static GpuInstanceEntry AddUnplaced(GpuInstanceEntry instance, GpuPlan plan)
-    {
-        if (instance.Id is not null || instance.ComputeInstances.Count > 0)
-            return instance;
-        List<ComputeInstanceEntry> inside = [];
-        foreach (PlanStep step in plan.Steps.Where(s => s.Action == PlanAction.CreateComputeInstance && s.Placement.Start == instance.Placement.Start))
-            inside.Add(new ComputeInstanceEntry(null, $"{step.ComputeSliceCount}c", -1, new PlacementEntry(inside.Sum(c => c.Placement!.Size), step.ComputeSliceCount), null));
-        return instance with { ComputeInstances = inside };
-    }
-
     private static XElement DrawInstance(SvgRow row, GpuInstanceEntry instance, PictureBox box, double x, double y, double width)
     {
         int computeSlices = row.Geometry.Profiles.FirstOrDefault(p => p.Profile.Id == instance.ProfileId)?.Profile.SliceCount
             ?? instance.ComputeInstances.Select(c => c.Placement!.Start + c.Placement.Size).DefaultIfEmpty(1).Max();
-        string devices = string.Join(", ", instance.ComputeInstances.Select(c => c.MigUuid).OfType<string>());
+        string devices = string.Concat(instance.ComputeInstances.Select(c => c.MigUuid).OfType<string>().Select(uuid => $", {uuid}"));
         XElement group = new(
             Svg + "g",
             new XAttribute("class", $"instance {Class(row.Fate(instance, null))}"),
-            new XElement(Svg + "title", Clean($"{box.Bottom}: {instance.Profile} at {instance.Placement.Start}:{instance.Placement.Size}{(devices.Length > 0 ? $", {devices}" : "")}")),
+            Title($"{box.Bottom}: {instance.Profile} at {instance.Placement.Start}:{instance.Placement.Size}{devices}"),
             Rectangle("box", x + 2, y, width - 4, BoxHeight, radius: 6),
             Text(x + (width / 2), y + 24, 15, "middle", box.Top, "heading", width - 10),
             Text(x + (width / 2), y + 44, 13, "middle", box.Bottom, null, width - 10));
@@ -236,11 +171,13 @@ internal static class SvgPicture
         {
             double start = x + 2 + Inset + (compute.Placement!.Start * slice);
             double length = compute.Placement.Size * slice;
-            XElement[] ticks = [.. Enumerable.Range(1, compute.Placement.Size - 1).Select(i => Line("tick", start + (i * slice), y + 76, y + 82))];
+            IEnumerable<XElement> ticks = Enumerable.Range(1, compute.Placement.Size - 1)
+                .Select(i => Line("tick", start + (i * slice), y + 76, y + 82));
+            string device = compute.MigUuid is { } uuid ? $", {uuid}" : "";
             string label = compute.Id is { } id ? string.Create(CultureInfo.InvariantCulture, $"CI {id}") : "new";
             group.Add(new XElement(
                 Svg + "g",
-                new XElement(Svg + "title", Clean($"{label}: {compute.Profile} at {compute.Placement.Start}:{compute.Placement.Size}{(compute.MigUuid is { } uuid ? $", {uuid}" : "")}")),
+                Title($"{label}: {compute.Profile} at {compute.Placement.Start}:{compute.Placement.Size}{device}"),
                 Rectangle($"compute {Class(row.Fate(instance, compute))}", start + 1, y + 56, length - 2, 26, radius: 3),
                 ticks,
                 Text(start + (length / 2), y + 73, 12, "middle", label, null, length - 4)));
@@ -255,7 +192,7 @@ internal static class SvgPicture
         return new XElement(
             Svg + "g",
             new XAttribute("class", what),
-            new XElement(Svg + "title", isUsable ? "free" : "free, but no instance can stand here beside those that are there"),
+            Title(isUsable ? "free" : "free, but no instance fits here beside the present ones"),
             Rectangle("box", x + 2, y, width - 4, BoxHeight, radius: 6),
             Text(x + (width / 2), y + (BoxHeight / 2) + 4, 13, "middle", what, null, width - 10));
     }
@@ -263,7 +200,9 @@ internal static class SvgPicture
     private static double DrawLegend(List<XElement> parts, double y)
     {
         double x = Left;
-        foreach ((string name, string text) in ((string, string)[])[("stays", "stays"), ("goes", "goes"), ("comes", "comes"), ("free", "free"), ("unusable", "free, but unusable")])
+        (string, string)[] kinds = [
+            ("stays", "stays"), ("goes", "goes"), ("comes", "comes"), ("free", "free"), ("unusable", "free, but unusable")];
+        foreach ((string name, string text) in kinds)
         {
             parts.Add(new XElement(Svg + "g", new XAttribute("class", name), Rectangle("box", x, y - 12, 16, 16, radius: 3)));
             parts.Add(Text(x + 24, y, 12, "start", text, "note"));
@@ -273,22 +212,30 @@ internal static class SvgPicture
         return y;
     }
 
-    /// <summary>The slices that a further instance could stand on while those that are there stay where they are; all if that is not known.</summary>
+    /// <summary>The slices that a further instance could occupy while the present ones stay in place; all if that is unknown.</summary>
     private static HashSet<int> FindUsable(SvgRow row)
     {
         try
         {
-            // All of them as in use: so none is moved to make room.
-            GpuState state = new(row.Geometry, row.Instances.Select(i =>
-                new GpuInstanceState(row.Geometry.GetProfile(Id(i.ProfileId)).Profile, new Placement(i.Placement.Start, i.Placement.Size)) { IsInUse = true }));
+            // All are marked as in use, so that none is moved to make room.
+            GpuSnapshot state = GpuSnapshot.Of(row.Geometry, row.Instances.Select(i => InUse(row.Geometry, i)));
             return [.. row.Geometry.Profiles
-                .SelectMany(p => p.Placements.Where(at => Planner.CanPlan(state, new LayoutSpec(new InstanceSpec(Id(p.Profile.Id)) { Kind = InstanceSpecKind.Add, Start = at.Start }))))
+                .SelectMany(p => p.Placements.Where(at => Planner.CanPlan(state, Add(p.Profile, at))))
                 .SelectMany(place => Enumerable.Range(place.Start, place.Size))];
         }
         catch (PlanningException)
         {
             return [.. Enumerable.Range(0, row.Geometry.MemorySliceCount)];
         }
+
+        static GpuInstanceSnapshot InUse(GpuGeometry geometry, GpuInstanceEntry instance) =>
+            new(geometry.GetProfile(Id(instance.ProfileId)).Profile, new Placement(instance.Placement.Start, instance.Placement.Size))
+            {
+                IsInUse = true,
+            };
+
+        static LayoutSpec Add(GpuInstanceProfile profile, Placement place) =>
+            new(new InstanceSpec(Id(profile.Id)) { Kind = InstanceSpecKind.Add, Start = place.Start });
 
         static string Id(int profile) => profile.ToString(CultureInfo.InvariantCulture);
     }
@@ -312,7 +259,8 @@ internal static class SvgPicture
             new XAttribute("x2", Number(x)),
             new XAttribute("y2", Number(end)));
 
-    private static XElement Text(double x, double y, double size, string anchor, string text, string? name, double room = double.PositiveInfinity) =>
+    private static XElement Text(
+        double x, double y, double size, string anchor, string text, string? name, double room = double.PositiveInfinity) =>
         new(
             Svg + "text",
             name is null ? null : new XAttribute("class", name),
@@ -321,6 +269,8 @@ internal static class SvgPicture
             new XAttribute("font-size", Number(Math.Min(size, room / (Math.Max(1, text.Length) * LetterWidth)))),
             new XAttribute("text-anchor", anchor),
             Clean(text));
+
+    private static XElement Title(string text) => new(Svg + "title", Clean(text));
 
     private static IEnumerable<string> Wrap(string text, int width)
     {
@@ -346,8 +296,8 @@ internal static class SvgPicture
         _ => "stays",
     };
 
-    /// <summary>The writer escapes what XML can hold; what it cannot, not even escaped, is replaced.</summary>
-    private static string Clean(string text) => string.Concat(text.Select(c => XmlConvert.IsXmlChar(c) ? c : '\uFFFD'));
+    /// <summary>Replaces characters that XML cannot hold, and those that are code to a terminal.</summary>
+    private static string Clean(string text) => string.Concat(Terminal.Escape(text).Select(c => XmlConvert.IsXmlChar(c) ? c : '\uFFFD'));
 
     private static string Number(double value) => Math.Round(value, 2).ToString(CultureInfo.InvariantCulture);
 }

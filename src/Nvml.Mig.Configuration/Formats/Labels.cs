@@ -3,7 +3,7 @@ using Nvml.Mig.Configuration.Yaml;
 
 namespace Nvml.Mig.Configuration.Formats;
 
-/// <summary>What the formats have in common: a version, and lists of entries under labels.</summary>
+/// <summary>The common part of the formats: a version, and lists of entries under labels.</summary>
 internal static class Labels
 {
     private const string Version = "v1";
@@ -18,10 +18,12 @@ internal static class Labels
         YamlNode layouts = root.Get(layoutsKey, "a layout file", "{label: [...]}");
         if (layouts is not YamlMap { Entries.Count: > 0 } labels)
             throw layouts.Error($"'{layoutsKey}' is {layouts.Describe()}: expected labels, each with a list of entries.");
-        return [.. labels.Entries.Select(label => new NamedLayout(label.Key.Location, format, label.Key.Text, ReadEntries(label.Key, label.Value, readEntry)))];
+        return [.. labels.Entries.Select(label =>
+            new NamedLayout(label.Key.Location, format, label.Key.Text, ReadEntries(label.Key, label.Value, readEntry)))];
     }
 
-    public static string Write(IReadOnlyList<NamedLayout> layouts, string versionKey, string layoutsKey, Action<YamlWriter, LayoutEntry> writeEntry) =>
+    public static string Write(
+        IReadOnlyList<NamedLayout> layouts, string versionKey, string layoutsKey, Action<YamlWriter, LayoutEntry> writeEntry) =>
         YamlWriter.Write(writer =>
         {
             writer.Plain(versionKey);
@@ -40,7 +42,7 @@ internal static class Labels
     public static bool ReadBoolean(YamlNode node, string key) =>
         (node as YamlScalar)?.Boolean ?? throw node.Error($"'{key}' is {node.Describe()}: expected true or false.");
 
-    /// <summary>A whole number. YAML 1.1 takes one with a zero before it for octal: nobody means that here.</summary>
+    /// <summary>A whole number. One with a leading zero is refused: YAML 1.1 reads it as octal.</summary>
     public static int ReadInteger(YamlNode node, string what, string expected) =>
         node is YamlScalar { IsPlain: true } scalar
         && int.TryParse(scalar.Text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number)
@@ -52,6 +54,9 @@ internal static class Labels
     {
         if (node is not YamlList { Items.Count: > 0 } list)
             throw node.Error($"'{label.Text}' is {node.Describe()}: expected a list of entries, one at least.");
-        return [.. list.Items.Select(item => item is YamlMap entry ? readEntry(entry) : throw item.Error($"An entry of '{label.Text}' is {item.Describe()}: expected a mapping."))];
+        return [.. list.Items.Select(item =>
+            item is YamlMap entry
+                ? readEntry(entry)
+                : throw item.Error($"An entry of '{label.Text}' is {item.Describe()}: expected a mapping."))];
     }
 }

@@ -1,12 +1,11 @@
 using System.Globalization;
 using Nvml.Mig.Configuration.Yaml;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Configuration.Formats;
 
 /// <summary>
-/// mig-parted's format v1, after its api/spec/v1 and what its commands make of it (v0.15). That nothing in it tells that it does
-/// nothing, as a filter that is none, is an error here.
+/// mig-parted's format v1, after its api/spec/v1 and its commands (v0.15). Where a fault makes mig-parted do nothing without a word, such
+/// as a filter that is none, it is an error here.
 /// </summary>
 internal static class MigPartedFormat
 {
@@ -33,10 +32,10 @@ internal static class MigPartedFormat
         YamlNode? instances = entry.Find(InstancesKey);
         if (instances is YamlScalar { IsNull: true } && !isEnabled)
             instances = null;
-        List<InstanceSpec> items = instances is null ? [] : ReadInstances(instances);
+        LayoutSpec? layout = instances is null ? null : ReadInstances(instances);
         if (isEnabled)
-            return new LayoutEntry(entry.Location, devices, filter, instances is null ? throw Missing(entry) : new LayoutSpec(items));
-        return items.Count == 0
+            return new LayoutEntry(entry.Location, devices, filter, layout ?? throw Missing(entry));
+        return layout is null or { Items.Count: 0 }
             ? new LayoutEntry(entry.Location, devices, filter, null)
             : throw instances!.Error($"There are '{InstancesKey}' where '{EnabledKey}' is false: there can be none without MIG.");
     }
@@ -56,7 +55,9 @@ internal static class MigPartedFormat
         return [.. list.Items.Select(item =>
         {
             int index = Labels.ReadInteger(item, "A device", "its index, as 0");
-            return index >= 0 ? GpuSelector.ByIndex(index) : throw item.Error(string.Create(CultureInfo.InvariantCulture, $"There is no GPU {index}: indices begin at 0."));
+            return index >= 0
+                ? GpuSelector.ByIndex(index)
+                : throw item.Error(string.Create(CultureInfo.InvariantCulture, $"There is no GPU {index}: indices begin at 0."));
         })];
     }
 
@@ -71,13 +72,18 @@ internal static class MigPartedFormat
     private static GpuSelector ReadDeviceId(YamlNode node)
     {
         if (node is not YamlScalar scalar || scalar.IsNull || scalar.Boolean is not null)
-            throw node.Error($"'{FilterKey}' is {node.Describe()}: expected a PCI device id in quotes, as \"0x233010DE\", or a list of them.");
+        {
+            throw node.Error(
+                $"'{FilterKey}' is {node.Describe()}: expected a PCI device id in quotes, as \"0x233010DE\", or a list of them.");
+        }
+
         try
         {
             GpuSelector read = GpuSelector.ParsePciDevice(scalar.Text);
             return !scalar.IsNumber || scalar.Text.Contains(':', StringComparison.Ordinal)
                 ? read
-                : throw node.Error($"The PCI device id {scalar.Text} must be in quotes, or mig-parted takes it for a number: \"{scalar.Text}\".");
+                : throw node.Error(
+                    $"The PCI device id {scalar.Text} must be in quotes, or mig-parted takes it for a number: \"{scalar.Text}\".");
         }
         catch (FormatException e)
         {
@@ -85,10 +91,14 @@ internal static class MigPartedFormat
         }
     }
 
-    private static List<InstanceSpec> ReadInstances(YamlNode node)
+    private static LayoutSpec ReadInstances(YamlNode node)
     {
         if (node is not YamlMap map)
-            throw node.Error($"'{InstancesKey}' is {node.Describe()}: expected profiles with their numbers, as '1g.5gb: 7', or {{}} for none.");
+        {
+            throw node.Error(
+                $"'{InstancesKey}' is {node.Describe()}: expected profiles with their numbers, as '1g.5gb: 7', or {{}} for none.");
+        }
+
         List<InstanceSpec> items = [];
         foreach ((YamlScalar key, YamlNode value) in map.Entries)
         {
@@ -97,7 +107,7 @@ internal static class MigPartedFormat
                 throw value.Error(string.Create(CultureInfo.InvariantCulture, $"There cannot be {count} of '{key.Text}'."));
             try
             {
-                // Read with any number: a profile must be one where it counts for nothing, too.
+                // A key with the number 0 must be a profile, too.
                 InstanceSpec item = MigPartedDevices.ToItem(key.Text, Math.Max(count, 1));
                 _ = new LayoutSpec(item);
                 if (count > 0)
@@ -113,9 +123,16 @@ internal static class MigPartedFormat
             }
         }
 
-        return items.Count > 0 || map.Entries.Count == 0
-            ? items
-            : throw node.Error($"All numbers in '{InstancesKey}' are 0: for no instances write '{InstancesKey}: {{}}'.");
+        if (items.Count == 0 && map.Entries.Count > 0)
+            throw node.Error($"All numbers in '{InstancesKey}' are 0: for no instances write '{InstancesKey}: {{}}'.");
+        try
+        {
+            return new LayoutSpec(items);
+        }
+        catch (PlanningException e)
+        {
+            throw node.Error(e.Message, e);
+        }
     }
 
     private static void WriteEntry(YamlWriter writer, LayoutEntry entry)
@@ -141,7 +158,7 @@ internal static class MigPartedFormat
         writer.Plain(InstancesKey);
         writer.Map(() =>
         {
-            foreach ((string profile, int count) in entry.LayoutSpec is null ? [] : MigPartedDevices.For(entry.LayoutSpec))
+            foreach ((string profile, int count) in entry.Layout is null ? [] : MigPartedDevices.For(entry.Layout))
             {
                 writer.Plain(profile);
                 writer.Plain(count.ToString(CultureInfo.InvariantCulture));

@@ -1,5 +1,4 @@
 using Nvml.Mig.Configuration.Yaml;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Configuration.Formats;
 
@@ -26,7 +25,7 @@ internal static class NvmigFormat
         bool isEnabled = entry.Find(EnabledKey) is not { } enabled || Labels.ReadBoolean(enabled, EnabledKey);
         YamlNode? layout = entry.Find(LayoutKey);
         if (layout is null && isEnabled)
-            throw entry.Error($"The entry says nothing of what its GPUs shall have: expected '{LayoutKey}: 3g.20gb,1g.5gb*3', or '{EnabledKey}: false'.");
+            throw entry.Error($"The entry has no layout: expected '{LayoutKey}: 3g.20gb,1g.5gb*3', or '{EnabledKey}: false'.");
         if (layout is not null && !isEnabled)
             throw layout.Error($"There is a '{LayoutKey}' where '{EnabledKey}' is false: there can be none without MIG.");
         return new LayoutEntry(entry.Location, gpus, [], layout is null ? null : ReadLayout(layout));
@@ -59,13 +58,13 @@ internal static class NvmigFormat
     private static LayoutSpec ReadLayout(YamlNode node)
     {
         if (node is not YamlScalar scalar || scalar.IsNull)
-            throw node.Error($"'{LayoutKey}' is {node.Describe()}: expected instances, as 3g.20gb:4,1g.5gb*3, or \"\" for none.");
+            throw node.Error($"'{LayoutKey}' is {node.Describe()}: expected instances, as 3g.20gb:4,1g.5gb*3, or none.");
         try
         {
-            LayoutSpec wish = LayoutSpec.Parse(scalar.Text);
-            return !wish.IsChange
-                ? wish
-                : throw node.Error($"'{scalar.Text}' is a change, and a file has whole layouts: write all that there shall be, without + and -.");
+            LayoutSpec layout = LayoutSpec.Parse(scalar.Text);
+            return !layout.IsChange
+                ? layout
+                : throw node.Error($"'{scalar.Text}' is a change, and a file has whole layouts: write all instances, without + and -.");
         }
         catch (PlanningException e)
         {
@@ -80,7 +79,7 @@ internal static class NvmigFormat
             writer.Plain("all");
         else
             writer.List(entry.Gpus, gpu => WriteGpu(writer, gpu), inOneLine: true);
-        if (entry.LayoutSpec is null)
+        if (entry.Layout is null)
         {
             writer.Plain(EnabledKey);
             writer.Plain("false");
@@ -88,8 +87,8 @@ internal static class NvmigFormat
         }
 
         writer.Plain(LayoutKey);
-        // In quotes: to YAML 1.1, 9:4 is a number to the base of sixty.
-        writer.Quoted(entry.LayoutSpec.ToString());
+        // In quotes: YAML 1.1 reads 9:4 as a number to the base of sixty.
+        writer.Quoted(entry.Layout.ToString());
     }
 
     private static void WriteGpu(YamlWriter writer, GpuSelector gpu)

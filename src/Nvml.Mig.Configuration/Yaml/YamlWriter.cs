@@ -5,16 +5,16 @@ using YamlDotNet.Core.Events;
 
 namespace Nvml.Mig.Configuration.Yaml;
 
-/// <summary>Writes a YAML document. Text is in quotes wherever some version of YAML could take it for something else.</summary>
+/// <summary>Writes a YAML document. Text that some version of YAML could read as something else is in quotes.</summary>
 internal sealed partial class YamlWriter
 {
-    /// <summary>What YAML 1.1 or 1.2 takes for no text, beside what begins with a digit or a sign.</summary>
+    /// <summary>Words that YAML 1.1 or 1.2 does not read as text; text that begins with a digit or a sign is another case.</summary>
     private static readonly HashSet<string> Words =
         new(["y", "n", "yes", "no", "on", "off", "true", "false", "null"], StringComparer.OrdinalIgnoreCase);
 
     private readonly Emitter _emitter;
 
-    /// <summary>Lines stay as long as they are: some readers cannot put folded ones together.</summary>
+    /// <summary>Lines are not folded: some readers cannot join them.</summary>
     private YamlWriter(TextWriter text) => _emitter = new Emitter(text, new EmitterSettings().WithBestWidth(int.MaxValue));
 
     public static string Write(Action<YamlWriter> root)
@@ -38,7 +38,8 @@ internal sealed partial class YamlWriter
 
     public void List<T>(IEnumerable<T> items, Action<T> write, bool inOneLine = false)
     {
-        _emitter.Emit(new SequenceStart(AnchorName.Empty, TagName.Empty, isImplicit: true, inOneLine ? SequenceStyle.Flow : SequenceStyle.Block));
+        SequenceStyle style = inOneLine ? SequenceStyle.Flow : SequenceStyle.Block;
+        _emitter.Emit(new SequenceStart(AnchorName.Empty, TagName.Empty, isImplicit: true, style));
         foreach (T item in items)
             write(item);
         _emitter.Emit(new SequenceEnd());
@@ -47,7 +48,8 @@ internal sealed partial class YamlWriter
     /// <summary>A key, a number, or a word that is known to be safe.</summary>
     public void Plain(string value) => Scalar(value, ScalarStyle.Plain);
 
-    public void Text(string value) => Scalar(value, Safe().IsMatch(value) && !Words.Contains(value) ? ScalarStyle.Plain : ScalarStyle.DoubleQuoted);
+    public void Text(string value) =>
+        Scalar(value, Safe().IsMatch(value) && !Words.Contains(value) ? ScalarStyle.Plain : ScalarStyle.DoubleQuoted);
 
     public void Quoted(string value) => Scalar(value, ScalarStyle.DoubleQuoted);
 

@@ -23,7 +23,9 @@ internal readonly record struct Offer(int Run, int Departing, int Evicted, long 
     public (int Departing, int Evicted, long Loss) Cost => (Departing, Evicted, Loss);
 }
 
-/// <summary>What stands on a GPU, by kind, place and role: GPUs that are alike in this get the same answers, so that they are found once.</summary>
+/// <summary>
+/// What stands on a GPU, by kind, place and role: GPUs that are alike in this get the same answers, so that they are found once.
+/// </summary>
 internal sealed class Arrangement
 {
     private readonly Board _board;

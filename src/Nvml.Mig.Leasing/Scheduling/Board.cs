@@ -4,7 +4,8 @@ namespace Nvml.Mig.Leasing.Scheduling;
 
 /// <summary>
 /// A kind of GPU as bit masks: where instances of each profile can stand, and what may stand together. It is the planner's rule (see
-/// <see cref="GpuGeometry"/>) in the form that deciding over many GPUs needs; a test holds the two equal. The only file that knows the planner.
+/// <see cref="GpuGeometry"/>) in the form that deciding over many GPUs needs; a test holds the two equal. The only file that knows the
+/// planner.
 /// </summary>
 internal sealed class Board
 {
@@ -20,7 +21,8 @@ internal sealed class Board
         Geometry = geometry;
         int unit = geometry.Profiles.SelectMany(p => p.Placements).Aggregate(0, (u, p) => Gcd(u, Gcd(p.Start, p.Size)));
         Unit = Math.Max(1, unit);
-        Kinds = [.. geometry.Profiles.Select((p, kind) => new Kind(kind, p.Profile, [.. p.Placements.Distinct().OrderBy(r => r.Start).ThenBy(r => r.Size)], Unit))];
+        Kinds = [.. geometry.Profiles.Select((p, kind) =>
+            new Kind(kind, p.Profile, [.. p.Placements.Distinct().OrderBy(r => r.Start).ThenBy(r => r.Size)], Unit))];
         _needs = new int[Kinds.Length * EngineCount];
         foreach (Kind kind in Kinds)
         {
@@ -54,7 +56,12 @@ internal sealed class Board
     public IEnumerable<Kind> Fitting(InstanceRequest request)
     {
         if (request.Profile is { } name)
-            return ProfileName.TryParse(name, out ProfileName parsed) ? parsed.FindIn(Kinds, k => k.Profile.Name) : Kinds.Where(k => k.Profile.Name == name);
+        {
+            return ProfileName.TryParse(name, out ProfileName parsed)
+                ? parsed.FindIn(Kinds, k => k.Profile.Name)
+                : Kinds.Where(k => k.Profile.Name == name);
+        }
+
         InstanceNeed need = request.Need!;
         return Kinds
             .Where(k => k.RunMasks.Length > 0
@@ -137,7 +144,9 @@ internal sealed class Kind
     public int Engines => Profile.DecoderCount + Profile.EncoderCount + Profile.JpegCount + Profile.OfaCount;
 }
 
-/// <summary>What stands on a GPU of a board, as far as it counts for what else can: interned, so that what is found is found once.</summary>
+/// <summary>
+/// What stands on a GPU of a board, as far as it counts for what else can: interned, so that what is found is found once.
+/// </summary>
 internal sealed class View(Board board, uint mask, byte[] counts) : IEquatable<View>
 {
     private long[]? _losses;

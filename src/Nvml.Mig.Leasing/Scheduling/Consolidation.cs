@@ -15,7 +15,8 @@ internal sealed class Consolidation(Round round, Placing placing)
     private readonly Dictionary<(int Group, int Kind), bool> _hasPlace = [];
     private List<LeaseEntry>? _candidates;
 
-    private sealed record Option(int Gpu, Kind Kind, int Run, List<Item> InTheWay, (int Count, long Size, long Loss, int Gpu, int Run) Cost);
+    private sealed record Option(
+        int Gpu, Kind Kind, int Run, List<Item> InTheWay, (int Count, long Size, long Loss, int Gpu, int Run) Cost);
 
     /// <summary>Makes room for a claim, and gives it its places; null if that is not possible.</summary>
     public (Placed[] Placed, List<Moved> Moves)? TryMove(ClaimEntry claim)
@@ -52,7 +53,7 @@ internal sealed class Consolidation(Round round, Placing placing)
 
     private Placed? MakeRoom(Shape shape, List<Moved> moves)
     {
-        _candidates ??= [.. round.Leases.Where(l => IsOpen(l, round.Now)).OrderBy(l => l, Comparer<LeaseEntry>.Create(VictimSearch.FirstToGo))];
+        _candidates ??= [.. round.Leases.Where(l => IsOpen(l, round.Now)).Order(Comparer<LeaseEntry>.Create(VictimSearch.FirstToGo))];
         if (_candidates.Count == 0)
             return null;
         foreach (Option option in Options(shape).OrderBy(o => o.Cost).Take(MaxTrials))
@@ -91,7 +92,7 @@ internal sealed class Consolidation(Round round, Placing placing)
     {
         Claim claim = item.Lease!.Lease.Claim;
         Group group = round.Pool.GroupOf[item.Gpu];
-        int[]? gpus = claim.Gpus.Count == 0 ? null : [.. round.ShapeFor(InstanceRequest.Of(item.Kind.Profile.Name), claim.Models, claim.Gpus).Gpus!];
+        int[]? gpus = round.ShapeFor(InstanceRequest.Of(item.Kind.Profile.Name), claim.Models, claim.Gpus).Gpus;
         Shape same = new(item.Kind.Profile.Name, [[new Candidate(group, item.Kind)]], gpus);
         for (Reach reach = Reach.Free; reach <= Reach.Evict; reach++)
         {
@@ -161,8 +162,9 @@ internal sealed class Consolidation(Round round, Placing placing)
         }
 
         View view = board.ViewOf(left, counts);
-        return inTheWay.Count > 0 && view.Allows(kind.Index)
-            ? new Option(gpu, kind, run, inTheWay, (inTheWay.Count, inTheWay.Sum(i => i.Kind.Size.Memory), view.Loss(kind.Index, run), gpu, run))
-            : null;
+        if (inTheWay.Count == 0 || !view.Allows(kind.Index))
+            return null;
+        long size = inTheWay.Sum(i => i.Kind.Size.Memory);
+        return new Option(gpu, kind, run, inTheWay, (inTheWay.Count, size, view.Loss(kind.Index, run), gpu, run));
     }
 }

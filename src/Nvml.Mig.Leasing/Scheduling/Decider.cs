@@ -14,6 +14,7 @@ internal sealed class Decider
     private readonly List<Victim> _victims = [];
     private readonly List<Move> _moves = [];
     private readonly HashSet<string> _hopeless = new(StringComparer.Ordinal);
+    private bool? _protected;
 
     public Decider(Round round)
     {
@@ -28,7 +29,10 @@ internal sealed class Decider
         QueueShare[] shares = [.. _round.Queues.Values.OrderBy(q => q.Rank)
             .Select(q => new QueueShare(q.Queue, q.Allocated, q.NonPreemptible, q.Requested, q.Fair))];
         foreach ((LeaseEntry lease, Reservation reservation) in _placing.Holds.Keep(_placing))
-            AddVictim(lease, VictimReason.Reservation, reservation.Id, $"Its room is reserved by {reservation.Id} from {Text(reservation.Start)} on.");
+        {
+            string message = $"Its room is reserved by {reservation.Id} from {Text(reservation.Start)} on.";
+            AddVictim(lease, VictimReason.Reservation, reservation.Id, message);
+        }
 
         // Who others were told to go for comes first: what they gave up is not for those who came later.
         HashSet<string> promised = [.. _round.Input.Promised];
@@ -128,7 +132,8 @@ internal sealed class Decider
         if (claim.IsGranted)
         {
             HashSet<CachedInstance> destroyed = new(ReferenceEqualityComparer.Instance);
-            _grants.Add(new Grant(claim.Claim, [.. placed.Select(p => Granted(p, destroyed))], placed.Select(p => p.Reservation).FirstOrDefault(r => r is not null)));
+            string? reservation = placed.Select(p => p.Reservation).FirstOrDefault(r => r is not null);
+            _grants.Add(new Grant(claim.Claim, [.. placed.Select(p => Granted(p, destroyed))], reservation));
             return true;
         }
 
@@ -139,8 +144,9 @@ internal sealed class Decider
         }
 
         claim.Reason = WaitReason.Departure;
-        claim.Message = $"It gets {string.Join(", ", placed.Select(p => $"{p.Item.Kind.Profile.Name} at {p.Item.Kind.Places[p.Item.Run]} of {_round.Gpus[p.Item.Gpu].Id}"))}"
-            + " when what stands there has gone.";
+        IEnumerable<string> places =
+            placed.Select(p => $"{p.Item.Kind.Profile.Name} at {p.Item.Kind.Places[p.Item.Run]} of {_round.Gpus[p.Item.Gpu].Id}");
+        claim.Message = $"It gets {string.Join(", ", places)} when what stands there has gone.";
         return false;
     }
 
@@ -150,13 +156,15 @@ internal sealed class Decider
             claim.Message = $"There is no free place for {Wanted(claim)}.";
         if (_round.Now < claim.Claim.Created + _round.Options.VictimDelay)
         {
-            if (claim.Reason == WaitReason.NoPlace)
-                (claim.Reason, claim.Message) = (WaitReason.Protection, $"{claim.Message} Others are asked to go for it from {Text(claim.Claim.Created + _round.Options.VictimDelay)} on.");
+            if (claim.Reason != WaitReason.NoPlace)
+                return;
+            claim.Reason = WaitReason.Protection;
+            claim.Message += $" Others are asked to go for it from {Text(claim.Claim.Created + _round.Options.VictimDelay)} on.";
             return;
         }
 
         // The same again fails again.
-        string key = $"{claim.Queue.Rank} {claim.Claim.Priority} {claim.Claim.IsPreemptible} {string.Join(';', claim.Claim.Requests)} {string.Join(';', claim.Claim.Models)} {string.Join(';', claim.Claim.Gpus)} {(_round.Input.Reservations.Count > 0 ? claim.Claim.Owner : null)}";
+        string key = KeyOf(claim);
         if (_hopeless.Contains(key))
         {
             Explain(claim);
@@ -164,7 +172,8 @@ internal sealed class Decider
         }
 
         // What others were told to leave for an earlier claim can have room for this one too.
-        if (_placing.Refusal(claim.Queue, claim.Least, claim.Claim.IsPreemptible) is null && _placing.TryPlace(claim, Reach.Depart) is { } placed)
+        if (_placing.Refusal(claim.Queue, claim.Least, claim.Claim.IsPreemptible) is null
+            && _placing.TryPlace(claim, Reach.Depart) is { } placed)
         {
             Settle(claim, placed);
             return;
@@ -185,9 +194,11 @@ internal sealed class Decider
                 continue;
             foreach (LeaseEntry lease in taken.Victims.Except(taken.Placed.SelectMany(p => p.Victims)))
             {
-                AddVictim(lease, rule, claim.Claim.Id, rule == VictimReason.Reclaim
-                    ? $"Queue {claim.Queue.Queue.Name} claims its share back for {claim.Claim.Id}; queue {lease.Queue.Queue.Name} has more than its own ({lease.Queue.Fair})."
-                    : $"{claim.Claim.Id} has the priority {claim.Claim.Priority}, above {lease.Lease.Claim.Priority}.");
+                string message = rule == VictimReason.Reclaim
+                    ? $"Queue {claim.Queue.Queue.Name} claims its share back for {claim.Claim.Id}; "
+                        + $"queue {lease.Queue.Queue.Name} has more than its own ({lease.Queue.Fair})."
+                    : $"{claim.Claim.Id} has the priority {claim.Claim.Priority}, above {lease.Lease.Claim.Priority}.";
+                AddVictim(lease, rule, claim.Claim.Id, message);
             }
 
             Settle(claim, taken.Placed);
@@ -204,19 +215,39 @@ internal sealed class Decider
             return;
         QueueNode queue = claim.Queue;
         if (!ReclaimRule.MayReclaim(queue, claim.Least, claim.Claim.IsPreemptible))
-            claim.Message += $" Queue {queue.Queue.Name} would have {queue.Allocated + claim.Least} with it; its fair share is {queue.Fair}.";
-        else if (_round.Leases.Exists(l => IsProtected(l) && l.Queue != queue))
-            (claim.Reason, claim.Message) = (WaitReason.Protection, claim.Message + " Leases that could go for it are within their minimum runtime.");
+        {
+            claim.Message +=
+                $" Queue {queue.Queue.Name} would have {queue.Allocated + claim.Least} with it; its fair share is {queue.Fair}.";
+        }
+        else if (_protected ??= _round.Leases.Exists(IsProtected))
+        {
+            claim.Reason = WaitReason.Protection;
+            claim.Message += " Leases that could go for it are within their minimum runtime.";
+        }
         else
+        {
             claim.Message += " No lease can be taken back for it.";
+        }
     }
 
-    private bool IsProtected(LeaseEntry lease) => !lease.IsEnding && lease.SafeUntil > _round.Now && (lease.Lease.Claim.IsPreemptible || lease.Lease.Claim.IsRestartable);
+    /// <summary>What counts for whether room can be made: a claim that is equal in it fares equally.</summary>
+    private string KeyOf(ClaimEntry entry)
+    {
+        Claim claim = entry.Claim;
+        string key = $"{entry.Queue.Rank} {claim.Priority} {claim.IsPreemptible} {string.Join(';', claim.Requests)}";
+        if (claim.Models.Count > 0 || claim.Gpus.Count > 0)
+            key += $" {string.Join(';', claim.Models)} {string.Join(';', claim.Gpus)}";
+        return _round.Input.Reservations.Count > 0 ? $"{key} {claim.Owner}" : key;
+    }
+
+    private bool IsProtected(LeaseEntry lease) =>
+        !lease.IsEnding && lease.SafeUntil > _round.Now && (lease.Lease.Claim.IsPreemptible || lease.Lease.Claim.IsRestartable);
 
     /// <summary>The next time at which a delay, a protection or a reservation begins or ends.</summary>
     private DateTimeOffset? NextTime(List<ClaimEntry> left)
     {
-        IEnumerable<DateTimeOffset> times = _round.Input.Reservations.SelectMany(r => (DateTimeOffset[])[r.Start - _round.Lead, r.Start, r.End]);
+        IEnumerable<DateTimeOffset> times =
+            _round.Input.Reservations.SelectMany(r => (DateTimeOffset[])[r.Start - _round.Lead, r.Start, r.End]);
         if (left.Exists(c => !c.IsPlaced && c.Reason != WaitReason.NoSuchProfile))
         {
             times = times

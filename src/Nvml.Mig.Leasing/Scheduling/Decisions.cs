@@ -24,7 +24,8 @@ public sealed record Decisions(
 public sealed record Grant(Claim Claim, IReadOnlyList<GrantedInstance> Instances, string? Reservation)
 {
     /// <summary><c>train-1: 3g.20gb at 4:4 of GPU-0, created</c></summary>
-    public override string ToString() => $"{Claim.Id}: {string.Join("; ", Instances)}{(Reservation is null ? "" : $"; reserved by {Reservation}")}";
+    public override string ToString() =>
+        $"{Claim.Id}: {string.Join("; ", Instances)}{(Reservation is null ? "" : $"; reserved by {Reservation}")}";
 }
 
 /// <summary>An instance of a grant.</summary>

@@ -56,7 +56,9 @@ internal sealed class GangSearch(Round round, Placing placing, ClaimEntry claim,
         List<(int Gpu, Kind Kind, Offer Offer, Reach How)> places = [];
         foreach (Candidate candidate in tier)
         {
-            foreach (int gpu in shape.Gpus?.Where(g => round.Pool.GroupOf[g] == candidate.Group && round.Pool.IsUsable(g)) ?? round.Pool.Different(candidate.Group))
+            IEnumerable<int> gpus = shape.Gpus?.Where(g => round.Pool.GroupOf[g] == candidate.Group && round.Pool.IsUsable(g))
+                ?? round.Pool.Different(candidate.Group);
+            foreach (int gpu in gpus)
             {
                 for (int run = 0; run < candidate.Kind.RunMasks.Length; run++)
                 {
@@ -73,6 +75,10 @@ internal sealed class GangSearch(Round round, Placing placing, ClaimEntry claim,
             }
         }
 
-        return [.. places.OrderBy(p => (p.Offer.Departing, p.Offer.Evicted, round.Pool.ArrangementOf(p.Gpu).IsEmpty, p.Offer.Loss, p.Gpu, p.Offer.Run))];
+        return
+        [
+            .. places.OrderBy(p =>
+                (p.Offer.Departing, p.Offer.Evicted, round.Pool.ArrangementOf(p.Gpu).IsEmpty, p.Offer.Loss, p.Gpu, p.Offer.Run)),
+        ];
     }
 }

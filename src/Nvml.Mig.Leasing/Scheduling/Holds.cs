@@ -72,7 +72,8 @@ internal sealed class Holds(Round round)
             Open(hold);
             // What is kept over leases is not there yet: it takes nothing from this one.
             Item[] later = [.. _holds
-                .Where(h => h.Item.IsThere && h.Item.Gpu == hold.Item.Gpu && round.Pool.Items[h.Item.Gpu].Exists(i => i.Lease is not null && (i.Mask & h.Item.Mask) != 0))
+                .Where(h => h.Item.IsThere && h.Item.Gpu == hold.Item.Gpu
+                    && round.Pool.Items[h.Item.Gpu].Exists(i => i.Lease is not null && (i.Mask & h.Item.Mask) != 0))
                 .Select(h => h.Item)];
             foreach (Item item in later)
                 round.Pool.Remove(item);
@@ -91,7 +92,9 @@ internal sealed class Holds(Round round)
         return null;
     }
 
-    /// <summary>Lets a claim have what others have reserved, as far as they lend it or will not need it before the claim can be told to go.</summary>
+    /// <summary>
+    /// Lets a claim have what others have reserved, as far as they lend it or will not need it before the claim can be told to go.
+    /// </summary>
     public Placed[]? Borrow(ClaimEntry claim, Func<Placed[]?> place)
     {
         Hold[] lent = [.. _holds.Where(h => !h.IsUsed && MayBorrow(claim.Claim, h.Reservation))];
@@ -112,10 +115,13 @@ internal sealed class Holds(Round round)
         return placed;
     }
 
+    private static IEnumerable<InstancePlace> InOrder(IReadOnlyList<InstancePlace> places) =>
+        places.OrderBy(p => p.Gpu, StringComparer.Ordinal).ThenBy(p => p.Placement.Start).ThenBy(p => p.ProfileId);
+
     private void KeepPlaces(Reservation reservation)
     {
         List<Item> used = UsedBy(reservation);
-        foreach (InstancePlace place in reservation.Places.OrderBy(p => p.Gpu, StringComparer.Ordinal).ThenBy(p => p.Placement.Start).ThenBy(p => p.ProfileId))
+        foreach (InstancePlace place in InOrder(reservation.Places))
         {
             Item item = round.ItemAt(place, Role.Held);
             if (used.Exists(u => u.Gpu == item.Gpu && u.Kind == item.Kind && u.Run == item.Run))
@@ -135,7 +141,7 @@ internal sealed class Holds(Round round)
     private void KeepAgain(Reservation reservation, Shape shape)
     {
         int wanted = reservation.Count - UsedBy(reservation).Count;
-        foreach (InstancePlace place in reservation.Kept.OrderBy(p => p.Gpu, StringComparer.Ordinal).ThenBy(p => p.Placement.Start))
+        foreach (InstancePlace place in InOrder(reservation.Kept))
         {
             if (wanted <= 0)
                 return;
@@ -149,7 +155,9 @@ internal sealed class Holds(Round round)
         }
     }
 
-    /// <summary>What stands over leases that would have to go is kept elsewhere if there is room: nobody else loses anything by that.</summary>
+    /// <summary>
+    /// What stands over leases that would have to go is kept elsewhere if there is room: nobody else loses anything by that.
+    /// </summary>
     private void MoveOffLeases(Placing placing, Hold hold)
     {
         if (hold.Reservation.Profile is null || InTheWayOf(hold) is not { Count: > 0 })
@@ -206,7 +214,9 @@ internal sealed class Holds(Round round)
         DateTimeOffset needed = reservation.Start - round.Lead;
         if (!claim.IsPreemptible)
             return false;
-        return round.Now < needed ? round.Now + claim.MinimumRuntime <= needed : reservation.IsLendable && claim.MinimumRuntime <= TimeSpan.Zero;
+        return round.Now < needed
+            ? round.Now + claim.MinimumRuntime <= needed
+            : reservation.IsLendable && claim.MinimumRuntime <= TimeSpan.Zero;
     }
 
     /// <summary>Whether a lease will go when the reservation needs its room.</summary>
@@ -257,7 +267,8 @@ internal sealed class Holds(Round round)
     private List<LeaseEntry>? InTheWay(Item item, Reservation reservation) => InTheWay(item, lease => WillGo(lease, reservation));
 
     /// <summary>
-    /// The leases that have to go for an instance, from its place and, where the GPU can have no more of its kind beside them, from elsewhere;
+    /// The leases that have to go for an instance, from its place and, where the GPU can have no more of its kind beside them, from
+    /// elsewhere;
     /// null if anything stands there that will not go.
     /// </summary>
     private List<LeaseEntry>? InTheWay(Item item, Func<LeaseEntry, bool> goes)
@@ -354,7 +365,9 @@ internal sealed class Holds(Round round)
     private void Close(Hold hold)
     {
         // Those in the place, and those that the GPU cannot have beside what is kept.
-        List<Item> covered = Arrangement.Leaving(round.Pool.GroupOf[hold.Item.Gpu].Board, round.Pool.Items[hold.Item.Gpu], hold.Item.Kind, hold.Item.Run, Reach.Evict);
+        Item item = hold.Item;
+        List<Item> covered =
+            Arrangement.Leaving(round.Pool.GroupOf[item.Gpu].Board, round.Pool.Items[item.Gpu], item.Kind, item.Run, Reach.Evict);
         Set(hold, [.. covered.Select(cached => (cached, round.Pool.Cover(cached)))]);
 
         round.Pool.Add(hold.Item);

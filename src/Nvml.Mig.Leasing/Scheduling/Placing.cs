@@ -19,8 +19,10 @@ internal sealed class Placing(Round round)
                 return (WaitReason.Limit, $"Queue {node.Queue.Name} would have {node.Allocated + more}; its limit is {node.Queue.Limit}.");
             if (!isPreemptible && !(node.NonPreemptible + more).IsWithin(node.Queue.Quota))
             {
-                return (WaitReason.Quota,
-                    $"The claim is not preemptible, and queue {node.Queue.Name} would have {node.NonPreemptible + more} in such leases; its quota is {node.Queue.Quota}.");
+                return (
+                    WaitReason.Quota,
+                    $"The claim is not preemptible, and queue {node.Queue.Name} would have {node.NonPreemptible + more} in such leases; "
+                        + $"its quota is {node.Queue.Quota}.");
             }
         }
 
@@ -41,7 +43,9 @@ internal sealed class Placing(Round round)
     /// <summary>Gives all instances of a claim places, or none. The result has the order of the requests.</summary>
     public Placed[]? TryPlace(ClaimEntry claim, Reach reach)
     {
-        Placed[]? placed = PlaceEachBest(claim, reach) ?? (claim.Shapes.Length > 1 ? new GangSearch(round, this, claim, reach).Find() : null);
+        Placed[]? placed = PlaceEachBest(claim, reach);
+        if (placed is null && claim.Shapes.Length > 1)
+            placed = new GangSearch(round, this, claim, reach).Find();
         if (placed is not null)
             round.Charge(claim.Queue, placed.Aggregate(default(Slices), (sum, p) => sum + p.Item.Kind.Size), claim.Claim.IsPreemptible);
         return placed;
@@ -67,7 +71,8 @@ internal sealed class Placing(Round round)
         return placed;
     }
 
-    /// <summary>Gives one instance the best place: what is reserved for it; else of the smallest kind what is cached, what is free, what cached ones make
+    /// <summary>Gives one instance the best place: what is reserved for it; else of the smallest kind what is cached, what is free, what
+    /// cached ones make
     /// way for.</summary>
     /// <param name="shape">What will do.</param>
     /// <param name="claim">The claim; why it is refused goes there.</param>

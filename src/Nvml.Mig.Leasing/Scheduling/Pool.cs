@@ -67,7 +67,7 @@ internal sealed class Pool
 
     public bool IsUsable(int gpu) => _isUsable[gpu];
 
-    public Arrangement ArrangementOf(int gpu) => (_bucketOf[gpu] ?? throw new InvalidOperationException("The GPU is not usable.")).Arrangement;
+    public Arrangement ArrangementOf(int gpu) => _bucketOf[gpu]!.Arrangement;
 
     /// <summary>Puts in what stands at the beginning.</summary>
     public void Fill(Item item)
@@ -116,7 +116,8 @@ internal sealed class Pool
     }
 
     /// <summary>
-    /// Lets others have places of a cached instance. As long as it has not been destroyed, what stands for it keeps the rest of its place from
+    /// Lets others have places of a cached instance. As long as it has not been destroyed, what stands for it keeps the rest of its place
+    /// from
     /// looking free, and counts for what the GPU can have besides.
     /// </summary>
     public Item Cover(Item cached)
@@ -150,7 +151,8 @@ internal sealed class Pool
     }
 
     /// <summary>One GPU of each arrangement that there is in a group.</summary>
-    public IEnumerable<int> Different(Group group) => _bucketsInOrder.Where(b => b.Group == group && b.Count > 0).Select(b => b.First(_bucketOf)).ToArray();
+    public IEnumerable<int> Different(Group group) =>
+        _bucketsInOrder.Where(b => b.Group == group && b.Count > 0).Select(b => b.First(_bucketOf)).ToArray();
 
     public Finder FinderFor(Group group, Kind kind)
     {
@@ -212,13 +214,17 @@ internal sealed class Pool
     }
 }
 
-/// <summary>Finds the best GPU of a group for a kind: those that have instances already first, then those where it costs the least room.</summary>
+/// <summary>
+/// Finds the best GPU of a group for a kind: those that have instances already first, then those where it costs the least room.
+/// </summary>
 internal sealed class Finder
 {
     private readonly Group _group;
     private readonly Kind _kind;
     private readonly Bucket?[] _bucketOf;
-    private readonly PriorityQueue<Bucket, (int Departing, int Evicted, bool Opens, long Loss, int Index)>[] _queues = [new(), new(), new()];
+    private readonly PriorityQueue<Bucket, (int Departing, int Evicted, bool Opens, long Loss, int Index)>[] _queues =
+        [new(), new(), new()];
+
     private readonly HashSet<int>[] _queued = [[], [], []];
 
     public Finder(Group group, Kind kind, IEnumerable<Bucket> buckets, Bucket?[] bucketOf)

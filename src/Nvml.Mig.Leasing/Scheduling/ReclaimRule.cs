@@ -3,12 +3,15 @@ namespace Nvml.Mig.Leasing.Scheduling;
 /// <summary>Whether a claim may take from leases of other queues.</summary>
 internal static class ReclaimRule
 {
-    /// <summary>Whether the claim's queue stays within its fair share with it; one that cannot be taken back also within its quota.</summary>
+    /// <summary>
+    /// Whether the claim's queue stays within its fair share with it; one that cannot be taken back also within its quota.
+    /// </summary>
     public static bool MayReclaim(QueueNode queue, Slices claim, bool isPreemptible) =>
         (queue.Allocated + claim).IsWithin(queue.Fair) && (isPreemptible || (queue.NonPreemptible + claim).IsWithin(queue.Queue.Quota));
 
     /// <summary>
-    /// Whether a claim may take from its own queue: no queue above it gets more than its fair share by that, or more above it than it has. What
+    /// Whether a claim may take from its own queue: no queue above it gets more than its fair share by that, or more above it than it
+    /// has. What
     /// it gained beyond would be claimed back by others, and the one that lost would claim from these.
     /// </summary>
     /// <param name="queue">The queue, without the victims.</param>
@@ -35,7 +38,8 @@ internal static class ReclaimRule
     }
 
     /// <summary>
-    /// Whether all of these leases may be taken for a claim, whichever of them is the last. In one order a queue could lose first what it has
+    /// Whether all of these leases may be taken for a claim, whichever of them is the last. In one order a queue could lose first what it
+    /// has
     /// within its quota and then what it has above: it would claim that back, and so on without end.
     /// </summary>
     /// <param name="claimant">The claim's queue.</param>

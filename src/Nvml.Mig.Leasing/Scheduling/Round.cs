@@ -26,7 +26,8 @@ internal sealed class ClaimEntry(Claim claim, QueueNode queue, Shape[] shapes)
 
     /// <summary>The instances in the order in which they are placed: large ones first.</summary>
     public int[] LargeFirst { get; } =
-        [.. Enumerable.Range(0, shapes.Length).OrderByDescending(i => shapes[i].Least.Memory).ThenByDescending(i => shapes[i].Least.Compute).ThenBy(i => i)];
+        [.. Enumerable.Range(0, shapes.Length)
+            .OrderByDescending(i => shapes[i].Least.Memory).ThenByDescending(i => shapes[i].Least.Compute).ThenBy(i => i)];
 
     /// <summary>What it takes at least.</summary>
     public Slices Least { get; } = shapes.Aggregate(default(Slices), (sum, s) => sum + s.Least);
@@ -64,7 +65,8 @@ internal sealed class Round
     private readonly List<Group> _groups = [];
     private readonly List<Item> _cached = [];
 
-    public Round(SchedulerInput input, SchedulerOptions options, Func<LeasableGpu, Board> boardOf, Dictionary<string, Arrangement> arrangements)
+    public Round(
+        SchedulerInput input, SchedulerOptions options, Func<LeasableGpu, Board> boardOf, Dictionary<string, Arrangement> arrangements)
     {
         Input = input;
         Options = options;
@@ -97,7 +99,9 @@ internal sealed class Round
         ReadLeases();
         if (Pool.EndFilling() is >= 0 and var overlapping)
             throw new LeaseException($"Instances overlap on GPU {Gpus[overlapping].Id}.");
-        Claims = [.. input.Claims.OrderByDescending(c => c.Priority).ThenBy(c => c.Created).ThenBy(c => c.Id, StringComparer.Ordinal).Select(ReadClaim)];
+        Claims = [.. input.Claims
+            .OrderByDescending(c => c.Priority).ThenBy(c => c.Created).ThenBy(c => c.Id, StringComparer.Ordinal)
+            .Select(ReadClaim)];
         Root.Fair = total;
         Root.DivideAmongChildren();
     }
@@ -170,7 +174,8 @@ internal sealed class Round
         if (!_caches.TryGetValue(key, out CacheList? list))
         {
             _caches[key] = list = new CacheList(_cached
-                .Where(i => i.IsThere && i.Kind == candidate.Kind && Pool.GroupOf[i.Gpu] == candidate.Group && CanReuse(i, uid) && Pool.IsUsable(i.Gpu))
+                .Where(i => i.IsThere && i.Kind == candidate.Kind && Pool.GroupOf[i.Gpu] == candidate.Group)
+                .Where(i => CanReuse(i, uid) && Pool.IsUsable(i.Gpu))
                 .OrderBy(i => Pool.ArrangementOf(i.Gpu).Standing.Loss(i.Kind.Index, i.Run)).ThenBy(i => i.Gpu).ThenBy(i => i.Run));
         }
 
@@ -194,7 +199,11 @@ internal sealed class Round
             .Select(t => t.ToArray())];
         int[]? chosen = gpus.Count == 0 ? null : [.. gpus.Where(_gpuIndex.ContainsKey).Select(id => _gpuIndex[id]).Distinct().Order()];
         if (chosen is not null)
-            tiers = [.. tiers.Select(t => t.Where(c => chosen.Any(gpu => Pool.GroupOf[gpu] == c.Group)).ToArray()).Where(t => t.Length > 0)];
+        {
+            Candidate[] Chosen(Candidate[] tier) => [.. tier.Where(c => chosen.Any(gpu => Pool.GroupOf[gpu] == c.Group))];
+            tiers = [.. tiers.Select(Chosen).Where(t => t.Length > 0)];
+        }
+
         string name = request.Profile ?? request.Need!.ToString();
         return _shapes[key] = new Shape(name, tiers, chosen);
 

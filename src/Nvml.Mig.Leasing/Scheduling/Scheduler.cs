@@ -1,4 +1,3 @@
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Leasing.Scheduling;
 

@@ -1,4 +1,3 @@
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Leasing.Scheduling;
 
@@ -56,7 +55,8 @@ public sealed record SchedulerInput(
     IReadOnlyList<Lease> Leases)
 {
     /// <summary>
-    /// The ids of waiting claims that leases were told to go or to move for, gone or not. They come first until they are granted: what others
+    /// The ids of waiting claims that leases were told to go or to move for, gone or not. They come first until they are granted: what
+    /// others
     /// gave up for them is for nobody else.
     /// </summary>
     public IReadOnlyCollection<string> Promised { get; init; } = [];

@@ -61,7 +61,11 @@ internal sealed class VictimSearch(Round round, Placing placing)
         if (placing.Refusal(claim.Queue, size, claim.Claim.IsPreemptible) is not null)
             return false;
         if (rule == VictimReason.Preempt)
-            return ReclaimRule.MayPreempt(claim.Queue, size, victims.Where(v => v.Queue == claim.Queue).Aggregate(default(Slices), (sum, v) => sum + v.Size));
+        {
+            IEnumerable<LeaseEntry> own = victims.Where(v => v.Queue == claim.Queue);
+            return ReclaimRule.MayPreempt(claim.Queue, size, own.Aggregate(default(Slices), (sum, v) => sum + v.Size));
+        }
+
         return ReclaimRule.MayReclaim(claim.Queue, size, claim.Claim.IsPreemptible)
             && ReclaimRule.Allows(claim.Queue, size, victims, victims.Count);
     }
@@ -133,7 +137,8 @@ internal sealed class VictimSearch(Round round, Placing placing)
         Board board = round.Pool.GroupOf[gpu].Board;
         View left = ViewWithout(gpu, board, leases);
         // The GPU can have only so many of a kind, and so many engines: then more must go than what stands in the way.
-        foreach (LeaseEntry more in round.Pool.Items[gpu].Select(i => i.Lease).OfType<LeaseEntry>().Distinct().OrderBy(l => l.Lease.Id, StringComparer.Ordinal))
+        IEnumerable<LeaseEntry> others = round.Pool.Items[gpu].Select(i => i.Lease).OfType<LeaseEntry>().Distinct();
+        foreach (LeaseEntry more in others.OrderBy(l => l.Lease.Id, StringComparer.Ordinal))
         {
             if (left.Allows(kind.Index))
                 break;
@@ -148,7 +153,8 @@ internal sealed class VictimSearch(Round round, Placing placing)
         leases.Sort(FirstToGo);
         if (rule == VictimReason.Reclaim && !ReclaimRule.Allows(claim.Queue, claim.Least, [.. before, .. leases], before.Count))
             return null;
-        return new Option(gpu, kind, run, leases, (leases.Count, leases.Sum(l => l.Size.Memory + l.Size.Compute), left.Loss(kind.Index, run)));
+        long size = leases.Sum(l => l.Size.Memory + l.Size.Compute);
+        return new Option(gpu, kind, run, leases, (leases.Count, size, left.Loss(kind.Index, run)));
     }
 
     private View ViewWithout(int gpu, Board board, List<LeaseEntry> leases)

@@ -2,10 +2,17 @@ using Nvml.Mig.Host;
 
 namespace Nvml.Mig.Applying;
 
-/// <summary>What the GPUs of one apply have in common. Each works on a thread of its own.</summary>
-internal sealed class ApplyContext(ApplyOptions options, IProgress<ApplyProgress>? progress)
+/// <summary>
+/// The common part of all GPUs of one apply: the options, the turn, the services, and profiles that one GPU learned for all.
+/// </summary>
+internal sealed class ApplyContext(ApplyOptions options, IProgress<ApplyProgress>? progress) : IDisposable
 {
-    private readonly Lock _quiescing = new();
+    /// <summary>
+    /// The driver makes one change at a time on the whole machine, whoever asks, and reads are quickest GPU by GPU: so one GPU has the
+    /// turn, and keeps it until it is done or has to wait.
+    /// </summary>
+    private readonly SemaphoreSlim _turn = new(1, 1);
+
     private readonly Dictionary<GpuInstanceProfile, IReadOnlyList<ComputeInstanceProfile>> _computeProfiles = [];
     private ServiceReport? _stopped;
 
@@ -13,21 +20,62 @@ internal sealed class ApplyContext(ApplyOptions options, IProgress<ApplyProgress
 
     public bool CanQuiesce => Options is { Quiesce: true, Services: not null };
 
+    public void Dispose() => _turn.Dispose();
+
+    /// <summary>Works on GPUs in their order, one at a time; where one waits, the next begins.</summary>
+    public Task OnEachAsync(IEnumerable<GpuTransaction> gpus, Func<GpuTransaction, Task> work)
+    {
+        return Task.WhenAll([.. gpus.Select(InTurnAsync)]);
+
+        async Task InTurnAsync(GpuTransaction gpu)
+        {
+            await _turn.WaitAsync().ConfigureAwait(false);
+            try
+            {
+                await work(gpu).ConfigureAwait(false);
+            }
+            finally
+            {
+                _turn.Release();
+            }
+        }
+    }
+
+    public Retry StartRetry() => new(Options.Timeout, Options.RetryDelay, Options.TimeProvider);
+
+    /// <summary>Waits before another attempt and leaves the turn to others meanwhile. False if it was cancelled.</summary>
+    public async Task<bool> WaitAsync(TimeSpan delay, CancellationToken cancellationToken)
+    {
+        _turn.Release();
+        try
+        {
+            await Task.Delay(delay, Options.TimeProvider, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+        finally
+        {
+            await _turn.WaitAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
     /// <summary>
     /// Stops the services that hold GPUs, once for all GPUs. False if that is not allowed or did not work: the report has why, and what was
     /// stopped runs again.
     /// </summary>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public bool Quiesce(CancellationToken cancellationToken)
+    public async Task<bool> QuiesceAsync(CancellationToken cancellationToken)
     {
         if (!CanQuiesce)
             return false;
-        lock (_quiescing)
-            _stopped ??= StopServices(cancellationToken);
+        _stopped ??= await StopServicesAsync(cancellationToken).ConfigureAwait(false);
         return _stopped.Succeeded;
     }
 
-    /// <summary>Starts again what was stopped, now or by an apply that died. Null if there is nothing to tell.</summary>
+    /// <summary>Starts again the services that were stopped, now or by an apply that died. Null if there is nothing to report.</summary>
     public async Task<ServiceReport?> ResumeAsync()
     {
         if (Options.Services is not { } services)
@@ -37,7 +85,9 @@ internal sealed class ApplyContext(ApplyOptions options, IProgress<ApplyProgress
         {
             started = await services.StartAgainAsync(CancellationToken.None).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+#pragma warning disable CA1031 // Whatever it is, the GPUs are changed by now, and their result counts.
+        catch (Exception e)
+#pragma warning restore CA1031
         {
             started = Failed(ServiceAction.Start, e) with { StillStopped = _stopped?.StillStopped ?? [] };
         }
@@ -50,21 +100,6 @@ internal sealed class ApplyContext(ApplyOptions options, IProgress<ApplyProgress
         };
         return all is { Stopped: [], Started: [], StillStopped: [], Failures: [] } ? null : all;
     }
-
-    private ServiceReport StopServices(CancellationToken cancellationToken)
-    {
-        try
-        {
-            return Options.Services!.StopAsync(cancellationToken).GetAwaiter().GetResult();
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
-        {
-            return Failed(ServiceAction.Stop, e);
-        }
-    }
-
-    private static ServiceReport Failed(ServiceAction action, Exception e) =>
-        new() { Failures = [new ServiceFailure(action, null, null, $"The services that hold GPUs cannot be {(action == ServiceAction.Stop ? "stopped" : "started again")}: {e.Message}")] };
 
     public void Report(ApplyProgress happened)
     {
@@ -80,16 +115,31 @@ internal sealed class ApplyContext(ApplyOptions options, IProgress<ApplyProgress
     }
 
     /// <summary>
-    /// What goes inside GPU instances of a profile. NVML shows it only inside one: GPUs that are alike learn it from each other, and one
-    /// asks while the others wait.
+    /// The compute instance profiles inside GPU instances of a profile. NVML shows them only inside one: GPUs that are alike learn them
+    /// from each other.
     /// </summary>
     public IReadOnlyList<ComputeInstanceProfile> GetComputeProfiles(GpuInstance instance)
     {
-        lock (_computeProfiles)
+        if (_computeProfiles.TryGetValue(instance.Profile, out IReadOnlyList<ComputeInstanceProfile>? known))
+            return instance.Device.LearnComputeInstanceProfiles(instance.Profile, known);
+        return _computeProfiles[instance.Profile] = instance.GetComputeInstanceProfiles();
+    }
+
+    private async Task<ServiceReport> StopServicesAsync(CancellationToken cancellationToken)
+    {
+        try
         {
-            if (_computeProfiles.TryGetValue(instance.Profile, out IReadOnlyList<ComputeInstanceProfile>? known))
-                return instance.Device.LearnComputeInstanceProfiles(instance.Profile, known);
-            return _computeProfiles[instance.Profile] = instance.GetComputeInstanceProfiles();
+            return await Options.Services!.StopAsync(cancellationToken).ConfigureAwait(false);
         }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            return Failed(ServiceAction.Stop, e);
+        }
+    }
+
+    private static ServiceReport Failed(ServiceAction action, Exception e)
+    {
+        string act = action == ServiceAction.Stop ? "stopped" : "started again";
+        return new() { Failures = [new ServiceFailure(action, null, null, $"The services that hold GPUs cannot be {act}: {e.Message}")] };
     }
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Nvml.Mig.Host;
 
 namespace Nvml.Mig.Applying;
@@ -10,11 +9,17 @@ public sealed record ApplyOptions
     public const string DefaultJournalFolder = "/var/lib/nvml-mig";
 
     /// <summary>
-    /// The folder that the layout is recorded in before the first change (<c>apply.json</c>), and that excludes other appliers of this folder
-    /// while one works: whatever changes a machine must name the same. It is created, for the owner only, if it is not there; one that
-    /// others than root and this user can write to is refused.
+    /// The folder that the layout is recorded in before the first change (<c>apply.json</c>), and that excludes other appliers of this
+    /// folder while one works: whatever changes a machine must name the same. It is created, for the owner only, if it is not there; one
+    /// that others than root and this user can write to is refused.
     /// </summary>
     public string JournalFolder { get; init; } = DefaultJournalFolder;
+
+    /// <summary>
+    /// How long to wait while another applier has the folder; by default it is an error at once. <see cref="Timeout.InfiniteTimeSpan"/>:
+    /// until it is free.
+    /// </summary>
+    public TimeSpan LockTimeout { get; init; }
 
     /// <summary>Whether to plan and check only. Nothing is changed, recorded or excluded.</summary>
     public bool DryRun { get; init; }
@@ -38,13 +43,27 @@ public sealed record ApplyOptions
     public TimeSpan RetryDelay { get; init; } = TimeSpan.FromMilliseconds(50);
 
     /// <summary>
+    /// Whether a GPU whose MIG mode switches only by a reset from outside or a reboot, as of the Ampere generation in a virtual machine, is
+    /// left with the mode pending (<see cref="ApplyOutcome.Pending"/>): after the reboot the same apply completes. Otherwise such a GPU is
+    /// refused before the first change. Instances are never destroyed for a mode that cannot be switched now.
+    /// </summary>
+    public bool LeaveModePending { get; init; }
+
+    /// <summary>
+    /// Called with the result before the journal is closed: reports it to whoever asked. If the process dies before that is done, the same
+    /// change (<c>+1g.5gb</c>), repeated, completes and does not add another instance. If it throws, that is the
+    /// <see cref="ApplyResult.Error"/>.
+    /// </summary>
+    public Func<ApplyResult, Task>? Report { get; init; }
+
+    /// <summary>
     /// Resets a GPU where a MIG mode waits for that: <see cref="NvidiaSmi.ResetGpuAsync"/>, for instance. Null: nothing is reset, and
     /// where it would take that, the GPU is taken back to the mode it had.
     /// </summary>
     public Func<GpuDevice, CancellationToken, Task>? ResetGpu { get; init; }
 
     /// <summary>
-    /// The services that hold GPUs. Those that were stopped, by this apply or by one that died, are started again after the last change,
+    /// The services that hold GPUs. Services that this apply or one that died has stopped are started again after the last change,
     /// however that went. Null: services are not touched.
     /// </summary>
     public GpuServices? Services { get; init; }
@@ -55,7 +74,6 @@ public sealed record ApplyOptions
     /// </summary>
     public bool Quiesce { get; init; }
 
-    internal static TimeSpan MaxRetryDelay => TimeSpan.FromSeconds(1);
-
-    internal bool IsOver(long started) => Timeout != System.Threading.Timeout.InfiniteTimeSpan && Stopwatch.GetElapsedTime(started) >= Timeout;
+    /// <summary>The clock for <see cref="Timeout"/> and <see cref="RetryDelay"/>; by default the system's.</summary>
+    public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 }

@@ -21,6 +21,12 @@ public enum ApplyOutcome
     /// <summary>Nothing was changed, since another GPU was refused or failed, or the apply was cancelled.</summary>
     NotTried,
 
+    /// <summary>
+    /// Nothing was changed but the MIG mode that is pending now: a reset or a reboot switches it, and the same apply after it completes.
+    /// Only with <see cref="ApplyOptions.LeaveModePending"/>.
+    /// </summary>
+    Pending,
+
     /// <summary>It failed, or another did, or the apply was cancelled; the GPU is as it was, UUIDs included.</summary>
     RolledBack,
 
@@ -47,17 +53,17 @@ public enum ApplyStepOutcome
     Left,
 }
 
-/// <summary>What came of a step.</summary>
+/// <summary>The result of a step.</summary>
 /// <param name="Step">The step.</param>
 /// <param name="Outcome">How it ended.</param>
 /// <param name="Attempts">How often it was tried.</param>
 /// <param name="Error">
-/// What the last attempt that failed said. A step that is done can have one: it succeeded later, or the call failed after it had taken
+/// The error of the last attempt that failed. A step that is done can have one: it succeeded later, or the call failed after it had taken
 /// effect.
 /// </param>
-public sealed record ApplyStepResult(ApplyStep Step, ApplyStepOutcome Outcome, int Attempts, Exception? Error);
+public sealed record ApplyStepResult(LayoutStep Step, ApplyStepOutcome Outcome, int Attempts, Exception? Error);
 
-/// <summary>What came of an apply on one GPU.</summary>
+/// <summary>The result of an apply on one GPU.</summary>
 public sealed record GpuApplyResult
 {
     /// <summary>The GPU.</summary>
@@ -66,14 +72,17 @@ public sealed record GpuApplyResult
     /// <summary>How it ended.</summary>
     public required ApplyOutcome Outcome { get; init; }
 
-    /// <summary>What stood there before; null if it could not be read.</summary>
-    public GpuLayout? Before { get; init; }
+    /// <summary>The GPU before the first change; null if it could not be read.</summary>
+    public GpuSnapshot? Before { get; init; }
 
-    /// <summary>What was to stand there; null if there was no plan.</summary>
-    public GpuLayout? Goal { get; init; }
+    /// <summary>The GPU as it was to be; null if there was no plan.</summary>
+    public GpuSnapshot? Goal { get; init; }
 
-    /// <summary>What stands there now, as read after the last change, with the UUIDs of the MIG devices; null if nothing was changed, or it could not be read.</summary>
-    public GpuLayout? After { get; init; }
+    /// <summary>
+    /// The GPU as read after the last change, with the UUIDs of the MIG devices; null if nothing was changed, or it could
+    /// not be read.
+    /// </summary>
+    public GpuSnapshot? After { get; init; }
 
     /// <summary>The plan for the instances; null if there was none, or none was needed.</summary>
     public GpuPlan? Plan { get; init; }
@@ -97,13 +106,13 @@ public sealed record GpuApplyResult
     public Exception? RollbackError { get; init; }
 
     /// <summary>
-    /// What remains after <see cref="ApplyOutcome.NotRestored"/>: in what the GPU differs from what was recorded, each as a sentence.
+    /// After <see cref="ApplyOutcome.NotRestored"/>, the differences between the GPU and what was recorded, each as a sentence.
     /// </summary>
     public IReadOnlyList<string> Differences { get; init; } = [];
 
     /// <summary>
-    /// What others have made on the GPU since it was recorded, each as a sentence: a rollback, and a change that is finished after a death,
-    /// leave it alone.
+    /// The instances that others have created on the GPU since it was recorded, each as a sentence: a rollback, and a change that is
+    /// finished after a death, leave it alone.
     /// </summary>
     public IReadOnlyList<string> LeftAlone { get; init; } = [];
 
@@ -122,30 +131,33 @@ public sealed record GpuApplyResult
                 ApplyOutcome.Applied => string.Join(" ", ["Done.", .. LeftAlone]),
                 ApplyOutcome.Planned => string.Join(" ", ["It can be done.", .. LeftAlone]),
                 ApplyOutcome.Refused => $"{why} Nothing was changed.",
+                ApplyOutcome.Pending =>
+                    $"The MIG mode is {After?.Mode ?? Goal?.Mode}: reboot, or reset the GPU from outside, and apply the same again.",
                 ApplyOutcome.NotTried => $"{why} Nothing was changed.".TrimStart(),
                 ApplyOutcome.RolledBack => $"{why} The GPU is as it was before.".TrimStart(),
-                _ => $"{why} The GPU is not as it was before: {string.Join(" ", Differences)}{(RollbackError is null ? "" : $" The way back failed: {RollbackError.Message}")}".TrimStart(),
+                _ => ($"{why} The GPU is not as it was before: {string.Join(" ", Differences)}"
+                    + (RollbackError is null ? "" : $" The way back failed: {RollbackError.Message}")).TrimStart(),
             };
         }
     }
 }
 
-/// <summary>What came of an apply.</summary>
-/// <param name="Gpus">What came of it on each GPU, in the order they were given.</param>
+/// <summary>The result of an apply.</summary>
+/// <param name="Gpus">The result on each GPU, in the order they were given.</param>
 public sealed record ApplyResult(IReadOnlyList<GpuApplyResult> Gpus)
 {
     /// <summary>Whether all GPUs are as they were asked to be, or could be made so, and all services run again.</summary>
     public bool IsSuccess => Gpus.All(g => g.IsSuccess) && Error is null && Services is not { StillStopped.Count: > 0 };
 
     /// <summary>
-    /// What failed beside the GPUs: the record could not be closed, or recorded GPUs cannot be reached and stay recorded. If it is more than
-    /// one thing, the message has all of them, and the inner exception is an <see cref="AggregateException"/>. What the GPUs say of
-    /// themselves is true all the same.
+    /// The failure beside the GPUs: the journal could not be closed, or recorded GPUs cannot be reached and stay recorded. If it is more
+    /// than one thing, the message has all of them, and the inner exception is an <see cref="AggregateException"/>. The results of the
+    /// GPUs are true all the same.
     /// </summary>
     public Exception? Error { get; init; }
 
     /// <summary>
-    /// What became of the services that hold GPUs: those that had to be stopped, and those that were started again, which can be those of
+    /// The report of the services that hold GPUs: those that had to be stopped, and those that were started again, which can be those of
     /// an apply before that died. Null if none had to be touched.
     /// </summary>
     public ServiceReport? Services { get; init; }

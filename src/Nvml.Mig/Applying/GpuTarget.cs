@@ -1,6 +1,8 @@
+using Nvml.Mig.Planning;
+
 namespace Nvml.Mig.Applying;
 
-/// <summary>What a GPU is to become.</summary>
+/// <summary>A GPU and its goal.</summary>
 /// <param name="Gpu">The GPU.</param>
 /// <param name="Layout">
 /// The instances that are wanted; null: those that are there stay, or go if <paramref name="MigEnabled"/> is false.
@@ -13,4 +15,12 @@ public sealed record GpuTarget(GpuDevice Gpu, LayoutSpec? Layout, bool MigEnable
     /// this takes that their processes end within <see cref="ApplyOptions.Timeout"/>.
     /// </summary>
     public IReadOnlyCollection<int> AllowInUse { get; init; } = [];
+
+    /// <inheritdoc cref="PlanOptions.Keep"/>
+    public IReadOnlyCollection<int> Keep { get; init; } = [];
+
+    /// <inheritdoc cref="PlanOptions.EvictIdle"/>
+    public bool EvictIdle { get; init; }
+
+    internal PlanOptions PlanOptions => new() { AllowInUse = AllowInUse, Keep = Keep, EvictIdle = EvictIdle };
 }

@@ -1,105 +1,72 @@
 using System.Text.Json;
 using Nvml.Mig.Host;
-using Nvml.Mig.Interop;
 
 namespace Nvml.Mig.Applying;
 
-/// <summary>The folder with the record of the last apply, held by one applier at a time.</summary>
+/// <summary>The folder with the journal entry of the last apply, held by one applier at a time.</summary>
 internal sealed class Journal : IDisposable
 {
-    private const string RecordName = "apply.json";
-    private const string LockName = "lock";
-    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-    private const UnixFileMode OthersWrite = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
+    private const string EntryName = "apply.json";
 
     private readonly string _folder;
-    private readonly FileStream _lock;
+    private readonly IDisposable _lock;
 
-    private Journal(string folder, FileStream @lock)
+    private Journal(string folder, IDisposable @lock)
     {
         _folder = folder;
         _lock = @lock;
     }
 
-    /// <summary>
-    /// Takes the folder. The lock is the kernel's (flock), not the file: it goes with the process, however that ends.
-    /// </summary>
+    /// <summary>Takes the folder; waits for it if that is asked for.</summary>
     /// <exception cref="JournalException">Another applier has it, or it cannot be written.</exception>
-    public static Journal Take(string folder)
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static async Task<Journal> TakeAsync(ApplyOptions options, CancellationToken cancellationToken)
     {
-        try
+        string folder = options.JournalFolder;
+        Retry retry = new(options.LockTimeout, TimeSpan.FromMilliseconds(50), options.TimeProvider);
+        while (true)
         {
-            if (OperatingSystem.IsWindows())
-                throw new PlatformNotSupportedException("MIG exists on Linux only.");
-            Directory.CreateDirectory(folder, OwnerOnly | UnixFileMode.UserExecute);
-            CheckTrust(folder);
-            FileStreamOptions held = new() { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None, UnixCreateMode = OwnerOnly };
-            return new Journal(folder, new FileStream(Path.Combine(folder, LockName), held));
-        }
-        catch (IOException e) when (IsLocked(e))
-        {
-            throw new JournalException($"Another process is changing layouts on this machine: it holds {folder}. Nothing was changed; try again when it is done.", e) { IsLocked = true };
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new JournalException($"The layout cannot be recorded in {folder}, and nothing is changed without that: {e.Message}", e);
+            try
+            {
+                if (LockedFolder.TryTake(folder) is { } taken)
+                    return new Journal(folder, taken);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw new JournalException(
+                    $"The layout cannot be recorded in {folder}, and nothing is changed without that: {e.Message}", e);
+            }
+
+            if (retry.IsOver)
+            {
+                throw new JournalException(
+                    $"Another process is changing layouts on this machine: it holds {folder}. Nothing was changed; try again when it is "
+                        + "done.")
+                {
+                    IsLocked = true,
+                };
+            }
+
+            await Task.Delay(retry.NextDelay(), options.TimeProvider, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    /// <summary>The record; null if there is none.</summary>
+    /// <summary>The entry; null if there is none.</summary>
     /// <exception cref="JournalException">It cannot be read.</exception>
     public JournalEntry? Load() => Load(_folder);
 
-    /// <summary>The record of a folder that is not taken, for those who only look: null if there is none.</summary>
+    /// <summary>The entry in a folder that is not taken, for a run that changes nothing: null if there is none.</summary>
     /// <exception cref="JournalException">It cannot be read.</exception>
-    public static JournalEntry? Peek(string folder)
-    {
-        try
-        {
-            CheckTrust(folder);
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            return null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new JournalException($"What is recorded in {folder} cannot be read: {e.Message}", e);
-        }
+    public static JournalEntry? Peek(string folder) => Load(folder);
 
-        return Load(folder);
-    }
-
-    private static JournalEntry? Load(string folder)
-    {
-        string file = Path.Combine(folder, RecordName);
-        const string WhatToDo = "Nothing was changed. Move the file away if what it recorded does not matter any more.";
-        try
-        {
-            JournalEntry record = JsonSerializer.Deserialize(File.ReadAllBytes(file), JournalJson.Default.JournalEntry) ?? throw new JsonException("It is empty.");
-            if (record.Version != JournalEntry.CurrentVersion)
-                throw new JournalException($"{file} is a record of version {record.Version}; this program reads version {JournalEntry.CurrentVersion}. {WhatToDo}");
-            record.Check();
-            return record;
-        }
-        catch (FileNotFoundException)
-        {
-            return null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or NotSupportedException)
-        {
-            throw new JournalException($"{file} cannot be read: {e.Message} {WhatToDo}", e);
-        }
-    }
-
-    /// <summary>Writes the record in place of the one before: after a crash there is the one or the other, whole.</summary>
+    /// <summary>Writes the entry in place of the one before: after a crash there is the one or the other, whole.</summary>
     /// <exception cref="JournalException">It cannot be written.</exception>
-    public void Save(JournalEntry record)
+    public void Save(JournalEntry entry)
     {
-        string file = Path.Combine(_folder, RecordName);
+        string file = Path.Combine(_folder, EntryName);
         try
         {
-            PrivateFile.Write(file, JsonSerializer.SerializeToUtf8Bytes(record, JournalJson.Default.JournalEntry));
+            PrivateFile.Write(file, JsonSerializer.SerializeToUtf8Bytes(entry, JournalJson.Default.JournalEntry));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -109,21 +76,27 @@ internal sealed class Journal : IDisposable
 
     public void Dispose() => _lock.Dispose();
 
-    /// <summary>What others could have written must not lead root: the record says what is to be destroyed.</summary>
-    private static void CheckTrust(string folder)
+    private static JournalEntry? Load(string folder)
     {
-        if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(folder) & OthersWrite) != UnixFileMode.None)
-            throw new UnauthorizedAccessException("Others can write to that folder. Choose one of your own, or take that right away (chmod go-w).");
-        uint owner = LibC.OwnerOf(folder);
-        if (owner != 0 && owner != LibC.EffectiveUser())
-            throw new UnauthorizedAccessException($"That folder belongs to the user {owner}. Choose one of your own.");
-        foreach (string name in (string[])[LockName, RecordName])
+        string file = Path.Combine(folder, EntryName);
+        const string whatToDo = "Nothing was changed. Move the file away if what it recorded does not matter any more.";
+        try
         {
-            if (new FileInfo(Path.Combine(folder, name)).LinkTarget is { } target)
-                throw new UnauthorizedAccessException($"{name} in it is a link to {target}.");
+            if (PrivateFile.Read(file) is not { } content)
+                return null;
+            JournalEntry entry = JsonSerializer.Deserialize(content, JournalJson.Default.JournalEntry) ?? throw new JsonException("It is empty.");
+            if (entry.Version != JournalEntry.CurrentVersion)
+            {
+                throw new JournalException(
+                    $"{file} is a record of version {entry.Version}; this program reads version {JournalEntry.CurrentVersion}. {whatToDo}");
+            }
+
+            entry.Check();
+            return entry;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or NotSupportedException)
+        {
+            throw new JournalException($"{file} cannot be read: {e.Message} {whatToDo}", e);
         }
     }
-
-    /// <summary>EWOULDBLOCK, which .NET has as the HResult of the exception where a file is locked.</summary>
-    private static bool IsLocked(IOException e) => e.HResult == LibC.WouldBlock;
 }

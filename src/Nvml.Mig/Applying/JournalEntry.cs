@@ -4,15 +4,17 @@ using System.Text.Json.Serialization;
 namespace Nvml.Mig.Applying;
 
 /// <summary>
-/// What an apply was about to do, written to disk before its first change: enough to go back and, for a wish that changes what is there,
+/// The intention of an apply, written to disk before its first change: enough to go back and, for a spec that changes what is there,
 /// to go on.
 /// </summary>
 /// <param name="Version">The version of the format: a file of another version is not touched.</param>
 /// <param name="Started">When the apply began.</param>
-/// <param name="Gpus">The GPUs that it changes, and those of applies before that were never finished; not those that were taken back.</param>
+/// <param name="Gpus">
+/// The GPUs that it changes, and those of applies before that were never finished; not those that were taken back.
+/// </param>
 internal sealed record JournalEntry(int Version, DateTimeOffset Started, IReadOnlyList<JournalGpu> Gpus)
 {
-    public const int CurrentVersion = 1;
+    public const int CurrentVersion = 2;
 
     /// <summary>A record that begins now.</summary>
     public static JournalEntry Empty() => new(CurrentVersion, DateTimeOffset.UtcNow, []);
@@ -23,15 +25,32 @@ internal sealed record JournalEntry(int Version, DateTimeOffset Started, IReadOn
     /// <summary>The GPU's part, if the apply that wrote it died or could neither finish nor go back.</summary>
     public JournalGpu? FindUnfinished(string uuid) => Find(uuid) is { IsFinished: false } gpu ? gpu : null;
 
-    /// <summary>What no apply has written is not acted upon.</summary>
+    /// <summary>
+    /// The entry with what becomes of the GPUs that were changed, null where they are done with; the same if nothing does.
+    /// </summary>
+    public JournalEntry Change(IReadOnlyList<GpuTransaction> gpus, Func<GpuTransaction, JournalGpu, JournalGpu?> change)
+    {
+        List<JournalGpu> changed = [];
+        foreach (JournalGpu was in Gpus)
+        {
+            GpuTransaction? gpu = gpus.FirstOrDefault(g => g.Gpu.Uuid == was.Uuid);
+            if ((gpu is null ? was : change(gpu, was)) is { } now)
+                changed.Add(now);
+        }
+
+        return changed.SequenceEqual(Gpus) ? this : this with { Gpus = changed };
+    }
+
+    /// <summary>Refuses an entry that no apply can have written.</summary>
     /// <exception cref="JsonException">The record makes no sense.</exception>
     public void Check()
     {
         if (Gpus.Contains(null!) || Gpus.DistinctBy(g => g.Uuid, StringComparer.Ordinal).Count() != Gpus.Count)
             throw new JsonException("It names no GPU where it should, or one twice.");
-        foreach (GpuInstanceLayout instance in Gpus.SelectMany(g => g.Before.Instances.Concat(g.Goal.Instances).Concat(g.Own)))
+        foreach (GpuInstanceSnapshot instance in Gpus.SelectMany(g => g.Before.Instances.Concat(g.Goal.Instances).Concat(g.Own)))
         {
-            if (instance is null || !IsPlace(instance.Placement) || instance.ComputeInstances.Any(c => c is null || (c.Placement is { } place && !IsPlace(place))))
+            if (instance?.Profile is null || !IsPlace(instance.Placement)
+                || instance.ComputeInstances.Any(c => c is null || (c.Placement is { } place && !IsPlace(place))))
                 throw new JsonException("An instance in it makes no sense.");
         }
 
@@ -41,15 +60,16 @@ internal sealed record JournalEntry(int Version, DateTimeOffset Started, IReadOn
 
 /// <summary>A GPU in a record.</summary>
 /// <param name="Uuid">Its UUID.</param>
-/// <param name="LayoutSpec">The wish as text; null if the instances were to stay.</param>
-/// <param name="Before">What stood there before the first change.</param>
-/// <param name="Goal">What was to stand there.</param>
+/// <param name="Spec">The spec as text; null if the instances were to stay.</param>
+/// <param name="Before">The GPU before the first change.</param>
+/// <param name="Goal">The GPU as it was to be.</param>
 /// <param name="Own">
 /// What this apply is to create, and what there is of what applies before were to create that were never finished; where it is known, what
 /// of all that is there. It is what the way back may destroy.
 /// </param>
 /// <param name="IsFinished">Whether the GPU is as it was to be, or as it was.</param>
-internal sealed record JournalGpu(string Uuid, string? LayoutSpec, GpuLayout Before, GpuLayout Goal, IReadOnlyList<GpuInstanceLayout> Own, bool IsFinished);
+internal sealed record JournalGpu(
+    string Uuid, string? Spec, GpuSnapshot Before, GpuSnapshot Goal, IReadOnlyList<GpuInstanceSnapshot> Own, bool IsFinished);
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,

@@ -5,7 +5,7 @@ namespace Nvml.Mig;
 
 /// <summary>
 /// The performance counters of a GPU or a GPU instance at one moment. Two samples make metrics of the time between them. Dispose of
-/// samples before their session: NVML stays initialised as long as one is left.
+/// samples before their session: NVML stays initialised as long as one remains.
 /// </summary>
 /// <example>
 /// <code>
@@ -20,20 +20,31 @@ public sealed class GpmSample : IDisposable
 {
     private readonly NativeGpmSample _native;
     private readonly string _of;
+    private readonly InstanceInfo? _instance;
+    private readonly int _generation;
     private readonly long _taken = Stopwatch.GetTimestamp();
 
-    internal GpmSample(NativeGpmSample native, string of)
+    /// <summary>
+    /// <paramref name="instance"/> is null for a whole GPU; <paramref name="generation"/> counts the instances destroyed in its place.
+    /// </summary>
+    internal GpmSample(NativeGpmSample native, string of, InstanceInfo? instance, int generation)
     {
         _native = native;
         _of = of;
+        _instance = instance;
+        _generation = generation;
     }
 
-    /// <summary>The metrics of the time from another sample to this one. Samples of at least 100 ms apart make meaningful ones.</summary>
+    /// <summary>
+    /// The metrics of the time from another sample to this one. Take samples at least 100 ms apart. An instance that another process
+    /// destroyed and created again alike between them is not noticed.
+    /// </summary>
     /// <param name="earlier">A sample of the same GPU or GPU instance, taken before this one.</param>
     /// <param name="metrics">The metrics to compute.</param>
-    /// <returns>A value for each, in the same order; one that there is none for says so.</returns>
+    /// <returns>A value for each, in the same order; a metric without a value says so.</returns>
     /// <exception cref="ArgumentException">
-    /// The samples are the same one, in the wrong order, or of two GPUs or instances; or there are no metrics.
+    /// The samples are the same one, in the wrong order, or of two GPUs or instances, also where the second was created in the place of the
+    /// first; or there are no metrics.
     /// </exception>
     /// <exception cref="NvmlException">The driver cannot compute them.</exception>
     /// <exception cref="ObjectDisposedException">A sample was disposed of, or the session was closed.</exception>
@@ -43,14 +54,24 @@ public sealed class GpmSample : IDisposable
         if (ReferenceEquals(earlier, this))
             throw new ArgumentException("Metrics are of the time between two samples; this is one and the same.", nameof(earlier));
         if (earlier._of != _of)
-            throw new ArgumentException($"The earlier sample is of {earlier._of}, the later of {_of}: metrics are of one of them.", nameof(earlier));
+        {
+            throw new ArgumentException(
+                $"The earlier sample is of {earlier._of}, the later of {_of}: metrics are of one of them.", nameof(earlier));
+        }
+
+        if (earlier._instance != _instance || earlier._generation != _generation)
+        {
+            throw new ArgumentException(
+                $"{_of} was destroyed and created again between the two samples: metrics are of one instance.", nameof(earlier));
+        }
+
         if (earlier._taken > _taken)
-            throw new ArgumentException("The sample that should be the earlier one is the later: NVML would answer with nonsense.", nameof(earlier));
+            throw new ArgumentException("The sample that should be the earlier one is the later.", nameof(earlier));
         if (metrics.IsEmpty)
             throw new ArgumentException("No metrics are asked for.", nameof(metrics));
         return _native.GetMetrics(earlier._native, metrics, _of);
     }
 
-    /// <summary>Gives the sample back to NVML.</summary>
+    /// <summary>Frees the sample.</summary>
     public void Dispose() => _native.Dispose();
 }

@@ -1,36 +1,31 @@
 using System.Collections.Concurrent;
-using System.Globalization;
-using Nvml.Mig.Interop;
 using Nvml.Mig.Native;
 
 namespace Nvml.Mig;
 
 /// <summary>A GPU of this machine.</summary>
 /// <remarks>
-/// What cannot change while the driver runs (UUID, name, bus id) and what cannot change within a MIG mode (profiles, placements) is
-/// asked for once and remembered, the latter until the mode is changed through this object. Everything else is read anew by each call.
+/// <para>
+/// Facts that cannot change while the driver runs (UUID, name, bus id) and facts that cannot change within a MIG mode (profiles,
+/// placements) are read once and remembered, the latter until the mode is changed through this object. Everything else is read by each
+/// call.
+/// </para>
+/// <para>
+/// A member that calls the driver throws <see cref="NvmlException"/> if the call fails, of a derived type where callers act differently:
+/// <see cref="NvmlNotSupportedException"/> for a reading that the GPU does not have, <see cref="NvmlNoPermissionException"/>, and others.
+/// It throws <see cref="ObjectDisposedException"/> once the session is closed. Members document only other exceptions, and special causes.
+/// </para>
 /// </remarks>
 public sealed partial class GpuDevice
 {
-    /// <summary>No driver knows as many profiles; it keeps a driver that never says "no more" from keeping us for ever.</summary>
-    private const uint MaxProfileNumbers = 256;
-
     private readonly NativeSession _session;
-    private readonly ConcurrentDictionary<int, IReadOnlyList<ComputeInstanceProfile>> _computeProfiles = new();
-    private readonly ConcurrentDictionary<int, IReadOnlyList<Placement>> _placements = new();
-    private readonly ConcurrentDictionary<(int GpuInstanceProfile, int Profile), IReadOnlyList<Placement>> _computePlacements = new();
     private NativeGpu? _native;
-    private string? _name;
-    private PciIdentity? _pci;
-    private IReadOnlyList<GpuInstanceProfile>? _profiles;
-
-    /// <summary>Profiles that the driver knows by their ids and does not list.</summary>
-    private readonly ConcurrentDictionary<int, GpuInstanceProfile> _unlistedProfiles = new();
 
     internal GpuDevice(NvmlSession session, NativeSession native, int index)
     {
         Session = session;
         _session = native;
+        Catalog = new ProfileCatalog(this);
         Index = index;
     }
 
@@ -41,34 +36,12 @@ public sealed partial class GpuDevice
     public int Index { get; }
 
     /// <summary>The UUID, <c>GPU-</c> and 36 characters: the GPU's identity for life.</summary>
-    /// <exception cref="NvmlException">The GPU does not answer.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public string Uuid => Native.Uuid;
 
-    /// <summary>The product's name, such as <c>NVIDIA A100-SXM4-40GB</c>.</summary>
-    /// <exception cref="NvmlException">The GPU does not answer.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
-    public string Name => _name ??= Native.GetName();
+    internal ProfileCatalog Catalog { get; }
 
-    /// <summary>The PCI bus id, such as <c>00000000:07:00.0</c>.</summary>
-    /// <exception cref="NvmlException">The GPU does not answer.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
-    public string PciBusId => Pci.BusId;
-
-    /// <summary>
-    /// What kind of PCI device it is: the device id in the upper half, the vendor in the lower, <c>0x233010DE</c> for an H100 80GB HBM3.
-    /// mig-parted's files choose GPUs by it.
-    /// </summary>
-    /// <exception cref="NvmlException">The GPU does not answer.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
-    public uint PciDeviceId => Pci.DeviceId;
-
-    /// <summary>Which board it is on, in the same form as <see cref="PciDeviceId"/>: <c>0x18BF10DE</c> for an H200 SXM.</summary>
-    /// <exception cref="NvmlException">The GPU does not answer.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
-    public uint PciSubsystemId => Pci.SubsystemId;
-
-    private PciIdentity Pci => _pci ??= Native.GetPci();
+    /// <summary>How many instances of each id were destroyed through this object.</summary>
+    internal ConcurrentDictionary<int, int> Destroyed { get; } = new();
 
     /// <summary>
     /// The handle is asked for when it is first needed, so that one GPU that fell off the bus does not keep the others from being
@@ -77,65 +50,45 @@ public sealed partial class GpuDevice
     internal NativeGpu Native => _native ??= _session.GetDeviceByIndex((uint)Index);
 
     /// <summary>Whether the GPU can be divided. One native call (0.14 ms on an H200).</summary>
-    /// <exception cref="NvmlException">The GPU does not answer.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public bool IsMigCapable() => Native.GetMigMode() is not null;
 
-    /// <summary>The MIG mode, current and pending; null if the GPU cannot be divided. One native call (0.14 ms on an H200), no allocation.</summary>
-    /// <exception cref="NvmlException">The mode cannot be read.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    /// <summary>
+    /// The MIG mode, current and pending; null if the GPU cannot be divided. One native call (0.14 ms on an H200), no allocation.
+    /// </summary>
     public MigMode? TryGetMigMode() => Native.GetMigMode();
 
     /// <summary>The MIG mode, current and pending. One native call (0.14 ms on an H200), no allocation.</summary>
     /// <exception cref="NvmlNotSupportedException">The GPU has no MIG mode: see <see cref="TryGetMigMode"/>.</exception>
-    /// <exception cref="NvmlException">The mode cannot be read.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
-    public MigMode GetMigMode() => Native.GetMigMode() ?? throw NoMig();
+    public MigMode GetMigMode() => Native.GetMigMode() ?? throw NvmlErrors.Refused(
+        NvmlReturnCode.NotSupported, NvmlFunction.GetMigMode, $"{this} cannot be divided: it has no MIG mode");
 
     /// <summary>
     /// Enables MIG mode. Needs root or the MIG config capability. At once on Hopper and newer; on Ampere the driver resets the GPU,
-    /// which takes that no client has it open, monitoring services included.
+    /// so that no client may have it open, monitoring services included.
     /// </summary>
-    /// <returns>Whether it is active, waits for a reset, or was refused. None of these is an exception.</returns>
-    /// <exception cref="NvmlNotSupportedException">The GPU has no MIG mode.</exception>
-    /// <exception cref="NvmlNoPermissionException">The caller may not change the mode.</exception>
-    /// <exception cref="NvmlException">The mode cannot be changed for another reason.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
-    public MigModeChange EnableMig() => SetMigMode(true);
+    /// <returns>
+    /// Whether it is active, waits for a reset, or was refused, as the GPU reports it afterwards. None of these is an exception.
+    /// </returns>
+    /// <exception cref="NvmlNotSupportedException">The GPU has no MIG mode, or cannot have it as it is.</exception>
+    /// <exception cref="NvmlException">
+    /// The mode cannot be changed, or the driver reports a success and it is as before (<see cref="NvmlReturnCode.Unknown"/>). A call that
+    /// fails can have changed it: the message says so.
+    /// </exception>
+    public MigModeChange EnableMig() => SetMigMode(true, readBack: true);
 
     /// <summary>
     /// Disables MIG mode. Needs root or the MIG config capability. All instances must be destroyed before: otherwise the outcome is
     /// <see cref="MigModeOutcome.InUse"/> and nothing changes.
     /// </summary>
     /// <inheritdoc cref="EnableMig"/>
-    public MigModeChange DisableMig() => SetMigMode(false);
+    public MigModeChange DisableMig() => SetMigMode(false, readBack: true);
 
     /// <summary>
     /// The GPU instance profiles that the GPU offers, small ones first. Works with MIG disabled too. Read once (one native call of
     /// 0.4 ms for each profile on an H200), then remembered until the mode is changed through this object.
     /// </summary>
     /// <returns>The profiles; none if the GPU has no MIG mode.</returns>
-    /// <exception cref="NvmlException">The profiles cannot be read.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
-    public IReadOnlyList<GpuInstanceProfile> GetGpuInstanceProfiles()
-    {
-        if (_profiles is { } known)
-            return known;
-        List<GpuInstanceProfile> profiles = [];
-        // Not up to a constant: newer drivers know more numbers, and tell where they end.
-        for (uint number = 0; number < MaxProfileNumbers; number++)
-        {
-            GpuInstanceProfile? profile = Native.GetGpuInstanceProfile(number, out bool end);
-            if (profile is not null)
-                profiles.Add(profile);
-            if (end)
-                break;
-        }
-
-        profiles.Sort(BySize);
-        // None may be for now only: a driver can refuse to tell while MIG mode is disabled, and another process can enable it.
-        return profiles.Count == 0 ? [] : _profiles = [.. profiles];
-    }
+    public IReadOnlyList<GpuInstanceProfile> GetGpuInstanceProfiles() => Catalog.GetProfiles();
 
     /// <summary>The GPU instance profile that an operator means.</summary>
     /// <param name="nameOrId">
@@ -144,74 +97,40 @@ public sealed partial class GpuDevice
     /// </param>
     /// <exception cref="ArgumentException">The name is empty.</exception>
     /// <exception cref="NvmlException">
-    /// The GPU has no such profile, or more than one of that name (<see cref="NvmlReturnCode.InvalidArgument"/>; the message lists those
-    /// to choose from), or they cannot be read.
+    /// The GPU has no such profile, or more than one of that name (<see cref="NvmlReturnCode.InvalidArgument"/>; the message lists the
+    /// choice).
     /// </exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
-    public GpuInstanceProfile GetGpuInstanceProfile(string nameOrId)
-    {
-        ArgumentException.ThrowIfNullOrWhiteSpace(nameOrId);
-        if (ProfileMatch.IsId(nameOrId, out int id))
-            return GetGpuInstanceProfile(id);
-        IReadOnlyList<GpuInstanceProfile> profiles = GetGpuInstanceProfiles();
-        IReadOnlyList<GpuInstanceProfile> found = ProfileMatch.Find(profiles, nameOrId);
-        return found.Count switch
-        {
-            1 => found[0],
-            0 => throw NoProfile(nameOrId, profiles),
-            _ => throw new NvmlException(
-                NvmlReturnCode.InvalidArgument,
-                "nvmlDeviceGetGpuInstanceProfileInfoV",
-                $"{this} has {found.Count} GPU instance profiles '{nameOrId}' (NVML_ERROR_INVALID_ARGUMENT, 2). Choose by id: {string.Join(", ", found.Select(p => $"{p.Id} ({p.Name}, {p.MemoryMiB} MiB, {p.MultiprocessorCount} SM)"))}."),
-        };
-    }
+    public GpuInstanceProfile GetGpuInstanceProfile(string nameOrId) => Catalog.GetProfile(nameOrId);
 
     /// <summary>
     /// The GPU instance profile with an id. One that the driver does not list, but knows, is asked for by the id and remembered.
     /// </summary>
     /// <param name="id">The id that nvidia-smi shows, such as 9. It means another size on another model.</param>
-    /// <exception cref="NvmlException">
-    /// The GPU has no such profile (<see cref="NvmlReturnCode.InvalidArgument"/>), or it cannot be read.
-    /// </exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
-    public GpuInstanceProfile GetGpuInstanceProfile(int id)
-    {
-        IReadOnlyList<GpuInstanceProfile> profiles = GetGpuInstanceProfiles();
-        if (profiles.FirstOrDefault(p => p.Id == id) is { } listed)
-            return listed;
-        if (_unlistedProfiles.TryGetValue(id, out GpuInstanceProfile? known))
-            return known;
-        GpuInstanceProfile unlisted = Native.GetGpuInstanceProfileById(id) ?? throw NoProfile(id.ToString(CultureInfo.InvariantCulture), profiles);
-        return _unlistedProfiles[id] = unlisted;
-    }
+    /// <exception cref="NvmlException">The GPU has no such profile (<see cref="NvmlReturnCode.InvalidArgument"/>).</exception>
+    public GpuInstanceProfile GetGpuInstanceProfile(int id) => Catalog.GetProfile(id);
 
-    /// <summary>
-    /// Where on this GPU instances of a profile can stand, occupied or not. Works with MIG disabled too. Read once for each profile,
-    /// then remembered.
-    /// </summary>
+    /// <summary>The places for instances of a profile, occupied or not. Works with MIG disabled too. Read once for each profile.</summary>
     /// <param name="profile">A profile of this GPU.</param>
     /// <returns>Placements in memory slices, by start.</returns>
     /// <exception cref="ArgumentException">It is a profile of another GPU.</exception>
-    /// <exception cref="NvmlException">The placements cannot be read.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
-    public IReadOnlyList<Placement> GetPossiblePlacements(GpuInstanceProfile profile)
-    {
-        RequireOwn(profile);
-        if (!_placements.TryGetValue(profile.Id, out IReadOnlyList<Placement>? placements))
-            _placements[profile.Id] = placements = Array.AsReadOnly(Native.GetPossiblePlacements(profile));
-        return placements;
-    }
+    public IReadOnlyList<Placement> GetPossiblePlacements(GpuInstanceProfile profile) => Catalog.GetPlacements(profile);
 
     /// <summary>How many more instances of a profile can be created as things stand. Works with MIG disabled too.</summary>
-    /// <param name="profile">A profile of this GPU.</param>
-    /// <exception cref="ArgumentException">It is a profile of another GPU.</exception>
-    /// <exception cref="NvmlException">The capacity cannot be read.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    /// <inheritdoc cref="GetPossiblePlacements"/>
+    /// <returns>The number.</returns>
     public int GetRemainingCapacity(GpuInstanceProfile profile)
     {
-        RequireOwn(profile);
+        Catalog.RequireOwn(profile);
         return Native.GetRemainingCapacity(profile);
     }
+
+    /// <summary>
+    /// The capabilities of a profile's instances beyond their size. Works with MIG disabled too. Read once for each profile (0.4 ms).
+    /// Drivers that do not report graphics, as R550 and older, have no profiles with it.
+    /// </summary>
+    /// <inheritdoc cref="GetPossiblePlacements"/>
+    /// <returns>The capabilities.</returns>
+    public GpuInstanceCapabilities GetCapabilities(GpuInstanceProfile profile) => Catalog.GetCapabilities(profile);
 
     /// <summary>
     /// Creates a GPU instance. Needs MIG mode enabled, and root or the MIG config capability. It cannot be used before a compute
@@ -224,12 +143,9 @@ public sealed partial class GpuDevice
     /// <exception cref="ArgumentException">
     /// It is a profile of another GPU: the same id means another size there, so it is not used.
     /// </exception>
-    /// <exception cref="NvmlInsufficientResourcesException">There is no room; the message says what is in the way.</exception>
+    /// <exception cref="NvmlInsufficientResourcesException">There is no room; the message lists the instances in the way.</exception>
     /// <exception cref="NvmlNotSupportedException">MIG mode is disabled.</exception>
-    /// <exception cref="NvmlNoPermissionException">The caller may not create instances.</exception>
     /// <exception cref="NvmlInUseException">A process uses the GPU as a whole.</exception>
-    /// <exception cref="NvmlException">The instance cannot be created for another reason.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     /// <example>
     /// <code>
     /// GpuInstance half = gpu.CreateGpuInstance(gpu.GetGpuInstanceProfile("3g.20gb"), new Placement(4, 4));
@@ -239,66 +155,56 @@ public sealed partial class GpuDevice
     /// </example>
     public GpuInstance CreateGpuInstance(GpuInstanceProfile profile, Placement? placement = null)
     {
-        RequireOwn(profile);
-        NativeGpuInstance native = Native.CreateGpuInstance(
-            this, profile, placement, static (gpu, profile, at) => gpu.WhyNoRoom(profile, at), static gpu => gpu.WhoUses(null, null), out InstanceInfo created);
-        return new GpuInstance(this, native, created, profile);
+        Catalog.RequireOwn(profile);
+        NativeChange change = Native.CreateGpuInstance(profile, placement, out NativeGpuInstance created);
+        if (!change.Succeeded)
+            throw CreationFailed(profile, placement, change);
+        Explanation.ThrowIfOther(created.Info, profile.Id, placement, change, $"GPU instance {profile.Name} on {this}");
+        if (_session.LogsChanges)
+        {
+            InstanceInfo info = created.Info;
+            Log.GpuInstanceCreated(_session.Logger, info.Id, profile.Name, info.Placement, ToString(), change.Took.TotalMilliseconds);
+        }
+
+        return new GpuInstance(this, created, profile);
     }
 
     /// <summary>
     /// Creates a GPU instance with a compute instance that takes the whole of it, for the length of a <c>using</c>: disposal destroys
     /// both. Needs MIG mode enabled, and root or the MIG config capability.
     /// </summary>
+    /// <inheritdoc cref="CreateGpuInstance"/>
     /// <param name="profile">A profile of this GPU.</param>
     /// <param name="placement">Where, of <see cref="GetPossiblePlacements"/>; by default the driver chooses.</param>
-    /// <param name="patience">
-    /// How long disposal waits while they are in use; by default 5 seconds. <see cref="Timeout.InfiniteTimeSpan"/>: until they are not.
+    /// <param name="timeout">
+    /// How long disposal tries while they are in use; by default 5 seconds. <see cref="Timeout.InfiniteTimeSpan"/>: until they are not.
     /// </param>
-    /// <exception cref="ArgumentException">It is a profile of another GPU.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">The patience is negative.</exception>
-    /// <exception cref="NvmlInsufficientResourcesException">There is no room; the message says what is in the way.</exception>
-    /// <exception cref="NvmlNotSupportedException">MIG mode is disabled.</exception>
-    /// <exception cref="NvmlNoPermissionException">The caller may not create instances.</exception>
-    /// <exception cref="NvmlInUseException">A process uses the GPU as a whole.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The timeout is negative.</exception>
     /// <exception cref="NvmlException">
-    /// They cannot be created for another reason. What was created is destroyed again, or the message says that it is left.
+    /// One of them cannot be created. The other is destroyed again, or the message says that it remains.
     /// </exception>
-    /// <exception cref="ObjectDisposedException">The session was closed; the message says if something is left.</exception>
-    public ScopedGpuInstance OpenScoped(GpuInstanceProfile profile, Placement? placement = null, TimeSpan? patience = null)
+    public ScopedGpuInstance OpenScoped(GpuInstanceProfile profile, Placement? placement = null, TimeSpan? timeout = null)
     {
-        TimeSpan wait = patience ?? TimeSpan.FromSeconds(5);
-        if (wait < TimeSpan.Zero && wait != Timeout.InfiniteTimeSpan)
-            throw new ArgumentOutOfRangeException(nameof(patience), wait, "Timeout is not negative, or Timeout.InfiniteTimeSpan.");
-        return ScopedGpuInstance.Open(_session, this, profile, placement, wait);
+        TimeSpan limit = timeout ?? TimeSpan.FromSeconds(5);
+        if (limit < TimeSpan.Zero && limit != Timeout.InfiniteTimeSpan)
+            throw new ArgumentOutOfRangeException(nameof(timeout), limit, "A timeout is not negative, or Timeout.InfiniteTimeSpan.");
+        return ScopedGpuInstance.Open(_session, this, profile, placement, limit);
     }
 
     /// <summary>
-    /// The GPU instances on this GPU, by id. Known drivers show them to everybody. One native call for each profile that there can be
+    /// The GPU instances on this GPU, by id. Known drivers list them for everybody. One native call for each profile that there can be
     /// instances of, and one for each instance.
     /// </summary>
     /// <returns>The instances; none if MIG mode is disabled.</returns>
-    /// <exception cref="NvmlNoPermissionException">The driver does not show them to the caller.</exception>
-    /// <exception cref="NvmlException">The instances cannot be read.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public IReadOnlyList<GpuInstance> GetGpuInstances()
     {
         List<GpuInstance> instances = [];
-        // By id: a profile that was not listed when it was asked for can be listed by now.
-        foreach (GpuInstanceProfile profile in GetGpuInstanceProfiles().Concat(_unlistedProfiles.Select(p => p.Value)).DistinctBy(p => p.Id))
+        foreach (GpuInstanceProfile profile in Catalog.All)
         {
-            // Where its places are known and all of them are taken by those found so far, there can be none of it.
-            if (_placements.TryGetValue(profile.Id, out IReadOnlyList<Placement>? places)
-                && places.All(place => instances.Exists(i => i.Profile != profile && i.Placement.Overlaps(place))))
-            {
+            if (Catalog.IsCrowdedOut(profile, instances))
                 continue;
-            }
-
             foreach (NativeGpuInstance native in Native.GetGpuInstances(profile))
-            {
-                // Null: another process destroyed it between the two calls.
-                if (native.TryGetInfo() is { } info)
-                    instances.Add(new GpuInstance(this, native, info, profile));
-            }
+                instances.Add(new GpuInstance(this, native, profile));
         }
 
         instances.Sort(static (a, b) => a.Id.CompareTo(b.Id));
@@ -309,14 +215,11 @@ public sealed partial class GpuDevice
     /// <param name="id">The id that nvidia-smi shows: it follows from the instance's placement.</param>
     /// <exception cref="ArgumentOutOfRangeException">The id is negative.</exception>
     /// <exception cref="NvmlNotFoundException">There is none.</exception>
-    /// <exception cref="NvmlException">The instance cannot be read.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public GpuInstance GetGpuInstance(int id)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(id);
         NativeGpuInstance native = Native.GetGpuInstanceById(id);
-        InstanceInfo info = native.TryGetInfo() ?? throw Gone("nvmlGpuInstanceGetInfo", $"GPU instance {id} of {this}");
-        return new GpuInstance(this, native, info, GetGpuInstanceProfile(info.ProfileId));
+        return new GpuInstance(this, native, Catalog.GetProfile(native.Info.ProfileId));
     }
 
     /// <summary>The MIG device with an index. About five native calls.</summary>
@@ -326,49 +229,41 @@ public sealed partial class GpuDevice
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">The index is negative.</exception>
     /// <exception cref="NvmlNotFoundException">There is none, or not any more.</exception>
-    /// <exception cref="NvmlException">The device cannot be read.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public MigDevice GetMigDevice(int index)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(index);
-        return Native.GetMigDevice((uint)index) is { } native
-            ? new MigDevice(this, native)
-            : throw new NvmlNotFoundException(
-                NvmlReturnCode.NotFound,
-                "nvmlDeviceGetMigDeviceHandleByIndex",
-                $"{this} has no MIG device {index} (NVML_ERROR_NOT_FOUND, 6). MIG devices are numbered from 0; each compute instance is one.");
+        return Native.GetMigDevice((uint)index) is { } native ? new MigDevice(this, native) : throw NvmlErrors.Refused(
+            NvmlReturnCode.NotFound,
+            NvmlFunction.GetMigDevice,
+            $"{this} has no MIG device {index}",
+            "MIG devices are numbered from 0; each compute instance is one.");
     }
 
-    /// <summary>
-    /// The MIG devices of this GPU: what CUDA programs see, one for each compute instance. Five native calls for each, and one.
-    /// </summary>
+    /// <summary>The MIG devices of this GPU, one for each compute instance. Five native calls for each, and one.</summary>
     /// <returns>The devices in NVML's order, by GPU instance and compute instance id; none if MIG mode is disabled.</returns>
-    /// <exception cref="NvmlException">The devices cannot be read.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    /// <exception cref="NvmlException">
+    /// They changed each time that they were listed (<see cref="NvmlReturnCode.NotReady"/>).
+    /// </exception>
     public IReadOnlyList<MigDevice> GetMigDevices()
     {
-        // NVML numbers them without gaps: when one comes or goes while they are walked, those behind it shift, and the walk may miss one.
-        // Then one that was found has another index by the end, or none.
         const int maxWalks = 10;
         for (int walk = 0; walk < maxWalks; walk++)
         {
-            List<MigDevice> devices = [.. EnumerateMigDevices()];
-            if (devices.TrueForAll(device => device.HasIndexStill))
-                return [.. devices.DistinctBy(device => device.Uuid, StringComparer.Ordinal)];
+            if (Native.TryGetMigDevices() is { } devices)
+                return [.. devices.Select(device => new MigDevice(this, device))];
         }
 
-        throw new NvmlException(
+        throw NvmlErrors.Refused(
             NvmlReturnCode.NotReady,
-            "nvmlDeviceGetMigDeviceHandleByIndex",
-            $"The MIG devices of {this} changed each of the {maxWalks} times that they were listed: wait until no other program divides it, and try again.");
+            NvmlFunction.GetMigDevice,
+            $"The MIG devices of {this} changed each of the {maxWalks} times that they were listed",
+            "Wait until no other program divides it, and try again.");
     }
 
     /// <summary>
     /// Tries which versions of structs the driver knows and where it differs from its header, for bug reports. Only reads; about ten
     /// native calls.
     /// </summary>
-    /// <exception cref="NvmlException">The GPU does not answer.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public DriverProbe ProbeDriver() =>
         Native.ProbeDriver(GetGpuInstanceProfiles().FirstOrDefault(p => GetPossiblePlacements(p).Count > 1));
 
@@ -378,158 +273,76 @@ public sealed partial class GpuDevice
     /// <summary>Whether the driver has a function: a few came after R470.</summary>
     internal bool Has(string function) => _session.Library.Has(function);
 
+
+    /// <inheritdoc cref="ProfileCatalog.LearnComputeProfiles"/>
+    internal IReadOnlyList<ComputeInstanceProfile> LearnComputeInstanceProfiles(
+        GpuInstanceProfile profile, IReadOnlyList<ComputeInstanceProfile> profiles) => Catalog.LearnComputeProfiles(profile, profiles);
+
     /// <summary>
-    /// The MIG devices as they are found. Their indices shift when another process creates or destroys instances meanwhile, so that a
-    /// walk may come across one twice or miss one.
+    /// Without <paramref name="readBack"/>, the caller reads the mode afterwards, and the outcome is what the driver reports.
     /// </summary>
-    internal IEnumerable<MigDevice> EnumerateMigDevices()
+    internal MigModeChange SetMigMode(bool enabled, bool readBack)
     {
-        uint count = Native.GetMaxMigDeviceCount();
-        for (uint index = 0; index < count; index++)
-        {
-            if (Native.GetMigDevice(index) is { } native)
-                yield return new MigDevice(this, native, (int)index);
-        }
-    }
-
-    /// <summary>The MIG device with a handle; null if it has gone.</summary>
-    internal MigDevice? ToMigDevice(nvmlDevice_t handle) =>
-        NativeMigDevice.TryRead(Native, handle) is { } native ? new MigDevice(this, native) : null;
-
-    /// <summary>The compute instance profiles inside instances of one GPU instance profile are the same for all of them.</summary>
-    internal IReadOnlyList<ComputeInstanceProfile> GetComputeInstanceProfiles(GpuInstance instance, NativeGpuInstance native)
-    {
-        if (_computeProfiles.TryGetValue(instance.Profile.Id, out IReadOnlyList<ComputeInstanceProfile>? known))
-            return known;
-        List<ComputeInstanceProfile> profiles = [];
-        for (uint number = 0; number < MaxProfileNumbers; number++)
-        {
-            ComputeInstanceProfile? profile = native.GetComputeInstanceProfile(number, instance.Profile, instance.Id, out bool end);
-            if (profile is not null)
-                profiles.Add(profile);
-            if (end)
-                break;
-        }
-
-        // The driver gives the same code behind the last profile and for an instance that has gone: a list cut short by that must not
-        // be remembered.
-        instance.ThrowIfGone("nvmlGpuInstanceGetComputeInstanceProfileInfoV");
-
-        profiles.Sort(BySize);
-        return _computeProfiles[instance.Profile.Id] = [.. profiles];
-    }
-
-    /// <summary>Where compute instances can stand is the same in all GPU instances of one profile.</summary>
-    internal IReadOnlyList<Placement> GetComputePlacements(GpuInstanceProfile inside, ComputeInstanceProfile profile, Func<Placement[]> read)
-    {
-        if (!_computePlacements.TryGetValue((inside.Id, profile.Id), out IReadOnlyList<Placement>? placements))
-            _computePlacements[(inside.Id, profile.Id)] = placements = [.. read().OrderBy(p => p.Start)];
-        return placements;
-    }
-
-    /// <summary>The same profiles, where a GPU that is alike has told it already; what this one has told itself counts more.</summary>
-    internal IReadOnlyList<ComputeInstanceProfile> LearnComputeInstanceProfiles(GpuInstanceProfile profile, IReadOnlyList<ComputeInstanceProfile> profiles) =>
-        _computeProfiles.GetOrAdd(profile.Id, profiles);
-
-    internal static NvmlNotFoundException Gone(string function, string what) =>
-        new(
-            NvmlReturnCode.NotFound,
-            function,
-            $"{what} does not exist any more: it was destroyed. Another may stand in its place now; list the instances again.");
-
-    // Comparisons, and not OrderBy: LINQ's sorting by numbers is compiled anew in each process, and that takes 2 ms.
-    private static int BySize(GpuInstanceProfile a, GpuInstanceProfile b) =>
-        a.SliceCount != b.SliceCount ? a.SliceCount.CompareTo(b.SliceCount)
-        : a.MemoryMiB != b.MemoryMiB ? a.MemoryMiB.CompareTo(b.MemoryMiB)
-        : a.Number.CompareTo(b.Number);
-
-    private static int BySize(ComputeInstanceProfile a, ComputeInstanceProfile b) =>
-        a.SliceCount != b.SliceCount ? a.SliceCount.CompareTo(b.SliceCount)
-        : a.MultiprocessorCount != b.MultiprocessorCount ? a.MultiprocessorCount.CompareTo(b.MultiprocessorCount)
-        : a.Number.CompareTo(b.Number);
-
-    private MigModeChange SetMigMode(bool enabled)
-    {
+        NativeChange call;
+        NvmlReturnCode activation;
+        MigMode? reached;
         try
         {
-            return Native.SetMigMode(enabled);
+            call = Native.SetMigMode(enabled, readBack, out activation, out reached);
         }
         finally
         {
-            // Also if it failed: one that timed out may have changed the mode.
-            _profiles = null;
-            _unlistedProfiles.Clear();
-            _placements.Clear();
-            _capabilities.Clear();
-            _computeProfiles.Clear();
-            _computePlacements.Clear();
+            // Also if it failed: a call that timed out may have changed the mode.
+            Catalog.Forget();
         }
+
+        bool isActive = reached?.Current == enabled;
+        bool isNoted = reached?.Pending == enabled;
+        if (!call.Succeeded && call.Code != NvmlReturnCode.InUse)
+        {
+            string? hint = isActive || isNoted ? $"The mode is {reached} all the same." : Explanation.WhyModeNotSet(this, call.Code);
+            throw _session.Error(call.Code, call.Function, $"{(enabled ? "enable" : "disable")} MIG on {this}", hint);
+        }
+
+        if (call.Succeeded && reached is not null && !isActive && !isNoted)
+        {
+            throw NvmlErrors.Create(
+                NvmlReturnCode.Unknown,
+                call.Function,
+                $"The MIG mode of {this} is still {reached}, although {call.Function} returned {call.Code.ToSymbol()}.");
+        }
+
+        // The code of the call counts first: where the call fails, the activation says nothing.
+        NvmlReturnCode reason = call.Succeeded ? activation : call.Code;
+        MigModeChange change = isActive || (reached is null && reason == NvmlReturnCode.Success)
+            ? new MigModeChange(MigModeOutcome.Activated, NvmlReturnCode.Success)
+            : call.Succeeded || isNoted
+                ? new MigModeChange(MigModeOutcome.Pending, reason == NvmlReturnCode.Success ? NvmlReturnCode.ResetRequired : reason)
+                : new MigModeChange(MigModeOutcome.InUse, NvmlReturnCode.InUse);
+        if (change.Outcome == MigModeOutcome.InUse)
+            Log.MigModeRefused(_session.Logger, ToString(), enabled, call.Took.TotalMilliseconds);
+        else
+            Log.MigModeSet(_session.Logger, ToString(), enabled, change, call.Took.TotalMilliseconds);
+        return change;
     }
 
-    private NvmlException NoProfile(string nameOrId, IReadOnlyList<GpuInstanceProfile> profiles) =>
-        new(
-            NvmlReturnCode.InvalidArgument,
-            "nvmlDeviceGetGpuInstanceProfileInfoV",
-            profiles.Count == 0
-                ? $"{this} has no GPU instance profiles: it cannot be divided, or the driver shows none."
-                : $"{this} has no GPU instance profile '{nameOrId}' (NVML_ERROR_INVALID_ARGUMENT, 2). It has: {string.Join(", ", profiles.Select(p => $"{p.Name} ({p.Id})"))}.");
-
-    private NvmlNotSupportedException NoMig() =>
-        new(
-            NvmlReturnCode.NotSupported,
-            "nvmlDeviceGetMigMode",
-            $"{this} cannot be divided: it has no MIG mode (NVML_ERROR_NOT_SUPPORTED, 3, from nvmlDeviceGetMigMode).");
-
-    /// <summary>
-    /// Ids of profiles mean another size on another model: 9 is 3g.20gb here and 3g.71gb there. Alike profiles of alike GPUs are equal.
-    /// </summary>
-    private void RequireOwn(GpuInstanceProfile profile)
+    private NvmlException CreationFailed(GpuInstanceProfile profile, Placement? placement, NativeChange change)
     {
-        ArgumentNullException.ThrowIfNull(profile);
-        if (!GetGpuInstanceProfiles().Contains(profile) && !_unlistedProfiles.Values.Contains(profile))
+        if (change.Function == NvmlFunction.GetGpuInstanceInfo)
         {
-            throw new ArgumentException(
-                $"{profile.Name} (profile {profile.Id}) is not a profile of {this}: take profiles from the GPU that you use them on.", nameof(profile));
+            Log.GpuInstanceCreatedUnread(_session.Logger, profile.Name, ToString());
+            return _session.Error(
+                change.Code,
+                change.Function,
+                $"read back the GPU instance {profile.Name} that the driver has just created on {this}",
+                "List the GPU instances to find it.");
         }
-    }
 
-    /// <summary>
-    /// "It is used by process 4711 (python3): ...", of an instance or of the GPU as a whole; null if NVML shows nobody.
-    /// </summary>
-    internal string? WhoUses(int? gpuInstanceId, int? computeInstanceId)
-    {
-        try
-        {
-            return GpuProcess.InTheWay(GetProcesses().Where(process =>
-                process.GpuInstanceId == gpuInstanceId && (computeInstanceId is null || process.ComputeInstanceId == computeInstanceId)));
-        }
-        catch (Exception e) when (e is NvmlException or ObjectDisposedException)
-        {
-            return null; // What cannot be explained must not hide what failed.
-        }
-    }
-
-    /// <summary>What stands where an instance of a profile could, or where it was wanted.</summary>
-    private string? WhyNoRoom(GpuInstanceProfile profile, Placement? wanted)
-    {
-        try
-        {
-            IReadOnlyList<GpuInstance> present = GetGpuInstances();
-            int same = present.Count(i => i.Profile.Id == profile.Id);
-            if (same >= profile.MaxInstances)
-                return $"The GPU holds {same} of at most {profile.MaxInstances} {profile.Name} already.";
-            if ((wanted is { } only ? [only] : GetPossiblePlacements(profile)).FirstOrDefault(at => !present.Any(i => i.Placement.Overlaps(at))) is { Size: > 0 } free)
-                return $"{free} is free, but something else that it needs is not: instances share the engines of the GPU, and some, as those of +me, are there once. Present: {string.Join(", ", present)}.";
-            if (wanted is { } place)
-                return $"Its place is taken: {Blocked(place)}. {GetRemainingCapacity(profile)} more {profile.Name} would fit elsewhere.";
-            return $"Every place for it is taken: {string.Join("; ", GetPossiblePlacements(profile).Select(Blocked))}. The order of creation decides where the driver puts instances: create large ones first, or name placements.";
-
-            string Blocked(Placement at) =>
-                $"{at} by {string.Join(" and ", present.Where(i => i.Placement.Overlaps(at)).Select(i => $"{i.Id} ({i.Profile.Name} at {i.Placement})"))}";
-        }
-        catch (Exception e) when (e is NvmlException or ObjectDisposedException)
-        {
-            return null; // What cannot be explained must not hide what failed.
-        }
+        string where = placement is { } at ? $" at {at}" : "";
+        return _session.Error(
+            change.Code,
+            change.Function,
+            $"create a GPU instance {profile.Name} (profile {profile.Id}){where} on {this}",
+            Explanation.WhyNotCreated(this, profile, placement, change.Code));
     }
 }

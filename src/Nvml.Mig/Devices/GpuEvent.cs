@@ -4,7 +4,7 @@ namespace Nvml.Mig;
 
 /// <summary>Something that happened to a GPU.</summary>
 /// <param name="Device">The GPU.</param>
-/// <param name="Kind">What happened.</param>
+/// <param name="Kind">The kind of event.</param>
 /// <param name="Data">For <see cref="GpuEventKinds.Xid"/> the number of the error, see <see cref="Xid"/>; else what NVML says.</param>
 /// <param name="GpuInstanceId">The GPU instance that it is about; null if none in particular.</param>
 /// <param name="ComputeInstanceId">The compute instance that it is about, within the GPU instance; null if none in particular.</param>
@@ -71,7 +71,7 @@ public enum GpuEventKinds : long
     /// <summary>The GPU is not available.</summary>
     GpuUnavailable = 0x4000,
 
-    /// <summary>What must be done for the GPU to recover has changed.</summary>
+    /// <summary>The action by which the GPU recovers has changed.</summary>
     GpuRecoveryAction = 0x8000,
 
     /// <summary>

@@ -1,13 +1,11 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
-using Nvml.Mig.Interop;
 using Nvml.Mig.Native;
 
 namespace Nvml.Mig;
 
 /// <summary>
-/// Watches GPUs for events, from the moment it is made. Dispose of it before its session: NVML stays initialised as long as one is
-/// left.
+/// Watches GPUs for events, from its creation on. Dispose of it before its session: NVML stays initialised as long as one remains.
 /// </summary>
 /// <example>
 /// <code>
@@ -23,7 +21,8 @@ public sealed class GpuEventWatcher : IDisposable
 
     private readonly NativeSession _session;
     private readonly NativeEventSet _set;
-    private readonly List<(GpuDevice Device, NativeGpu Native)> _watched;
+    private readonly IReadOnlyList<GpuDevice> _devices;
+    private readonly IReadOnlyList<GpuDevice> _watched;
     private readonly HashSet<GpuDevice> _lost;
     private readonly Channel<GpuEvent> _events =
         Channel.CreateUnbounded<GpuEvent>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
@@ -31,11 +30,19 @@ public sealed class GpuEventWatcher : IDisposable
     private int _isRead;
     private volatile bool _disposed;
 
+    /// <summary>
+    /// <paramref name="devices"/> are all GPUs of the machine; <paramref name="lost"/> were to be watched and are lost already.
+    /// </summary>
     internal GpuEventWatcher(
-        NativeSession session, NativeEventSet set, List<(GpuDevice Device, NativeGpu Native)> watched, IReadOnlyCollection<GpuDevice> lost)
+        NativeSession session,
+        NativeEventSet set,
+        IReadOnlyList<GpuDevice> devices,
+        IReadOnlyList<GpuDevice> watched,
+        IReadOnlyCollection<GpuDevice> lost)
     {
         _session = session;
         _set = set;
+        _devices = devices;
         _watched = watched;
         _lost = [.. lost];
         foreach (GpuDevice device in lost)
@@ -43,20 +50,20 @@ public sealed class GpuEventWatcher : IDisposable
     }
 
     /// <summary>
-    /// The events since the watcher was made, and those to come, until it is cancelled or the watcher disposed of. Each comes once, also when
-    /// the reading is ended and begun again. A GPU that is lost is one event of the kind <see cref="GpuEventKinds.GpuLost"/>; the others are
-    /// watched on.
+    /// The events since the watcher was created, and those to come, until it is cancelled or the watcher disposed of. Each comes once, also
+    /// when the reading is ended and begun again. A GPU that is lost is one event of the kind <see cref="GpuEventKinds.GpuLost"/>; the
+    /// others are watched on.
     /// </summary>
     /// <param name="cancellationToken">Ends the waiting, within about 100 ms.</param>
-    /// <exception cref="InvalidOperationException">Somebody reads them at the moment.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <exception cref="InvalidOperationException">They are being read already.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="NvmlException">The events cannot be waited for.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed, or the watcher had been disposed of before.</exception>
     public async IAsyncEnumerable<GpuEvent> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (Interlocked.Exchange(ref _isRead, 1) != 0)
-            throw new InvalidOperationException("The events of this watcher are being read already. Each comes once: make another watcher.");
+            throw new InvalidOperationException("The events of this watcher are being read already, and each comes once: create another.");
         using CancellationTokenSource ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         // A thread of its own, since it sleeps in the driver.
         Task waiting = Task.Factory.StartNew(
@@ -99,14 +106,14 @@ public sealed class GpuEventWatcher : IDisposable
         {
             while (!cancellationToken.IsCancellationRequested && !_disposed)
             {
-                switch (_set.Wait(WaitMilliseconds, out nvmlEventData_t data))
+                switch (_set.Wait(WaitMilliseconds, out NativeEvent happened))
                 {
-                    case nvmlReturn_t.NVML_SUCCESS:
-                        _events.Writer.TryWrite(ToEvent(data));
+                    case NvmlReturnCode.Success:
+                        _events.Writer.TryWrite(ToEvent(happened));
                         break;
-                    case nvmlReturn_t.NVML_ERROR_GPU_IS_LOST:
-                        TellOfTheLost();
-                        // NVML says so at once from now on, and does not wait.
+                    case NvmlReturnCode.GpuIsLost:
+                        ReportLost();
+                        // From now on NVML returns this at once, and does not wait.
                         cancellationToken.WaitHandle.WaitOne((int)WaitMilliseconds);
                         break;
                     default:
@@ -116,33 +123,26 @@ public sealed class GpuEventWatcher : IDisposable
         }
         catch (ObjectDisposedException) when (_disposed)
         {
-            // That is how it ends.
+            // The end, as wanted.
         }
     }
 
     /// <summary>NVML does not say which GPU is lost.</summary>
-    private void TellOfTheLost()
+    private void ReportLost()
     {
-        foreach ((GpuDevice device, NativeGpu native) in _watched)
+        foreach (GpuDevice device in _watched)
         {
-            if (!_lost.Contains(device) && native.IsLost() && _lost.Add(device))
+            if (!_lost.Contains(device) && device.Native.IsLost() && _lost.Add(device))
                 _events.Writer.TryWrite(Lost(device));
         }
 
-        if (!_watched.Exists(watched => _lost.Contains(watched.Device)))
-            throw _session.Error(nvmlReturn_t.NVML_ERROR_GPU_IS_LOST, nameof(LibNvml.nvmlEventSetWait_v2), "wait for events: a GPU is lost, and all of them answer");
+        if (!_watched.Any(_lost.Contains))
+        {
+            throw _session.Error(
+                NvmlReturnCode.GpuIsLost, NvmlFunction.WaitForEvent, "wait for events: a GPU is lost, and all watched ones answer");
+        }
     }
 
-    private GpuEvent ToEvent(nvmlEventData_t data)
-    {
-        nint handle = data.device.Value;
-        GpuDevice device = _watched.Find(watched => watched.Native.Handle.Value == handle).Device
-            ?? _watched[0].Device.Session.Devices[(int)_session.GetIndex(data.device)];
-        return new GpuEvent(
-            device,
-            (GpuEventKinds)data.eventType,
-            (long)data.eventData,
-            NativeDevice.InstanceId(data.gpuInstanceId),
-            NativeDevice.InstanceId(data.computeInstanceId));
-    }
+    private GpuEvent ToEvent(NativeEvent e) =>
+        new(_devices[e.GpuIndex], (GpuEventKinds)e.Type, (long)e.Data, e.GpuInstanceId, e.ComputeInstanceId);
 }

@@ -6,7 +6,7 @@ using Nvml.Mig.Native;
 namespace Nvml.Mig;
 
 /// <summary>
-/// An open connection to NVML, and through it to the GPUs of this machine. Everything else starts here.
+/// An open connection to NVML, and through it to the GPUs of this machine: the start of everything else.
 /// </summary>
 /// <remarks>
 /// <para>
@@ -15,12 +15,14 @@ namespace Nvml.Mig;
 /// process.
 /// </para>
 /// <para>
-/// All members of all types of this library may be called from any thread, but for those of <see cref="Planning.GpuPool"/> and the events of a
-/// <see cref="GpuEventWatcher"/>, which are for one at a time. Disposing while another thread calls is safe: calls under way complete, later
-/// ones throw <see cref="ObjectDisposedException"/> and reach no driver. What was read before and is remembered can still be read.
+/// All members of all types of this library may be called from any thread, except those of <see cref="Planning.GpuPool"/> and the events of
+/// a
+/// <see cref="GpuEventWatcher"/>, which are for one at a time. Disposing while another thread calls is safe: calls under way complete,
+/// later ones throw <see cref="ObjectDisposedException"/> and do not reach the driver. Values that are remembered can still be read.
 /// </para>
 /// <para>
-/// What the documentation says of native calls is what costs time: 0.2 µs to 0.5 ms each on an H200, see the members.
+/// A member that calls the driver throws <see cref="NvmlException"/> if the call fails. Members document only other exceptions, and special
+/// causes. Native calls dominate the cost, 0.2 µs to 0.5 ms each on an H200: members say how many they make.
 /// </para>
 /// <para>
 /// A process uses one NVML library: once one is loaded, <see cref="Open"/> with another path throws
@@ -36,6 +38,9 @@ namespace Nvml.Mig;
 /// </example>
 public sealed class NvmlSession : IDisposable
 {
+    /// <summary>The beginning of a MIG device's UUID with drivers up to R460.</summary>
+    private const string OldMigPrefix = "MIG-GPU-";
+
     private readonly NativeSession _native;
     private readonly Lazy<IReadOnlyList<GpuDevice>> _devices;
 
@@ -54,11 +59,9 @@ public sealed class NvmlSession : IDisposable
     /// The GPUs of this machine in NVML's order, with and without MIG. NVML fixes their number when it is initialised. A GPU that
     /// does not answer is in the list all the same: its members throw, those of the others work.
     /// </summary>
-    /// <exception cref="NvmlException">They cannot be counted.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public IReadOnlyList<GpuDevice> Devices => _devices.Value;
 
-    /// <summary>Loads NVML and initialises it. Needs no privileges; what is done through the session may.</summary>
+    /// <summary>Loads NVML and initialises it. Needs no privileges.</summary>
     /// <param name="libraryPath">
     /// The absolute path of the library. By default the one that the environment variable <c>NVML_LIBRARY_PATH</c> names, else the
     /// driver's <c>libnvidia-ml.so.1</c>, else that of Windows Subsystem for Linux.
@@ -82,36 +85,26 @@ public sealed class NvmlSession : IDisposable
     /// The NVML functions that this library knows how to call, and whether the driver has them. One that it lacks throws
     /// <see cref="NvmlReturnCode.FunctionNotFound"/> where there is no older one to take its place.
     /// </summary>
-    public IReadOnlyDictionary<string, bool> GetFunctions() =>
-        NvmlLibrary.RequiredFunctions.Concat(NvmlLibrary.OptionalFunctions)
-            .Order(StringComparer.Ordinal)
-            .ToDictionary(function => function, _native.Library.Has, StringComparer.Ordinal);
+    public IReadOnlyDictionary<string, bool> GetFunctions() => NvmlLibrary.Functions.Keys
+        .Order(StringComparer.Ordinal)
+        .ToDictionary(function => function, _native.Library.Has, StringComparer.Ordinal);
 
     /// <summary>The version of the driver, such as <c>580.159.04</c>.</summary>
-    /// <exception cref="NvmlException">It cannot be read.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public string GetDriverVersion() => _native.GetDriverVersion();
 
     /// <summary>The version of the NVML library, such as <c>13.580.159.04</c>.</summary>
-    /// <exception cref="NvmlException">It cannot be read.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public string GetNvmlVersion() => _native.GetNvmlVersion();
 
     /// <summary>The newest CUDA that the driver supports, such as 13.0.</summary>
-    /// <exception cref="NvmlException">It cannot be read.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public Version GetCudaVersion() => _native.GetCudaVersion();
 
     /// <summary>The branch that the driver was built from, such as <c>r582_49</c>.</summary>
-    /// <exception cref="NvmlException">It cannot be read; <see cref="NvmlReturnCode.FunctionNotFound"/> on drivers that are too old.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public string GetDriverBranch() => _native.GetDriverBranch();
 
     /// <summary>The command of a process that uses a GPU.</summary>
     /// <param name="pid">The process id.</param>
-    /// <returns>The command, at most 1023 bytes of it; null if NVML does not tell it, as of processes that do not use a GPU.</returns>
+    /// <returns>The command, at most 1023 bytes of it; null if NVML does not report it, as for processes that do not use a GPU.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The process id is negative.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public string? GetProcessName(int pid)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(pid);
@@ -125,7 +118,6 @@ public sealed class NvmlSession : IDisposable
     /// <exception cref="NvmlException">
     /// It is none of the three, or the index is out of range (<see cref="NvmlReturnCode.InvalidArgument"/>).
     /// </exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public GpuDevice GetDevice(string name)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
@@ -140,14 +132,11 @@ public sealed class NvmlSession : IDisposable
                 1 => "this machine has one GPU, 0",
                 int count => $"this machine has {count} GPUs, 0 to {count - 1}",
             };
-            throw new NvmlException(
-                NvmlReturnCode.InvalidArgument,
-                "nvmlDeviceGetHandleByIndex_v2",
-                $"There is no GPU {index}: {range} (NVML_ERROR_INVALID_ARGUMENT, 2).");
+            throw NvmlErrors.Refused(NvmlReturnCode.InvalidArgument, NvmlFunction.GetHandleByIndex, $"There is no GPU {index}: {range}");
         }
 
         if (name.StartsWith("MIG-", StringComparison.OrdinalIgnoreCase))
-            throw new ArgumentException($"{name} is a MIG device, not a GPU: see {nameof(GetMigDevice)}.", nameof(name));
+            throw new ArgumentException($"{name} is a MIG device, not a GPU. {NvmlErrors.HowToNameGpus}", nameof(name));
         bool isUuid = name.StartsWith("GPU-", StringComparison.OrdinalIgnoreCase);
         return Devices[(int)(isUuid ? _native.FindIndexByUuid("GPU-" + name[4..].ToLowerInvariant()) : _native.FindIndexByPciBusId(name))];
     }
@@ -156,8 +145,6 @@ public sealed class NvmlSession : IDisposable
     /// <param name="serial">The number that is printed on the board: see <see cref="GpuDevice.GetSerial"/>.</param>
     /// <exception cref="ArgumentException">It is empty.</exception>
     /// <exception cref="NvmlNotFoundException">No GPU has it.</exception>
-    /// <exception cref="NvmlException">The GPUs cannot be asked.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public GpuDevice GetDeviceBySerial(string serial)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(serial);
@@ -165,40 +152,40 @@ public sealed class NvmlSession : IDisposable
     }
 
     /// <summary>The MIG device with a UUID, on whichever GPU. About seven native calls.</summary>
-    /// <param name="uuid">The UUID, <c>MIG-</c> and 36 characters.</param>
+    /// <param name="uuid">
+    /// The UUID, <c>MIG-</c> and 36 characters, or the form of R460 and older, <c>MIG-GPU-.../1/0</c>: the UUID of a GPU and the ids of its
+    /// GPU instance and compute instance.
+    /// </param>
     /// <exception cref="ArgumentException">It is empty, or a GPU's.</exception>
     /// <exception cref="NvmlNotFoundException">There is none, or not any more.</exception>
-    /// <exception cref="NvmlException">The device cannot be read.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public MigDevice GetMigDevice(string uuid)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(uuid);
         uuid = uuid.Trim();
-        // Not the longer form of R460 and older, which has a GPU's UUID in it.
-        if (uuid.Length == 40 && uuid.StartsWith("MIG-", StringComparison.OrdinalIgnoreCase))
+        if (uuid.StartsWith(OldMigPrefix, StringComparison.OrdinalIgnoreCase))
+            return GetMigDeviceByIds(uuid);
+        if (uuid.StartsWith("MIG-", StringComparison.OrdinalIgnoreCase))
             uuid = "MIG-" + uuid[4..].ToLowerInvariant();
         if (_native.FindMigDevice(uuid) is not { } found)
-            throw new ArgumentException($"{uuid} is a GPU, not a MIG device: see {nameof(GetDevice)}.", nameof(uuid));
-        return Devices[(int)found.GpuIndex].ToMigDevice(found.Handle) ?? throw GpuDevice.Gone("nvmlDeviceGetGpuInstanceId", $"MIG device {uuid}");
+            throw new ArgumentException($"{uuid} is a GPU, not a MIG device: MIG devices have UUIDs that begin with MIG-.", nameof(uuid));
+        return new MigDevice(Devices[(int)found.GpuIndex], found.Device);
     }
 
     /// <summary>
     /// Watches GPUs for events, from now on. Of the kinds asked for, each GPU is watched for those that it reports
     /// (<see cref="GpuDevice.GetSupportedEvents"/>): one without MIG has no MIG events.
     /// </summary>
-    /// <param name="kinds">What to watch for. That a GPU is lost is told in any case.</param>
+    /// <param name="kinds">The kinds to watch for. The loss of a GPU is reported in any case.</param>
     /// <param name="devices">The GPUs; by default all of this machine.</param>
     /// <exception cref="NvmlNotSupportedException">None of the GPUs reports any of it.</exception>
     /// <exception cref="ArgumentException">A GPU is one of another session.</exception>
-    /// <exception cref="NvmlException">A GPU cannot be watched.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public GpuEventWatcher WatchEvents(
         GpuEventKinds kinds = GpuEventKinds.MigConfigChange | GpuEventKinds.Xid, IEnumerable<GpuDevice>? devices = null)
     {
         NativeEventSet set = NativeEventSet.Create(_native);
         try
         {
-            List<(GpuDevice, NativeGpu)> watched = [];
+            List<GpuDevice> watched = [];
             List<GpuDevice> lost = [];
             foreach (GpuDevice device in (devices ?? Devices).Distinct())
             {
@@ -206,19 +193,19 @@ public sealed class NvmlSession : IDisposable
                     throw new ArgumentException($"{device} is of another session.", nameof(devices));
                 try
                 {
-                    if (device.TryWatch(set, kinds, out NativeGpu native))
-                        watched.Add((device, native));
+                    if (device.TryWatch(set, kinds))
+                        watched.Add(device);
                 }
                 catch (NvmlException e) when (e.Code == NvmlReturnCode.GpuIsLost)
                 {
-                    lost.Add(device); // It must not keep the others from being watched; the watcher tells of it.
+                    lost.Add(device); // The others are watched all the same; the watcher reports this one.
                 }
             }
 
             return watched.Count + lost.Count > 0
-                ? new GpuEventWatcher(_native, set, watched, lost)
-                : throw new NvmlNotSupportedException(
-                    NvmlReturnCode.NotSupported, "nvmlDeviceRegisterEvents", $"None of these GPUs reports events of the kinds {kinds}.");
+                ? new GpuEventWatcher(_native, set, Devices, watched, lost)
+                : throw NvmlErrors.Refused(
+                    NvmlReturnCode.NotSupported, NvmlFunction.RegisterEvents, $"None of these GPUs reports events of the kinds {kinds}");
         }
         catch
         {
@@ -232,4 +219,26 @@ public sealed class NvmlSession : IDisposable
     /// instances stay as they are.
     /// </summary>
     public void Dispose() => _native.Dispose();
+
+    /// <summary>Every driver since R470 gives MIG devices UUIDs of their own; the ids in the old form still mean the same.</summary>
+    private MigDevice GetMigDeviceByIds(string name)
+    {
+        if (name["MIG-".Length..].Split('/') is not [string gpuUuid, string first, string second]
+            || !int.TryParse(first, NumberStyles.None, CultureInfo.InvariantCulture, out int gpuInstance)
+            || !int.TryParse(second, NumberStyles.None, CultureInfo.InvariantCulture, out int computeInstance))
+        {
+            throw NvmlErrors.Refused(
+                NvmlReturnCode.InvalidArgument,
+                NvmlFunction.GetMigDevice,
+                $"'{name}' is no MIG device",
+                $"The form of older drivers is {OldMigPrefix}..., and after slashes the ids of a GPU instance and a compute instance.");
+        }
+
+        GpuDevice gpu = GetDevice(gpuUuid);
+        return gpu.Native.FindMigDevice(gpuInstance, computeInstance) is { } found ? new MigDevice(gpu, found) : throw NvmlErrors.Refused(
+            NvmlReturnCode.NotFound,
+            NvmlFunction.GetMigDevice,
+            $"{gpu} has no compute instance {computeInstance} in GPU instance {gpuInstance}",
+            "MIG devices come and go with their compute instances: list them again.");
+    }
 }

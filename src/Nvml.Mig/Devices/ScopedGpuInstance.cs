@@ -1,26 +1,24 @@
-using System.Diagnostics;
 using Nvml.Mig.Native;
 
 namespace Nvml.Mig;
 
 /// <summary>
 /// A GPU instance with a compute instance that takes the whole of it, for the length of a job, a test or a benchmark: disposal destroys
-/// both. Made by <see cref="GpuDevice.OpenScoped"/>.
+/// both. Created by <see cref="GpuDevice.OpenScoped"/>.
 /// </summary>
 /// <remarks>
 /// <para>
-/// The driver destroys nothing that is in use. Disposal therefore tries for as long as the patience given, since a process that ends
-/// takes the driver a moment, and then throws <see cref="NvmlInUseException"/>, which says what is left and who uses it. What is left
-/// keeps working and can be disposed of again. An exception from disposal takes the place of one that the job threw, which is why the
-/// logger is told as well.
+/// The driver destroys nothing that is in use, and after a process ends it takes a moment. Disposal therefore tries until the timeout, and
+/// then throws <see cref="NvmlInUseException"/>; the message names the instances that remain and the processes that use them. They keep
+/// working and can be disposed of again. An exception from disposal replaces one that the job threw, so the logger receives it too.
 /// </para>
 /// <para>
-/// Only the two instances that were made are destroyed, as far as they can be told from others: one that was destroyed and made anew alike,
-/// in the same place, cannot (see <see cref="GpuInstance"/>). Other compute instances that somebody made in the GPU instance stay, and so does then the GPU instance.
-/// Instances that somebody else has destroyed meanwhile are no error.
+/// Disposal destroys only the two instances that were created, as far as they can be told from others: a successor that is alike, in the
+/// same place, cannot (see <see cref="GpuInstance"/>). Other compute instances in the GPU instance stay, and then so does the GPU instance.
+/// An instance that another process has destroyed meanwhile is no error.
 /// </para>
 /// <para>
-/// Nothing is destroyed by a finalizer or when the process dies: instances outlive processes.
+/// No finalizer destroys an instance, nor does the death of the process: instances outlive processes.
 /// </para>
 /// </remarks>
 /// <example>
@@ -33,18 +31,17 @@ namespace Nvml.Mig;
 public sealed class ScopedGpuInstance : IAsyncDisposable, IDisposable
 {
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromMilliseconds(500);
 
     private readonly NativeSession _session;
-    private readonly TimeSpan _patience;
+    private readonly TimeSpan _timeout;
     private bool _isComputeInstanceLeft = true;
     private bool _isGpuInstanceLeft = true;
 
     private ScopedGpuInstance(
-        NativeSession session, GpuInstance gpuInstance, ComputeInstance computeInstance, MigDevice migDevice, TimeSpan patience)
+        NativeSession session, GpuInstance gpuInstance, ComputeInstance computeInstance, MigDevice migDevice, TimeSpan timeout)
     {
         _session = session;
-        _patience = patience;
+        _timeout = timeout;
         GpuInstance = gpuInstance;
         ComputeInstance = computeInstance;
         MigDevice = migDevice;
@@ -60,30 +57,30 @@ public sealed class ScopedGpuInstance : IAsyncDisposable, IDisposable
     public MigDevice MigDevice { get; }
 
     /// <summary>Destroys both instances, away from the caller's thread.</summary>
-    /// <exception cref="NvmlInUseException">They are in use still: the message says what is left. Dispose again to try again.</exception>
-    /// <exception cref="NvmlException">They cannot be destroyed: the message says what is left.</exception>
+    /// <exception cref="NvmlInUseException">They are still in use; the message names them. Dispose again to try again.</exception>
+    /// <exception cref="NvmlException">They cannot be destroyed; the message names those that remain.</exception>
     /// <exception cref="ObjectDisposedException">The session was closed before.</exception>
     public ValueTask DisposeAsync() => new(Task.Run(() => Release(Task.Delay)));
 
-    /// <summary>Destroys both instances; holds the thread while they are in use.</summary>
+    /// <summary>Destroys both instances; blocks the thread while they are in use.</summary>
     /// <inheritdoc cref="DisposeAsync"/>
     public void Dispose() =>
-        // Has ended when it returns, since its pauses have.
-        Release(static pause =>
+        // Complete when it returns, since its delays are.
+        Release(static delay =>
         {
-            Thread.Sleep(pause);
+            Thread.Sleep(delay);
             return Task.CompletedTask;
         }).GetAwaiter().GetResult();
 
     internal static ScopedGpuInstance Open(
-        NativeSession session, GpuDevice device, GpuInstanceProfile profile, Placement? placement, TimeSpan patience)
+        NativeSession session, GpuDevice device, GpuInstanceProfile profile, Placement? placement, TimeSpan timeout)
     {
         GpuInstance gpuInstance = device.CreateGpuInstance(profile, placement);
         ComputeInstance? computeInstance = null;
         try
         {
             computeInstance = gpuInstance.CreateComputeInstance();
-            return new ScopedGpuInstance(session, gpuInstance, computeInstance, computeInstance.GetMigDevice(), patience);
+            return new ScopedGpuInstance(session, gpuInstance, computeInstance, computeInstance.GetMigDevice(), timeout);
         }
         catch (Exception e) when (e is NvmlException or ObjectDisposedException)
         {
@@ -98,14 +95,14 @@ public sealed class ScopedGpuInstance : IAsyncDisposable, IDisposable
         }
     }
 
-    /// <summary>Destroys what was created; why that failed, or null.</summary>
+    /// <summary>Destroys the instances that were created; null, or the failure.</summary>
     private static Exception? TryUndo(GpuInstance gpuInstance, ComputeInstance? computeInstance)
     {
         try
         {
             if (computeInstance is not null)
-                DestroyIfThere(computeInstance.Destroy);
-            DestroyIfThere(gpuInstance.Destroy);
+                DestroyIfThere(computeInstance.Destroy, () => computeInstance.IsDestroyed);
+            DestroyIfThere(gpuInstance.Destroy, () => gpuInstance.IsDestroyed);
             return null;
         }
         catch (Exception e) when (e is NvmlException or ObjectDisposedException)
@@ -116,43 +113,41 @@ public sealed class ScopedGpuInstance : IAsyncDisposable, IDisposable
 
     private async Task Release(Func<TimeSpan, Task> wait)
     {
-        long started = Stopwatch.GetTimestamp();
-        TimeSpan pause = FirstDelay;
+        Retry retry = new(_timeout, FirstDelay, TimeProvider.System);
         while (true)
         {
             try
             {
                 if (_isComputeInstanceLeft)
-                    DestroyIfThere(ComputeInstance.Destroy);
+                    DestroyIfThere(ComputeInstance.Destroy, () => ComputeInstance.IsDestroyed);
                 _isComputeInstanceLeft = false;
                 if (_isGpuInstanceLeft)
-                    DestroyIfThere(GpuInstance.Destroy);
+                    DestroyIfThere(GpuInstance.Destroy, () => GpuInstance.IsDestroyed);
                 _isGpuInstanceLeft = false;
                 return;
             }
-            catch (NvmlException e) when (e.IsTransient && (_patience == Timeout.InfiniteTimeSpan || Stopwatch.GetElapsedTime(started) < _patience))
+            catch (NvmlException e) when (retry.IsWorthwhile(e))
             {
-                await wait(pause).ConfigureAwait(false);
-                pause = pause * 2 < MaxRetryDelay ? pause * 2 : MaxRetryDelay;
+                await wait(retry.NextDelay()).ConfigureAwait(false);
             }
             catch (NvmlException e)
             {
-                string left = _isComputeInstanceLeft ? $"The scoped {GpuInstance}" : $"The scoped {GpuInstance}, without its compute instance,";
+                string left = $"The scoped {GpuInstance}{(_isComputeInstanceLeft ? "" : ", without its compute instance,")}";
                 Log.ScopedInstanceLeft(_session.Logger, left, e.Message);
-                string message = $"{left} is left after {Stopwatch.GetElapsedTime(started).TotalSeconds:0.#} s: {e.Message} Dispose again to try again.";
+                string message = $"{left} remains after {retry.Elapsed.TotalSeconds:0.#} s: {e.Message} Dispose again to try again.";
                 throw NvmlErrors.Create(e.Code, e.Function, message, e.IsTransient, e);
             }
         }
     }
 
-    /// <summary>That somebody else destroyed it is what we wanted.</summary>
-    private static void DestroyIfThere(Action destroy)
+    /// <summary>An instance that another process destroyed is destroyed, and so is one that a failed call destroyed.</summary>
+    private static void DestroyIfThere(Action destroy, Func<bool> isDestroyed)
     {
         try
         {
             destroy();
         }
-        catch (NvmlNotFoundException)
+        catch (NvmlException e) when (e is NvmlNotFoundException || isDestroyed())
         {
         }
     }

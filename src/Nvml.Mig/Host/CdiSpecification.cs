@@ -1,18 +1,19 @@
 using System.Buffers;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace Nvml.Mig.Host;
 
 /// <summary>
-/// Specifications of the Container Device Interface (CDI): a file that tells container runtimes (podman, containerd, CRI-O, Docker) what
-/// to put into a container that asks for <c>nvidia.com/gpu=MIG-...</c>.
+/// Specifications of the Container Device Interface (CDI): files from which container runtimes (podman, containerd, CRI-O, Docker) take the
+/// device nodes for a container that asks for <c>nvidia.com/gpu=MIG-...</c>.
 /// </summary>
 /// <remarks>
 /// <para>
-/// Each MIG device is in it by its UUID, which is the same whenever the instance is made again in the same place, and by its indices
-/// (<c>0:1</c>) as <c>nvidia-ctk cdi generate</c> names it, which shift when other instances come and go. There is no <c>all</c>:
-/// a container that asks for it would mean whatever the GPUs are divided into at the moment.
+/// Each MIG device is in it by its UUID, which is the same whenever the instance is created again in the same place, and by its indices
+/// (<c>0:1</c>) as <c>nvidia-ctk cdi generate</c> names it, which shift when other instances come and go. There is no <c>all</c>: its
+/// meaning would change with the instances.
 /// </para>
 /// <para>
 /// In it are the device nodes, and <c>NVIDIA_VISIBLE_DEVICES=void</c>, which keeps the older NVIDIA runtime hook from adding devices of
@@ -28,7 +29,7 @@ namespace Nvml.Mig.Host;
 /// /var/run/cdi/nvidia.yaml) has the same names once it was made anew after a change of MIG: use one of the two, or another kind here.
 /// </para>
 /// <para>
-/// Write the file under another name first and rename it, because runtimes watch the folder; its name must end in .json.
+/// Runtimes watch the folder: write the file with <see cref="Save"/>.
 /// </para>
 /// </remarks>
 public static class CdiSpecification
@@ -36,7 +37,7 @@ public static class CdiSpecification
     /// <summary>The kind of device that NVIDIA's container toolkit uses: <c>nvidia.com/gpu</c>.</summary>
     public const string DefaultKind = "nvidia.com/gpu";
 
-    /// <summary>The oldest version that has all that is in it: 0.4 knows no names that begin with a digit.</summary>
+    /// <summary>The oldest version that suffices: 0.4 allows no names that begin with a digit.</summary>
     private const string Version = "0.5.0";
 
     private static readonly SearchValues<char> KindCharacters =
@@ -44,32 +45,56 @@ public static class CdiSpecification
 
     /// <summary>The specification of MIG devices, as JSON.</summary>
     /// <param name="devices">The devices, of one GPU or of several.</param>
-    /// <param name="kind">What containers ask for: a vendor, a slash and a class.</param>
+    /// <param name="kind">The kind that containers ask for: a vendor, a slash and a class.</param>
     /// <exception cref="ArgumentException">There is no device, which CDI does not allow, or the kind is none.</exception>
     /// <exception cref="InvalidOperationException">
-    /// Two devices have the same indices: instances were made or destroyed while they were read.
+    /// Two devices have the same indices: instances were created or destroyed while they were read.
     /// </exception>
     public static string Create(IEnumerable<MigDeviceAccess> devices, string kind = DefaultKind)
     {
         ArgumentNullException.ThrowIfNull(devices);
         ArgumentNullException.ThrowIfNull(kind);
         if (!IsKind(kind))
-            throw new ArgumentException($"'{kind}' is not a kind of CDI devices: write a vendor, a slash and a class, as in {DefaultKind}.", nameof(kind));
+        {
+            throw new ArgumentException(
+                $"'{kind}' is not a kind of CDI devices: write a vendor, a slash and a class, as in {DefaultKind}.", nameof(kind));
+        }
+
         MigDeviceAccess[] all = [.. devices.DistinctBy(device => device.Uuid, StringComparer.Ordinal)];
         if (all.Length == 0)
             throw new ArgumentException("A CDI specification needs a device, and there is none.", nameof(devices));
-        if (all.GroupBy(device => device.IndexName, StringComparer.Ordinal).FirstOrDefault(group => group.Skip(1).Any()) is { } shared)
+        IEnumerable<IGrouping<string, MigDeviceAccess>> byName = all.GroupBy(device => device.IndexName, StringComparer.Ordinal);
+        if (byName.FirstOrDefault(group => group.Skip(1).Any()) is { } shared)
         {
             throw new InvalidOperationException(
-                $"{string.Join(" and ", shared)} are both called {shared.Key}: instances were made or destroyed while they were read. Read them again.");
+                $"{string.Join(" and ", shared)} are both called {shared.Key}: instances were created or destroyed while they were read. "
+                + "Read them again.");
         }
 
         CdiDocument document = new(
             Version,
             kind,
-            [.. all.SelectMany(device => ((string[])[device.IndexName, device.Uuid]).Select(name => new CdiDevice(name, new CdiEdits(null, Nodes(device.DeviceNodes)))))],
+            [.. all.SelectMany(device => ((string[])[device.IndexName, device.Uuid])
+                .Select(name => new CdiDevice(name, new CdiEdits(null, Nodes(device.DeviceNodes)))))],
             new CdiEdits(["NVIDIA_VISIBLE_DEVICES=void"], Nodes(all[0].SharedDeviceNodes)));
         return JsonSerializer.Serialize(document, CdiJson.Default.CdiDocument);
+    }
+
+    /// <summary>
+    /// Writes a specification for runtimes to read: under a name of no runtime first, then renamed. Links are not followed; one of the
+    /// file's name is replaced.
+    /// </summary>
+    /// <param name="path">The file, such as <c>/etc/cdi/mig.json</c>. Its name must end in <c>.json</c> for runtimes to read it.</param>
+    /// <param name="specification">The text of <see cref="Create"/>.</param>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
+    public static void Save(string path, string specification)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        ArgumentNullException.ThrowIfNull(specification);
+        const UnixFileMode everybodyReads =
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+        AtomicFile.Write(path, Encoding.UTF8.GetBytes(specification + "\n"), everybodyReads);
     }
 
     private static CdiDeviceNode[] Nodes(IEnumerable<HostFile> files) => [.. files.Select(file => new CdiDeviceNode(file.Path))];
@@ -80,10 +105,13 @@ public static class CdiSpecification
         && IsName(vendor) && IsName(@class) && !@class.Contains('.', StringComparison.Ordinal) && @class.Length <= 63;
 
     private static bool IsName(string name) =>
-        name is [char first, ..] && char.IsAsciiLetter(first) && char.IsAsciiLetterOrDigit(name[^1]) && !name.AsSpan().ContainsAnyExcept(KindCharacters);
+        name is [char first, ..]
+        && char.IsAsciiLetter(first)
+        && char.IsAsciiLetterOrDigit(name[^1])
+        && !name.AsSpan().ContainsAnyExcept(KindCharacters);
 }
 
-/// <summary>What the JSON consists of. The runtime fills in the numbers of the device nodes when it makes the container.</summary>
+/// <summary>The JSON document. The runtime fills in the numbers of the device nodes when it creates the container.</summary>
 internal sealed record CdiDocument(string CdiVersion, string Kind, IReadOnlyList<CdiDevice> Devices, CdiEdits ContainerEdits);
 
 internal sealed record CdiDevice(string Name, CdiEdits ContainerEdits);

@@ -14,11 +14,13 @@ public sealed record GpuClient
     /// <summary>The first word of its command line, often the program's path; null if it has none.</summary>
     public required string? Command { get; init; }
 
-    /// <summary>The device files that it has open or mapped, such as <c>/dev/nvidia0</c> and <c>/dev/nvidia-caps/nvidia-cap12</c>, each once.</summary>
+    /// <summary>
+    /// The device files that it has open or mapped, such as <c>/dev/nvidia0</c> and <c>/dev/nvidia-caps/nvidia-cap12</c>, each once.
+    /// </summary>
     public required IReadOnlyList<string> Files { get; init; }
 
     /// <summary>
-    /// What it is, if it is one of the services that are known to hold GPUs: <c>nvsm</c>, <c>dcgm</c>, <c>dcgm-exporter</c>,
+    /// Its name as a service, if it is one of those that are known to keep GPUs open: <c>nvsm</c>, <c>dcgm</c>, <c>dcgm-exporter</c>,
     /// <c>nvidia-persistenced</c>, <c>nvidia-fabricmanager</c>, <c>nvidia-device-plugin</c>, <c>gpu-feature-discovery</c>,
     /// <c>nvidia-smi</c> (which loops, or runs as a daemon), <c>cuda-mps</c>, <c>xorg</c>, <c>xwayland</c>, <c>gnome-shell</c>; else null.
     /// </summary>
@@ -33,12 +35,14 @@ public sealed record GpuClient
     /// <summary>Whether it is this process.</summary>
     public required bool IsSelf { get; init; }
 
-    /// <summary>The minor numbers of the GPUs whose device files it has: 0 for <c>/dev/nvidia0</c>. None if it has shared files only.</summary>
+    /// <summary>
+    /// The minor numbers of the GPUs whose device files it has: 0 for <c>/dev/nvidia0</c>. None if it has shared files only.
+    /// </summary>
     public IReadOnlyList<int> GpuMinors => [.. Files.Select(GpuMinor).OfType<int>().Order()];
 
     /// <summary>
-    /// The numbers of the MIG capabilities that it has, the 12 of <c>/dev/nvidia-caps/nvidia-cap12</c>: <see cref="MigMinors.GetName"/> says
-    /// which instances they are of.
+    /// The numbers of the MIG capabilities that it has, the 12 of <c>/dev/nvidia-caps/nvidia-cap12</c>: <see cref="MigMinors.GetName"/>
+    /// says which instances they are of.
     /// </summary>
     public IReadOnlyList<int> CapabilityNumbers => [.. Files.Select(CapabilityNumber).OfType<int>().Order()];
 

@@ -10,7 +10,7 @@ public sealed record GpuClients
 {
     internal const string DevicePrefix = "/dev/nvidia";
 
-    /// <summary>What the kernel keeps of a name in /proc/PID/comm (TASK_COMM_LEN).</summary>
+    /// <summary>The longest name in /proc/PID/comm (TASK_COMM_LEN).</summary>
     private const int LongestName = 15;
 
     private const string Deleted = " (deleted)";
@@ -38,14 +38,14 @@ public sealed record GpuClients
     public required IReadOnlyList<GpuClient> Clients { get; init; }
 
     /// <summary>
-    /// The processes, by id, that could not be looked into for lack of permission: any of them may be a holder too. Looking into those of
+    /// The processes, by id, that could not be looked into for lack of permission: any of them may be a client too. Looking into those of
     /// others takes root, and even that is not enough for a process that has capabilities which the caller lacks.
     /// </summary>
     public required IReadOnlyList<int> UnreadableProcesses { get; init; }
 
     /// <summary>
     /// Whether the processes of the whole host are to be seen. False in a container without the host's PID namespace, and where /proc
-    /// hides the processes of others (hidepid): there can be holders that are not even counted.
+    /// hides the processes of others (hidepid): there can be clients that are not even counted.
     /// </summary>
     public required bool SeesWholeHost { get; init; }
 
@@ -60,7 +60,7 @@ public sealed record GpuClients
         string proc = root.Locate("/proc");
         // Not Environment.ProcessId: the host's /proc has another number for a process in a container.
         string? self = new FileInfo(Path.Combine(proc, "self")).LinkTarget;
-        List<GpuClient> holders = [];
+        List<GpuClient> clients = [];
         List<int> unreadable = [];
         foreach (string folder in Directory.EnumerateDirectories(proc))
         {
@@ -70,11 +70,11 @@ public sealed record GpuClients
             {
                 SortedSet<string> files = FindDeviceFiles(folder);
                 if (files.Count > 0)
-                    holders.Add(Describe(folder, processId, files, isSelf: Path.GetFileName(folder) == self));
+                    clients.Add(Describe(folder, processId, files, isSelf: Path.GetFileName(folder) == self));
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                // One that ended while it was looked at holds nothing any more.
+                // A process that ended meanwhile has nothing open any more.
                 if (Directory.Exists(folder))
                     unreadable.Add(processId);
             }
@@ -82,7 +82,7 @@ public sealed record GpuClients
 
         return new GpuClients
         {
-            Clients = [.. holders.OrderBy(holder => holder.ProcessId)],
+            Clients = [.. clients.OrderBy(client => client.ProcessId)],
             UnreadableProcesses = [.. unreadable.Order()],
             SeesWholeHost = ReadFirstLine(Path.Combine(proc, "2", "comm")) == "kthreadd",
         };
@@ -91,7 +91,7 @@ public sealed record GpuClients
     private static SortedSet<string> FindDeviceFiles(string process)
     {
         SortedSet<string> files = new(StringComparer.Ordinal);
-        // What is mapped stays open when its descriptor is closed.
+        // A mapped file stays open when its descriptor is closed.
         bool hasMemory = false;
         foreach (string line in File.ReadLines(Path.Combine(process, "maps")))
         {
@@ -132,17 +132,20 @@ public sealed record GpuClients
             Name = name,
             Command = command.Length == 0 ? null : command,
             Files = [.. files],
-            Service = Services.FirstOrDefault(s => s.Program == program || (s.Program.Length > LongestName ? s.Program[..LongestName] : s.Program) == name).Service,
+            Service = Services.FirstOrDefault(s => s.Program == program || Shorten(s.Program) == name).Service,
             SystemdUnit = FindUnit(File.ReadLines(Path.Combine(folder, "cgroup"))),
             IsSelf = isSelf,
         };
     }
 
+    private static string Shorten(string program) => program[..Math.Min(program.Length, LongestName)];
+
     /// <summary>The innermost unit in a line such as <c>0::/system.slice/nvidia-dcgm.service</c>.</summary>
     private static string? FindUnit(IEnumerable<string> cgroups) =>
         cgroups
             .SelectMany(line => line.Split('/').Reverse())
-            .FirstOrDefault(part => part.EndsWith(".service", StringComparison.Ordinal) || part.EndsWith(".scope", StringComparison.Ordinal));
+            .FirstOrDefault(part =>
+                part.EndsWith(".service", StringComparison.Ordinal) || part.EndsWith(".scope", StringComparison.Ordinal));
 
     private static string? ReadFirstLine(string file)
     {

@@ -5,18 +5,16 @@ using System.Text;
 namespace Nvml.Mig.Host;
 
 /// <summary>
-/// The services of a machine that hold GPUs: stops them where they are in the way, as on Ampere for a change of the MIG mode, and starts
-/// exactly those again that ran, through <c>systemctl</c> on PATH. Needs root.
+/// The services of a machine that keep GPUs open: stops them where they are in the way, as on Ampere for a change of the MIG mode, and
+/// starts exactly those again that ran, through <c>systemctl</c> on PATH. Needs root.
 /// </summary>
 /// <remarks>
 /// <para>
-/// What is to be started again is on disk before the first service is stopped, and is forgotten service by service as they run again. So
-/// nothing is lost when a start fails or the process dies: <see cref="StartAgainAsync"/> of any later process finishes it. Two processes at
-/// once are the caller's to exclude.
+/// A journal on disk names the services before the first one is stopped, and forgets each as it runs again. So nothing is lost when a start
+/// fails or the process dies: <see cref="StartAgainAsync"/> of any later process finishes it. The caller excludes two processes at once.
 /// </para>
 /// <para>
-/// An object is for one operation. <see cref="StopAsync"/> does its work once, whoever asks first: GPUs that are changed side by side can
-/// each ask for it when they need it.
+/// An object is for one operation. <see cref="StopAsync"/> does its work once, on the first call.
 /// </para>
 /// </remarks>
 /// <example>
@@ -36,23 +34,24 @@ namespace Nvml.Mig.Host;
 [SuppressMessage("Design", "CA1001", Justification = "A SemaphoreSlim has something to dispose of only if its wait handle was asked for.")]
 public sealed class GpuServices
 {
-    /// <summary>Where it is recorded by default what must be started again. It goes with a reboot, as what it is about.</summary>
+    /// <summary>The default journal of services to start again. Like their being stopped, it does not survive a reboot.</summary>
     public const string DefaultJournalPath = "/run/nvmig/stopped-services";
 
-    private const string RecordHeading = "nvmig stopped services v1";
+    private const string Heading = "nvmig stopped services v1";
     private const string ServiceSuffix = ".service";
 
     /// <summary>systemd itself gives a service 90 seconds to stop before it is killed.</summary>
     internal static readonly TimeSpan DefaultTimeout = TimeSpan.FromMinutes(2);
 
-    /// <summary>What <see cref="GpuClient.Service"/> calls the services that are known here.</summary>
+    /// <summary>The services known here, by their <see cref="GpuClient.Service"/>.</summary>
     private static readonly string[] KnownClients = ["nvsm", "dcgm", "dcgm-exporter", "nvidia-persistenced"];
 
     private readonly SemaphoreSlim _turn = new(1);
     private ServiceReport? _stopped;
 
-    /// <summary>The services that are known to hold GPUs, those first that depend on the others.</summary>
-    public static IReadOnlyList<string> DefaultUnits { get; } = ["dcgm-exporter.service", "nvsm.service", "nvidia-dcgm.service", "dcgm.service", "nvidia-persistenced.service"];
+    /// <summary>The services that are known to keep GPUs open, those first that depend on the others.</summary>
+    public static IReadOnlyList<string> DefaultUnits { get; } =
+        ["dcgm-exporter.service", "nvsm.service", "nvidia-dcgm.service", "dcgm.service", "nvidia-persistenced.service"];
 
     /// <summary>
     /// The units to stop, in this order; they are started in the opposite one. Null: <see cref="DefaultUnits"/>, and before them units of
@@ -60,28 +59,32 @@ public sealed class GpuServices
     /// </summary>
     public IReadOnlyList<string>? Units { get; init; }
 
-    /// <summary>Where it is recorded what must be started again: a file of this user's alone.</summary>
+    /// <summary>The journal of services to start again: a file of this user's alone, in a folder that nobody else can change.</summary>
     public string JournalPath { get; init; } = DefaultJournalPath;
 
     /// <summary>How long each call of systemctl may take; by default 2 minutes. The service manager goes on by itself after that.</summary>
     public TimeSpan Timeout { get; init; } = DefaultTimeout;
 
-    /// <summary>Where the host's /proc is found, to see who holds GPUs.</summary>
+    /// <summary>Where the host's /proc is found, to see the clients of GPUs.</summary>
     public HostRoot Root { get; init; }
 
-    /// <summary>What is done before services are stopped. If one fails, nothing is stopped. After a death they run again with the next stop.</summary>
+    /// <summary>
+    /// Actions before services are stopped. If one fails, nothing is stopped. After a death they run again with the next stop.
+    /// </summary>
     public IReadOnlyList<ServiceHook> BeforeStop { get; init; } = [];
 
-    /// <summary>What is done after the services were started again, also if some could not be, and then once more with the next try.</summary>
+    /// <summary>
+    /// Actions after the services were started again, also if some could not be, and then once more with the next try.
+    /// </summary>
     public IReadOnlyList<ServiceHook> AfterStart { get; init; } = [];
 
-    /// <summary>Stops the services that run. What cannot be stopped undoes it: what was stopped until then is started again at once.</summary>
-    /// <param name="cancellationToken">Cancels it; what was stopped is started again.</param>
-    /// <returns>What was stopped, and what failed. Only if it <see cref="ServiceReport.Succeeded"/>, the services stand still.</returns>
-    /// <exception cref="IOException">The record cannot be read or written; nothing was stopped.</exception>
-    /// <exception cref="UnauthorizedAccessException">The record may not be read or written; nothing was stopped.</exception>
-    /// <exception cref="InvalidDataException">The record is none of ours; nothing was stopped.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <summary>Stops the services that run. If one cannot be stopped, those stopped before it are started again at once.</summary>
+    /// <param name="cancellationToken">Cancels it; the stopped services are started again.</param>
+    /// <returns>The stopped services and the failures. If it <see cref="ServiceReport.Succeeded"/>, all services stand still.</returns>
+    /// <exception cref="IOException">The journal cannot be read or written; nothing was stopped.</exception>
+    /// <exception cref="UnauthorizedAccessException">The journal may not be read or written; nothing was stopped.</exception>
+    /// <exception cref="InvalidDataException">The journal is not one of ours; nothing was stopped.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public async Task<ServiceReport> StopAsync(CancellationToken cancellationToken = default)
     {
         await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -96,15 +99,15 @@ public sealed class GpuServices
     }
 
     /// <summary>
-    /// Starts again what was stopped, by this object or by a process that died. Does nothing if there is nothing recorded. Goes on
-    /// where one cannot be started, and keeps it recorded.
+    /// Starts the services again that this object or a process that died has stopped. Does nothing without a journal. A service that cannot
+    /// be started stays in the journal, and the others are started.
     /// </summary>
-    /// <param name="cancellationToken">Cancels it; what was not started stays recorded.</param>
-    /// <returns>What was started, and what failed.</returns>
-    /// <exception cref="IOException">The record cannot be read or written.</exception>
-    /// <exception cref="UnauthorizedAccessException">The record may not be read or written.</exception>
-    /// <exception cref="InvalidDataException">The record is none of ours.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <param name="cancellationToken">Cancels it; services that were not started stay in the journal.</param>
+    /// <returns>The started services and the failures.</returns>
+    /// <exception cref="IOException">The journal cannot be read or written.</exception>
+    /// <exception cref="UnauthorizedAccessException">The journal may not be read or written.</exception>
+    /// <exception cref="InvalidDataException">The journal is not one of ours.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public async Task<ServiceReport> StartAgainAsync(CancellationToken cancellationToken = default)
     {
         await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -121,7 +124,7 @@ public sealed class GpuServices
 
     private async Task<ServiceReport> StopOnceAsync(CancellationToken cancellationToken)
     {
-        string[] left = ReadRecord() ?? [];
+        string[] left = ReadJournal() ?? [];
         string[] running;
         try
         {
@@ -129,13 +132,14 @@ public sealed class GpuServices
         }
         catch (HostCommandException e)
         {
-            return new ServiceReport { StillStopped = left, Failures = [new ServiceFailure(ServiceAction.Query, null, e.ExitCode, e.Message)] };
+            ServiceFailure query = new(ServiceAction.Query, null, e.ExitCode, e.Message);
+            return new ServiceReport { StillStopped = left, Failures = [query] };
         }
 
         // Before anything else: whatever happens from here on, the next start knows of it. All that run, and not each as its turn comes:
         // systemd stops what depends on a service along with it.
         string[] recorded = [.. left.Except(running, StringComparer.Ordinal), .. running];
-        WriteRecord(recorded);
+        WriteJournal(recorded);
         List<string> stopped = [];
         ServiceFailure? failure = null;
         try
@@ -157,14 +161,15 @@ public sealed class GpuServices
             throw;
         }
 
-        return failure is null
-            ? new ServiceReport { Stopped = stopped, StillStopped = recorded }
-            : await StartRecordedAsync(new ServiceReport { Stopped = stopped, Failures = [failure] }, CancellationToken.None).ConfigureAwait(false);
+        if (failure is null)
+            return new ServiceReport { Stopped = stopped, StillStopped = recorded };
+        ServiceReport failed = new() { Stopped = stopped, Failures = [failure] };
+        return await StartRecordedAsync(failed, CancellationToken.None).ConfigureAwait(false);
     }
 
     private async Task<ServiceReport> StartRecordedAsync(ServiceReport before, CancellationToken cancellationToken)
     {
-        if (ReadRecord() is not { } recorded)
+        if (ReadJournal() is not { } recorded)
             return before;
         List<string> remaining = [.. recorded];
         List<string> started = [];
@@ -180,7 +185,7 @@ public sealed class GpuServices
         }
         catch (HostCommandException e)
         {
-            // To start what runs does nothing.
+            // To start a service that runs does nothing.
             failures.Add(new ServiceFailure(ServiceAction.Query, null, e.ExitCode, e.Message));
         }
 
@@ -194,7 +199,7 @@ public sealed class GpuServices
 
             started.Add(unit);
             remaining.Remove(unit);
-            Forget(() => WriteRecord(remaining));
+            Forget(() => WriteJournal(remaining));
         }
 
         foreach (ServiceHook hook in AfterStart)
@@ -207,7 +212,7 @@ public sealed class GpuServices
             Forget(() => File.Delete(JournalPath));
         return before with { Started = started, StillStopped = remaining, Failures = failures };
 
-        // That a record cannot be changed keeps no service from being started: to start what runs does nothing.
+        // A journal that cannot be changed keeps no service from being started: to start one that runs does nothing.
         void Forget(Action forget)
         {
             try
@@ -217,7 +222,8 @@ public sealed class GpuServices
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 failures.RemoveAll(failure => failure is { Action: ServiceAction.Record });
-                failures.Add(new ServiceFailure(ServiceAction.Record, null, null, $"{JournalPath} still names services that run again: {e.Message} Delete it."));
+                string message = $"{JournalPath} still names services that run again: {e.Message} Delete it.";
+                failures.Add(new ServiceFailure(ServiceAction.Record, null, null, message));
             }
         }
     }
@@ -225,19 +231,24 @@ public sealed class GpuServices
     /// <summary>The units that run, in the order to stop them, by the one name that each has.</summary>
     private async Task<string[]> FindRunningAsync(CancellationToken cancellationToken)
     {
-        Dictionary<string, int[]> holders = Units is null ? FindClients() : [];
-        List<UnitState> units = await QueryAsync([.. holders.Keys, .. Units ?? DefaultUnits], cancellationToken).ConfigureAwait(false);
+        Dictionary<string, int[]> clients = Units is null ? FindClients() : [];
+        List<UnitState> units = await QueryAsync([.. clients.Keys, .. Units ?? DefaultUnits], cancellationToken).ConfigureAwait(false);
+        return [.. units.Where(u => u.IsRunning && IsOwn(u)).Select(u => u.Id)];
+
         // A unit that a known service merely runs in can be anything, a job scheduler with all its jobs too: it must be the unit's own.
-        return [.. units.Where(u => u.IsRunning && (!holders.TryGetValue(u.Id, out int[]? processes) || processes.Contains(u.MainProcess))).Select(u => u.Id)];
+        bool IsOwn(UnitState unit) => !clients.TryGetValue(unit.Id, out int[]? processes) || processes.Contains(unit.MainProcess);
     }
 
-    /// <summary>Asks for units, in one call, by whatever names. Each is in the answer once: dcgm can be another name of nvidia-dcgm.</summary>
+    /// <summary>
+    /// Asks for units, in one call, by whatever names. Each is in the answer once: dcgm can be another name of nvidia-dcgm.
+    /// </summary>
     private async Task<List<UnitState>> QueryAsync(string[] units, CancellationToken cancellationToken)
     {
         List<UnitState> states = [];
         if (units.Length == 0)
             return states;
-        string shown = await SystemctlAsync(["show", "--property=Id,ActiveState,MainPID", "--", .. units], cancellationToken).ConfigureAwait(false);
+        string[] question = ["show", "--property=Id,ActiveState,MainPID", "--", .. units];
+        string shown = await SystemctlAsync(question, cancellationToken).ConfigureAwait(false);
         foreach (string block in shown.Split("\n\n", StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
             Dictionary<string, string> properties = block.Split('\n').Select(line => line.Split('=', 2)).Where(pair => pair.Length == 2)
@@ -252,12 +263,13 @@ public sealed class GpuServices
         return states;
     }
 
-    /// <summary>Units of other names that known services run in, with the processes that hold GPUs.</summary>
+    /// <summary>Units of other names that known services run in, with the processes that keep GPUs open.</summary>
     private Dictionary<string, int[]> FindClients() =>
         GpuClients.Find(Root).Clients
-            .Where(holder => KnownClients.Contains(holder.Service, StringComparer.Ordinal) && holder.SystemdUnit?.EndsWith(ServiceSuffix, StringComparison.Ordinal) == true)
-            .Where(holder => !DefaultUnits.Contains(holder.SystemdUnit!, StringComparer.Ordinal))
-            .GroupBy(holder => holder.SystemdUnit!, holder => holder.ProcessId, StringComparer.Ordinal)
+            .Where(client => KnownClients.Contains(client.Service, StringComparer.Ordinal))
+            .Where(client => client.SystemdUnit?.EndsWith(ServiceSuffix, StringComparison.Ordinal) == true)
+            .Where(client => !DefaultUnits.Contains(client.SystemdUnit!, StringComparer.Ordinal))
+            .GroupBy(client => client.SystemdUnit!, client => client.ProcessId, StringComparer.Ordinal)
             .ToDictionary(unit => unit.Key, unit => unit.ToArray(), StringComparer.Ordinal);
 
     private async Task<ServiceFailure?> RunAsync(ServiceAction action, string verb, string unit, CancellationToken cancellationToken)
@@ -285,30 +297,26 @@ public sealed class GpuServices
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
-            return new ServiceFailure(action, hook.Name, (e as HostCommandException)?.ExitCode, $"The hook '{hook.Name}' failed: {e.Message}");
+            int? exitCode = (e as HostCommandException)?.ExitCode;
+            return new ServiceFailure(action, hook.Name, exitCode, $"The hook '{hook.Name}' failed: {e.Message}");
         }
     }
 
-    /// <summary>The units that are recorded, as they were stopped; null without a record.</summary>
-    private string[]? ReadRecord()
+    /// <summary>The units in the journal, as they were stopped; null without a journal.</summary>
+    private string[]? ReadJournal()
     {
-        string[] lines;
-        try
-        {
-            lines = File.ReadAllLines(JournalPath);
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
+        if (PrivateFile.Read(JournalPath) is not { } content)
             return null;
-        }
-
-        return lines is [RecordHeading, .. string[] units] && Array.TrueForAll(units, unit => unit.Length > 0)
+        string text = Encoding.UTF8.GetString(content);
+        string[] lines = (text.EndsWith('\n') ? text[..^1] : text).Split('\n');
+        return lines is [Heading, .. string[] units] && Array.TrueForAll(units, unit => unit.Length > 0)
             ? units
-            : throw new InvalidDataException($"{JournalPath} is not a record of services that were stopped: it is left alone. Start what must run, and delete it.");
+            : throw new InvalidDataException(
+                $"{JournalPath} is not a journal of stopped services: it is left alone. Start the services that must run, and delete it.");
     }
 
-    private void WriteRecord(IEnumerable<string> units) =>
-        PrivateFile.Write(JournalPath, Encoding.UTF8.GetBytes(string.Join('\n', [RecordHeading, .. units]) + "\n"));
+    private void WriteJournal(IEnumerable<string> units) =>
+        PrivateFile.Write(JournalPath, Encoding.UTF8.GetBytes(string.Join('\n', [Heading, .. units]) + "\n"));
 
     /// <summary>A unit as systemd has it; a service has a main process, or 0.</summary>
     private readonly record struct UnitState(string Id, bool IsRunning, int MainProcess);

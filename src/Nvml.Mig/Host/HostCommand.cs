@@ -1,58 +1,67 @@
-using System.Diagnostics;
 using System.Globalization;
+using Nvml.Mig.Native;
 
 namespace Nvml.Mig.Host;
 
-/// <summary>Runs programs of the host.</summary>
+/// <summary>Runs programs of the host, each in a process group of its own: a Ctrl-C does not end them half-way.</summary>
 internal static class HostCommand
 {
-    /// <summary>What of a program's output goes into a message: the last of it says most.</summary>
+    /// <summary>The last part of a program's output, for a message.</summary>
     private const int LongestOutput = 2_000;
+
+    private const UnixFileMode AnyExecute = UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
 
     /// <summary>Runs a program to its end.</summary>
     /// <param name="program">Its name on PATH, or its path.</param>
-    /// <param name="arguments">What it is given.</param>
-    /// <param name="timeout">How long it may take; it is then killed, with what it started. <see cref="Timeout.InfiniteTimeSpan"/>: as long as it likes.</param>
+    /// <param name="arguments">Its arguments.</param>
+    /// <param name="timeout">
+    /// How long it may take before it is killed, with the processes of its group. <see cref="Timeout.InfiniteTimeSpan"/>: no limit.
+    /// </param>
     /// <param name="cancellationToken">Kills it too.</param>
-    /// <exception cref="HostCommandException">It is not there, cannot be run, took too long, or ended with an exit code other than 0.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    /// <returns>What it wrote to standard output.</returns>
-    public static async Task<string> RunAsync(string program, IReadOnlyList<string> arguments, TimeSpan timeout, CancellationToken cancellationToken)
+    /// <exception cref="HostCommandException">
+    /// It is not there, cannot be run, took too long, or ended with an exit code other than 0.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <returns>Its standard output.</returns>
+    public static async Task<string> RunAsync(
+        string program, IReadOnlyList<string> arguments, TimeSpan timeout, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         string line = string.Join(' ', [program, .. arguments]);
-        ProcessStartInfo start = new(Find(program, line), arguments)
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            UseShellExecute = false,
-        };
-        using Process process = Start(start, line);
+        using ChildProcess process = Start(Find(program, line), arguments, line);
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         either.CancelAfter(timeout);
         try
         {
-            process.StandardInput.Close();
-            Task<string> output = process.StandardOutput.ReadToEndAsync(either.Token);
-            Task<string> error = process.StandardError.ReadToEndAsync(either.Token);
-            await Task.WhenAll(output, error, process.WaitForExitAsync(either.Token)).ConfigureAwait(false);
+            Task<string> output = ReadAsync(process.Output);
+            Task<string> error = ReadAsync(process.Error);
+            await Task.WhenAll(output, error, process.Ended).WaitAsync(either.Token).ConfigureAwait(false);
             string written = await output.ConfigureAwait(false);
-            string said = Said(await error.ConfigureAwait(false), written);
-            return process.ExitCode == 0
-                ? written
-                : throw new HostCommandException(process.ExitCode, string.Create(CultureInfo.InvariantCulture, $"'{line}' ended with exit code {process.ExitCode}{said}"));
+            ChildEnd end = await process.Ended.ConfigureAwait(false);
+            if (end.ExitCode == 0)
+                return written;
+            string how = end.ExitCode is { } code ? Invariant($"ended with exit code {code}")
+                : end.Signal is { } signal ? Invariant($"was ended by signal {signal}")
+                : "ended, and its exit code is not known";
+            throw new HostCommandException(end.ExitCode, $"'{line}' {how}{Said(await error.ConfigureAwait(false), written)}");
         }
         catch (OperationCanceledException)
         {
-            Kill(process);
+            process.Kill();
             cancellationToken.ThrowIfCancellationRequested();
-            throw new HostCommandException(null, string.Create(CultureInfo.InvariantCulture, $"'{line}' did not end within {timeout.TotalSeconds:0.###} s, and was killed."));
+            throw new HostCommandException(null, Invariant($"'{line}' did not end within {timeout.TotalSeconds:0.###} s, and was killed."));
         }
     }
 
+    private static async Task<string> ReadAsync(Stream stream)
+    {
+        using StreamReader reader = new(stream);
+        return await reader.ReadToEndAsync().ConfigureAwait(false);
+    }
+
     /// <summary>
-    /// Looks along PATH alone. .NET would look beside this program and in the current folder first, where root must not run what lies about.
+    /// Looks along PATH alone. .NET would look beside this program and in the current folder first, where root must not run what lies
+    /// about.
     /// </summary>
     private static string Find(string program, string line)
     {
@@ -65,34 +74,22 @@ internal static class HostCommand
             if (!Path.IsPathFullyQualified(folder))
                 continue;
             string file = Path.Combine(folder, program);
-            if (File.Exists(file) && (File.GetUnixFileMode(file) & (UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute)) != UnixFileMode.None)
+            if (File.Exists(file) && (File.GetUnixFileMode(file) & AnyExecute) != UnixFileMode.None)
                 return file;
         }
 
-        throw new HostCommandException(null, $"'{line}' cannot be run: there is no {program} on PATH.");
+        throw new HostCommandException(null, $"'{line}' cannot be run: there is no {program} on PATH.") { IsMissing = true };
     }
 
-    private static Process Start(ProcessStartInfo start, string line)
+    private static ChildProcess Start(string file, IReadOnlyList<string> arguments, string line)
     {
         try
         {
-            return Process.Start(start)!;
+            return ChildProcess.Start(file, arguments);
         }
-        catch (System.ComponentModel.Win32Exception e)
+        catch (IOException e)
         {
             throw new HostCommandException(null, $"'{line}' cannot be run: {e.Message}.", e);
-        }
-    }
-
-    private static void Kill(Process process)
-    {
-        try
-        {
-            process.Kill(entireProcessTree: true);
-        }
-        catch (InvalidOperationException)
-        {
-            // It has ended by itself.
         }
     }
 
@@ -101,9 +98,11 @@ internal static class HostCommand
         string said = (error.Trim() + "\n" + output.Trim()).Trim();
         return said.Length == 0 ? ", and said nothing." : $": {(said.Length > LongestOutput ? "..." + said[^LongestOutput..] : said)}";
     }
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }
 
-/// <summary>A program of the host did not do what it was run for.</summary>
+/// <summary>A program of the host could not be run, or failed.</summary>
 internal sealed class HostCommandException : Exception
 {
     /// <summary>Creates an exception.</summary>
@@ -113,6 +112,9 @@ internal sealed class HostCommandException : Exception
         ExitCode = exitCode;
     }
 
-    /// <summary>The exit code; null if the program did not come to an end of its own.</summary>
+    /// <summary>The exit code; null if the program did not end by itself.</summary>
     public int? ExitCode { get; }
+
+    /// <summary>Whether there is no such program.</summary>
+    public bool IsMissing { get; init; }
 }

@@ -3,11 +3,11 @@ using System.Globalization;
 namespace Nvml.Mig.Host;
 
 /// <summary>
-/// What a program or a container needs to use a MIG device: device nodes, capabilities, and the name to ask for it by.
+/// The needs of a program or a container that uses a MIG device: device nodes, capabilities, and the name to ask for it by.
 /// </summary>
 /// <remarks>
-/// A MIG device is one compute instance. Whoever may open the GPU's node, the two capabilities of its instances and the nodes that all
-/// GPUs share can use it, and no other part of the GPU. A <see cref="CdiSpecification"/> hands the same to a container runtime.
+/// A MIG device is one compute instance. A process that may open the GPU's node, the two capabilities of its instances and the nodes that
+/// all GPUs share can use it, and no other part of the GPU. A <see cref="CdiSpecification"/> hands the same to a container runtime.
 /// </remarks>
 public sealed record MigDeviceAccess
 {
@@ -16,7 +16,9 @@ public sealed record MigDeviceAccess
     /// <summary>The UUID of the MIG device.</summary>
     public required string Uuid { get; init; }
 
-    /// <summary>NVML's index of the GPU and, after a colon, of the MIG device under it: <c>0:1</c>. The second shifts when instances come and go.</summary>
+    /// <summary>
+    /// NVML's index of the GPU and, after a colon, of the MIG device under it: <c>0:1</c>. The second shifts when instances come and go.
+    /// </summary>
     public required string IndexName { get; init; }
 
     /// <summary>The minor number of the GPU.</summary>
@@ -44,22 +46,25 @@ public sealed record MigDeviceAccess
     public required IReadOnlyList<HostFile> SharedDeviceNodes { get; init; }
 
     /// <summary>
-    /// What <c>CUDA_VISIBLE_DEVICES</c> takes (drivers from R470 on): the UUID. Several are separated by commas, but drivers before 570
+    /// The value for <c>CUDA_VISIBLE_DEVICES</c> (drivers from R470 on): the UUID. Several are separated by commas, but drivers before 570
     /// let a process use the first only.
     /// </summary>
     public string CudaVisibleDevices => Uuid;
 
-    /// <summary>What <c>NVIDIA_VISIBLE_DEVICES</c> takes, where the NVIDIA container runtime reads that: the UUID; several are separated by commas.</summary>
+    /// <summary>
+    /// The value for <c>NVIDIA_VISIBLE_DEVICES</c>: the UUID. Several are separated by commas.
+    /// </summary>
     public string NvidiaVisibleDevices => Uuid;
 
-    /// <summary>Finds what a MIG device needs. One native call, one more for the first device of a GPU.</summary>
+    /// <summary>Finds the needs of a MIG device. One native call, one more for the first device of a GPU.</summary>
     /// <param name="device">The MIG device.</param>
     /// <param name="minors">The numbers of the capabilities.</param>
     /// <param name="root">Where the host's file system is.</param>
-    /// <exception cref="KeyNotFoundException">The driver has no capability for the instance: <paramref name="minors"/> are another machine's.</exception>
+    /// <exception cref="KeyNotFoundException">
+    /// The driver has no capability for the instance: <paramref name="minors"/> are another machine's.
+    /// </exception>
     /// <exception cref="NvmlNotFoundException">The device is gone.</exception>
     /// <exception cref="NvmlException">The device cannot be read.</exception>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
     public static MigDeviceAccess Find(MigDevice device, MigMinors minors, HostRoot root = default)
     {
         ArgumentNullException.ThrowIfNull(device);
@@ -67,7 +72,8 @@ public sealed record MigDeviceAccess
         int gpu = device.Device.MinorNumber;
         int gpuInstance = device.GpuInstanceId;
         int computeInstance = device.ComputeInstanceId;
-        int gpuInstanceCapability = minors.GetGpuInstance(gpu, gpuInstance) ?? throw Unknown(device, MigMinors.NameOf(gpu, gpuInstance));
+        int gpuInstanceCapability = minors.GetGpuInstance(gpu, gpuInstance)
+            ?? throw Unknown(device, MigMinors.NameOf(gpu, gpuInstance));
         int computeInstanceCapability = minors.GetComputeInstance(gpu, gpuInstance, computeInstance)
             ?? throw Unknown(device, MigMinors.NameOf(gpu, gpuInstance, computeInstance));
         string capabilities = string.Create(CultureInfo.InvariantCulture, $"/proc/driver/nvidia/capabilities/gpu{gpu}/mig/gi{gpuInstance}");
@@ -97,5 +103,5 @@ public sealed record MigDeviceAccess
     public override string ToString() => Uuid;
 
     private static KeyNotFoundException Unknown(MigDevice device, string capability) =>
-        new($"The driver's table of MIG's device numbers has none for {capability}, the capability that {device.Uuid} on {device.Device} needs.");
+        new($"The driver's table of MIG's device numbers has none for {capability}, which {device.Uuid} on {device.Device} needs.");
 }

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Nvml.Mig.Host;
 
 /// <summary>
-/// The numbers of MIG's capabilities: <c>/dev/nvidia-caps/nvidia-capN</c> is the device node whose access rights decide who may change
-/// MIG, who may list it, and who may use an instance. The driver tells them in one file.
+/// The numbers of MIG's capabilities: the access rights of the device node <c>/dev/nvidia-caps/nvidia-capN</c> decide who may change MIG,
+/// who may list it, and who may use an instance. The driver lists them in one file.
 /// </summary>
 /// <remarks>
 /// The file is there as soon as the driver is loaded, MIG enabled or not, and has every instance that there can be: 4322 lines on an
@@ -14,6 +14,9 @@ public sealed class MigMinors
 {
     /// <summary>The driver's file, on the host.</summary>
     public const string FilePath = "/proc/driver/nvidia-caps/mig-minors";
+
+    /// <summary>Ten times the file of driver 580, of 4322 lines.</summary>
+    private const int MaxBytes = 1 << 20;
 
     private readonly Dictionary<string, int> _numbers = new(StringComparer.Ordinal);
     private readonly Dictionary<int, string> _names = [];
@@ -45,13 +48,14 @@ public sealed class MigMinors
         string file = root.Locate(FilePath);
         try
         {
-            using StreamReader reader = new(file);
+            using StreamReader reader = new(new MemoryStream(RegularFile.ReadAllBytes(file, MaxBytes)));
             return Read(reader, file);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             throw new FileNotFoundException(
-                $"There is no {file}, where the NVIDIA driver tells the device numbers of MIG's capabilities. Load the driver (nvidia-smi or 'modprobe nvidia' does); in a container, mount the host's /proc and name the root that it is under.",
+                $"There is no {file}, where the NVIDIA driver lists the device numbers of MIG's capabilities. Load the driver (nvidia-smi "
+                + "or 'modprobe nvidia' does); in a container, mount the host's /proc and name the root that it is under.",
                 file,
                 e);
         }
@@ -59,8 +63,10 @@ public sealed class MigMinors
 
     /// <summary>Reads the text of the driver's file, line by line.</summary>
     /// <param name="reader">The text.</param>
-    /// <param name="source">What to call it in messages.</param>
-    /// <exception cref="MigMinorsFormatException">A line is not of the form <c>gpu0/gi1/ci0/access 13</c>, or says what another said.</exception>
+    /// <param name="source">Its name in messages.</param>
+    /// <exception cref="MigMinorsFormatException">
+    /// A line is not of the form <c>gpu0/gi1/ci0/access 13</c>, or says what another said.
+    /// </exception>
     public static MigMinors Read(TextReader reader, string source = FilePath)
     {
         ArgumentNullException.ThrowIfNull(reader);
@@ -97,7 +103,9 @@ public sealed class MigMinors
     public int? GetComputeInstance(int gpuMinor, int gpuInstanceId, int computeInstanceId) =>
         Find(NameOf(gpuMinor, gpuInstanceId, computeInstanceId));
 
-    /// <summary>What a number stands for: <c>config</c>, <c>monitor</c>, <c>gpu0/gi1/access</c>, <c>gpu0/gi1/ci0/access</c>; null if for nothing.</summary>
+    /// <summary>
+    /// The capability of a number: <c>config</c>, <c>monitor</c>, <c>gpu0/gi1/access</c>, <c>gpu0/gi1/ci0/access</c>; null if for nothing.
+    /// </summary>
     /// <param name="number">The number, the N of <c>/dev/nvidia-caps/nvidia-capN</c>.</param>
     public string? GetName(int number) => _names.GetValueOrDefault(number);
 

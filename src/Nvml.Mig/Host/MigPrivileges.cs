@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Nvml.Mig.Host;
 
-/// <summary>What this process may do to MIG, and why. Found out without changing anything.</summary>
+/// <summary>The rights of this process on MIG, and their causes. Reading them changes nothing.</summary>
 /// <remarks>
 /// The driver lets those change MIG that have CAP_SYS_ADMIN on the host (which is what being root comes to: <c>capable(CAP_SYS_ADMIN)</c>
 /// in NVIDIA's open kernel modules), or that may open the config capability. Root in a container has CAP_SYS_ADMIN only if the container
@@ -39,16 +39,20 @@ public sealed record MigPrivileges
     /// <summary>A sentence or two on changes: whether they are possible, and why or what would make them so.</summary>
     public string ChangeExplanation => CanChange
         ? $"This process may change MIG: {Reason("config")}."
-        : $"This process may not change MIG: {Obstacle("config", Config)}. Run it as root{InContainer}, or let it open the config capability's device node.";
+        : $"This process may not change MIG: {Obstacle("config", Config)}. {Remedy("config")}";
 
     /// <summary>A sentence or two on listing: whether it is possible, and why or what would make it so.</summary>
     public string ListExplanation => CanList
         ? $"This process may list compute instances: {Reason("monitor")}."
-        : $"This process may not list compute instances: {Obstacle("monitor", Monitor)}. Run it as root{InContainer}, or let it open the monitor capability's device node.";
+        : $"This process may not list compute instances: {Obstacle("monitor", Monitor)}. {Remedy("monitor")}";
 
-    private string InContainer => EffectiveUserId == 0 ? " with CAP_SYS_ADMIN in the host's user namespace (docker run --cap-add SYS_ADMIN)" : "";
+    private string Remedy(string capability)
+    {
+        string container = EffectiveUserId == 0 ? " with CAP_SYS_ADMIN in the host's user namespace (docker run --cap-add SYS_ADMIN)" : "";
+        return $"Run it as root{container}, or let it open the {capability} capability's device node.";
+    }
 
-    /// <summary>Finds out. Opens the two capabilities' device nodes for reading, and closes them.</summary>
+    /// <summary>Reads the rights. Opens the two capabilities' device nodes for reading, and closes them.</summary>
     /// <param name="root">Where the host's file system is.</param>
     /// <exception cref="IOException">There is no /proc under the root, or it cannot be read.</exception>
     /// <exception cref="MigMinorsFormatException">The driver's file of device numbers is not of the form that is known.</exception>
@@ -63,7 +67,10 @@ public sealed record MigPrivileges
             if (line.StartsWith("Uid:", StringComparison.Ordinal))
                 user = int.Parse(line.Split('\t')[2], CultureInfo.InvariantCulture);
             else if (line.StartsWith("CapEff:", StringComparison.Ordinal))
-                capabilities = ulong.Parse(line.AsSpan("CapEff:".Length).Trim(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+            {
+                ReadOnlySpan<char> bits = line.AsSpan("CapEff:".Length).Trim();
+                capabilities = ulong.Parse(bits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+            }
         }
 
         if (user is not { } userId || capabilities is not { } effective)
@@ -79,7 +86,9 @@ public sealed record MigPrivileges
         };
     }
 
-    /// <summary>The host's user namespace maps every id to itself; one below it never maps all. A kernel without them has no such file.</summary>
+    /// <summary>
+    /// The host's user namespace maps every id to itself; one below it never maps all. A kernel without them has no such file.
+    /// </summary>
     private static bool MapsEveryUser(string file) =>
         !File.Exists(file)
         || File.ReadAllText(file).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries) is ["0", "0", "4294967295"];

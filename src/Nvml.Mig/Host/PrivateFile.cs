@@ -1,38 +1,31 @@
-using Nvml.Mig.Interop;
-
 namespace Nvml.Mig.Host;
 
-/// <summary>A file of this user's alone, which is there whole or not at all, whenever the process dies.</summary>
+/// <summary>A file of this user's alone, in a <see cref="PrivateFolder"/>.</summary>
 internal static class PrivateFile
 {
-    private const UnixFileMode FileMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+    /// <summary>More than any journal has.</summary>
+    private const int MaxBytes = 16 << 20;
 
-    /// <summary>Writes the file under another name, puts it on the disk, and gives it its name. Folders are created as needed.</summary>
+    /// <summary>Writes the file. Folders are created as needed.</summary>
+    /// <inheritdoc cref="PrivateFolder.Check"/>
     public static void Write(string path, ReadOnlySpan<byte> content)
     {
-        if (OperatingSystem.IsWindows())
-            throw new PlatformNotSupportedException("MIG exists on Linux only.");
-        string full = Path.GetFullPath(path);
-        string folder = Path.GetDirectoryName(full)!;
-        Directory.CreateDirectory(folder, FileMode | UnixFileMode.UserExecute);
-        string unfinished = full + ".tmp";
+        PrivateFolder.Create(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        AtomicFile.Write(path, content, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+    }
+
+    /// <summary>Reads the file; null if there is none.</summary>
+    /// <inheritdoc cref="PrivateFolder.Check"/>
+    public static byte[]? Read(string path)
+    {
         try
         {
-            // One that a dead process left: who writes excludes others.
-            File.Delete(unfinished);
-            using (FileStream stream = new(unfinished, new FileStreamOptions { Mode = System.IO.FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = FileMode }))
-            {
-                stream.Write(content);
-                stream.Flush(flushToDisk: true);
-            }
-
-            File.Move(unfinished, full, overwrite: true);
-            LibC.SyncFolder(folder);
+            PrivateFolder.Check(Path.GetDirectoryName(Path.GetFullPath(path))!);
+            return RegularFile.ReadAllBytes(path, MaxBytes, followLinks: false);
         }
-        catch
+        catch (FileNotFoundException)
         {
-            File.Delete(unfinished);
-            throw;
+            return null;
         }
     }
 }

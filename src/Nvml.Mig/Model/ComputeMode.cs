@@ -1,6 +1,6 @@
 namespace Nvml.Mig;
 
-/// <summary>Who may compute on a GPU or MIG device (nvmlComputeMode_t).</summary>
+/// <summary>The processes that may compute on a GPU or MIG device (nvmlComputeMode_t).</summary>
 public enum ComputeMode
 {
     /// <summary>Any number of processes.</summary>

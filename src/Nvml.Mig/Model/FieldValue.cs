@@ -1,38 +1,27 @@
 using System.Globalization;
-using Nvml.Mig.Interop;
 
 namespace Nvml.Mig;
 
-/// <summary>The value of one of NVML's numbered fields (NVML_FI_...), or why there is none.</summary>
+/// <summary>The value of one of NVML's numbered fields (NVML_FI_...), or the reason why there is none.</summary>
 public sealed record FieldValue
 {
-    /// <summary>What the type is set to before the driver is asked.</summary>
-    internal const uint NoType = uint.MaxValue;
-
     private readonly Int128 _integer;
     private readonly double? _fraction;
 
-    internal FieldValue(nvmlFieldValue_t native)
+    /// <summary>A field without a value.</summary>
+    internal FieldValue(int fieldId, NvmlReturnCode code)
     {
-        FieldId = (int)native.fieldId;
-        Code = (NvmlReturnCode)native.nvmlReturn;
-        // Measured: the driver leaves the rest as it was where it has no value.
-        if (Code != NvmlReturnCode.Success)
-            return;
-        switch (native.valueType)
-        {
-            case LibNvml.NVML_VALUE_TYPE_DOUBLE: _fraction = native.value.dVal; break;
-            case LibNvml.NVML_VALUE_TYPE_UNSIGNED_INT: _integer = native.value.uiVal; break;
-            case LibNvml.NVML_VALUE_TYPE_UNSIGNED_LONG: _integer = native.value.ulVal; break;
-            case LibNvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG: _integer = native.value.ullVal; break;
-            case LibNvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG: _integer = native.value.sllVal; break;
-            case LibNvml.NVML_VALUE_TYPE_SIGNED_INT: _integer = native.value.siVal; break;
-            case LibNvml.NVML_VALUE_TYPE_UNSIGNED_SHORT: _integer = native.value.usVal; break;
-            default: Code = NvmlReturnCode.NoData; break; // None was written, or one of a type of a newer driver.
-        }
+        FieldId = fieldId;
+        Code = code;
+    }
 
-        if (Code == NvmlReturnCode.Success)
-            Timestamp = DateTimeOffset.UnixEpoch.AddMicroseconds(native.timestamp);
+    /// <summary>A field with a value: <paramref name="fraction"/>, or else <paramref name="integer"/>.</summary>
+    internal FieldValue(int fieldId, DateTimeOffset timestamp, Int128 integer, double? fraction)
+    {
+        FieldId = fieldId;
+        Timestamp = timestamp;
+        _integer = integer;
+        _fraction = fraction;
     }
 
     /// <summary>The field, NVML's NVML_FI_...</summary>
@@ -54,7 +43,9 @@ public sealed record FieldValue
     public long ToInt64()
     {
         ThrowIfNone();
-        return _fraction is null ? checked((long)_integer) : throw new InvalidOperationException($"Field {FieldId} is a fraction: see {nameof(ToDouble)}.");
+        return _fraction is null
+            ? checked((long)_integer)
+            : throw new InvalidOperationException($"Field {FieldId} is a fraction: see {nameof(ToDouble)}.");
     }
 
     /// <summary>The value, whole or not.</summary>

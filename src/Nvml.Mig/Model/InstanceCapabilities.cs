@@ -1,7 +1,8 @@
 namespace Nvml.Mig;
 
 /// <summary>
-/// What the GPU instances of a profile can do beyond their size (NVML_GPU_INSTANCE_PROFILE_CAPS_...). Newer drivers may know more bits.
+/// The capabilities of the GPU instances of a profile beyond their size (NVML_GPU_INSTANCE_PROFILE_CAPS_...). Newer drivers may know more
+/// bits.
 /// </summary>
 [Flags]
 public enum GpuInstanceCapabilities
@@ -17,8 +18,8 @@ public enum GpuInstanceCapabilities
 }
 
 /// <summary>
-/// What the compute instances of a profile can do beyond their size (NVML_COMPUTE_INSTANCE_PROFILE_CAPS_...). Newer drivers may know
-/// more bits.
+/// The capabilities of the compute instances of a profile beyond their size (NVML_COMPUTE_INSTANCE_PROFILE_CAPS_...). Newer drivers may
+/// know more bits.
 /// </summary>
 [Flags]
 public enum ComputeInstanceCapabilities

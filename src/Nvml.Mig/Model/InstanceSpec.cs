@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig;
 
@@ -15,8 +14,12 @@ public sealed record ComputeInstanceSpec(string Profile, int? Start = null)
     public override string ToString() => Start is { } start ? string.Create(CultureInfo.InvariantCulture, $"{Profile}:{start}") : Profile;
 }
 
-/// <summary>One item of a <see cref="LayoutSpec"/>: GPU instances of one profile, or compute instances that share GPU instances of it.</summary>
-/// <param name="Profile">The name or id of the GPU instance profile; empty if a GPU instance is named by <see cref="GpuInstanceId"/>.</param>
+/// <summary>
+/// One item of a <see cref="LayoutSpec"/>: GPU instances of one profile, or compute instances that share GPU instances of it.
+/// </summary>
+/// <param name="Profile">
+/// The name or id of the GPU instance profile; empty if a GPU instance is named by <see cref="GpuInstanceId"/>.
+/// </param>
 public sealed record InstanceSpec(string Profile)
 {
     private const int MaxCount = 1024;
@@ -30,7 +33,7 @@ public sealed record InstanceSpec(string Profile)
     /// <summary>The memory slice that it starts at; null: any.</summary>
     public int? Start { get; init; }
 
-    /// <summary>What is inside: null for one compute instance that takes the whole, empty for nothing.</summary>
+    /// <summary>The compute instances inside: null for one that takes the whole, empty for none.</summary>
     public IReadOnlyList<ComputeInstanceSpec>? ComputeInstances { get; init; }
 
     /// <summary>
@@ -91,7 +94,9 @@ public sealed record InstanceSpec(string Profile)
     /// <summary>By what they hold, lists included.</summary>
     public bool Equals(InstanceSpec? other) =>
         other is not null
-        && (Profile, Kind, Count, Start, Shared, GpuInstanceId) == (other.Profile, other.Kind, other.Count, other.Start, other.Shared, other.GpuInstanceId)
+        && (
+            Profile, Kind, Count, Start, Shared,
+            GpuInstanceId) == (other.Profile, other.Kind, other.Count, other.Start, other.Shared, other.GpuInstanceId)
         && (ComputeInstances is null) == (other.ComputeInstances is null)
         && (ComputeInstances is null || ComputeInstances.SequenceEqual(other.ComputeInstances!));
 
@@ -101,7 +106,10 @@ public sealed record InstanceSpec(string Profile)
     internal void Check()
     {
         if (Count is < 1 or > MaxCount)
-            throw new PlanningException(PlanningError.InvalidCount, ToString(), $"'{this}' asks for {Count} instances: it must be 1 to {MaxCount}.");
+            throw new PlanningException(
+                PlanningError.InvalidCount, ToString(), $"'{this}' asks for {Count} instances: it must be 1 to {MaxCount}.");
+        if (ComputeInstances?.Count > MaxCount)
+            throw TooManyInside(ToString());
         if (Start < 0 || (ComputeInstances ?? []).Any(c => c.Start < 0))
             throw new PlanningException(PlanningError.InvalidPlacement, ToString(), $"'{this}' starts before the first slice.");
         if (Start is not null && Count > 1)
@@ -109,17 +117,24 @@ public sealed record InstanceSpec(string Profile)
         if (Shared is not null && (Start is not null || ComputeInstances is not null))
         {
             throw new PlanningException(
-                PlanningError.UnreadableSpec, ToString(), $"'{this}' wants compute instances in any GPU instance. For a place or for more inside write the GPU instance, as in 3g.20gb:4/1c/1c.");
+                PlanningError.UnreadableSpec,
+                ToString(),
+                $"'{this}' wants compute instances in any GPU instance. For a place or for more inside write the GPU instance, as in "
+                    + "3g.20gb:4/1c/1c.");
         }
 
         if (Shared is not null && Kind != InstanceSpecKind.Have)
         {
             throw new PlanningException(
-                PlanningError.UnreadableSpec, ToString(), $"'{this}' changes compute instances in any GPU instance: write the GPU instance with what is to be inside, as in +3g.20gb/1c/1c.");
+                PlanningError.UnreadableSpec,
+                ToString(),
+                $"'{this}' changes compute instances in any GPU instance: write the GPU instance with what is to be inside, as in "
+                    + "+3g.20gb/1c/1c.");
         }
 
         if (Kind == InstanceSpecKind.Remove && (Start is not null || ComputeInstances is not null))
-            throw new PlanningException(PlanningError.UnreadableSpec, ToString(), $"'{this}' removes by place or content: name the GPU instance, as in -GI7.");
+            throw new PlanningException(
+                PlanningError.UnreadableSpec, ToString(), $"'{this}' removes by place or content: name the GPU instance, as in -GI7.");
         if (GpuInstanceId is null ? string.IsNullOrWhiteSpace(Profile) : Kind != InstanceSpecKind.Remove || GpuInstanceId < 0 || Count != 1)
             throw Unreadable(ToString());
     }
@@ -154,6 +169,8 @@ public sealed record InstanceSpec(string Profile)
     {
         if (parts is [{ } only] && only.Trim().Equals("none", StringComparison.OrdinalIgnoreCase))
             return [];
+        if (parts.Length > MaxCount)
+            throw TooManyInside(item);
         List<ComputeInstanceSpec> inside = [];
         foreach (string part in parts)
         {
@@ -161,6 +178,8 @@ public sealed record InstanceSpec(string Profile)
             string profile = read.Shared is null ? read.Profile : $"{read.Shared}.{read.Profile}";
             if (read.Start is not null && read.Count > 1)
                 throw new PlanningException(PlanningError.Overlap, item, $"'{item}' asks for {read.Count} compute instances in one place.");
+            if (inside.Count + read.Count > MaxCount)
+                throw TooManyInside(item);
             inside.AddRange(Enumerable.Repeat(new ComputeInstanceSpec(profile, read.Start), read.Count));
         }
 
@@ -171,15 +190,23 @@ public sealed record InstanceSpec(string Profile)
         int.TryParse(text.Trim(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int count)
             ? count is >= 1 and <= MaxCount
                 ? count
-                : throw new PlanningException(PlanningError.InvalidCount, item, $"'{item}' asks for {count} instances: it must be 1 to {MaxCount}.")
+                : throw new PlanningException(
+                    PlanningError.InvalidCount, item, $"'{item}' asks for {count} instances: it must be 1 to {MaxCount}.")
             : throw Unreadable(item);
 
     private static int ParseNumber(string text, string item) =>
         int.TryParse(text.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : throw Unreadable(item);
 
+    private static PlanningException TooManyInside(string item)
+    {
+        string start = item.Length <= 40 ? item : item[..40] + "...";
+        return new(PlanningError.InvalidCount, start, $"'{start}' asks for more than {MaxCount} compute instances in a GPU instance.");
+    }
+
     private static PlanningException Unreadable(string item) =>
         new(
             PlanningError.UnreadableSpec,
             item,
-            $"'{item}' is not an instance: write PROFILE, PROFILE:START or PROFILE*COUNT, with a profile's name or id, as in 3g.20gb,1g.5gb*3 or 9,19:0.");
+            $"'{item}' is not an instance: write PROFILE, PROFILE:START or PROFILE*COUNT, with a profile's name or id, as in "
+                + "3g.20gb,1g.5gb*3 or 9,19:0.");
 }

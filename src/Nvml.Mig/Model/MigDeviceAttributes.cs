@@ -1,6 +1,6 @@
 namespace Nvml.Mig;
 
-/// <summary>What a MIG device has. Engines other than multiprocessors it shares with the rest of its GPU instance.</summary>
+/// <summary>The resources of a MIG device. Engines other than multiprocessors it shares with the rest of its GPU instance.</summary>
 /// <param name="MultiprocessorCount">Streaming multiprocessors, for itself alone.</param>
 /// <param name="SharedCopyEngineCount">Copy engines.</param>
 /// <param name="SharedDecoderCount">Video decoders.</param>

@@ -1,8 +1,7 @@
 namespace Nvml.Mig;
 
 /// <summary>
-/// An NVML function failed. The message says what was being done to which GPU, what the driver answered, and what can be
-/// done about it.
+/// An NVML function failed. The message names the act and the GPU, the function and its code, and what to do about it.
 /// </summary>
 /// <remarks>
 /// Derived types exist where callers act differently. Catch this type for all of them:
@@ -13,10 +12,10 @@ namespace Nvml.Mig;
 public class NvmlException : Exception
 {
     /// <summary>Creates an exception for a return code of a native function.</summary>
-    /// <param name="code">What the function answered.</param>
+    /// <param name="code">The code that the function returned.</param>
     /// <param name="function">The native function, such as <c>nvmlDeviceCreateGpuInstance</c>.</param>
     /// <param name="message">The whole message.</param>
-    /// <param name="innerException">What caused it, if that was an exception.</param>
+    /// <param name="innerException">The cause, if an exception.</param>
     public NvmlException(NvmlReturnCode code, string function, string message, Exception? innerException = null)
         : base(message, innerException)
     {
@@ -25,10 +24,10 @@ public class NvmlException : Exception
         IsTransient = code is NvmlReturnCode.InUse or NvmlReturnCode.NotReady or NvmlReturnCode.Timeout;
     }
 
-    /// <summary>What the driver answered.</summary>
+    /// <summary>The code that the function returned.</summary>
     public NvmlReturnCode Code { get; }
 
-    /// <summary>The native function that answered it, such as <c>nvmlDeviceCreateGpuInstance</c>.</summary>
+    /// <summary>The native function, such as <c>nvmlDeviceCreateGpuInstance</c>.</summary>
     public string Function { get; }
 
     /// <summary>

@@ -22,7 +22,8 @@ public sealed class NvmlInUseException(NvmlReturnCode code, string function, str
 
 /// <summary>There is no room: no free placement is left, or the profile's limit is reached.</summary>
 /// <inheritdoc/>
-public sealed class NvmlInsufficientResourcesException(NvmlReturnCode code, string function, string message, Exception? innerException = null)
+public sealed class NvmlInsufficientResourcesException(
+    NvmlReturnCode code, string function, string message, Exception? innerException = null)
     : NvmlException(code, function, message, innerException);
 
 /// <summary>The GPU must be reset before it can go on.</summary>

@@ -1,11 +1,11 @@
 namespace Nvml.Mig;
 
 /// <summary>
-/// What an NVML function answered (nvmlReturn_t). Newer drivers may answer values that are not named here.
+/// The return codes of NVML functions (nvmlReturn_t). Newer drivers may return values that are not named here.
 /// </summary>
 public enum NvmlReturnCode
 {
-    /// <summary>The call did what it should.</summary>
+    /// <summary>The call succeeded.</summary>
     Success = 0,
 
     /// <summary>NVML was not initialised, or was shut down.</summary>

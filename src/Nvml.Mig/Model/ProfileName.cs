@@ -5,17 +5,17 @@ using System.Globalization;
 namespace Nvml.Mig;
 
 /// <summary>
-/// The name of a profile, taken apart: <c>3g.20gb</c> and <c>1g.5gb+me</c> name GPU instances, <c>1c.3g.20gb</c> a compute instance
-/// that takes one of the three slices of one. A pure value: what it names need not exist on any GPU.
+/// The parts of a profile name: <c>3g.20gb</c> and <c>1g.5gb+me</c> name GPU instances, <c>1c.3g.20gb</c> a compute instance with one of
+/// the three slices of a GPU instance. A pure value: no GPU need have such a profile.
 /// </summary>
 /// <remarks>
 /// <para>
 /// Names are read with or without <c>MIG</c> before them, in any case, with attributes in any order: <c>+me</c> with media engines,
-/// <c>+me.all</c> with all of them, <c>-me</c> with none, <c>+gfx</c> with graphics. Attributes that are not known today are kept. Equal
-/// names are equal values, and are formatted alike: in lower case, attributes in alphabetical order.
+/// <c>+me.all</c> with all of them, <c>-me</c> with none, <c>+gfx</c> with graphics. Unknown attributes are kept. Equal names are equal
+/// values, and are formatted alike: in lower case, attributes in alphabetical order.
 /// </para>
 /// <para>
-/// A compute instance that takes the whole of its GPU instance has that one's name: <c>3c.3g.20gb</c> is <c>3g.20gb</c>.
+/// A compute instance that takes all of its GPU instance has the name of the GPU instance: <c>3c.3g.20gb</c> is <c>3g.20gb</c>.
 /// </para>
 /// </remarks>
 /// <example>
@@ -27,11 +27,11 @@ namespace Nvml.Mig;
 public readonly record struct ProfileName : ISpanParsable<ProfileName>
 {
     /// <summary>
-    /// From here on, names that are one gigabyte apart can mean the same: 3g.39gb and 3g.40gb (an A100 with driver 535 and 495), 7g.79gb
-    /// and 7g.80gb (an A100 with driver 510 and others) are the smallest and the other pair that is known. That is 2.5 %. Below, one
-    /// gigabyte tells real profiles apart: 1g.5gb (A100) and 1g.6gb (A30), 1g.23gb (B200) and 1g.24gb (RTX PRO 6000).
+    /// The sizes that drivers name differently: 3g.39gb and 3g.40gb (an A100 with driver 535 and 495), 7g.79gb and 7g.80gb (an A100 with
+    /// driver 510 and others). No GPU has both of a pair. Other sizes one gigabyte apart are those of different GPUs: 47 (H100 NVL) and 48
+    /// (GH200), 71 (H200) and 72 (GH200 144G), 95 (early GB200) and 96 (RTX PRO 6000).
     /// </summary>
-    private const int LeastMemoryThatIsRounded = 40;
+    private static readonly (int Smaller, int Larger)[] RoundedSizes = [(39, 40), (79, 80)];
 
     private static readonly SearchValues<char> AttributeCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789.");
 
@@ -45,22 +45,24 @@ public readonly record struct ProfileName : ISpanParsable<ProfileName>
         _attributes = attributes;
     }
 
-    /// <summary>Compute slices of the compute instance, the "1" of 1c.3g.20gb; those of the GPU instance where there is none before it.</summary>
+    /// <summary>Compute slices of the compute instance, the "1" of 1c.3g.20gb; without a "c", those of the GPU instance.</summary>
     public int ComputeSliceCount { get; }
 
     /// <summary>Compute slices of the GPU instance, the "3" of 3g.20gb and of 1c.3g.20gb.</summary>
     public int GpuSliceCount { get; }
 
     /// <summary>
-    /// Memory of the GPU instance as the driver rounds it for the name, the "20" of 3g.20gb: its share of the GPU, more than it really
-    /// has (1g.18gb has 16 GiB). 0 on integrated GPUs.
+    /// Memory of the GPU instance, the "20" of 3g.20gb: its share of the GPU as the driver rounds it, more than it has (1g.18gb has
+    /// 16 GiB). 0 on integrated GPUs.
     /// </summary>
     public int MemoryGB { get; }
 
-    /// <summary>The attributes with their signs, such as <c>+me</c> and <c>-me</c>, in alphabetical order of what follows the sign.</summary>
+    /// <summary>
+    /// The attributes with their signs, such as <c>+me</c> and <c>-me</c>, in alphabetical order of what follows the sign.
+    /// </summary>
     public IReadOnlyList<string> Attributes => Split(_attributes ?? "");
 
-    /// <summary>Whether it names a compute instance that is only a part of its GPU instance: 1c.3g.20gb, not 3g.20gb.</summary>
+    /// <summary>Whether it names a compute instance that takes only a part of its GPU instance: 1c.3g.20gb, not 3g.20gb.</summary>
     public bool IsPart => ComputeSliceCount != GpuSliceCount;
 
     /// <summary>The name of the GPU instance: 3g.20gb of 1c.3g.20gb, and of itself.</summary>
@@ -68,7 +70,7 @@ public readonly record struct ProfileName : ISpanParsable<ProfileName>
 
     /// <summary>Reads a name.</summary>
     /// <param name="s">The name, such as <c>3g.20gb</c>; space around it does not matter.</param>
-    /// <exception cref="FormatException">It is none; the message says why, and what one looks like.</exception>
+    /// <exception cref="FormatException">The text is not a profile name; the message says why, with an example of one.</exception>
     /// <exception cref="ArgumentNullException"><paramref name="s"/> is null.</exception>
     public static ProfileName Parse(string s)
     {
@@ -82,24 +84,24 @@ public readonly record struct ProfileName : ISpanParsable<ProfileName>
             ? throw new FormatException($"'{s}' is not a profile name: {problem}. One looks like 3g.20gb, 1g.5gb+me or 1c.3g.20gb.")
             : name;
 
-    /// <summary>Reads a name; false if it is none.</summary>
+    /// <summary>Reads a name; false if the text is not one.</summary>
     /// <param name="s">The name, such as <c>3g.20gb</c>; space around it does not matter.</param>
-    /// <param name="result">The name, if it is one.</param>
+    /// <param name="result">The name.</param>
     public static bool TryParse([NotNullWhen(true)] string? s, out ProfileName result) => TryParse(s.AsSpan(), out result);
 
     /// <inheritdoc cref="TryParse(string?, out ProfileName)"/>
     public static bool TryParse(ReadOnlySpan<char> s, out ProfileName result) => Read(s, out result) is null;
 
     /// <summary>
-    /// Those of some profiles that have this name. Drivers round memory differently, so that the same profile is 7g.79gb with one and
-    /// 7g.80gb with another: where none has the very name, those count that differ by one gigabyte alone, at 40 GB and more.
+    /// The candidates with this name. Drivers round 40 and 80 GB differently, so that the same profile is 7g.79gb with one and 7g.80gb
+    /// with another: if no candidate has the very name, one with the other rounding matches.
     /// </summary>
-    /// <typeparam name="T">What has names: profiles, most often.</typeparam>
-    /// <param name="candidates">What to choose from. Those whose name is not of the form of a profile name are passed over.</param>
+    /// <typeparam name="T">The type of the candidates, profiles most often.</typeparam>
+    /// <param name="candidates">The candidates. One without a name of the form of a profile name never matches.</param>
     /// <param name="nameOf">The name of a candidate.</param>
     /// <returns>
-    /// The matches, in their order. More than one are ambiguous, as where two compute instance profiles share a name: do not take the
-    /// first, ask for the id.
+    /// The matches, in their order. Several are ambiguous, as where two compute instance profiles share a name: do not take the first,
+    /// ask for the id.
     /// </returns>
     public IReadOnlyList<T> FindIn<T>(IEnumerable<T> candidates, Func<T, string> nameOf)
     {
@@ -121,8 +123,8 @@ public readonly record struct ProfileName : ISpanParsable<ProfileName>
     }
 
     /// <summary>
-    /// Whether it can name a compute instance in a GPU instance with another name: it has the slices and the memory of that (rounded this
-    /// way or that), and its attributes or none. Drivers leave the attributes out: the compute instance of a 1g.5gb+me is a 1g.5gb.
+    /// Whether it can name a compute instance in a GPU instance: it has the same slices and memory, and the same attributes or none.
+    /// Drivers leave the attributes out: the compute instance of a 1g.5gb+me is a 1g.5gb.
     /// </summary>
     /// <param name="gpuInstance">The name of the GPU instance's profile.</param>
     public bool IsIn(ProfileName gpuInstance) =>
@@ -148,9 +150,9 @@ public readonly record struct ProfileName : ISpanParsable<ProfileName>
     private bool IsAsLargeAs(ProfileName other) =>
         GpuSliceCount == other.GpuSliceCount
         && (MemoryGB == other.MemoryGB
-            || (Math.Abs(MemoryGB - other.MemoryGB) == 1 && Math.Max(MemoryGB, other.MemoryGB) >= LeastMemoryThatIsRounded));
+            || Array.IndexOf(RoundedSizes, (Math.Min(MemoryGB, other.MemoryGB), Math.Max(MemoryGB, other.MemoryGB))) >= 0);
 
-    /// <summary>Null, or why it is not a name.</summary>
+    /// <summary>Null, or the reason why the text is not a name.</summary>
     private static string? Read(ReadOnlySpan<char> text, out ProfileName name)
     {
         name = default;
@@ -223,7 +225,7 @@ public readonly record struct ProfileName : ISpanParsable<ProfileName>
         return [.. parts];
     }
 
-    /// <summary>A number as the driver writes it: no zeros before it, and no more digits than an int holds.</summary>
+    /// <summary>A number as the driver writes it: no leading zeros, and no more digits than an int holds.</summary>
     private static bool TakeNumber(ref ReadOnlySpan<char> text, out int number)
     {
         int length = text.IndexOfAnyExceptInRange('0', '9');

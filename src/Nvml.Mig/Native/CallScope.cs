@@ -1,16 +1,9 @@
 namespace Nvml.Mig.Native;
 
 /// <summary>
-/// A promise that NVML stays initialised: while one is held, a closed session is not shut down yet. On the stack only, so that none
-/// outlives its call.
+/// A native call under way: it keeps the session open, so that NVML is shut down only after it. On the stack only; it ends with its method.
 /// </summary>
-internal readonly ref struct CallScope(NativeSession session, ThreadCalls? calls)
+internal readonly ref struct CallScope(NativeSession session)
 {
-    public void Dispose()
-    {
-        if (calls is not null)
-            session.Leave(calls);
-        else
-            session.DangerousRelease();
-    }
+    public void Dispose() => session.DangerousRelease();
 }

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace Nvml.Mig.Native;
 
 /// <summary>
-/// Everything that the library logs. Changes at Information, failures of the driver at Warning. The event ids are part of the
-/// public behaviour: they are not reused.
+/// The log messages of the library: changes at Information, failures of the driver at Warning. The event ids are public: they are not
+/// reused.
 /// </summary>
 internal static partial class Log
 {
@@ -20,7 +20,8 @@ internal static partial class Log
     [LoggerMessage(10, LogLevel.Information, "Set MIG mode of {Gpu} to {Enabled}: {Outcome}, in {Milliseconds:0.###} ms")]
     public static partial void MigModeSet(ILogger logger, string gpu, bool enabled, MigModeChange outcome, double milliseconds);
 
-    [LoggerMessage(15, LogLevel.Warning, "{Gpu} refused to set its MIG mode to {Enabled}: NVML_ERROR_IN_USE (19), after {Milliseconds:0.###} ms; nothing changed")]
+    [LoggerMessage(
+        15, LogLevel.Warning, "Cannot set MIG mode of {Gpu} to {Enabled}: NVML_ERROR_IN_USE (19), in {Milliseconds:0.###} ms")]
     public static partial void MigModeRefused(ILogger logger, string gpu, bool enabled, double milliseconds);
 
     [LoggerMessage(16, LogLevel.Warning, "Created a GPU instance {Profile} on {Gpu} that cannot be read back")]
@@ -36,13 +37,14 @@ internal static partial class Log
     [LoggerMessage(12, LogLevel.Information, "Destroyed {GpuInstance} in {Milliseconds:0.###} ms")]
     public static partial void GpuInstanceDestroyed(ILogger logger, string gpuInstance, double milliseconds);
 
-    [LoggerMessage(13, LogLevel.Information, "Created compute instance {Id} ({Profile} at {Placement}) in {GpuInstance} in {Milliseconds:0.###} ms")]
+    [LoggerMessage(
+        13, LogLevel.Information, "Created compute instance {Id} ({Profile} at {Placement}) in {GpuInstance} in {Milliseconds:0.###} ms")]
     public static partial void ComputeInstanceCreated(
         ILogger logger, int id, string profile, Placement placement, string gpuInstance, double milliseconds);
 
     [LoggerMessage(14, LogLevel.Information, "Destroyed {ComputeInstance} in {Milliseconds:0.###} ms")]
     public static partial void ComputeInstanceDestroyed(ILogger logger, string computeInstance, double milliseconds);
 
-    [LoggerMessage(18, LogLevel.Warning, "{Left} is left: {Reason}")]
+    [LoggerMessage(18, LogLevel.Warning, "{Left} remains: {Reason}")]
     public static partial void ScopedInstanceLeft(ILogger logger, string left, string reason);
 }

@@ -6,44 +6,17 @@ using static Nvml.Mig.Interop.nvmlReturn_t;
 namespace Nvml.Mig.Native;
 
 /// <summary>A compute instance: the checked calls on its handle.</summary>
-internal readonly unsafe struct NativeComputeInstance(NativeGpuInstance gpuInstance, nvmlComputeInstance_t handle)
+/// <param name="gpuInstance">Its GPU instance.</param>
+/// <param name="handle">Its handle.</param>
+/// <param name="info">The driver's description of it when it was found.</param>
+internal readonly unsafe struct NativeComputeInstance(NativeGpuInstance gpuInstance, nvmlComputeInstance_t handle, InstanceInfo info)
 {
+    public InstanceInfo Info => info;
+
     private NativeSession Session => gpuInstance.Session;
 
-    /// <summary>What the handle leads to now; null if that is nothing.</summary>
-    public InstanceInfo? TryGetInfo()
-    {
-        using CallScope lease = Session.CallScope();
-        return TryGetInfoInScope();
-    }
-
-    private InstanceInfo? TryGetInfoInScope()
-    {
-        nvmlReturn_t result = GetInfo(out InstanceInfo info);
-        if (result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND)
-            return null;
-        Session.Check(result, nameof(nvmlComputeInstanceGetInfo_v2), "read a compute instance of", gpuInstance.DeviceDescription);
-        return info;
-    }
-
-    /// <summary>
-    /// The MIG device, if the driver tells it in nvmlComputeInstanceInfo_t: the header has the GPU there, and NVIDIA's driver for Kubernetes
-    /// takes what is there for the MIG device. Null if it is the GPU, or has gone.
-    /// </summary>
-    public NativeMigDevice? TryGetMigDevice()
-    {
-        using CallScope lease = Session.CallScope();
-        nvmlComputeInstanceInfo_t native = default;
-        uint isMigDevice;
-        return nvmlComputeInstanceGetInfo_v2(handle, &native) == NVML_SUCCESS
-            && nvmlDeviceIsMigDeviceHandle(native.device, &isMigDevice) == NVML_SUCCESS
-            && isMigDevice != 0
-                ? NativeMigDevice.TryRead(gpuInstance.Gpu, native.device)
-                : null;
-    }
-
-    /// <summary>What the handle leads to, unchecked, for callers that hold a lease.</summary>
-    public nvmlReturn_t GetInfo(out InstanceInfo info)
+    /// <summary>The driver's description of the instance that a handle leads to, unchecked, in the caller's scope.</summary>
+    public static nvmlReturn_t Read(nvmlComputeInstance_t handle, out InstanceInfo info)
     {
         nvmlComputeInstanceInfo_t native = default;
         nvmlReturn_t result = nvmlComputeInstanceGetInfo_v2(handle, &native);
@@ -53,26 +26,70 @@ internal readonly unsafe struct NativeComputeInstance(NativeGpuInstance gpuInsta
     }
 
     /// <summary>
-    /// Destroys what the handle leads to, if that is still what was <paramref name="expected"/>, and its GPU instance too.
-    /// <paramref name="whoUsesIt"/> is asked only if it is in use.
+    /// Whether the handle still leads to the instance that was found, and not to none or to another. Its GPU instance exists.
     /// </summary>
-    public void Destroy(ComputeInstance instance, InstanceInfo expected, Func<ComputeInstance, string?> whoUsesIt)
+    public bool Exists()
     {
-        using CallScope lease = Session.CallScope();
-        if (gpuInstance.TryGetInfoInScope() != instance.GpuInstance.Info)
-            throw GpuDevice.Gone(nameof(nvmlComputeInstanceDestroy), instance.GpuInstance.ToString());
-        if (TryGetInfoInScope() != expected)
-            throw GpuDevice.Gone(nameof(nvmlComputeInstanceDestroy), instance.ToString());
-        bool logged = Session.LogsChanges;
-        long started = logged ? Stopwatch.GetTimestamp() : 0;
-        nvmlReturn_t result = nvmlComputeInstanceDestroy(handle);
-        if (result != NVML_SUCCESS)
+        using CallScope scope = Session.Enter();
+        return ExistsInScope();
+    }
+
+    /// <summary>
+    /// The MIG device, if the driver has it in nvmlComputeInstanceInfo_t: the header has the GPU there, and NVIDIA's driver for Kubernetes
+    /// takes what is there for the MIG device. Null if it is the GPU, or has gone.
+    /// </summary>
+    public NativeMigDevice? TryGetMigDevice()
+    {
+        using CallScope scope = Session.Enter();
+        nvmlComputeInstanceInfo_t native = default;
+        uint isMigDevice;
+        return nvmlComputeInstanceGetInfo_v2(handle, &native) == NVML_SUCCESS
+            && nvmlDeviceIsMigDeviceHandle(native.device, &isMigDevice) == NVML_SUCCESS
+            && isMigDevice != 0
+                ? NativeMigDevice.TryRead(Session, native.device)
+                : null;
+    }
+
+    /// <inheritdoc cref="NativeGpuInstance.Destroy"/>
+    public NativeChange Destroy(bool readBack, out bool? remains)
+    {
+        using CallScope scope = Session.Enter();
+        long started = Stopwatch.GetTimestamp();
+        NvmlReturnCode code = (NvmlReturnCode)nvmlComputeInstanceDestroy(handle);
+        NativeChange change = new(code, nameof(nvmlComputeInstanceDestroy), Stopwatch.GetElapsedTime(started));
+        remains = !change.Succeeded ? TryExists()
+            : !readBack ? null
+            : Read(handle, out InstanceInfo now) is var result && result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND ? false
+            : result == NVML_SUCCESS ? now == info
+            : ExistsInScope();
+        return change;
+    }
+
+    /// <summary>After a failed call; null if it cannot be read.</summary>
+    private bool? TryExists()
+    {
+        try
         {
-            throw Session.Error(
-                result, nameof(nvmlComputeInstanceDestroy), $"destroy {instance}", result == NVML_ERROR_IN_USE ? whoUsesIt(instance) : null);
+            return ExistsInScope();
+        }
+        catch (NvmlException)
+        {
+            return null;
+        }
+    }
+
+    private bool ExistsInScope()
+    {
+        nvmlReturn_t result = Read(handle, out InstanceInfo now);
+        if (result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND)
+        {
+            // As for GPU instances: one refused read does not make it gone.
+            if (!gpuInstance.IsListed(info.ProfileId, handle))
+                return false;
+            result = Read(handle, out now);
         }
 
-        if (logged)
-            Log.ComputeInstanceDestroyed(Session.Logger, instance.ToString(), Stopwatch.GetElapsedTime(started).TotalMilliseconds);
+        return result == NVML_SUCCESS ? now == info : throw Session.Error(
+            result, nameof(nvmlComputeInstanceGetInfo_v2), $"read compute instance {info.Id} of {gpuInstance.Description}");
     }
 }

@@ -10,13 +10,13 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
     /// <summary>Room for the processes of one list at first; NVML says how many more it needs.</summary>
     private const int FirstProcesses = 64;
 
-    /// <summary>More processes than any machine runs on a GPU: a driver that wants room for more is not to be believed.</summary>
+    /// <summary>More processes than any machine runs on a GPU. A driver that wants room for more errs.</summary>
     private const int MaxProcesses = 1 << 16;
 
-    /// <summary>Longer names are cut by NVML, which says nothing of it.</summary>
+    /// <summary>NVML cuts longer names, without a word.</summary>
     private const int MaxProcessName = 1024;
 
-    /// <summary>What NVML says where it does not know a number.</summary>
+    /// <summary>NVML's number where it knows none.</summary>
     private const ulong NotAvailable = ulong.MaxValue;
 
     public NativeSession Session { get; } = session;
@@ -34,7 +34,7 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
 
     public GpuMemory GetMemory()
     {
-        using CallScope lease = Session.CallScope();
+        using CallScope scope = Session.Enter();
         if (Session.Library.Has(nameof(nvmlDeviceGetMemoryInfo_v2)))
         {
             nvmlMemory_v2_t memory = new() { version = nvmlMemory_v2_t.Version };
@@ -50,7 +50,7 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
 
     public Bar1Memory GetBar1Memory()
     {
-        using CallScope lease = Session.CallScope();
+        using CallScope scope = Session.Enter();
         Require(nameof(nvmlDeviceGetBAR1MemoryInfo), "read the BAR1 memory");
         nvmlBAR1Memory_t memory;
         Check(nvmlDeviceGetBAR1MemoryInfo(Handle, &memory), nameof(nvmlDeviceGetBAR1MemoryInfo), "read the BAR1 memory");
@@ -59,17 +59,19 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
 
     public long GetTotalEccErrors(uint errorType, uint counterType)
     {
-        using CallScope lease = Session.CallScope();
+        using CallScope scope = Session.Enter();
         Require(nameof(nvmlDeviceGetTotalEccErrors), "read the ECC errors");
         ulong count;
         Check(
-            nvmlDeviceGetTotalEccErrors(Handle, errorType, counterType, &count), nameof(nvmlDeviceGetTotalEccErrors), "read the ECC errors");
+            nvmlDeviceGetTotalEccErrors(Handle, errorType, counterType, &count),
+            nameof(nvmlDeviceGetTotalEccErrors),
+            "read the ECC errors");
         return (long)count;
     }
 
     public long GetMemoryErrors(uint errorType, uint counterType, uint location)
     {
-        using CallScope lease = Session.CallScope();
+        using CallScope scope = Session.Enter();
         Require(nameof(nvmlDeviceGetMemoryErrorCounter), "read the ECC errors of a memory");
         ulong count;
         Check(
@@ -82,22 +84,21 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
     /// <summary>The processes of all three lists, each process on an instance once.</summary>
     public GpuProcess[] GetProcesses()
     {
-        using CallScope lease = Session.CallScope();
+        using CallScope scope = Session.Enter();
         Dictionary<(uint Pid, uint GpuInstance, uint ComputeInstance), (GpuProcessKinds Kinds, ulong Memory)> found = [];
         // Version 3 has the same struct as version 2, which drivers of the R470 branch have; but for some that have it longer.
-        if (Session.Library.Has(nameof(nvmlDeviceGetComputeRunningProcesses_v3)) && !Session.HasLongProcessInfo)
+        bool isNew = Session.Library.Has(nameof(nvmlDeviceGetComputeRunningProcesses_v3)) && !Session.HasLongProcessInfo;
+        if (isNew)
         {
-            AddProcesses(found, GpuProcessKinds.Compute, &nvmlDeviceGetComputeRunningProcesses_v3, nameof(nvmlDeviceGetComputeRunningProcesses_v3));
-            AddProcesses(found, GpuProcessKinds.Graphics, &nvmlDeviceGetGraphicsRunningProcesses_v3, nameof(nvmlDeviceGetGraphicsRunningProcesses_v3));
-            AddProcesses(
-                found, GpuProcessKinds.MpsClient, &nvmlDeviceGetMPSComputeRunningProcesses_v3, nameof(nvmlDeviceGetMPSComputeRunningProcesses_v3));
+            Add(GpuProcessKinds.Compute, &nvmlDeviceGetComputeRunningProcesses_v3, nameof(nvmlDeviceGetComputeRunningProcesses_v3));
+            Add(GpuProcessKinds.Graphics, &nvmlDeviceGetGraphicsRunningProcesses_v3, nameof(nvmlDeviceGetGraphicsRunningProcesses_v3));
+            Add(GpuProcessKinds.MpsClient, &nvmlDeviceGetMPSComputeRunningProcesses_v3, nameof(nvmlDeviceGetMPSComputeRunningProcesses_v3));
         }
         else
         {
-            AddProcesses(found, GpuProcessKinds.Compute, &nvmlDeviceGetComputeRunningProcesses_v2, nameof(nvmlDeviceGetComputeRunningProcesses_v2));
-            AddProcesses(found, GpuProcessKinds.Graphics, &nvmlDeviceGetGraphicsRunningProcesses_v2, nameof(nvmlDeviceGetGraphicsRunningProcesses_v2));
-            AddProcesses(
-                found, GpuProcessKinds.MpsClient, &nvmlDeviceGetMPSComputeRunningProcesses_v2, nameof(nvmlDeviceGetMPSComputeRunningProcesses_v2));
+            Add(GpuProcessKinds.Compute, &nvmlDeviceGetComputeRunningProcesses_v2, nameof(nvmlDeviceGetComputeRunningProcesses_v2));
+            Add(GpuProcessKinds.Graphics, &nvmlDeviceGetGraphicsRunningProcesses_v2, nameof(nvmlDeviceGetGraphicsRunningProcesses_v2));
+            Add(GpuProcessKinds.MpsClient, &nvmlDeviceGetMPSComputeRunningProcesses_v2, nameof(nvmlDeviceGetMPSComputeRunningProcesses_v2));
         }
 
         return [.. found
@@ -109,11 +110,14 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
                 process.Value.Memory == NotAvailable ? null : (long)process.Value.Memory,
                 InstanceId(process.Key.GpuInstance),
                 InstanceId(process.Key.ComputeInstance)))];
+
+        void Add(GpuProcessKinds kind, delegate*<nvmlDevice_t, uint*, nvmlProcessInfo_t*, nvmlReturn_t> read, string function) =>
+            AddProcesses(found, kind, read, function);
     }
 
     /// <summary>
-    /// The name of a process that uses a GPU; null if NVML does not tell it, for whichever reason: that a process runs is worth knowing
-    /// without its name. Under the caller's lease.
+    /// The name of a process that uses a GPU; null if NVML does not report it, for whichever reason: the process is worth knowing
+    /// without its name. In the caller's scope.
     /// </summary>
     public static string? GetProcessName(NativeSession session, uint pid)
     {
@@ -129,20 +133,20 @@ internal abstract unsafe class NativeDevice(NativeSession session, nvmlDevice_t 
     /// <summary>The exception for a call that failed. <paramref name="act"/> goes before "of GPU 0 (...)".</summary>
     protected abstract NvmlException Failure(nvmlReturn_t result, string function, string act);
 
-    /// <summary>Calls one of the many functions that answer with a number.</summary>
+    /// <summary>Calls one of the many functions that return a number.</summary>
     protected uint ReadNumber(delegate*<nvmlDevice_t, uint*, nvmlReturn_t> read, string function, string act)
     {
-        using CallScope lease = Session.CallScope();
+        using CallScope scope = Session.Enter();
         Require(function, act);
         uint number;
         Check(read(Handle, &number), function, act);
         return number;
     }
 
-    /// <summary>Calls one of the functions that answer with text, which has room for <paramref name="size"/> bytes.</summary>
+    /// <summary>Calls one of the functions that return text, with room for <paramref name="size"/> bytes.</summary>
     protected string ReadText(delegate*<nvmlDevice_t, byte*, uint, nvmlReturn_t> read, int size, string function, string act)
     {
-        using CallScope lease = Session.CallScope();
+        using CallScope scope = Session.Enter();
         Require(function, act);
         byte* text = stackalloc byte[size];
         Check(read(Handle, text, (uint)size), function, act);

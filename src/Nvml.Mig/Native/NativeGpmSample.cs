@@ -17,7 +17,7 @@ internal sealed unsafe class NativeGpmSample : OwnedHandle
 
     public nvmlGpmSample_t Native => new(handle);
 
-    /// <summary>Allocates an empty sample, under the caller's lease.</summary>
+    /// <summary>Allocates an empty sample, in the caller's scope.</summary>
     public static NativeGpmSample Allocate(NativeSession session)
     {
         nvmlGpmSample_t sample;
@@ -28,7 +28,7 @@ internal sealed unsafe class NativeGpmSample : OwnedHandle
     /// <summary>The metrics of the time from <paramref name="earlier"/> to this sample, <paramref name="of"/> something.</summary>
     public GpmMetricValue[] GetMetrics(NativeGpmSample earlier, ReadOnlySpan<GpmMetric> metrics, string of)
     {
-        using CallScope lease = _session.CallScope();
+        using CallScope scope = _session.Enter();
         _session.Require(nameof(nvmlGpmMetricsGet), "compute GPM metrics of", of);
         using Reference self = new(this);
         using Reference other = new(earlier);

@@ -4,13 +4,13 @@ using static Nvml.Mig.Interop.nvmlReturn_t;
 
 namespace Nvml.Mig.Native;
 
-// What the driver turns out to do. Only reads.
+// Probes of the driver. Only reads.
 internal sealed unsafe partial class NativeGpu
 {
     /// <summary><paramref name="profile"/> is one with several placements; null if the GPU has none.</summary>
     public DriverProbe ProbeDriver(GpuInstanceProfile? profile)
     {
-        using CallScope lease = Session.CallScope();
+        using CallScope scope = Session.Enter();
         List<StructVersionSupport> versions = [];
         List<DriverQuirk> quirks = [];
         ProbeGeneralStructs(versions);
@@ -30,7 +30,9 @@ internal sealed unsafe partial class NativeGpu
     {
         nvmlMemory_v2_t memory = new() { version = nvmlMemory_v2_t.Version };
         const string memoryInfo = nameof(nvmlDeviceGetMemoryInfo_v2);
-        Add(versions, "nvmlMemory", 2, memoryInfo, Has(memoryInfo) ? nvmlDeviceGetMemoryInfo_v2(Handle, &memory) : NVML_ERROR_FUNCTION_NOT_FOUND);
+        Add(versions, "nvmlMemory", 2, memoryInfo, Has(memoryInfo)
+            ? nvmlDeviceGetMemoryInfo_v2(Handle, &memory)
+            : NVML_ERROR_FUNCTION_NOT_FOUND);
 
         nvmlSystemDriverBranchInfo_t branch = new() { version = nvmlSystemDriverBranchInfo_t.Version };
         const string driverBranch = nameof(nvmlSystemGetDriverBranch);
@@ -40,7 +42,9 @@ internal sealed unsafe partial class NativeGpu
 
         nvmlGpmSupport_t support = new() { version = NVML_GPM_SUPPORT_VERSION };
         const string gpmSupport = nameof(nvmlGpmQueryDeviceSupport);
-        Add(versions, "nvmlGpmSupport", 1, gpmSupport, Has(gpmSupport) ? nvmlGpmQueryDeviceSupport(Handle, &support) : NVML_ERROR_FUNCTION_NOT_FOUND);
+        Add(versions, "nvmlGpmSupport", 1, gpmSupport, Has(gpmSupport)
+            ? nvmlGpmQueryDeviceSupport(Handle, &support)
+            : NVML_ERROR_FUNCTION_NOT_FOUND);
     }
 
     private void ProbeProfileInfo(uint number, List<StructVersionSupport> versions, List<DriverQuirk> quirks)
@@ -74,14 +78,16 @@ internal sealed unsafe partial class NativeGpu
         if (result == NVML_SUCCESS && third.name[0] == 0)
         {
             quirks.Add(new DriverQuirk(
-                "MisplacesProfileName", $"{function} leaves the name of version 3 empty and writes a wrong one behind it; names come from version 2."));
+                "MisplacesProfileName",
+                $"{function} leaves the name of version 3 empty and writes a wrong one behind it; names come from version 2."));
         }
 
         nvmlGpuInstanceProfileInfo_v2_t wrong = default;
         if (nvmlDeviceGetGpuInstanceProfileInfoV(Handle, number, &wrong) != NVML_ERROR_ARGUMENT_VERSION_MISMATCH)
         {
             quirks.Add(new DriverQuirk(
-                "HidesVersionMismatch", $"{function} answers a version that it does not know with a code other than NVML_ERROR_ARGUMENT_VERSION_MISMATCH."));
+                "HidesVersionMismatch",
+                $"{function} answers a version that it does not know with a code other than {NVML_ERROR_ARGUMENT_VERSION_MISMATCH}."));
         }
     }
 
@@ -103,7 +109,8 @@ internal sealed unsafe partial class NativeGpu
         if (nvmlDeviceGetGpuInstances(Handle, profileId, null, &count) == NVML_ERROR_INVALID_ARGUMENT)
         {
             quirks.Add(new DriverQuirk(
-                "CountsNoInstances", $"{nameof(nvmlDeviceGetGpuInstances)} does not say how many instances there are when it is given no buffer."));
+                "CountsNoInstances",
+                $"{nameof(nvmlDeviceGetGpuInstances)} does not say how many instances there are when it is given no buffer."));
         }
     }
 

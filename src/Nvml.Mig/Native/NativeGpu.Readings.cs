@@ -4,16 +4,19 @@ using static Nvml.Mig.Interop.nvmlReturn_t;
 
 namespace Nvml.Mig.Native;
 
-// What a GPU as a whole reports of itself.
+// Readings of a GPU as a whole.
 internal sealed unsafe partial class NativeGpu
 {
+    /// <summary>No type of a field's value: the driver has written none.</summary>
+    private const uint NoType = uint.MaxValue;
+
     public int GetMinorNumber() => (int)ReadNumber(&nvmlDeviceGetMinorNumber, nameof(nvmlDeviceGetMinorNumber), "read the minor number");
 
     public string GetSerial() =>
         ReadText(&nvmlDeviceGetSerial, NVML_DEVICE_SERIAL_BUFFER_SIZE, nameof(nvmlDeviceGetSerial), "read the serial number");
 
-    public string GetVbiosVersion() =>
-        ReadText(&nvmlDeviceGetVbiosVersion, NVML_DEVICE_VBIOS_VERSION_BUFFER_SIZE, nameof(nvmlDeviceGetVbiosVersion), "read the VBIOS version");
+    public string GetVbiosVersion() => ReadText(
+        &nvmlDeviceGetVbiosVersion, NVML_DEVICE_VBIOS_VERSION_BUFFER_SIZE, nameof(nvmlDeviceGetVbiosVersion), "read the VBIOS version");
 
     public uint GetBrand() => ReadNumber(&nvmlDeviceGetBrand, nameof(nvmlDeviceGetBrand), "read the brand");
 
@@ -32,47 +35,42 @@ internal sealed unsafe partial class NativeGpu
 
     public Version GetComputeCapability()
     {
-        using CallScope lease = Session.CallScope();
+        using CallScope scope = Session.Enter();
         Require(nameof(nvmlDeviceGetCudaComputeCapability), "read the compute capability");
         int major;
         int minor;
         Check(
-            nvmlDeviceGetCudaComputeCapability(Handle, &major, &minor), nameof(nvmlDeviceGetCudaComputeCapability), "read the compute capability");
+            nvmlDeviceGetCudaComputeCapability(Handle, &major, &minor),
+            nameof(nvmlDeviceGetCudaComputeCapability),
+            "read the compute capability");
         return new Version(major, minor);
     }
 
     public FabricInfo GetFabricInfo()
     {
-        using CallScope lease = Session.CallScope();
+        using CallScope scope = Session.Enter();
         Require(nameof(nvmlDeviceGetGpuFabricInfo), "read the fabric state");
         nvmlGpuFabricInfo_t info;
         Check(nvmlDeviceGetGpuFabricInfo(Handle, &info), nameof(nvmlDeviceGetGpuFabricInfo), "read the fabric state");
         return new FabricInfo(
-            (FabricState)info.state, (NvmlReturnCode)info.status, new Guid(new ReadOnlySpan<byte>(info.clusterUuid, 16), bigEndian: true), (int)info.cliqueId);
+            (FabricState)info.state,
+            (NvmlReturnCode)info.status,
+            new Guid(new ReadOnlySpan<byte>(info.clusterUuid, 16), bigEndian: true),
+            (int)info.cliqueId);
     }
 
     public GpuUtilization GetUtilization()
     {
-        using CallScope lease = Session.CallScope();
+        using CallScope scope = Session.Enter();
         Require(nameof(nvmlDeviceGetUtilizationRates), "read the utilization");
         nvmlUtilization_t utilization;
-        nvmlReturn_t result = nvmlDeviceGetUtilizationRates(Handle, &utilization);
-        if (result == NVML_ERROR_NOT_SUPPORTED && GetMigMode() is { Current: true })
-        {
-            throw Session.Error(
-                result,
-                nameof(nvmlDeviceGetUtilizationRates),
-                $"read the utilization of {Description}",
-                "With MIG enabled there is none for the whole GPU: take GPM samples of GPU instances.");
-        }
-
-        Check(result, nameof(nvmlDeviceGetUtilizationRates), "read the utilization");
+        Check(nvmlDeviceGetUtilizationRates(Handle, &utilization), nameof(nvmlDeviceGetUtilizationRates), "read the utilization");
         return new GpuUtilization((int)utilization.gpu, (int)utilization.memory);
     }
 
     public int GetTemperature()
     {
-        using CallScope lease = Session.CallScope();
+        using CallScope scope = Session.Enter();
         Require(nameof(nvmlDeviceGetTemperature), "read the temperature");
         uint celsius;
         Check(nvmlDeviceGetTemperature(Handle, NVML_TEMPERATURE_GPU, &celsius), nameof(nvmlDeviceGetTemperature), "read the temperature");
@@ -81,7 +79,7 @@ internal sealed unsafe partial class NativeGpu
 
     public RemappedRows GetRemappedRows()
     {
-        using CallScope lease = Session.CallScope();
+        using CallScope scope = Session.Enter();
         Require(nameof(nvmlDeviceGetRemappedRows), "read the remapped rows");
         uint correctable;
         uint uncorrectable;
@@ -94,30 +92,40 @@ internal sealed unsafe partial class NativeGpu
         return new RemappedRows((int)correctable, (int)uncorrectable, isPending != 0, hasFailed != 0);
     }
 
+    /// <summary>Both abilities in one native call.</summary>
+    public MigFeatures GetMigFeatures()
+    {
+        FieldValue[] fields = GetFieldValues(
+            [(int)NVML_FI_DEV_IS_RESETLESS_MIG_SUPPORTED, (int)NVML_FI_DEV_IS_MIG_MODE_INDEPENDENT_MIG_QUERY_CAPABLE]);
+        return new MigFeatures(IsSet(fields[0]), IsSet(fields[1]));
+
+        static bool? IsSet(FieldValue field) => field.Code == NvmlReturnCode.Success ? field.ToInt64() != 0 : null;
+    }
+
     public FieldValue[] GetFieldValues(ReadOnlySpan<int> ids)
     {
         if (ids.IsEmpty)
             return [];
-        using CallScope lease = Session.CallScope();
+        using CallScope scope = Session.Enter();
         Require(nameof(nvmlDeviceGetFieldValues), "read field values");
         nvmlFieldValue_t[] values = new nvmlFieldValue_t[ids.Length];
         for (int i = 0; i < values.Length; i++)
         {
             values[i].fieldId = (uint)ids[i];
-            // Measured on driver 580: of some fields it writes neither code nor value, of others a code of success alone. What stays as
-            // it is here was not written.
+            // Measured on driver 580: of some fields it writes neither code nor value, of others a code of success alone. These marks
+            // stay where it writes nothing.
             values[i].nvmlReturn = NVML_ERROR_NO_DATA;
-            values[i].valueType = FieldValue.NoType;
+            values[i].valueType = NoType;
         }
 
         fixed (nvmlFieldValue_t* first = values)
             Check(nvmlDeviceGetFieldValues(Handle, values.Length, first), nameof(nvmlDeviceGetFieldValues), "read field values");
-        return [.. values.Select(value => new FieldValue(value))];
+        return [.. values.Select(ToFieldValue)];
     }
 
     public ulong GetSupportedEventTypes()
     {
-        using CallScope lease = Session.CallScope();
+        using CallScope scope = Session.Enter();
         Require(nameof(nvmlDeviceGetSupportedEventTypes), "read the supported events");
         ulong types;
         Check(nvmlDeviceGetSupportedEventTypes(Handle, &types), nameof(nvmlDeviceGetSupportedEventTypes), "read the supported events");
@@ -127,7 +135,7 @@ internal sealed unsafe partial class NativeGpu
     /// <summary>Whether the GPU answers nothing any more.</summary>
     public bool IsLost()
     {
-        using CallScope lease = Session.CallScope();
+        using CallScope scope = Session.Enter();
         uint current;
         uint pending;
         return nvmlDeviceGetMigMode(Handle, &current, &pending) == NVML_ERROR_GPU_IS_LOST;
@@ -135,7 +143,7 @@ internal sealed unsafe partial class NativeGpu
 
     public bool IsGpmSupported()
     {
-        using CallScope lease = Session.CallScope();
+        using CallScope scope = Session.Enter();
         if (!Session.Library.Has(nameof(nvmlGpmQueryDeviceSupport)))
             return false;
         nvmlGpmSupport_t support = new() { version = NVML_GPM_SUPPORT_VERSION };
@@ -149,27 +157,19 @@ internal sealed unsafe partial class NativeGpu
     /// <summary>Takes a sample of the GPU, or of one of its GPU instances.</summary>
     public NativeGpmSample TakeGpmSample(int? gpuInstanceId)
     {
-        using CallScope lease = Session.CallScope();
-        Require(nameof(nvmlGpmSampleAlloc), "take a GPM sample");
-        Require(nameof(nvmlGpmSampleFree), "take a GPM sample");
-        Require(gpuInstanceId is null ? nameof(nvmlGpmSampleGet) : nameof(nvmlGpmMigSampleGet), "take a GPM sample");
+        using CallScope scope = Session.Enter();
+        string act = gpuInstanceId is null ? "take a GPM sample" : "take a GPM sample of a GPU instance";
+        Require(nameof(nvmlGpmSampleAlloc), act);
+        Require(nameof(nvmlGpmSampleFree), act);
+        Require(gpuInstanceId is null ? nameof(nvmlGpmSampleGet) : nameof(nvmlGpmMigSampleGet), act);
         NativeGpmSample sample = NativeGpmSample.Allocate(Session);
         bool isTaken = false;
         try
         {
             if (gpuInstanceId is { } id)
-            {
-                nvmlReturn_t result = nvmlGpmMigSampleGet(Handle, (uint)id, sample.Native);
-                // Measured: an instance that is not there gives INVALID_ARGUMENT.
-                if (result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND)
-                    throw GpuDevice.Gone(nameof(nvmlGpmMigSampleGet), $"GPU instance {id} of {Description}");
-                Check(result, nameof(nvmlGpmMigSampleGet), "take a GPM sample of a GPU instance");
-            }
+                Check(nvmlGpmMigSampleGet(Handle, (uint)id, sample.Native), nameof(nvmlGpmMigSampleGet), act);
             else
-            {
-                Check(nvmlGpmSampleGet(Handle, sample.Native), nameof(nvmlGpmSampleGet), "take a GPM sample");
-            }
-
+                Check(nvmlGpmSampleGet(Handle, sample.Native), nameof(nvmlGpmSampleGet), act);
             isTaken = true;
             return sample;
         }
@@ -181,12 +181,12 @@ internal sealed unsafe partial class NativeGpu
     }
 
     /// <summary>
-    /// What a profile can do beyond its numbers: version 3 of the profile's information, of which driver 580 misplaces the name and
-    /// nothing else. Null where the driver has no version 3.
+    /// The capabilities of a profile: version 3 of its information, of which driver 580 misplaces the name and nothing else. Null where the
+    /// driver has no version 3.
     /// </summary>
     public uint? GetCapabilities(GpuInstanceProfile profile)
     {
-        using CallScope lease = Session.CallScope();
+        using CallScope scope = Session.Enter();
         if (!Session.Library.Has(nameof(nvmlDeviceGetGpuInstanceProfileInfoV)))
             return null;
         nvmlGpuInstanceProfileInfo_v3_t info = new() { version = nvmlGpuInstanceProfileInfo_v3_t.Version };
@@ -200,5 +200,27 @@ internal sealed unsafe partial class NativeGpu
         if (result != NVML_SUCCESS)
             throw Failure(result, nameof(nvmlDeviceGetGpuInstanceProfileInfoV), $"read the capabilities of {profile.Name}");
         return info.capabilities;
+    }
+
+    public static FieldValue ToFieldValue(nvmlFieldValue_t native)
+    {
+        int id = (int)native.fieldId;
+        // Measured: the driver leaves the rest as it was where it has no value.
+        if (native.nvmlReturn != NVML_SUCCESS)
+            return new FieldValue(id, (NvmlReturnCode)native.nvmlReturn);
+        (Int128 Integer, double? Fraction)? value = native.valueType switch
+        {
+            NVML_VALUE_TYPE_DOUBLE => (0, native.value.dVal),
+            NVML_VALUE_TYPE_UNSIGNED_INT => (native.value.uiVal, null),
+            NVML_VALUE_TYPE_UNSIGNED_LONG => (native.value.ulVal, null),
+            NVML_VALUE_TYPE_UNSIGNED_LONG_LONG => (native.value.ullVal, null),
+            NVML_VALUE_TYPE_SIGNED_LONG_LONG => (native.value.sllVal, null),
+            NVML_VALUE_TYPE_SIGNED_INT => (native.value.siVal, null),
+            NVML_VALUE_TYPE_UNSIGNED_SHORT => (native.value.usVal, null),
+            _ => null, // none was written, or one of a type of a newer driver
+        };
+        return value is { } known
+            ? new FieldValue(id, DateTimeOffset.UnixEpoch.AddMicroseconds(native.timestamp), known.Integer, known.Fraction)
+            : new FieldValue(id, NvmlReturnCode.NoData);
     }
 }

@@ -23,11 +23,9 @@ internal sealed unsafe class NativeMigDevice : NativeDevice
 
     public int ComputeInstanceId { get; }
 
-    /// <summary>Reads what a handle stands for; null if its compute instance has gone since the handle was asked for.</summary>
-    public static NativeMigDevice? TryRead(NativeGpu gpu, nvmlDevice_t handle)
+    /// <summary>Reads the identity, in the caller's scope; null if the compute instance has gone since the handle was asked for.</summary>
+    public static NativeMigDevice? TryRead(NativeSession session, nvmlDevice_t handle)
     {
-        NativeSession session = gpu.Session;
-        using CallScope lease = session.CallScope();
         byte* uuid = stackalloc byte[NVML_DEVICE_UUID_V2_BUFFER_SIZE];
         uint gpuInstanceId;
         uint computeInstanceId = 0;
@@ -47,14 +45,14 @@ internal sealed unsafe class NativeMigDevice : NativeDevice
 
         if (result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND)
             return null;
-        session.Check(result, function, "read a MIG device of", gpu.Description);
+        session.Check(result, function, "read", "a MIG device");
         return new NativeMigDevice(
             session, handle, NativeText.Read(uuid, NVML_DEVICE_UUID_V2_BUFFER_SIZE), gpuInstanceId, computeInstanceId);
     }
 
     public MigDeviceAttributes GetAttributes()
     {
-        using CallScope lease = Session.CallScope();
+        using CallScope scope = Session.Enter();
         Require(nameof(nvmlDeviceGetAttributes_v2), "read the attributes");
         nvmlDeviceAttributes_t attributes;
         Check(nvmlDeviceGetAttributes_v2(Handle, &attributes), nameof(nvmlDeviceGetAttributes_v2), "read the attributes");
@@ -70,23 +68,34 @@ internal sealed unsafe class NativeMigDevice : NativeDevice
             (long)attributes.memorySizeMB);
     }
 
-    /// <summary>The index under the GPU now, unchecked; -1 if the device has gone.</summary>
-    public int TryGetIndex()
+    /// <summary>Whether its handle still leads to a MIG device.</summary>
+    public bool Exists()
     {
-        using CallScope lease = Session.CallScope();
-        uint index;
-        return nvmlDeviceGetIndex(Handle, &index) == NVML_SUCCESS ? (int)index : -1;
+        using CallScope scope = Session.Enter();
+        return ExistsInScope();
+    }
+
+    /// <summary>Whether it has an index under its GPU still, in the caller's scope.</summary>
+    public bool IsAt(uint index)
+    {
+        uint now;
+        return nvmlDeviceGetIndex(Handle, &now) == NVML_SUCCESS && now == index;
     }
 
     /// <summary>
-    /// To a handle whose compute instance has gone the driver says INVALID_ARGUMENT, as to other arguments that it does not like: whether the
-    /// device is there decides what callers hear.
+    /// To a handle whose compute instance has gone the driver says INVALID_ARGUMENT, as to other arguments that it does not like: another
+    /// question to the handle decides what callers hear.
     /// </summary>
     protected override NvmlException Failure(nvmlReturn_t result, string function, string act)
     {
-        uint id;
-        return result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND && nvmlDeviceGetGpuInstanceId(Handle, &id) != NVML_SUCCESS
-            ? GpuDevice.Gone(function, Description)
+        return result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND && !ExistsInScope()
+            ? NvmlErrors.Gone(function, Description)
             : Session.Error(result, function, $"{act} of {Description}");
+    }
+
+    private bool ExistsInScope()
+    {
+        uint id;
+        return nvmlDeviceGetGpuInstanceId(Handle, &id) == NVML_SUCCESS;
     }
 }

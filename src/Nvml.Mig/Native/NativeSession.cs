@@ -1,9 +1,9 @@
-using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Nvml.Mig.Interop;
 using static Nvml.Mig.Interop.LibNvml;
+using static Nvml.Mig.Interop.nvmlReturn_t;
 
 namespace Nvml.Mig.Native;
 
@@ -13,13 +13,6 @@ namespace Nvml.Mig.Native;
 /// </summary>
 internal sealed unsafe class NativeSession : SafeHandle
 {
-    private NativeSession(NvmlLibrary library, ILogger logger)
-        : base(invalidHandleValue: 0, ownsHandle: true)
-    {
-        Library = library;
-        Logger = new QuietLogger(logger);
-    }
-
     /// <summary>
     /// Set when the session is closed. A SafeHandle alone refuses new calls only once the last one under way has ended, which
     /// callers that overlap can put off for ever.
@@ -28,17 +21,29 @@ internal sealed unsafe class NativeSession : SafeHandle
 
     private StrongBox<bool>? _hasLongProcessInfo;
 
+    private NativeSession(NvmlLibrary library, ILogger logger)
+        : base(invalidHandleValue: 0, ownsHandle: true)
+    {
+        Library = library;
+        Logger = new QuietLogger(logger);
+    }
+
     public NvmlLibrary Library { get; }
 
     public ILogger Logger { get; }
 
     /// <summary>
-    /// Whether changes are logged. If not, neither their time is taken nor a text put together: that would cost more than the calls of a
-    /// driver that answers at once.
+    /// Whether changes are logged. If not, no text is put together: it would cost more than the calls of a driver that answers at once.
     /// </summary>
     public bool LogsChanges => Logger.IsEnabled(LogLevel.Information);
 
     public override bool IsInvalid => handle == 0;
+
+    /// <summary>
+    /// Whether version 3 of the process lists has longer elements than every other driver's: those of R535 before 535.98 did, without
+    /// saying so (NVIDIA/go-nvml#75, gpuopenanalytics/pynvml#48). Asked once, in the caller's scope.
+    /// </summary>
+    public bool HasLongProcessInfo => (_hasLongProcessInfo ??= new StrongBox<bool>(IsLongProcessInfo(ReadDriverVersion()))).Value;
 
     /// <summary>Loads and initialises NVML.</summary>
     /// <exception cref="NvmlException">Either failed.</exception>
@@ -48,260 +53,26 @@ internal sealed unsafe class NativeSession : SafeHandle
         bool plain = options == NvmlInitOptions.None;
         nvmlReturn_t result = plain ? nvmlInit_v2()
             : session.Library.Has(nameof(nvmlInitWithFlags)) ? nvmlInitWithFlags((uint)options)
-            : nvmlReturn_t.NVML_ERROR_FUNCTION_NOT_FOUND;
-        if (result != nvmlReturn_t.NVML_SUCCESS)
-            throw session.Error(result, plain ? nameof(nvmlInit_v2) : nameof(nvmlInitWithFlags), $"initialise NVML ({session.Library.Path})");
+            : NVML_ERROR_FUNCTION_NOT_FOUND;
+        if (result != NVML_SUCCESS)
+        {
+            string function = plain ? nameof(nvmlInit_v2) : nameof(nvmlInitWithFlags);
+            throw session.Error(result, function, $"initialise NVML ({session.Library.Path})");
+        }
         session.SetHandle(1);
         Log.SessionOpened(session.Logger, session.Library.Path);
         return session;
     }
 
-    /// <summary>
-    /// Keeps NVML initialised until the lease is disposed of. Every native call happens under one; one lease covers all calls of an
-    /// operation, so that closing the session cannot come between a change and what is read back of it.
-    /// </summary>
-    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
-    public CallScope CallScope()
-    {
-        ThreadCalls calls = ThreadCalls.OfThisThread;
-        if (!calls.TryEnter(this))
-            return ScopeByCount();
-        if (!_closing || calls.IsNested)
-            return new CallScope(this, calls);
-        Leave(calls);
-        throw Closed();
-    }
-
-    /// <summary>Ends a lease. If the session was to be closed meanwhile, the last one closes it.</summary>
-    public void Leave(ThreadCalls calls)
-    {
-        if (calls.Leave() && _closing && !IsClosed && IsIdle())
-            base.Dispose(disposing: true);
-    }
-
-    /// <summary>
-    /// Whether version 3 of the process lists has longer elements than every other driver's: those of R535 before 535.98 did, without saying
-    /// so (NVIDIA/go-nvml#75, gpuopenanalytics/pynvml#48). Asked once.
-    /// </summary>
-    public bool HasLongProcessInfo => (_hasLongProcessInfo ??= new StrongBox<bool>(IsLongProcessInfo(GetDriverVersion()))).Value;
-
     public static bool IsLongProcessInfo(string driverVersion) =>
         Version.TryParse(driverVersion, out Version? version) && version.Major == 535 && version.Minor is >= 43 and < 98;
 
-    public uint GetDeviceCount()
-    {
-        using CallScope lease = CallScope();
-        uint count;
-        Check(nvmlDeviceGetCount_v2(&count), nameof(nvmlDeviceGetCount_v2), "count the GPUs");
-        return count;
-    }
-
-    public string GetDriverVersion()
-    {
-        using CallScope lease = CallScope();
-        byte* version = stackalloc byte[NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE];
-        Check(
-            nvmlSystemGetDriverVersion(version, NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE),
-            nameof(nvmlSystemGetDriverVersion),
-            "read the driver version");
-        return NativeText.Read(version, NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE);
-    }
-
-    public string GetNvmlVersion()
-    {
-        using CallScope lease = CallScope();
-        byte* version = stackalloc byte[NVML_SYSTEM_NVML_VERSION_BUFFER_SIZE];
-        Check(
-            nvmlSystemGetNVMLVersion(version, NVML_SYSTEM_NVML_VERSION_BUFFER_SIZE),
-            nameof(nvmlSystemGetNVMLVersion),
-            "read the NVML version");
-        return NativeText.Read(version, NVML_SYSTEM_NVML_VERSION_BUFFER_SIZE);
-    }
-
-    public Version GetCudaVersion()
-    {
-        using CallScope lease = CallScope();
-        Require(nameof(nvmlSystemGetCudaDriverVersion_v2), "read the CUDA version of", "the driver");
-        int version;
-        Check(nvmlSystemGetCudaDriverVersion_v2(&version), nameof(nvmlSystemGetCudaDriverVersion_v2), "read the CUDA version");
-        return new Version(version / 1000, version % 1000 / 10);
-    }
-
-    public string GetDriverBranch()
-    {
-        using CallScope lease = CallScope();
-        Require(nameof(nvmlSystemGetDriverBranch), "read the branch of", "the driver");
-        nvmlSystemDriverBranchInfo_t info = new() { version = nvmlSystemDriverBranchInfo_t.Version };
-        Check(
-            nvmlSystemGetDriverBranch(&info, NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE),
-            nameof(nvmlSystemGetDriverBranch),
-            "read the branch of the driver");
-        return NativeText.Read(info.branch, NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE);
-    }
-
-    public string? GetProcessName(uint pid)
-    {
-        using CallScope lease = CallScope();
-        return NativeDevice.GetProcessName(this, pid);
-    }
-
-    public NativeGpu GetDeviceByIndex(uint index)
-    {
-        using CallScope lease = CallScope();
-        nvmlDevice_t device;
-        Check(nvmlDeviceGetHandleByIndex_v2(index, &device), nameof(nvmlDeviceGetHandleByIndex_v2), "find GPU", index.ToString(CultureInfo.InvariantCulture));
-        return new NativeGpu(this, device, $"GPU {index}");
-    }
-
-    /// <summary>The index of the GPU with a UUID.</summary>
-    public uint FindIndexByUuid(string uuid)
-    {
-        using CallScope lease = CallScope();
-        nvmlDevice_t device;
-        fixed (byte* text = NativeText.Write(uuid))
-            Check(nvmlDeviceGetHandleByUUID(text, &device), nameof(nvmlDeviceGetHandleByUUID), "find the GPU", uuid);
-        return GetIndex(device, uuid);
-    }
-
-    /// <summary>The index of the GPU with a serial number.</summary>
-    public uint FindIndexBySerial(string serial)
-    {
-        using CallScope lease = CallScope();
-        Require(nameof(nvmlDeviceGetHandleBySerial), "find the GPU with serial number", serial);
-        nvmlDevice_t device;
-        fixed (byte* text = NativeText.Write(serial))
-        {
-            Check(
-                nvmlDeviceGetHandleBySerial(text, &device),
-                nameof(nvmlDeviceGetHandleBySerial),
-                "find the GPU with serial number",
-                serial,
-                "Not every board has a serial number that can be read, and boards with two GPUs have one for both.");
-        }
-
-        return GetIndex(device, serial);
-    }
-
-    /// <summary>The MIG device with a UUID, and the index of its GPU; null if the UUID is a GPU's.</summary>
-    public (nvmlDevice_t Handle, uint GpuIndex)? FindMigDevice(string uuid)
-    {
-        using CallScope lease = CallScope();
-        nvmlDevice_t device;
-        fixed (byte* text = NativeText.Write(uuid))
-        {
-            Check(
-                nvmlDeviceGetHandleByUUID(text, &device),
-                nameof(nvmlDeviceGetHandleByUUID),
-                "find the MIG device",
-                uuid,
-                "MIG devices come and go with their compute instances: list them again.");
-        }
-
-        uint isMigDevice;
-        CheckThere(nvmlDeviceIsMigDeviceHandle(device, &isMigDevice), nameof(nvmlDeviceIsMigDeviceHandle), uuid);
-        if (isMigDevice == 0)
-            return null;
-        nvmlDevice_t gpu;
-        CheckThere(nvmlDeviceGetDeviceHandleFromMigDeviceHandle(device, &gpu), nameof(nvmlDeviceGetDeviceHandleFromMigDeviceHandle), uuid);
-        return (device, GetIndex(gpu, uuid));
-    }
-
-    /// <summary>The index of the GPU with a handle.</summary>
-    public uint GetIndex(nvmlDevice_t device)
-    {
-        using CallScope lease = CallScope();
-        return GetIndex(device, "of an event");
-    }
-
-    /// <summary>Between two calls the MIG device can go; to its handle the driver then says INVALID_ARGUMENT.</summary>
-    private void CheckThere(nvmlReturn_t result, string function, string uuid)
-    {
-        if (result == nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT)
-            throw GpuDevice.Gone(function, $"MIG device {uuid}");
-        Check(result, function, "find the GPU of", uuid);
-    }
-
-    /// <summary>The index of the GPU at a PCI bus id.</summary>
-    public uint FindIndexByPciBusId(string busId)
-    {
-        using CallScope lease = CallScope();
-        nvmlDevice_t device;
-        fixed (byte* text = NativeText.Write(busId))
-        {
-            Check(
-                nvmlDeviceGetHandleByPciBusId_v2(text, &device),
-                nameof(nvmlDeviceGetHandleByPciBusId_v2),
-                "find the GPU at PCI bus id",
-                busId,
-                "GPUs are named by index (0), UUID (GPU-...) or PCI bus id (0000:07:00.0).");
-        }
-
-        return GetIndex(device, busId);
-    }
-
-    private uint GetIndex(nvmlDevice_t device, string name)
-    {
-        uint index;
-        Check(nvmlDeviceGetIndex(device, &index), nameof(nvmlDeviceGetIndex), "read the index of the GPU", name);
-        return index;
-    }
-
     /// <summary>
-    /// Throws if a call failed. <paramref name="act"/> and <paramref name="subject"/> complete "Cannot ..."; they are two so that a
-    /// call that succeeds puts no text together.
+    /// Begins a call scope. Every native call happens in one; one scope covers a change and what is read back of it, so that closing the
+    /// session cannot come between them.
     /// </summary>
-    public void Check(nvmlReturn_t result, string function, string act, string subject = "", string? hint = null)
-    {
-        if (result != nvmlReturn_t.NVML_SUCCESS)
-            throw Error(result, function, subject.Length == 0 ? act : $"{act} {subject}", hint);
-    }
-
-    /// <summary>Throws if the driver is older than a function: the same as if the function had said so itself.</summary>
-    public void Require(string function, string act, string subject)
-    {
-        if (!Library.Has(function))
-            Check(nvmlReturn_t.NVML_ERROR_FUNCTION_NOT_FOUND, function, act, subject);
-    }
-
-    /// <summary>
-    /// Throws if the driver says that there is more than we have room for. No driver does; one that did would have to be understood
-    /// before it is trusted with a change.
-    /// </summary>
-    public void CheckCount(uint count, int room, string function, string act, string subject)
-    {
-        if (count > room)
-        {
-            throw Error(
-                nvmlReturn_t.NVML_ERROR_INSUFFICIENT_SIZE,
-                function,
-                $"{act} {subject}",
-                $"The driver speaks of {count} where no known one has more than {room}: please report this driver.");
-        }
-    }
-
-    /// <summary>The exception for a failed call, and the log's line on it.</summary>
-    public NvmlException Error(nvmlReturn_t result, string function, string act, string? hint = null, bool? isTransient = null)
-    {
-        Log.NativeFailure(Logger, function, NvmlErrors.Symbol(result), (int)result, act);
-        return NvmlErrors.Create(result, function, act, hint, isTransient);
-    }
-
-    /// <summary>Refuses calls from now on, and shuts NVML down when those under way have ended.</summary>
-    protected override void Dispose(bool disposing)
-    {
-        bool closes = disposing && !_closing;
-        _closing = true;
-        if (IsIdle())
-            base.Dispose(disposing);
-        if (closes)
-            Log.SessionClosed(Logger);
-    }
-
-    /// <summary>May run on the finalizer's thread, so it does nothing but this.</summary>
-    protected override bool ReleaseHandle() => nvmlShutdown() == nvmlReturn_t.NVML_SUCCESS;
-
-    /// <summary>A lease in the way that SafeHandle has for it: for a thread that is in a call of another session.</summary>
-    private CallScope ScopeByCount()
+    /// <exception cref="ObjectDisposedException">The session was closed.</exception>
+    public CallScope Enter()
     {
         bool added = false;
         try
@@ -314,16 +85,239 @@ internal sealed unsafe class NativeSession : SafeHandle
             // It was closed between the two lines above.
         }
 
-        return added ? new CallScope(this, null) : throw Closed();
+        return added ? new CallScope(this) : throw Closed();
     }
 
-    /// <summary>Whether no thread is in a call, of a session that closes.</summary>
-    private bool IsIdle()
+    public uint GetDeviceCount()
     {
-        Interlocked.MemoryBarrierProcessWide(); // see ThreadCalls
-        return !ThreadCalls.IsAnyIn(this);
+        using CallScope scope = Enter();
+        uint count;
+        Check(nvmlDeviceGetCount_v2(&count), nameof(nvmlDeviceGetCount_v2), "count the GPUs");
+        return count;
     }
+
+    public string GetDriverVersion()
+    {
+        using CallScope scope = Enter();
+        return ReadDriverVersion();
+    }
+
+    public string GetNvmlVersion()
+    {
+        using CallScope scope = Enter();
+        byte* version = stackalloc byte[NVML_SYSTEM_NVML_VERSION_BUFFER_SIZE];
+        Check(
+            nvmlSystemGetNVMLVersion(version, NVML_SYSTEM_NVML_VERSION_BUFFER_SIZE),
+            nameof(nvmlSystemGetNVMLVersion),
+            "read the NVML version");
+        return NativeText.Read(version, NVML_SYSTEM_NVML_VERSION_BUFFER_SIZE);
+    }
+
+    public Version GetCudaVersion()
+    {
+        using CallScope scope = Enter();
+        Require(nameof(nvmlSystemGetCudaDriverVersion_v2), "read the CUDA version of", "the driver");
+        int version;
+        Check(nvmlSystemGetCudaDriverVersion_v2(&version), nameof(nvmlSystemGetCudaDriverVersion_v2), "read the CUDA version");
+        return new Version(version / 1000, version % 1000 / 10);
+    }
+
+    public string GetDriverBranch()
+    {
+        using CallScope scope = Enter();
+        Require(nameof(nvmlSystemGetDriverBranch), "read the branch of", "the driver");
+        nvmlSystemDriverBranchInfo_t info = new() { version = nvmlSystemDriverBranchInfo_t.Version };
+        Check(
+            nvmlSystemGetDriverBranch(&info, NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE),
+            nameof(nvmlSystemGetDriverBranch),
+            "read the branch of the driver");
+        return NativeText.Read(info.branch, NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE);
+    }
+
+    public string? GetProcessName(uint pid)
+    {
+        using CallScope scope = Enter();
+        return NativeDevice.GetProcessName(this, pid);
+    }
+
+    public NativeGpu GetDeviceByIndex(uint index)
+    {
+        using CallScope scope = Enter();
+        nvmlDevice_t device;
+        nvmlReturn_t result = nvmlDeviceGetHandleByIndex_v2(index, &device);
+        return result == NVML_SUCCESS
+            ? new NativeGpu(this, device, index)
+            : throw Error(result, nameof(nvmlDeviceGetHandleByIndex_v2), $"find GPU {index}");
+    }
+
+    /// <summary>The index of the GPU with a UUID.</summary>
+    public uint FindIndexByUuid(string uuid)
+    {
+        using CallScope scope = Enter();
+        nvmlDevice_t device;
+        fixed (byte* text = NativeText.Write(uuid))
+            Check(nvmlDeviceGetHandleByUUID(text, &device), nameof(nvmlDeviceGetHandleByUUID), "find the GPU", uuid);
+        return ReadIndex(device, uuid);
+    }
+
+    /// <summary>The index of the GPU with a serial number.</summary>
+    public uint FindIndexBySerial(string serial)
+    {
+        using CallScope scope = Enter();
+        Require(nameof(nvmlDeviceGetHandleBySerial), "find the GPU with serial number", serial);
+        nvmlDevice_t device;
+        fixed (byte* text = NativeText.Write(serial))
+        {
+            Check(
+                nvmlDeviceGetHandleBySerial(text, &device),
+                nameof(nvmlDeviceGetHandleBySerial),
+                "find the GPU with serial number",
+                serial,
+                "Not every board has a serial number that can be read, and boards with two GPUs have one for both.");
+        }
+
+        return ReadIndex(device, serial);
+    }
+
+    /// <summary>The index of the GPU at a PCI bus id.</summary>
+    public uint FindIndexByPciBusId(string busId)
+    {
+        using CallScope scope = Enter();
+        nvmlDevice_t device;
+        fixed (byte* text = NativeText.Write(busId))
+        {
+            Check(
+                nvmlDeviceGetHandleByPciBusId_v2(text, &device),
+                nameof(nvmlDeviceGetHandleByPciBusId_v2),
+                "find the GPU at PCI bus id",
+                busId,
+                NvmlErrors.HowToNameGpus);
+        }
+
+        return ReadIndex(device, busId);
+    }
+
+    /// <summary>The MIG device with a UUID, and the index of its GPU; null if the UUID is a GPU's.</summary>
+    public (NativeMigDevice Device, uint GpuIndex)? FindMigDevice(string uuid)
+    {
+        using CallScope scope = Enter();
+        for (int attempt = 1; ; attempt++)
+        {
+            nvmlDevice_t device;
+            fixed (byte* text = NativeText.Write(uuid))
+            {
+                Check(
+                    nvmlDeviceGetHandleByUUID(text, &device),
+                    nameof(nvmlDeviceGetHandleByUUID),
+                    "find the MIG device",
+                    uuid,
+                    "MIG devices come and go with their compute instances: list them again.");
+            }
+
+            uint isMigDevice;
+            string function = nameof(nvmlDeviceIsMigDeviceHandle);
+            nvmlReturn_t result = nvmlDeviceIsMigDeviceHandle(device, &isMigDevice);
+            if (result == NVML_SUCCESS && isMigDevice == 0)
+                return null;
+            nvmlDevice_t gpu = default;
+            if (result == NVML_SUCCESS)
+            {
+                function = nameof(nvmlDeviceGetDeviceHandleFromMigDeviceHandle);
+                result = nvmlDeviceGetDeviceHandleFromMigDeviceHandle(device, &gpu);
+            }
+
+            if (result == NVML_SUCCESS)
+            {
+                function = nameof(nvmlDeviceGetGpuInstanceId);
+                uint index = ReadIndex(gpu, uuid);
+                if (NativeMigDevice.TryRead(this, device) is { } found)
+                    return (found, index);
+                result = NVML_ERROR_INVALID_ARGUMENT;
+            }
+
+            // The device can go between two calls, and its handle is refused then. The next lookup decides.
+            if (attempt == 2 || result is not (NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND))
+                throw Error(result, function, $"read MIG device {uuid}");
+        }
+    }
+
+    /// <summary>The index of a GPU, in the caller's scope. <paramref name="name"/> is what the caller called it.</summary>
+    public uint ReadIndex(nvmlDevice_t device, string name)
+    {
+        uint index;
+        Check(nvmlDeviceGetIndex(device, &index), nameof(nvmlDeviceGetIndex), "read the index of the GPU", name);
+        return index;
+    }
+
+    /// <summary>
+    /// Throws if a call failed. <paramref name="act"/> and <paramref name="subject"/> complete "Cannot ..."; they are two so that a
+    /// call that succeeds puts no text together.
+    /// </summary>
+    public void Check(nvmlReturn_t result, string function, string act, string subject = "", string? hint = null)
+    {
+        if (result != NVML_SUCCESS)
+            throw Error(result, function, subject.Length == 0 ? act : $"{act} {subject}", hint);
+    }
+
+    /// <summary>Throws if the driver is older than a function: the same as if the function had said so itself.</summary>
+    public void Require(string function, string act, string subject)
+    {
+        if (!Library.Has(function))
+            Check(NVML_ERROR_FUNCTION_NOT_FOUND, function, act, subject);
+    }
+
+    /// <summary>
+    /// Throws if the driver says that there is more than we have room for. No driver does; one that did would have to be understood
+    /// before it is trusted with a change.
+    /// </summary>
+    public void CheckCount(uint count, int room, string function, string act, string subject)
+    {
+        if (count > room)
+        {
+            throw Error(
+                NVML_ERROR_INSUFFICIENT_SIZE,
+                function,
+                $"{act} {subject}",
+                $"The driver speaks of {count} where no known one has more than {room}: please report this driver.");
+        }
+    }
+
+    public NvmlException Error(nvmlReturn_t result, string function, string act, string? hint = null) =>
+        Error((NvmlReturnCode)result, function, act, hint);
+
+    /// <summary>Logs a call that failed, and creates the exception.</summary>
+    public NvmlException Error(NvmlReturnCode code, string function, string act, string? hint = null, bool? isTransient = null)
+    {
+        Log.NativeFailure(Logger, function, code.ToSymbol(), (int)code, act);
+        // nvmlErrorString needs no initialised library, and answers "Unknown Error" to unknown codes.
+        string words = NativeText.ReadStatic(nvmlErrorString((nvmlReturn_t)code));
+        return NvmlErrors.Failed(code, function, act, words, hint, isTransient);
+    }
+
+    /// <summary>Refuses calls from now on, and shuts NVML down when those under way have ended.</summary>
+    protected override void Dispose(bool disposing)
+    {
+        bool closes = disposing && !_closing;
+        _closing = true;
+        base.Dispose(disposing);
+        if (closes)
+            Log.SessionClosed(Logger);
+    }
+
+    /// <summary>May run on the finalizer's thread, so it does nothing but this.</summary>
+    protected override bool ReleaseHandle() => nvmlShutdown() == NVML_SUCCESS;
 
     private static ObjectDisposedException Closed() => new(
-        nameof(NvmlSession), "The NVML session was closed. Its GPUs and instances live on; open a new session to use them.");
+        "NvmlSession", "The NVML session was closed. Its GPUs and instances live on; open a new session to use them.");
+
+    /// <summary>In the caller's scope.</summary>
+    private string ReadDriverVersion()
+    {
+        byte* version = stackalloc byte[NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE];
+        Check(
+            nvmlSystemGetDriverVersion(version, NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE),
+            nameof(nvmlSystemGetDriverVersion),
+            "read the driver version");
+        return NativeText.Read(version, NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE);
+    }
 }

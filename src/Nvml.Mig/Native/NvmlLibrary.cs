@@ -19,110 +19,14 @@ internal sealed class NvmlLibrary
     /// <summary>Where Windows Subsystem for Linux puts the driver's libraries, outside the loader's path.</summary>
     private const string WslPath = "/usr/lib/wsl/lib/" + Soname;
 
+    /// <summary>The function in errors of loading.</summary>
+    private const string Loader = "dlopen";
+
     private const string WhyAbsolute =
         "The path of the NVML library must be: with a relative one, the current directory would decide what runs.";
 
-    /// <summary>
-    /// Functions that a driver may lack: those that came after the R470 branch, the oldest that is supported, older ones that take their
-    /// place, and readings that a later driver may drop. Callers ask <see cref="Has"/> before they use one.
-    /// </summary>
-    public static readonly IReadOnlyList<string> OptionalFunctions =
-    [
-        nameof(LibNvml.nvmlDeviceGetGpuInstanceProfileInfoV),
-        nameof(LibNvml.nvmlDeviceGetGpuInstanceProfileInfoByIdV),
-        nameof(LibNvml.nvmlGpuInstanceGetComputeInstanceProfileInfoV),
-        nameof(LibNvml.nvmlGpuInstanceGetComputeInstancePossiblePlacements),
-        nameof(LibNvml.nvmlGpuInstanceCreateComputeInstanceWithPlacement),
-        nameof(LibNvml.nvmlDeviceGetMemoryInfo_v2),
-        nameof(LibNvml.nvmlDeviceGetComputeRunningProcesses_v3),
-        nameof(LibNvml.nvmlDeviceGetGraphicsRunningProcesses_v3),
-        nameof(LibNvml.nvmlDeviceGetMPSComputeRunningProcesses_v3),
-        nameof(LibNvml.nvmlDeviceGetGpuFabricInfo),
-        nameof(LibNvml.nvmlSystemGetDriverBranch),
-        nameof(LibNvml.nvmlGpmQueryDeviceSupport),
-        nameof(LibNvml.nvmlGpmSampleAlloc),
-        nameof(LibNvml.nvmlGpmSampleFree),
-        nameof(LibNvml.nvmlGpmSampleGet),
-        nameof(LibNvml.nvmlGpmMigSampleGet),
-        nameof(LibNvml.nvmlGpmMetricsGet),
-        nameof(LibNvml.nvmlDeviceGetGpuInstanceProfileInfo),
-        nameof(LibNvml.nvmlGpuInstanceGetComputeInstanceProfileInfo),
-        nameof(LibNvml.nvmlInitWithFlags),
-        nameof(LibNvml.nvmlSystemGetCudaDriverVersion_v2),
-        nameof(LibNvml.nvmlSystemGetProcessName),
-        nameof(LibNvml.nvmlDeviceGetHandleBySerial),
-        nameof(LibNvml.nvmlDeviceGetMinorNumber),
-        nameof(LibNvml.nvmlDeviceGetSerial),
-        nameof(LibNvml.nvmlDeviceGetBrand),
-        nameof(LibNvml.nvmlDeviceGetArchitecture),
-        nameof(LibNvml.nvmlDeviceGetCudaComputeCapability),
-        nameof(LibNvml.nvmlDeviceGetVbiosVersion),
-        nameof(LibNvml.nvmlDeviceGetPersistenceMode),
-        nameof(LibNvml.nvmlDeviceGetComputeMode),
-        nameof(LibNvml.nvmlDeviceGetVirtualizationMode),
-        nameof(LibNvml.nvmlDeviceGetAttributes_v2),
-        nameof(LibNvml.nvmlDeviceGetMemoryInfo),
-        nameof(LibNvml.nvmlDeviceGetBAR1MemoryInfo),
-        nameof(LibNvml.nvmlDeviceGetComputeRunningProcesses_v2),
-        nameof(LibNvml.nvmlDeviceGetGraphicsRunningProcesses_v2),
-        nameof(LibNvml.nvmlDeviceGetMPSComputeRunningProcesses_v2),
-        nameof(LibNvml.nvmlDeviceGetUtilizationRates),
-        nameof(LibNvml.nvmlDeviceGetTemperature),
-        nameof(LibNvml.nvmlDeviceGetPowerUsage),
-        nameof(LibNvml.nvmlDeviceGetEnforcedPowerLimit),
-        nameof(LibNvml.nvmlDeviceGetTotalEccErrors),
-        nameof(LibNvml.nvmlDeviceGetMemoryErrorCounter),
-        nameof(LibNvml.nvmlDeviceGetRemappedRows),
-        nameof(LibNvml.nvmlDeviceGetFieldValues),
-        nameof(LibNvml.nvmlDeviceGetSupportedEventTypes),
-        nameof(LibNvml.nvmlDeviceRegisterEvents),
-        nameof(LibNvml.nvmlEventSetCreate),
-        nameof(LibNvml.nvmlEventSetWait_v2),
-        nameof(LibNvml.nvmlEventSetFree),
-    ];
-
-    /// <summary>
-    /// Functions without which GPUs cannot be told apart and divided. A library without one of them is refused when it is loaded, so that
-    /// nothing is found missing in the middle of a change.
-    /// </summary>
-    public static readonly IReadOnlyList<string> RequiredFunctions =
-    [
-        nameof(LibNvml.nvmlInit_v2),
-        nameof(LibNvml.nvmlShutdown),
-        nameof(LibNvml.nvmlErrorString),
-        nameof(LibNvml.nvmlSystemGetDriverVersion),
-        nameof(LibNvml.nvmlSystemGetNVMLVersion),
-        nameof(LibNvml.nvmlDeviceGetCount_v2),
-        nameof(LibNvml.nvmlDeviceGetHandleByIndex_v2),
-        nameof(LibNvml.nvmlDeviceGetHandleByUUID),
-        nameof(LibNvml.nvmlDeviceGetHandleByPciBusId_v2),
-        nameof(LibNvml.nvmlDeviceGetName),
-        nameof(LibNvml.nvmlDeviceGetUUID),
-        nameof(LibNvml.nvmlDeviceGetIndex),
-        nameof(LibNvml.nvmlDeviceGetPciInfo_v3),
-        nameof(LibNvml.nvmlDeviceSetMigMode),
-        nameof(LibNvml.nvmlDeviceGetMigMode),
-        nameof(LibNvml.nvmlDeviceGetGpuInstancePossiblePlacements_v2),
-        nameof(LibNvml.nvmlDeviceGetGpuInstanceRemainingCapacity),
-        nameof(LibNvml.nvmlDeviceCreateGpuInstance),
-        nameof(LibNvml.nvmlDeviceCreateGpuInstanceWithPlacement),
-        nameof(LibNvml.nvmlGpuInstanceDestroy),
-        nameof(LibNvml.nvmlDeviceGetGpuInstances),
-        nameof(LibNvml.nvmlDeviceGetGpuInstanceById),
-        nameof(LibNvml.nvmlGpuInstanceGetInfo),
-        nameof(LibNvml.nvmlGpuInstanceGetComputeInstanceRemainingCapacity),
-        nameof(LibNvml.nvmlGpuInstanceCreateComputeInstance),
-        nameof(LibNvml.nvmlComputeInstanceDestroy),
-        nameof(LibNvml.nvmlGpuInstanceGetComputeInstances),
-        nameof(LibNvml.nvmlGpuInstanceGetComputeInstanceById),
-        nameof(LibNvml.nvmlComputeInstanceGetInfo_v2),
-        nameof(LibNvml.nvmlDeviceIsMigDeviceHandle),
-        nameof(LibNvml.nvmlDeviceGetGpuInstanceId),
-        nameof(LibNvml.nvmlDeviceGetComputeInstanceId),
-        nameof(LibNvml.nvmlDeviceGetMaxMigDeviceCount),
-        nameof(LibNvml.nvmlDeviceGetMigDeviceHandleByIndex),
-        nameof(LibNvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle),
-    ];
+    /// <summary>The functions that are declared, as they are marked there, and whether a driver must have them.</summary>
+    public static readonly IReadOnlyDictionary<string, bool> Functions = ReadFunctions();
 
     private static readonly Lock Loading = new();
     private static NvmlLibrary? _loaded;
@@ -152,11 +56,13 @@ internal sealed class NvmlLibrary
     /// <exception cref="NvmlLibraryException">None of them can be loaded, or it is not NVML.</exception>
     /// <exception cref="ArgumentException">The path is not absolute.</exception>
     /// <exception cref="InvalidOperationException">This process already uses another library.</exception>
-    /// <exception cref="PlatformNotSupportedException">It is not a 64-bit, little-endian Linux, for which alone the structs are declared.</exception>
+    /// <exception cref="PlatformNotSupportedException">
+    /// This is no 64-bit, little-endian Linux, for which the structs are declared.
+    /// </exception>
     public static NvmlLibrary Load(string? libraryPath)
     {
         if (!OperatingSystem.IsLinux() || !Environment.Is64BitProcess || !BitConverter.IsLittleEndian)
-            throw new PlatformNotSupportedException("Nvml.Mig knows NVML's structs as 64-bit, little-endian Linux has them, and no others.");
+            throw new PlatformNotSupportedException("Nvml.Mig runs on 64-bit, little-endian Linux only.");
         string[] candidates = Candidates(libraryPath);
         lock (Loading)
         {
@@ -165,8 +71,24 @@ internal sealed class NvmlLibrary
             if (candidates.Contains(_loaded.Path, StringComparer.Ordinal))
                 return _loaded;
             throw new InvalidOperationException(
-                $"This process already uses the NVML library {_loaded.Path} and cannot use {candidates[0]} as well: a process has one NVML. Use another process for it.");
+                $"This process already uses the NVML library {_loaded.Path} and cannot use {candidates[0]} as well: a process has one NVML."
+                + " Use another process for it.");
         }
+    }
+
+    /// <summary>The trimmer sees this call and keeps the methods with their attributes.</summary>
+    private static Dictionary<string, bool> ReadFunctions()
+    {
+        Dictionary<string, bool> functions = new(StringComparer.Ordinal);
+        foreach (MethodInfo method in typeof(LibNvml).GetMethods(BindingFlags.Public | BindingFlags.Static | BindingFlags.DeclaredOnly))
+        {
+            if (method.IsDefined(typeof(RequiredFunctionAttribute), inherit: false))
+                functions.Add(method.Name, true);
+            else if (method.IsDefined(typeof(OptionalFunctionAttribute), inherit: false))
+                functions.Add(method.Name, false);
+        }
+
+        return functions;
     }
 
     private static string[] Candidates(string? libraryPath)
@@ -184,7 +106,7 @@ internal sealed class NvmlLibrary
         return System.IO.Path.IsPathFullyQualified(fromEnvironment)
             ? [fromEnvironment]
             : throw new NvmlLibraryException(
-                NvmlReturnCode.LibraryNotFound, "dlopen", $"{PathVariable} is '{fromEnvironment}', which is not absolute. {WhyAbsolute}");
+                NvmlReturnCode.LibraryNotFound, Loader, $"{PathVariable} is '{fromEnvironment}', which is not absolute. {WhyAbsolute}");
     }
 
     private static NvmlLibrary LoadFirst(string[] candidates)
@@ -199,8 +121,8 @@ internal sealed class NvmlLibrary
                 NvmlLibrary library = new(candidate, NativeLibrary.Load(candidate));
                 if (!library.Has(nameof(LibNvml.nvmlInit_v2)))
                     throw NotNvml(candidate);
-                return RequiredFunctions.FirstOrDefault(function => !library.Has(function)) is { } missing
-                    ? throw Unfit(candidate, missing)
+                return Functions.FirstOrDefault(function => function.Value && !library.Has(function.Key)).Key is { } missing
+                    ? throw TooOld(candidate, missing)
                     : library;
             }
             catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
@@ -211,21 +133,25 @@ internal sealed class NvmlLibrary
 
         throw new NvmlLibraryException(
             NvmlReturnCode.LibraryNotFound,
-            "dlopen",
-            $"The NVML library could not be loaded (NVML_ERROR_LIBRARY_NOT_FOUND, 12): tried {string.Join(", ", failures)}. It comes with the NVIDIA driver: install that, or name the library's absolute path in {PathVariable}.");
+            Loader,
+            $"The NVML library could not be loaded {NvmlErrors.Tag(NvmlReturnCode.LibraryNotFound)}: tried {string.Join(", ", failures)}. "
+            + $"It comes with the NVIDIA driver: install that, or name the library's absolute path in {PathVariable}.");
     }
 
-    private static NvmlLibraryException NotNvml(string path) =>
-        new(
-            NvmlReturnCode.FunctionNotFound,
-            nameof(LibNvml.nvmlInit_v2),
-            $"{path} is not NVML: it has no function nvmlInit_v2 (NVML_ERROR_FUNCTION_NOT_FOUND, 13). NVML is called {Soname} and comes with the NVIDIA driver.");
+    private static NvmlLibraryException NotNvml(string path) => Unfit(
+        path,
+        nameof(LibNvml.nvmlInit_v2),
+        $"is not NVML: it has no function {nameof(LibNvml.nvmlInit_v2)}",
+        $". NVML is called {Soname} and comes with the NVIDIA driver.");
 
-    private static NvmlLibraryException Unfit(string path, string missing) =>
-        new(
-            NvmlReturnCode.FunctionNotFound,
-            missing,
-            $"{path} has no function {missing} (NVML_ERROR_FUNCTION_NOT_FOUND, 13): the driver is older than R470, the oldest that is supported, or so new that it has dropped it.");
+    private static NvmlLibraryException TooOld(string path, string missing) => Unfit(
+        path,
+        missing,
+        $"has no function {missing}",
+        ": the driver is older than R470, the oldest that is supported, or so new that it has dropped it.");
+
+    private static NvmlLibraryException Unfit(string path, string function, string problem, string advice) => new(
+        NvmlReturnCode.FunctionNotFound, function, $"{path} {problem} {NvmlErrors.Tag(NvmlReturnCode.FunctionNotFound)}{advice}");
 
     /// <summary>The loader's own line; .NET surrounds it with advice that does not apply.</summary>
     private static string Reason(string candidate, Exception e)

@@ -3,14 +3,14 @@ using System.Runtime.InteropServices;
 namespace Nvml.Mig.Native;
 
 /// <summary>
-/// Something that NVML made for us and that we must give back, while NVML is still initialised: it keeps its session from being shut
-/// down, and is given back exactly once, by the finalizer if need be.
+/// A resource that NVML allocated for us. It keeps its session from being shut down, and is released exactly once, while NVML is still
+/// initialised, by the finalizer if need be.
 /// </summary>
 internal abstract class OwnedHandle : SafeHandle
 {
     private readonly NativeSession _session;
 
-    /// <summary>Called under a lease, so that the session is open.</summary>
+    /// <summary>In a call scope, so that the session is open.</summary>
     protected OwnedHandle(NativeSession session, nint native)
         : base(invalidHandleValue: 0, ownsHandle: true)
     {

@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging;
 namespace Nvml.Mig.Native;
 
 /// <summary>
-/// Writes to the caller's logger, and goes on if that throws: a change that the driver made must not look failed, nor its result be
-/// lost, because of the line on it.
+/// Writes to the caller's logger, and goes on if that throws: a change must not look failed, nor its result be lost, because of its log
+/// line.
 /// </summary>
 internal sealed class QuietLogger(ILogger logger) : ILogger
 {
@@ -24,7 +24,8 @@ internal sealed class QuietLogger(ILogger logger) : ILogger
         }
     }
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    public void Log<TState>(
+        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
         try
         {

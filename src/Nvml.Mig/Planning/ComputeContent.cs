@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace Nvml.Mig.Planning;
 
-/// <summary>What is wanted inside GPU instances of one profile. Two that want the same are equal, however it was said.</summary>
+/// <summary>
+/// The compute instances that are wanted inside GPU instances of one profile. Two contents that want the same are equal, however the spec
+/// said it.
+/// </summary>
 internal sealed class ComputeContent : IEquatable<ComputeContent>
 {
     /// <summary>The compute instance profiles that NVML knows (nvml.h, NVML_COMPUTE_INSTANCE_PROFILE_*): none has 5 slices.</summary>
@@ -21,7 +24,7 @@ internal sealed class ComputeContent : IEquatable<ComputeContent>
     public string Key { get; }
 
     /// <summary>
-    /// What is wanted, in terms of the compute geometry; where that is not known, numbers of compute slices take the place of kinds.
+    /// The compute instances, in terms of the compute geometry; where that is not known, numbers of compute slices take the place of kinds.
     /// </summary>
     public RowSlot[] Slots { get; }
 
@@ -34,23 +37,23 @@ internal sealed class ComputeContent : IEquatable<ComputeContent>
     /// <summary>Compute instances.</summary>
     public int Total { get; }
 
-    public static ComputeContent From(IReadOnlyList<ComputeInstanceSpec>? wished, GpuGeometry geometry, int kind, string culprit)
+    public static ComputeContent From(IReadOnlyList<ComputeInstanceSpec>? asked, GeometryTables geometry, int kind, string culprit)
     {
         ProfileGeometry profile = geometry.Profiles[kind];
-        ComputeGeometry? compute = geometry.Compute[kind];
-        if (wished is null)
+        ComputeTables? compute = geometry.Compute[kind];
+        if (asked is null)
             return geometry.Whole(kind);
-        RowSlot[] slots = [.. wished.Select(w => compute is null
+        RowSlot[] slots = [.. asked.Select(w => compute is null
             ? new RowSlot(AssumedSlices(w.Profile, profile, culprit), 1, w.Start ?? -1)
             : new RowSlot(compute.IndexOf(w.Profile), 1, w.Start is { } start ? UnitOf(compute, w, start, profile, culprit) : -1))];
-        CheckStarts(wished, slots, compute, profile, culprit);
+        CheckStarts(asked, slots, compute, profile, culprit);
         return From(slots, geometry, kind);
     }
 
     /// <summary>The content with these slots, each of one instance; with starts, they are created in this order.</summary>
-    public static ComputeContent From(RowSlot[] slots, GpuGeometry geometry, int kind)
+    public static ComputeContent From(RowSlot[] slots, GeometryTables geometry, int kind)
     {
-        ComputeGeometry? compute = geometry.Compute[kind];
+        ComputeTables? compute = geometry.Compute[kind];
         if (slots is [{ Count: 1 } only])
         {
             bool isWhole = compute is null
@@ -60,18 +63,19 @@ internal sealed class ComputeContent : IEquatable<ComputeContent>
                 return geometry.Whole(kind);
         }
 
-        // Those with starts first, as they were given: the driver numbers compute instances as they come.
+        // Slots with starts come first, as they were given: the driver numbers compute instances as they come.
         return new ComputeContent(
             [
                 .. slots.Where(s => s.Start >= 0),
-                .. slots.Where(s => s.Start < 0).GroupBy(s => s.Kind).OrderByDescending(g => g.Key).Select(g => new RowSlot(g.Key, g.Sum(s => s.Count))),
+                .. slots.Where(s => s.Start < 0).GroupBy(s => s.Kind).OrderByDescending(g => g.Key)
+                .Select(g => new RowSlot(g.Key, g.Sum(s => s.Count))),
             ],
             isWhole: false,
             isAssumed: compute is null);
     }
 
     /// <summary>Whether it fits into an empty GPU instance.</summary>
-    public bool Fits(GpuGeometry geometry, int kind, out string? why)
+    public bool Fits(GeometryTables geometry, int kind, out string? why)
     {
         why = null;
         GpuInstanceProfile profile = geometry.Profiles[kind].Profile;
@@ -113,8 +117,8 @@ internal sealed class ComputeContent : IEquatable<ComputeContent>
 
     public override int GetHashCode() => Key.GetHashCode(StringComparison.Ordinal);
 
-    /// <summary>One compute instance that takes the whole: <see cref="GpuGeometry.Whole"/> keeps it.</summary>
-    public static ComputeContent Whole(GpuGeometry geometry, int kind) =>
+    /// <summary>One compute instance that takes the whole: <see cref="GeometryTables.Whole"/> keeps it.</summary>
+    public static ComputeContent Whole(GeometryTables geometry, int kind) =>
         geometry.Compute[kind] is { } compute
             ? new ComputeContent(compute.Default >= 0 ? [new RowSlot(compute.Default, 1)] : [], isWhole: true, isAssumed: false)
             : new ComputeContent([new RowSlot(geometry.Profiles[kind].Profile.SliceCount, 1)], isWhole: true, isAssumed: true);
@@ -128,11 +132,13 @@ internal sealed class ComputeContent : IEquatable<ComputeContent>
             : throw new PlanningException(
                 PlanningError.UnknownProfile,
                 culprit,
-                $"'{text}' in '{culprit}' cannot be planned: NVML shows the compute instance profiles of {profile.Profile} only when there is one. Write {string.Join(", ", sizes.Select(size => $"{size}c"))}.");
+                $"'{text}' in '{culprit}' cannot be planned: NVML shows the compute instance profiles of {profile.Profile} only when "
+                    + $"there is one. Write {string.Join(", ", sizes.Select(size => $"{size}c"))}.");
     }
 
     /// <summary>No two of them may want the same compute slices, and none may want slices that are not there.</summary>
-    private static void CheckStarts(IReadOnlyList<ComputeInstanceSpec> wished, RowSlot[] slots, ComputeGeometry? compute, ProfileGeometry profile, string culprit)
+    private static void CheckStarts(
+        IReadOnlyList<ComputeInstanceSpec> asked, RowSlot[] slots, ComputeTables? compute, ProfileGeometry profile, string culprit)
     {
         uint taken = 0;
         for (int i = 0; i < slots.Length; i++)
@@ -149,29 +155,35 @@ internal sealed class ComputeContent : IEquatable<ComputeContent>
                 throw new PlanningException(
                     PlanningError.InvalidPlacement,
                     culprit,
-                    string.Create(CultureInfo.InvariantCulture, $"In '{culprit}', {wished[i].Profile} cannot start at compute slice {start} of a {profile.Profile}, which has {profile.Profile.SliceCount}."));
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"In '{culprit}', {asked[i].Profile} cannot start at compute slice {start} of a {profile.Profile}, which has "
+                            + $"{profile.Profile.SliceCount}."));
             }
 
             uint mask = new Run((byte)start, (byte)size).Mask;
             if ((taken & mask) != 0)
             {
                 throw new PlanningException(
-                    PlanningError.Overlap, culprit, $"In '{culprit}', {wished[i]} wants compute slices that another one wants too.");
+                    PlanningError.Overlap, culprit, $"In '{culprit}', {asked[i]} wants compute slices that another one wants too.");
             }
 
             taken |= mask;
         }
     }
 
-    private static int UnitOf(ComputeGeometry compute, ComputeInstanceSpec wish, int start, ProfileGeometry profile, string culprit)
+    private static int UnitOf(ComputeTables compute, ComputeInstanceSpec spec, int start, ProfileGeometry profile, string culprit)
     {
-        ComputeProfileGeometry wanted = compute.Profiles[compute.IndexOf(wish.Profile)];
+        ComputeProfileGeometry wanted = compute.Profiles[compute.IndexOf(spec.Profile)];
         Placement? place = wanted.Placements.Where(p => p.Start == start).Select(p => (Placement?)p).FirstOrDefault();
         return place is { } found
             ? compute.Row.ToRun(found).Start
             : throw new PlanningException(
                 PlanningError.InvalidPlacement,
                 culprit,
-                string.Create(CultureInfo.InvariantCulture, $"In '{culprit}', {wanted.Profile} cannot start at compute slice {start} of a {profile.Profile}. It can at {string.Join(", ", wanted.Placements.Select(p => p.Start))}."));
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"In '{culprit}', {wanted.Profile} cannot start at compute slice {start} of a {profile.Profile}. It can at "
+                        + $"{string.Join(", ", wanted.Placements.Select(p => p.Start))}."));
     }
 }

@@ -6,14 +6,15 @@ namespace Nvml.Mig.Planning;
 public static class Defragmentation
 {
     /// <summary>
-    /// The share of the <see cref="GpuPlan.Room"/> that the GPU could have with the same instances that it does not have as they stand: 0 if
-    /// moving them gains nothing, 1 if there is no room though there could be.
+    /// The share of the <see cref="GpuPlan.Room"/> that the GPU could have with the same instances that it does not have as they stand: 0
+    /// if moving them gains nothing, 1 if there is no room though there could be.
     /// </summary>
-    /// <param name="state">What stands on the GPU.</param>
-    public static double GetScore(GpuState state)
+    /// <param name="snapshot">The GPU as it is.</param>
+    public static double GetScore(GpuSnapshot snapshot)
     {
-        ArgumentNullException.ThrowIfNull(state);
-        long room = Planner.Search(state, Planner.Resolve(state, LayoutSpec.For(state)), allowed: 0)!.Room;
+        ArgumentNullException.ThrowIfNull(snapshot);
+        SnapshotTables state = SnapshotTables.Of(snapshot);
+        long room = Planner.Search(state, ResolvedSpec.Of(LayoutSpec.For(snapshot), state), Guard.None)!.Room;
         Demand anywhere = new(state.Geometry, [.. state.Kinds.Select(kind => new SpecSlot(kind, state.Geometry.Whole(kind), 1, -1))]);
         long best = Planner.BestRoom(anywhere);
         return best == 0 ? 0 : 1 - ((double)room / best);
@@ -23,23 +24,25 @@ public static class Defragmentation
     /// Finds the fewest instances to move so that an instance of a profile has room: the fewest in use, then the fewest. Nothing is
     /// removed for good.
     /// </summary>
-    /// <param name="state">What stands on the GPU.</param>
+    /// <param name="snapshot">The GPU as it is.</param>
     /// <param name="profile">The profile's name or id.</param>
     /// <param name="opening">The moves, none if there is room already.</param>
     /// <param name="refusal">If no moves make room, why.</param>
     /// <exception cref="PlanningException">The GPU has no such profile.</exception>
     public static bool TryOpen(
-        GpuState state,
+        GpuSnapshot snapshot,
         string profile,
         [NotNullWhen(true)] out RoomOpening? opening,
         [NotNullWhen(false)] out PlanRefusal? refusal)
     {
-        ArgumentNullException.ThrowIfNull(state);
-        LayoutSpec wish = new(new InstanceSpec(profile) { Kind = InstanceSpecKind.Add });
-        ResolvedSpec resolved = Planner.Resolve(state, wish);
-        GpuPlan? plan = Planner.Search(state, resolved, uint.MaxValue);
-        opening = plan is null ? null : new RoomOpening(plan, state.Geometry.GetProfile(profile).Profile);
-        refusal = plan is null ? Explainer.Explain(state, wish, resolved, uint.MaxValue) : null;
+        ArgumentNullException.ThrowIfNull(snapshot);
+        SnapshotTables state = SnapshotTables.Of(snapshot);
+        LayoutSpec spec = new(new InstanceSpec(profile) { Kind = InstanceSpecKind.Add });
+        ResolvedSpec resolved = ResolvedSpec.Of(spec, state);
+        Guard everything = new(Allowed: uint.MaxValue, Kept: 0);
+        GpuPlan? plan = Planner.Search(state, resolved, everything);
+        opening = plan is null ? null : new RoomOpening(plan, snapshot.Geometry.GetProfile(profile).Profile);
+        refusal = plan is null ? Explainer.Explain(state, spec, resolved, everything) : null;
         return opening is not null;
     }
 }
@@ -47,7 +50,7 @@ public static class Defragmentation
 /// <summary>An instance that moves: it is destroyed, and one like it is created elsewhere.</summary>
 /// <param name="Instance">The instance as it stands.</param>
 /// <param name="To">Where its successor will stand.</param>
-public sealed record InstanceMove(GpuInstanceState Instance, Placement To)
+public sealed record InstanceMove(GpuInstanceSnapshot Instance, Placement To)
 {
     /// <summary><c>GPU instance 7 (1g.5gb at 0:1) to 4:1</c></summary>
     public override string ToString() => $"{Instance} to {To}";
@@ -59,16 +62,17 @@ public sealed class RoomOpening
     internal RoomOpening(GpuPlan plan, GpuInstanceProfile profile)
     {
         // Of the created instances of the profile, the successors of those that move come first; the last is the one that is wanted.
-        Placement = plan.Steps.Last(s => s.Action == PlanAction.CreateGpuInstance && s.Profile == profile && Inside(plan, s.Placement) is [{ } only] && IsWhole(only)).Placement;
-        Steps = [.. plan.Steps.Where(s => !s.IsCreate || s.Placement != Placement)];
-        List<Placement> targets = [.. Steps.Where(s => s.Action == PlanAction.CreateGpuInstance).Select(s => s.Placement)];
+        Placement = CreatedBy(plan.Steps)
+            .Last(i => i.Profile == profile && Inside(plan, i.Placement) is [{ } only] && only.SliceCount == profile.SliceCount).Placement;
+        Steps = [.. plan.Steps.Where(s => !s.IsCreate || s.GpuInstance!.Placement != Placement)];
+        List<GpuInstanceSnapshot> targets = [.. CreatedBy(Steps)];
         List<InstanceMove> moves = [];
-        foreach (GpuInstanceState instance in plan.Destroyed)
+        foreach (GpuInstanceSnapshot instance in plan.Destroyed)
         {
-            Placement to = targets.First(t => Steps.Any(s => s.Profile == instance.Profile && s.Placement == t && s.IsCreate)
-                && Inside(plan, t).Length == instance.ComputeInstances.Count);
+            GpuInstanceSnapshot to = targets.First(
+                t => t.Profile == instance.Profile && Inside(plan, t.Placement).Length == instance.ComputeInstances.Count);
             targets.Remove(to);
-            moves.Add(new InstanceMove(instance, to));
+            moves.Add(new InstanceMove(instance, to.Placement));
         }
 
         Moves = moves;
@@ -81,14 +85,16 @@ public sealed class RoomOpening
     /// <summary>The instances that move, by start.</summary>
     public IReadOnlyList<InstanceMove> Moves { get; }
 
-    /// <summary>Those of them that are in use: their users must end before.</summary>
-    public IReadOnlyList<GpuInstanceState> Drain { get; }
+    /// <summary>The moving instances that are in use: their users must end before.</summary>
+    public IReadOnlyList<GpuInstanceSnapshot> Drain { get; }
 
     /// <summary>The moves as steps, in an order that works; the room stays free.</summary>
-    public IReadOnlyList<PlanStep> Steps { get; }
+    public IReadOnlyList<LayoutStep> Steps { get; }
 
-    private static PlanStep[] Inside(GpuPlan plan, Placement placement) =>
-        [.. plan.Steps.Where(s => s.Action == PlanAction.CreateComputeInstance && s.Placement == placement)];
+    private static IEnumerable<GpuInstanceSnapshot> CreatedBy(IEnumerable<LayoutStep> steps) =>
+        steps.Where(s => s.Kind == LayoutStepKind.CreateGpuInstance).Select(s => s.GpuInstance!);
 
-    private static bool IsWhole(PlanStep step) => step.ComputeSliceCount == step.Profile.SliceCount;
+    private static ComputeInstanceSnapshot[] Inside(GpuPlan plan, Placement placement) =>
+        [.. plan.Steps.Where(s => s.Kind == LayoutStepKind.CreateComputeInstance && s.GpuInstance!.Placement == placement)
+            .Select(s => s.ComputeInstance!)];
 }

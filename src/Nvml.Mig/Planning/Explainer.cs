@@ -1,58 +1,64 @@
 using System.Globalization;
-using System.Numerics;
 
 namespace Nvml.Mig.Planning;
 
 /// <summary>Finds out why there is no plan, and what would help.</summary>
 internal sealed class Explainer
 {
-    /// <summary>How many sets of instances are tried on GPUs with very many of them; 12 instances have no more sets.</summary>
-    private const int MaxSets = 1 << 12;
-
-    private readonly GpuState _state;
-    private readonly LayoutSpec _wish;
+    private readonly SnapshotTables _state;
+    private readonly LayoutSpec _spec;
     private readonly ResolvedSpec _resolved;
-    private readonly uint _allowed;
+    private readonly Guard _guard;
 
-    private Explainer(GpuState state, LayoutSpec wish, ResolvedSpec resolved, uint allowed)
+    private Explainer(SnapshotTables state, LayoutSpec spec, ResolvedSpec resolved, Guard guard)
     {
         _state = state;
-        _wish = wish;
+        _spec = spec;
         _resolved = resolved;
-        _allowed = allowed;
+        _guard = guard;
     }
 
-    private GpuGeometry Geometry => _state.Geometry;
+    private GeometryTables Geometry => _state.Geometry;
 
-    public static PlanRefusal Explain(GpuState state, LayoutSpec wish, ResolvedSpec resolved, uint allowed) =>
-        new Explainer(state, wish, resolved, allowed).Explain();
+    public static PlanRefusal Explain(SnapshotTables state, LayoutSpec spec, ResolvedSpec resolved, Guard guard) =>
+        new Explainer(state, spec, resolved, guard).Explain();
 
     private PlanRefusal Explain()
     {
-        GpuPlan? withAllAllowed = Planner.Search(_state, _resolved, uint.MaxValue);
-        GpuInstanceState[] inTheWay = withAllAllowed is null ? [] : [.. InUseTouchedBy(withAllAllowed)];
+        GpuPlan? plan = Planner.Search(_state, _resolved, _guard with { Allowed = uint.MaxValue });
+        PlanRefusalReason reason = PlanRefusalReason.InUse;
+        if (plan is null && _guard.Kept != 0)
+        {
+            plan = Planner.Search(_state, _resolved, new Guard(Allowed: uint.MaxValue, Kept: 0));
+            reason = PlanRefusalReason.Kept;
+        }
+
+        GpuInstanceSnapshot[] inTheWay = plan is null ? [] : [.. TouchedBy(plan, reason)];
         return new PlanRefusal(
-            _state,
-            _wish,
-            withAllAllowed is null ? PlanRefusalReason.NoRoom : PlanRefusalReason.InUse,
-            withAllAllowed is null ? [.. Shortages(_resolved.Demands[0])] : [],
+            _state.Snapshot,
+            _spec,
+            plan is null ? PlanRefusalReason.NoRoom : reason,
+            plan is null ? [.. Shortages(_resolved.Demands[0])] : [],
             inTheWay,
-            withAllAllowed is null ? [] : [.. BlockedPlacements()],
-            _wish.IsChange ? SmallestRemoval : () => inTheWay.Length > 0 ? inTheWay : null,
-            () => new NearestSpecs(_state, _wish, _allowed).Find());
+            plan is null ? [] : [.. BlockedPlacements()],
+            _spec.IsChange ? () => Removals.FindAny(_state, _spec, _guard)
+                : () => inTheWay.Length > 0 && reason == PlanRefusalReason.InUse ? inTheWay : null,
+            () => new NearestSpecs(_state, _spec, _guard).Find());
     }
 
-    private IEnumerable<GpuInstanceState> InUseTouchedBy(GpuPlan plan) =>
+    private IEnumerable<GpuInstanceSnapshot> TouchedBy(GpuPlan plan, PlanRefusalReason reason) =>
         _state.Instances.Where((instance, i) =>
-            _state.IsInUse[i] && (_allowed >> i & 1) == 0 && plan.Steps.Any(step => step.Placement == instance.Placement && Touches(step, i)));
+            (reason == PlanRefusalReason.Kept ? _guard.IsKept(i) : _guard.Protects(_state, i))
+            && plan.Steps.Any(step => step.GpuInstance!.Placement == instance.Placement && Touches(step, i)));
 
-    private bool Touches(PlanStep step, int index)
+    private bool Touches(LayoutStep step, int index)
     {
-        if (step.Action == PlanAction.DestroyGpuInstance)
+        if (step.Kind == LayoutStepKind.DestroyGpuInstance)
             return true;
         int inside = Enumerable.Range(0, _state.Compute[index].Length)
-            .FirstOrDefault(c => step.ComputePlacement == _state.Instances[index].ComputeInstances[c].Placement, -1);
-        return step.Action == PlanAction.DestroyComputeInstance && inside >= 0 && _state.ComputeInUse[index][inside];
+            .FirstOrDefault(c => step.ComputeInstance?.Placement == _state.Instances[index].ComputeInstances[c].Placement, -1);
+        return step.Kind == LayoutStepKind.DestroyComputeInstance && inside >= 0
+            && (_guard.IsKept(index) || _state.ComputeInUse[index][inside]);
     }
 
     private IEnumerable<BlockedPlacement> BlockedPlacements()
@@ -61,8 +67,9 @@ internal sealed class Explainer
         {
             foreach (Placement place in Geometry.Profiles[kind].Placements)
             {
-                GpuInstanceState[] by = [.. _state.Instances.Where((instance, i) =>
-                    _state.IsInUse[i] && (_allowed >> i & 1) == 0 && instance.Placement.Overlaps(place) && (_state.Kinds[i] != kind || instance.Placement != place))];
+                GpuInstanceSnapshot[] by = [.. _state.Instances.Where((instance, i) =>
+                    _guard.Protects(_state, i) && instance.Placement.Overlaps(place)
+                        && (_state.Kinds[i] != kind || instance.Placement != place))];
                 if (by.Length > 0)
                     yield return new BlockedPlacement(Geometry.Profiles[kind].Profile, place, by);
             }
@@ -102,7 +109,7 @@ internal sealed class Explainer
         {
             if (demand.Used[resource] > Geometry.Resources[resource])
             {
-                string name = GpuGeometry.ResourceNames[resource];
+                string name = GeometryTables.ResourceNames[resource];
                 yield return new PlanShortage(
                     PlanShortageKind.Resource,
                     name,
@@ -114,27 +121,29 @@ internal sealed class Explainer
 
         // Sizes differ only between profiles: the smallest size of each is what it takes.
         int memory = demand.Slots.Sum(s => s.Count * Geometry.Profiles[s.Kind].Placements.Select(p => p.Size).DefaultIfEmpty().Min());
-        if (memory > Geometry.MemorySliceCount)
+        if (memory > Geometry.Geometry.MemorySliceCount)
         {
             yield return new PlanShortage(
                 PlanShortageKind.MemorySlices,
                 "memory slices",
                 memory,
-                Geometry.MemorySliceCount,
-                $"{memory} memory slices are wanted; the GPU has {Geometry.MemorySliceCount}.");
+                Geometry.Geometry.MemorySliceCount,
+                $"{memory} memory slices are wanted; the GPU has {Geometry.Geometry.MemorySliceCount}.");
         }
 
         for (int i = 0; i < demand.Slots.Length; i++)
         {
             if (!demand.Contents[i].Fits(Geometry, demand.Slots[i].Kind, out string? why))
-                yield return new PlanShortage(PlanShortageKind.ComputeInstances, Geometry.Profiles[demand.Slots[i].Kind].Profile.Name, null, null, why!);
+                yield return new PlanShortage(
+                    PlanShortageKind.ComputeInstances, Geometry.Profiles[demand.Slots[i].Kind].Profile.Name, null, null, why!);
         }
     }
 
     /// <summary>There is enough of everything, but it cannot be arranged: as few instances as show that.</summary>
     private PlanShortage Placements(Demand demand)
     {
-        List<SpecSlot> conflict = [.. demand.Slots.SelectMany((s, i) => Enumerable.Repeat(new SpecSlot(s.Kind, demand.Contents[i], 1, s.Start), s.Count))];
+        List<SpecSlot> conflict = [
+            .. demand.Slots.SelectMany((s, i) => Enumerable.Repeat(new SpecSlot(s.Kind, demand.Contents[i], 1, s.Start), s.Count))];
         for (int i = conflict.Count - 1; i >= 0; i--)
         {
             SpecSlot left = conflict[i];
@@ -145,52 +154,12 @@ internal sealed class Explainer
 
         Demand core = new(Geometry, [.. conflict]);
         string wanted = string.Join(',', core.Slots.Select(s => string.Create(
-            CultureInfo.InvariantCulture, $"{Geometry.Profiles[s.Kind].Profile}{(s.Start >= 0 ? $":{Start(s)}" : "")}{(s.Count > 1 ? $"*{s.Count}" : "")}")));
+            CultureInfo.InvariantCulture,
+            $"{Geometry.Profiles[s.Kind].Profile}{(s.Start >= 0 ? $":{Start(s)}" : "")}{(s.Count > 1 ? $"*{s.Count}" : "")}")));
         string places = string.Join("; ", core.Slots.Select(s => s.Kind).Distinct()
             .Select(kind => $"{Geometry.Profiles[kind].Profile} can stand at {string.Join(", ", Geometry.Profiles[kind].Placements)}"));
         return new PlanShortage(PlanShortageKind.Placements, wanted, null, null, $"{wanted} cannot stand beside each other: {places}.");
 
         int Start(RowSlot slot) => Geometry.Memory.ToPlacement(new Run((byte)slot.Start, 1)).Start;
-    }
-
-    /// <summary>For a change: the fewest of all instances that would have to be removed beside what the wish removes.</summary>
-    private IReadOnlyList<GpuInstanceState>? SmallestRemoval()
-    {
-        int count = _state.Instances.Count;
-        int tried = 0;
-        for (int size = 1; size <= count; size++)
-        {
-            List<uint> helping = [];
-            foreach (uint set in Sets(count, size))
-            {
-                if (++tried > MaxSets)
-                    return null;
-                if (Planner.IsPossible(_state, new ResolvedSpec(_wish, _state, set), _allowed | set))
-                    helping.Add(set);
-            }
-
-            if (helping.Count > 0)
-            {
-                uint best = helping.MinBy(set => (Chosen(set).Count(i => i.IsAnythingInUse), Chosen(set).Sum(i => i.Profile.MemoryMiB)));
-                return [.. Chosen(best)];
-            }
-        }
-
-        return null;
-
-        IEnumerable<GpuInstanceState> Chosen(uint set) => _state.Instances.Where((_, i) => (set >> i & 1) != 0);
-    }
-
-    /// <summary>The sets of this many of the first numbers, in rising order (Gosper's hack).</summary>
-    private static IEnumerable<uint> Sets(int count, int size)
-    {
-        ulong set = (1UL << size) - 1;
-        while (set >> count == 0)
-        {
-            yield return (uint)set;
-            ulong lowest = set & (~set + 1);
-            ulong ripple = set + lowest;
-            set = ripple | (((set ^ ripple) >> 2) >> BitOperations.TrailingZeroCount(lowest));
-        }
     }
 }

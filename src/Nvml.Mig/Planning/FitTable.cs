@@ -24,9 +24,8 @@ internal sealed class FitTable
     /// <summary>A number of instances of each shape is one number: the sum of count times stride.</summary>
     public int[] Strides { get; }
 
-    public static FitTable? TryBuild(GpuGeometry geometry)
+    public static FitTable? TryBuild(Row row)
     {
-        Row row = geometry.Memory;
         int[] most = row.MostTogether;
         int[] strides = new int[most.Length];
         long codes = 1;

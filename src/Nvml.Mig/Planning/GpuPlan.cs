@@ -1,7 +1,7 @@
 namespace Nvml.Mig.Planning;
 
 /// <summary>
-/// How to get from the state of a GPU to a wish. Of all ways it is the best one, in this order:
+/// How to get from the state of a GPU to a spec. Of all ways it is the best one, in this order:
 /// </summary>
 /// <remarks>
 /// <list type="number">
@@ -9,15 +9,17 @@ namespace Nvml.Mig.Planning;
 /// <item>The fewest instances are destroyed. GPU instances and compute instances count alike: a GPU instance with its compute instance are
 /// two. An instance that has to move is destroyed too.</item>
 /// <item>The most <see cref="Room"/> is left.</item>
-/// <item>Read from the left, each instance starts as low as it can; of several that could start there one that stays, else a smaller one.</item>
+/// <item>Read from the left, each instance starts as low as it can; of several that could start there one that stays, else a smaller
+/// one.</item>
 /// </list>
-/// <para>So the same state and the same wish always give the same plan, whatever the order in which the wish names its items.</para>
+/// <para>So the same state and the same spec always give the same plan, whatever the order in which the spec names its items.</para>
 /// </remarks>
 public sealed class GpuPlan
 {
-    internal GpuPlan(GpuState state, PlanStep[] steps, GpuInstanceState[] kept, GpuInstanceState[] destroyed, int destroyedInUse, long room)
+    internal GpuPlan(
+        GpuSnapshot before, LayoutStep[] steps, GpuInstanceSnapshot[] kept, GpuInstanceSnapshot[] destroyed, int destroyedInUse, long room)
     {
-        State = state;
+        Before = before;
         Steps = steps;
         Kept = kept;
         Destroyed = destroyed;
@@ -25,23 +27,23 @@ public sealed class GpuPlan
         Room = room;
     }
 
-    /// <summary>The state that it starts from.</summary>
-    public GpuState State { get; }
+    /// <summary>The GPU before the first step.</summary>
+    public GpuSnapshot Before { get; }
 
     /// <summary>
-    /// What to do, in an order that always works: everything that goes first, compute instances before their GPU instance; then each GPU
-    /// instance at its placement, and what is inside. Whatever part of them is done, what stands then can stand together.
+    /// The steps, in an order that always works: first everything that is destroyed, compute instances before their GPU instance; then each
+    /// GPU instance at its placement, and its compute instances. After each step, the instances that exist can exist together.
     /// </summary>
-    public IReadOnlyList<PlanStep> Steps { get; }
+    public IReadOnlyList<LayoutStep> Steps { get; }
 
     /// <summary>The GPU instances that stay, with their ids, by start. Steps can change the compute instances in them.</summary>
-    public IReadOnlyList<GpuInstanceState> Kept { get; }
+    public IReadOnlyList<GpuInstanceSnapshot> Kept { get; }
 
     /// <summary>The GPU instances that are destroyed, by start.</summary>
-    public IReadOnlyList<GpuInstanceState> Destroyed { get; }
+    public IReadOnlyList<GpuInstanceSnapshot> Destroyed { get; }
 
     /// <summary>Instances that are destroyed, GPU instances and compute instances.</summary>
-    public int DestroyedCount => Steps.Count(s => !s.IsCreate);
+    public int DestroyedCount => Steps.Count(s => s.IsDestroy);
 
     /// <summary>How many of them are in use. A GPU instance counts as used if anything in it is.</summary>
     public int DestroyedInUseCount { get; }
@@ -54,7 +56,7 @@ public sealed class GpuPlan
     /// </summary>
     public long Room { get; }
 
-    /// <summary>Whether there is nothing to do: the GPU is as it was wished.</summary>
+    /// <summary>Whether there is nothing to do: the GPU is as the spec asks.</summary>
     public bool IsEmpty => Steps.Count == 0;
 
     /// <summary>
@@ -62,67 +64,46 @@ public sealed class GpuPlan
     /// created in GPU instances of a profile that NVML has not shown the inside of yet (<see cref="ProfileGeometry.ComputeProfiles"/> is
     /// null): then it is only known that there are enough compute slices.
     /// </summary>
-    public bool IsVerified => !Steps.Any(s => s is { Action: PlanAction.CreateComputeInstance, ComputeProfile: null } && s.ComputeSliceCount != s.Profile.SliceCount);
+    public bool IsVerified => !Steps.Any(s => s is { Kind: LayoutStepKind.CreateComputeInstance, ComputeInstance.Profile: null }
+        && s.ComputeInstance.SliceCount != s.GpuInstance!.Profile.SliceCount);
 
     /// <summary>Why a step is part of the plan: <c>its place is wanted for 3g.20gb at 0:4</c>.</summary>
     /// <param name="step">A step of this plan.</param>
-    public string GetReason(PlanStep step)
+    public string GetReason(LayoutStep step)
     {
-        GpuInstanceState? destroyed = Destroyed.FirstOrDefault(i => i.Placement == step.Placement);
+        ArgumentNullException.ThrowIfNull(step);
+        if (step.GpuInstance is not { } about)
+            return "asked for";
         if (step.IsCreate)
         {
-            GpuInstanceState? moved = Destroyed.FirstOrDefault(i => i.Profile == step.Profile && SuccessorOf(i) == step.Placement);
-            return moved is null ? "wanted" : moved.Placement == step.Placement ? $"{moved} is to be made anew" : $"takes the place of {moved}";
+            GpuInstanceSnapshot? moved = Destroyed.FirstOrDefault(i => i.Profile == about.Profile && SuccessorOf(i) == about.Placement);
+            return moved is null ? "wanted"
+                : moved.Placement == about.Placement ? $"{moved} is to be made anew"
+                : $"takes the place of {moved}";
         }
 
+        GpuInstanceSnapshot? destroyed = Destroyed.FirstOrDefault(i => i.Placement == about.Placement);
         if (destroyed is null)
             return "other compute instances are wanted in this GPU instance";
-        PlanStep[] instead = [.. Steps.Where(s => s.Action == PlanAction.CreateGpuInstance && s.Placement.Overlaps(destroyed.Placement))];
-        string room = instead.Length == 0 ? "" : $"its place is wanted for {string.Join(" and ", instead.Select(s => $"{s.Profile} at {s.Placement}"))}";
+        GpuInstanceSnapshot[] instead = [.. Created.Where(i => i.Placement.Overlaps(destroyed.Placement))];
+        string room = instead.Length == 0
+            ? ""
+            : $"its place is wanted for {string.Join(" and ", instead.Select(i => $"{i.Profile} at {i.Placement}"))}";
         return SuccessorOf(destroyed) is { } to
             ? $"moves to {to}{(room.Length > 0 ? ": " + room : "")}"
             : room.Length > 0 ? room : "not wanted";
     }
 
-    /// <summary>The state after all steps. Instances that they create have no ids yet.</summary>
-    public GpuState GetResult()
-    {
-        List<GpuInstanceState> instances = [.. State.Instances];
-        foreach (PlanStep step in Steps)
-        {
-            int index = instances.FindIndex(i => i.Placement == step.Placement);
-            switch (step.Action)
-            {
-                case PlanAction.DestroyGpuInstance:
-                    instances.RemoveAt(index);
-                    break;
-                case PlanAction.CreateGpuInstance:
-                    instances.Add(new GpuInstanceState(step.Profile, step.Placement));
-                    break;
-                case PlanAction.DestroyComputeInstance:
-                    instances[index] = instances[index] with
-                    {
-                        ComputeInstances = [.. instances[index].ComputeInstances.Where(c => c.Placement != step.ComputePlacement)],
-                    };
-                    break;
-                case PlanAction.CreateComputeInstance when step is { ComputeProfile: { } profile, ComputePlacement: { } place }:
-                    instances[index] = instances[index] with
-                    {
-                        ComputeInstances = [.. instances[index].ComputeInstances, new ComputeInstanceState(profile, place)],
-                    };
-                    break;
-                case PlanAction.CreateComputeInstance:
-                    break; // NVML has not shown yet what it will be.
-            }
-        }
+    /// <summary>The GPU after all steps. Instances that they create have no ids yet.</summary>
+    public GpuSnapshot GetResult() => Steps.Aggregate(Before, (snapshot, step) => step.ApplyTo(snapshot));
 
-        return new GpuState(State.Geometry, instances);
-    }
+    private IEnumerable<GpuInstanceSnapshot> Created =>
+        Steps.Where(s => s.Kind == LayoutStepKind.CreateGpuInstance).Select(s => s.GpuInstance!);
 
     /// <summary>Of instances of one profile, the first that is created takes the place of the first that is destroyed, and so on.</summary>
-    private Placement? SuccessorOf(GpuInstanceState destroyed)
+    private Placement? SuccessorOf(GpuInstanceSnapshot destroyed)
     {
         int nth = Destroyed.Where(i => i.Profile == destroyed.Profile).TakeWhile(i => i != destroyed).Count();
-        return Steps.Where(s => s.Action == PlanAction.CreateGpuInstance && s.Profile == destroyed.Profile).Skip(nth).Select(s => (Placement?)s.Placement).FirstOrDefault();
+        return Created.Where(i => i.Profile == destroyed.Profile).Skip(nth).FirstOrDefault()?.Placement;
     }
 }

@@ -3,10 +3,10 @@ using System.Diagnostics.CodeAnalysis;
 namespace Nvml.Mig.Planning;
 
 /// <summary>A GPU of a fleet.</summary>
-/// <param name="Name">What the caller calls it: an index, a UUID, node and index.</param>
-/// <param name="State">What stands on it.</param>
-/// <param name="Group">What requests can choose GPUs by: a model, a node pool. GPUs of one group need not be alike.</param>
-public sealed record PoolGpu(string Name, GpuState State, string Group = "");
+/// <param name="Name">The caller's name for it: an index, a UUID, node and index.</param>
+/// <param name="Snapshot">The GPU as it is.</param>
+/// <param name="Group">The name by which requests choose GPUs: a model, a node pool. GPUs of one group need not be alike.</param>
+public sealed record PoolGpu(string Name, GpuSnapshot Snapshot, string Group = "");
 
 /// <summary>A GPU instance that somebody wants somewhere in a fleet.</summary>
 /// <param name="Profile">The profile's name or id. GPUs that have no such profile are left out.</param>
@@ -25,12 +25,12 @@ public readonly record struct PoolPlacement(int Gpu, GpuInstanceProfile Profile,
 
 /// <summary>Why there are no places for a list of instances.</summary>
 /// <param name="Unplaced">
-/// Those that were left when they were placed one after the other, scarce and large ones first. Others could have been left instead.
+/// The requests that were left when they were placed one after the other, scarce and large ones first. Others could have been left instead.
 /// </param>
 /// <param name="IsProved">
 /// Whether no arrangement has room for all, for certain. If not, the search ended at its limit: there may be one that it has not come to.
 /// </param>
-/// <param name="Message">What there is too little of, as a sentence.</param>
+/// <param name="Message">The reason, as a sentence.</param>
 public sealed record PoolRefusal(IReadOnlyList<PoolRequest> Unplaced, bool IsProved, string Message)
 {
     /// <summary>The message.</summary>
@@ -43,17 +43,17 @@ public sealed record PoolRefusal(IReadOnlyList<PoolRequest> Unplaced, bool IsPro
 /// </summary>
 /// <remarks>
 /// <para>
-/// What a request costs does not depend on the number of GPUs: GPUs on which the same profiles stand in the same places are one class, and
+/// The cost of a request does not depend on the number of GPUs: GPUs on which the same profiles stand in the same places are one class, and
 /// each request looks at classes only, best first. A fleet keeps account of what it has placed. Not for several threads at once.
 /// </para>
 /// <para>
 /// One request after the other cannot know what comes next: what <see cref="TryPlace"/> opens is the best for each request, not for all of
-/// them. Whoever knows all of them asks <see cref="TryPlaceAll"/>.
+/// them. If you know all of them, use <see cref="TryPlaceAll"/>.
 /// </para>
 /// </remarks>
 /// <example>
 /// <code>
-/// GpuPool fleet = new(session.Devices.Select(gpu => new PoolGpu(gpu.Uuid, GpuReader.ReadState(gpu))));
+/// GpuPool fleet = new(session.Devices.Select(gpu => new PoolGpu(gpu.Uuid, gpu.ReadSnapshot())));
 /// if (fleet.TryPlace(new PoolRequest("1g.5gb"), out PoolPlacement place))
 ///     session.Devices[place.Gpu].CreateGpuInstance(place.Profile, place.Placement);
 /// </code>
@@ -75,13 +75,13 @@ public sealed class GpuPool
         _gpus = [.. gpus];
         _classOfGpu = new PoolClass[_gpus.Length];
         _standing = new List<(int Kind, Run Run)>[_gpus.Length];
-        Dictionary<GpuGeometry, (GpuGeometry Shared, int Number)> geometries = [];
+        Dictionary<GpuGeometry, (GeometryTables Shared, int Number)> geometries = [];
         for (int gpu = 0; gpu < _gpus.Length; gpu++)
         {
-            GpuState state = _gpus[gpu].State;
+            SnapshotTables state = SnapshotTables.Of(_gpus[gpu].Snapshot);
             // Alike GPUs share one geometry, so that they can be of one class.
-            if (!geometries.TryGetValue(state.Geometry, out (GpuGeometry Shared, int Number) geometry))
-                geometries[state.Geometry] = geometry = (state.Geometry, geometries.Count);
+            if (!geometries.TryGetValue(state.Geometry.Geometry, out (GeometryTables Shared, int Number) geometry))
+                geometries[state.Geometry.Geometry] = geometry = (state.Geometry, geometries.Count);
             int[] counts = new int[state.Geometry.Profiles.Count];
             _standing[gpu] = [.. state.Kinds.Zip(state.Runs)];
             foreach (int kind in state.Kinds)
@@ -97,7 +97,7 @@ public sealed class GpuPool
     public int OpenedCount => _classesInOrder.Where(c => c.Occupied != 0).Sum(c => c.Count);
 
     /// <summary>Finds the best place for an instance and takes it.</summary>
-    /// <param name="request">What is wanted.</param>
+    /// <param name="request">The request.</param>
     /// <param name="placement">Where it goes.</param>
     /// <returns>Whether there is a place.</returns>
     /// <exception cref="PlanningException">A GPU has several profiles of the name that is asked for: ask for the id.</exception>
@@ -119,7 +119,7 @@ public sealed class GpuPool
     /// is left: every arrangement is looked at, unless that takes more than a second or so. Of more than 256 GPUs only the arrangement is
     /// looked at that comes of placing one after the other, scarce and large ones first.
     /// </summary>
-    /// <param name="requests">What is wanted.</param>
+    /// <param name="requests">The requests.</param>
     /// <param name="placements">Where each goes, in the order of the requests.</param>
     /// <param name="refusal">If there are no places for all, why.</param>
     /// <returns>Whether there are places for all.</returns>
@@ -182,34 +182,40 @@ public sealed class GpuPool
     {
         ArgumentOutOfRangeException.ThrowIfNegative(placement.Gpu, nameof(placement));
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(placement.Gpu, _gpus.Length, nameof(placement));
-        GpuGeometry geometry = _classOfGpu[placement.Gpu].Geometry;
+        GeometryTables geometry = _classOfGpu[placement.Gpu].Geometry;
         int kind = geometry.IndexOf(placement.Profile);
         Run run = geometry.Memory.HasPlace(kind, placement.Placement) ? geometry.Memory.ToRun(placement.Placement) : default;
         if (!_standing[placement.Gpu].Remove((kind, run)))
         {
             throw new PlanningException(
-                PlanningError.UnknownInstance, placement.Profile.Name, $"No {placement.Profile} stands at {placement.Placement} of GPU {_gpus[placement.Gpu].Name}.");
+                PlanningError.UnknownInstance,
+                placement.Profile.Name,
+                $"No {placement.Profile} stands at {placement.Placement} of GPU {_gpus[placement.Gpu].Name}.");
         }
 
         PoolClass before = LeaveClass(placement.Gpu);
         MoveTo(placement.Gpu, Step(before, kind, run, -1));
     }
 
-    /// <summary>What fits on few GPUs, or only few times on each, comes first; of that the large ones.</summary>
+    /// <summary>Requests that fit on few GPUs, or only few times on each, come first; of these the large ones.</summary>
     private (int MaxInstances, int Size) Scarcity(PoolRequest request) => _classesInOrder
         .Where(c => c.KindOf(request) >= 0)
         .Select(c => (Class: c, Profile: c.Geometry.Profiles[c.KindOf(request)]))
-        .Select(p => (p.Profile.Profile.MaxInstances, -p.Profile.Placements.Select(place => place.Size * 64 / p.Class.Geometry.MemorySliceCount).DefaultIfEmpty().Max()))
+        .Select(
+            p =>
+                (p.Profile.Profile.MaxInstances, -p.Profile.Placements.Select(
+                    place => place.Size * 64 / p.Class.Geometry.Geometry.MemorySliceCount).DefaultIfEmpty().Max()))
         .DefaultIfEmpty()
         .Min();
 
     /// <summary>
-    /// What was placed one after the other stands where each was best for itself: on each GPU it is placed anew, so that all of it together
-    /// leaves the most room.
+    /// Instances that were placed one after the other are where each was best for itself: on each GPU they are placed again, so that all
+    /// together leaves the most room.
     /// </summary>
     private void Rearrange(IReadOnlyList<PoolRequest> requests, PoolPlacement[] found)
     {
-        foreach (int[] together in (int[][])[.. found.Index().GroupBy(f => f.Item.Gpu, f => f.Index).Where(g => g.Count() > 1).Select(g => g.ToArray())])
+        foreach (int[] together in (int[][])[.. found.Index().GroupBy(f => f.Item.Gpu, f => f.Index).Where(g => g.Count() > 1)
+            .Select(g => g.ToArray())])
         {
             PoolPlacement[] there = [.. together.Select(i => found[i])];
             PoolRequest[] wanted = [.. together.Select(i => requests[i])];
@@ -234,9 +240,11 @@ public sealed class GpuPool
         }
     }
 
-    private void FillUp(IReadOnlyList<PoolRequest> requests, IReadOnlyList<(PoolClass Class, PoolFilling Filling)> fillings, PoolPlacement[] found)
+    private void FillUp(
+        IReadOnlyList<PoolRequest> requests, IReadOnlyList<(PoolClass Class, PoolFilling Filling)> fillings, PoolPlacement[] found)
     {
-        Dictionary<PoolRequest, Queue<int>> open = requests.Index().GroupBy(r => r.Item, r => r.Index).ToDictionary(g => g.Key, g => new Queue<int>(g));
+        Dictionary<PoolRequest, Queue<int>> open = requests.Index().GroupBy(r => r.Item, r => r.Index)
+            .ToDictionary(g => g.Key, g => new Queue<int>(g));
         foreach ((PoolClass from, PoolFilling filling) in fillings.Where(f => f.Filling.Instances.Length > 0))
         {
             int gpu = from.TakeFirst(_classOfGpu);
@@ -273,7 +281,7 @@ public sealed class GpuPool
         return ClassOf(before.Geometry, before.GeometryNumber, before.Group, before.Occupied ^ run.Mask, counts);
     }
 
-    private PoolClass ClassOf(GpuGeometry geometry, int geometryNumber, string group, uint occupied, int[] counts)
+    private PoolClass ClassOf(GeometryTables geometry, int geometryNumber, string group, uint occupied, int[] counts)
     {
         string key = $"{geometryNumber} {occupied} {string.Join(',', counts)} {group}";
         if (!_classes.TryGetValue(key, out PoolClass? found))
@@ -296,7 +304,9 @@ public sealed class GpuPool
         }
     }
 
-    /// <summary>The classes that have a place for a request, best first. Classes that ran out of GPUs are dropped when they come up.</summary>
+    /// <summary>
+    /// The classes that have a place for a request, best first. Classes that ran out of GPUs are dropped when they come up.
+    /// </summary>
     private sealed class Offers
     {
         private readonly PoolRequest _request;

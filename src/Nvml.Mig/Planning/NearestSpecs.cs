@@ -1,22 +1,22 @@
 namespace Nvml.Mig.Planning;
 
-/// <summary>Looks for wishes like one that cannot be fulfilled, but that can.</summary>
-internal sealed class NearestSpecs(GpuState state, LayoutSpec wish, uint allowed)
+/// <summary>Looks for specs like one that cannot be fulfilled, but that can.</summary>
+internal sealed class NearestSpecs(SnapshotTables state, LayoutSpec spec, Guard guard)
 {
     private const int MaxFound = 3;
 
     /// <summary>Wishes that are tried before nothing near is assumed to fit.</summary>
     private const int MaxTried = 3000;
 
-    private GpuGeometry Geometry => state.Geometry;
+    private GeometryTables Geometry => state.Geometry;
 
     /// <summary>One step away, then two steps, until some fit: a step leaves an instance out or takes a smaller one.</summary>
     public IReadOnlyList<LayoutSpec> Find()
     {
-        InstanceSpec[] start = Merge([.. wish.Items, .. MissingInUse()]);
+        InstanceSpec[] start = [.. Merge([.. spec.Items, .. MissingInUse()]).Select(Clip)];
         HashSet<string> seen = [new LayoutSpec(start).ToString()];
         List<InstanceSpec[]> level = [start];
-        bool isTheSame = start.Length == wish.Items.Count;
+        bool isTheSame = start.Sum(i => i.Count) == spec.Items.Sum(i => i.Count);
         if (!isTheSame && IsPossible(start))
             return [new LayoutSpec(start)];
         while (level.Count > 0)
@@ -49,18 +49,24 @@ internal sealed class NearestSpecs(GpuState state, LayoutSpec wish, uint allowed
         return [];
     }
 
-    /// <summary>What is in use and not part of a layout that is wished must be part of one that is possible.</summary>
+    /// <summary>Far more of a profile than a GPU can have is not reduced one by one.</summary>
+    private InstanceSpec Clip(InstanceSpec item) =>
+        item.Kind == InstanceSpecKind.Remove || item.Shared is not null
+            ? item
+            : item with { Count = Math.Min(item.Count, Geometry.Geometry.GetProfile(item.Profile).Profile.MaxInstances + 4) };
+
+    /// <summary>Instances that must stay and that the spec lacks are part of every spec that is possible.</summary>
     private IEnumerable<InstanceSpec> MissingInUse()
     {
-        if (wish.IsChange)
+        if (spec.IsChange)
             yield break;
         int[] wanted = new int[Geometry.Profiles.Count];
-        foreach (InstanceSpec item in wish.Items.Where(i => i.Shared is null))
+        foreach (InstanceSpec item in spec.Items.Where(i => i.Shared is null))
             wanted[Geometry.IndexOf(item.Profile)] += item.Count;
-        InstanceSpec[] there = [.. LayoutSpec.For(state).Items];
+        InstanceSpec[] there = [.. LayoutSpec.For(state.Snapshot).Items];
         for (int i = 0; i < there.Length; i++)
         {
-            if (state.IsInUse[i] && (allowed >> i & 1) == 0 && (!state.IsWholeOrEmpty[i] || wanted[state.Kinds[i]]-- <= 0))
+            if (guard.Protects(state, i) && (!state.IsWholeOrEmpty[i] || wanted[state.Kinds[i]]-- <= 0))
                 yield return there[i];
         }
     }
@@ -81,25 +87,25 @@ internal sealed class NearestSpecs(GpuState state, LayoutSpec wish, uint allowed
                 yield return Merge([.. others, item with { Start = null }]);
             if (item.Shared is not null)
                 continue;
-            GpuInstanceProfile profile = Geometry.GetProfile(item.Profile).Profile;
+            GpuInstanceProfile profile = Geometry.Geometry.GetProfile(item.Profile).Profile;
             foreach (GpuInstanceProfile smaller in Geometry.Profiles.Select(p => p.Profile))
             {
                 if (smaller.Id != profile.Id && smaller.MemoryMiB <= profile.MemoryMiB && smaller.SliceCount <= profile.SliceCount)
-                    yield return Merge([.. without, new InstanceSpec(Geometry.NameOf(smaller)) { Kind = item.Kind }]);
+                    yield return Merge([.. without, new InstanceSpec(Geometry.Geometry.NameOf(smaller)) { Kind = item.Kind }]);
             }
         }
     }
 
     private bool IsPossible(InstanceSpec[] items) =>
-        !Overlap(items) && Planner.IsPossible(state, Planner.Resolve(state, new LayoutSpec(items)), allowed);
+        !Overlap(items) && Planner.IsPossible(state, ResolvedSpec.Of(new LayoutSpec(items), state), guard);
 
-    /// <summary>What is in use can stand where something was wished at a placement.</summary>
+    /// <summary>An instance that must stay can have the place that an item asks for.</summary>
     private bool Overlap(InstanceSpec[] items)
     {
         uint taken = 0;
         foreach (InstanceSpec item in items.Where(i => i.Start is not null))
         {
-            Placement place = Geometry.GetProfile(item.Profile).Placements.First(p => p.Start == item.Start);
+            Placement place = Geometry.Geometry.GetProfile(item.Profile).Placements.First(p => p.Start == item.Start);
             uint mask = Geometry.Memory.ToRun(place).Mask;
             if ((taken & mask) != 0)
                 return true;
@@ -110,17 +116,26 @@ internal sealed class NearestSpecs(GpuState state, LayoutSpec wish, uint allowed
     }
 
     private long Memory(InstanceSpec[] items) =>
-        items.Where(i => i.Kind != InstanceSpecKind.Remove).Sum(i => Geometry.GetProfile(i.Profile).Profile.MemoryMiB * i.Count);
+        items.Where(i => i.Kind != InstanceSpecKind.Remove).Sum(i => Geometry.Geometry.GetProfile(i.Profile).Profile.MemoryMiB * i.Count);
 
     private int ComputeSlices(InstanceSpec[] items) =>
-        items.Where(i => i.Kind != InstanceSpecKind.Remove).Sum(i => Geometry.GetProfile(i.Profile).Profile.SliceCount * i.Count);
+        items.Where(i => i.Kind != InstanceSpecKind.Remove).Sum(i => Geometry.Geometry.GetProfile(i.Profile).Profile.SliceCount * i.Count);
 
     /// <summary>Equal items as one, under the names of profiles, large ones first as people write them.</summary>
     private InstanceSpec[] Merge(IEnumerable<InstanceSpec> items) =>
         [.. items
-            .Select(i => i.GpuInstanceId is null ? i with { Profile = Geometry.NameOf(Geometry.GetProfile(i.Profile).Profile) } : i)
+            .Select(
+                i =>
+                    i.GpuInstanceId is null ? i with
+                    {
+                        Profile = Geometry.Geometry.NameOf(Geometry.Geometry.GetProfile(i.Profile).Profile),
+                    } : i)
             .GroupBy(i => (Text: (i with { Count = 1 }).ToString(), i.Start))
-            .SelectMany(same => same.Key.Start is null && same.First().GpuInstanceId is null ? [same.First() with { Count = same.Sum(i => i.Count) }] : same.AsEnumerable())
+            .SelectMany(
+                same =>
+                    same.Key.Start is null && same.First().GpuInstanceId is null
+                        ? [same.First() with { Count = same.Sum(i => i.Count) }]
+                        : same.AsEnumerable())
             .OrderByDescending(i => i.GpuInstanceId is null ? Geometry.IndexOf(i.Profile) : -1)
             .ThenBy(i => i.ToString(), StringComparer.Ordinal)];
 }

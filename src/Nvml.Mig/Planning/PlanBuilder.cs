@@ -5,22 +5,25 @@ namespace Nvml.Mig.Planning;
 /// <summary>Writes down the steps from a state to the layout that was found.</summary>
 internal ref struct PlanBuilder
 {
-    private readonly GpuState _state;
+    private readonly SnapshotTables _state;
     private readonly Demand _demand;
     private readonly ReadOnlySpan<bool> _stays;
-    private readonly PlanStep[] _steps;
+    private readonly Guard _guard;
+    private readonly LayoutStep[] _steps;
     private int _count;
     private int _destroyedInUse;
 
-    private PlanBuilder(GpuState state, Demand demand, ReadOnlySpan<bool> stays, PlanStep[] steps)
+    private PlanBuilder(SnapshotTables state, Demand demand, ReadOnlySpan<bool> stays, Guard guard, LayoutStep[] steps)
     {
         _state = state;
         _demand = demand;
         _stays = stays;
+        _guard = guard;
         _steps = steps;
     }
 
-    public static GpuPlan Build(GpuState state, Demand demand, ReadOnlySpan<bool> stays, ReadOnlySpan<RowChoice> layout, long value)
+    public static GpuPlan Build(
+        SnapshotTables state, Demand demand, ReadOnlySpan<bool> stays, Guard guard, ReadOnlySpan<RowChoice> layout, long value)
     {
         // At most everything that is there goes, and everything that is wanted comes.
         int most = 0;
@@ -28,9 +31,9 @@ internal ref struct PlanBuilder
             most += 1 + state.Compute[i].Length;
         foreach (RowChoice choice in layout)
             most += 1 + demand.Contents[choice.Slot].Total;
-        PlanStep[] steps = ArrayPool<PlanStep>.Shared.Rent(most);
-        GpuPlan plan = new PlanBuilder(state, demand, stays, steps).Build(layout, RowSolver.RoomOf(value));
-        ArrayPool<PlanStep>.Shared.Return(steps, clearArray: true);
+        LayoutStep[] steps = ArrayPool<LayoutStep>.Shared.Rent(most);
+        GpuPlan plan = new PlanBuilder(state, demand, stays, guard, steps).Build(layout, RowSolver.RoomOf(value));
+        ArrayPool<LayoutStep>.Shared.Return(steps, clearArray: true);
         return plan;
     }
 
@@ -39,8 +42,8 @@ internal ref struct PlanBuilder
         int keptCount = 0;
         foreach (RowChoice choice in layout)
             keptCount += choice.Kept >= 0 ? 1 : 0;
-        GpuInstanceState[] kept = keptCount == 0 ? [] : new GpuInstanceState[keptCount];
-        GpuInstanceState[] destroyed = keptCount == _state.Kinds.Length ? [] : new GpuInstanceState[_state.Kinds.Length - keptCount];
+        GpuInstanceSnapshot[] kept = keptCount == 0 ? [] : new GpuInstanceSnapshot[keptCount];
+        GpuInstanceSnapshot[] destroyed = keptCount == _state.Kinds.Length ? [] : new GpuInstanceSnapshot[_state.Kinds.Length - keptCount];
         keptCount = 0;
         int destroyedCount = 0;
         for (int i = 0; i < _state.Kinds.Length; i++)
@@ -69,30 +72,22 @@ internal ref struct PlanBuilder
                 Create(_demand.Slots[choice.Slot].Kind, _state.Geometry.Memory.ToPlacement(choice.Run), content);
         }
 
-        return new GpuPlan(_state, _steps.AsSpan(0, _count).ToArray(), kept, destroyed, _destroyedInUse, room);
+        return new GpuPlan(_state.Snapshot, _steps.AsSpan(0, _count).ToArray(), kept, destroyed, _destroyedInUse, room);
     }
 
     private void Destroy(int index)
     {
-        GpuInstanceState instance = _state.Instances[index];
+        GpuInstanceSnapshot instance = _state.Instances[index];
         for (int i = 0; i < _state.Compute[index].Length; i++)
             DestroyInside(index, i);
-        Add(new PlanStep(PlanAction.DestroyGpuInstance, instance.Profile, instance.Placement) { GpuInstanceId = instance.Id });
+        Add(new LayoutStep(LayoutStepKind.DestroyGpuInstance, instance));
         _destroyedInUse += _state.IsInUse[index] ? 1 : 0;
     }
 
     private void DestroyInside(int index, int computeIndex)
     {
-        GpuInstanceState instance = _state.Instances[index];
-        ComputeInstanceState inside = instance.ComputeInstances[computeIndex];
-        Add(new PlanStep(PlanAction.DestroyComputeInstance, instance.Profile, instance.Placement)
-        {
-            GpuInstanceId = instance.Id,
-            ComputeProfile = inside.Profile,
-            ComputePlacement = inside.Placement,
-            ComputeInstanceId = inside.Id,
-            ComputeSliceCount = inside.Profile.SliceCount,
-        });
+        GpuInstanceSnapshot instance = _state.Instances[index];
+        Add(new LayoutStep(LayoutStepKind.DestroyComputeInstance, instance, instance.ComputeInstances[computeIndex]));
         _destroyedInUse += _state.ComputeInUse[index][computeIndex] ? 1 : 0;
     }
 
@@ -103,7 +98,9 @@ internal ref struct PlanBuilder
         if (there.Length == 0 || IsAsWanted(index, content))
             return;
         Span<RowChoice> chosen = stackalloc RowChoice[Row.MaxLength];
-        Planner.SolveInside(_state, index, content, _stays[index], chosen, out int count);
+        int count = 0;
+        if (!_state.IsAssumed(index))
+            Planner.SolveInside(_state, index, content, MustStay(index), chosen, out count);
         for (int i = 0; i < there.Length; i++)
         {
             bool isKept = false;
@@ -119,58 +116,60 @@ internal ref struct PlanBuilder
     {
         if (IsAsWanted(index, content))
             return;
-        GpuInstanceState instance = _state.Instances[index];
-        PlanStep step = new(PlanAction.CreateComputeInstance, instance.Profile, instance.Placement) { GpuInstanceId = instance.Id };
+        GpuInstanceSnapshot instance = _state.Instances[index];
         if (content.IsAssumed)
         {
-            CreateAssumed(step, content);
+            CreateAssumed(instance, content);
             return;
         }
 
         Span<RowChoice> chosen = stackalloc RowChoice[Row.MaxLength];
-        Planner.SolveInside(_state, index, content, _stays[index], chosen, out int count);
-        CreateChosen(step, _state.Kinds[index], content, chosen[..count]);
+        Planner.SolveInside(_state, index, content, MustStay(index), chosen, out int count);
+        CreateChosen(instance, _state.Kinds[index], content, chosen[..count]);
     }
 
+    private readonly ReadOnlySpan<bool> MustStay(int index) => Planner.MustStayInside(_state, index, _stays[index], _guard);
+
     private readonly bool IsAsWanted(int index, ComputeContent content) =>
-        content.IsWhole && _state.Compute[index].Length == 1 && _state.IsWholeOrEmpty[index];
+        content.IsWhole
+            ? _state.Compute[index].Length == 1 && _state.IsWholeOrEmpty[index]
+            : _state.IsAssumed(index) && content.Equals(_state.Contents[index]);
 
     private void Create(int kind, Placement placement, ComputeContent content)
     {
-        GpuInstanceProfile profile = _state.Geometry.Profiles[kind].Profile;
-        Add(new PlanStep(PlanAction.CreateGpuInstance, profile, placement));
-        PlanStep step = new(PlanAction.CreateComputeInstance, profile, placement);
+        GpuInstanceSnapshot instance = new(_state.Geometry.Profiles[kind].Profile, placement);
+        Add(new LayoutStep(LayoutStepKind.CreateGpuInstance, instance));
         if (content.IsAssumed)
         {
-            CreateAssumed(step, content);
+            CreateAssumed(instance, content);
             return;
         }
 
         Span<RowChoice> chosen = stackalloc RowChoice[Row.MaxLength];
-        Planner.SolveInside(_state.Geometry.Compute[kind]!, [], [], content, stays: false, chosen, out int count);
-        CreateChosen(step, kind, content, chosen[..count]);
+        Planner.SolveInside(_state.Geometry.Compute[kind]!, [], [], content, [], chosen, out int count);
+        CreateChosen(instance, kind, content, chosen[..count]);
     }
 
     /// <summary>The largest first: then there is room for all, where the driver aligns them and where it does not.</summary>
-    private void CreateAssumed(PlanStep step, ComputeContent content)
+    private void CreateAssumed(GpuInstanceSnapshot instance, ComputeContent content)
     {
         foreach (RowSlot slot in content.Slots)
         {
-            for (int i = 0; i < slot.Count; i++)
+            string name = slot.Kind == instance.Profile.SliceCount ? instance.Profile.Name : $"{slot.Kind}c.{instance.Profile.Name}";
+            ComputeInstanceSnapshot inside = new(null, slot.Start >= 0 ? new Placement(slot.Start, slot.Kind) : null)
             {
-                Add(step with
-                {
-                    ComputeSliceCount = slot.Kind,
-                    ComputePlacement = slot.Start >= 0 ? new Placement(slot.Start, slot.Kind) : null,
-                });
-            }
+                Name = name,
+                SliceCount = slot.Kind,
+            };
+            for (int i = 0; i < slot.Count; i++)
+                Add(new LayoutStep(LayoutStepKind.CreateComputeInstance, instance, inside));
         }
     }
 
-    /// <summary>Those with starts come first and in the order they were wished in: the driver numbers compute instances as they come.</summary>
-    private void CreateChosen(PlanStep step, int kind, ComputeContent content, scoped ReadOnlySpan<RowChoice> chosen)
+    /// <summary>Slots with starts come first and in the order of the spec: the driver numbers compute instances as they come.</summary>
+    private void CreateChosen(GpuInstanceSnapshot instance, int kind, ComputeContent content, scoped ReadOnlySpan<RowChoice> chosen)
     {
-        ComputeGeometry compute = _state.Geometry.Compute[kind]!;
+        ComputeTables compute = _state.Geometry.Compute[kind]!;
         for (int slot = 0; slot < content.Slots.Length; slot++)
         {
             foreach (RowChoice choice in chosen)
@@ -186,17 +185,11 @@ internal ref struct PlanBuilder
                 Add(Step(choice));
         }
 
-        PlanStep Step(RowChoice choice)
-        {
-            ComputeInstanceProfile profile = compute.Profiles[content.Slots[choice.Slot].Kind].Profile;
-            return step with
-            {
-                ComputeProfile = profile,
-                ComputePlacement = compute.Row.ToPlacement(choice.Run),
-                ComputeSliceCount = profile.SliceCount,
-            };
-        }
+        LayoutStep Step(RowChoice choice) => new(
+            LayoutStepKind.CreateComputeInstance,
+            instance,
+            new ComputeInstanceSnapshot(compute.Profiles[content.Slots[choice.Slot].Kind].Profile, compute.Row.ToPlacement(choice.Run)));
     }
 
-    private void Add(PlanStep step) => _steps[_count++] = step;
+    private void Add(LayoutStep step) => _steps[_count++] = step;
 }

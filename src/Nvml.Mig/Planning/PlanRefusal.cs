@@ -10,9 +10,12 @@ public enum PlanRefusalReason
 
     /// <summary>There would be room if instances in use could be destroyed or moved.</summary>
     InUse,
+
+    /// <summary>There would be room if instances that <see cref="PlanOptions.Keep"/> names could be destroyed or moved.</summary>
+    Kept,
 }
 
-/// <summary>What is wanted more of than there is.</summary>
+/// <summary>A thing of which more is wanted than there is.</summary>
 public enum PlanShortageKind
 {
     /// <summary>Memory slices.</summary>
@@ -32,8 +35,8 @@ public enum PlanShortageKind
 }
 
 /// <summary>A demand that exceeds what the GPU has.</summary>
-/// <param name="Kind">What kind of thing it is about.</param>
-/// <param name="Subject">What it is about: <c>decoders</c>, the name of a profile, a part of the wish.</param>
+/// <param name="Kind">The kind of thing.</param>
+/// <param name="Subject">The thing: <c>decoders</c>, the name of a profile, a part of the spec.</param>
 /// <param name="Wanted">How many are wanted; null if it is not a matter of number.</param>
 /// <param name="Available">How many there can be; null if it is not a matter of number.</param>
 /// <param name="Message">All of it as a sentence.</param>
@@ -47,66 +50,68 @@ public sealed record PlanShortage(PlanShortageKind Kind, string Subject, int? Wa
 /// <param name="Profile">The profile that is wanted.</param>
 /// <param name="Placement">Where it could stand.</param>
 /// <param name="By">The instances in use that stand there.</param>
-public sealed record BlockedPlacement(GpuInstanceProfile Profile, Placement Placement, IReadOnlyList<GpuInstanceState> By);
+public sealed record BlockedPlacement(GpuInstanceProfile Profile, Placement Placement, IReadOnlyList<GpuInstanceSnapshot> By);
 
 /// <summary>Why there is no plan, and what would help.</summary>
 public sealed class PlanRefusal
 {
-    private readonly Lazy<IReadOnlyList<GpuInstanceState>?> _removal;
+    private readonly Lazy<IReadOnlyList<GpuInstanceSnapshot>?> _removal;
     private readonly Lazy<IReadOnlyList<LayoutSpec>> _nearest;
 
     internal PlanRefusal(
-        GpuState state,
-        LayoutSpec wish,
+        GpuSnapshot snapshot,
+        LayoutSpec spec,
         PlanRefusalReason reason,
         IReadOnlyList<PlanShortage> shortages,
-        IReadOnlyList<GpuInstanceState> inTheWay,
+        IReadOnlyList<GpuInstanceSnapshot> inTheWay,
         IReadOnlyList<BlockedPlacement> blocked,
-        Func<IReadOnlyList<GpuInstanceState>?> removal,
+        Func<IReadOnlyList<GpuInstanceSnapshot>?> removal,
         Func<IReadOnlyList<LayoutSpec>> nearest)
     {
-        State = state;
-        LayoutSpec = wish;
+        Snapshot = snapshot;
+        Spec = spec;
         Reason = reason;
         Shortages = shortages;
         InTheWay = inTheWay;
         Blocked = blocked;
-        _removal = new Lazy<IReadOnlyList<GpuInstanceState>?>(removal);
+        _removal = new Lazy<IReadOnlyList<GpuInstanceSnapshot>?>(removal);
         _nearest = new Lazy<IReadOnlyList<LayoutSpec>>(nearest);
     }
 
-    /// <summary>The state that there is no plan for.</summary>
-    public GpuState State { get; }
+    /// <summary>The GPU as it is.</summary>
+    public GpuSnapshot Snapshot { get; }
 
-    /// <summary>The wish that there is no plan for.</summary>
-    public LayoutSpec LayoutSpec { get; }
+    /// <summary>The spec that there is no plan for.</summary>
+    public LayoutSpec Spec { get; }
 
     /// <summary>Whether there is no room at all, or instances in use are in the way.</summary>
     public PlanRefusalReason Reason { get; }
 
-    /// <summary>What is wanted more of than there is; at least one if there is no room, none if something in use is in the way.</summary>
+    /// <summary>
+    /// The things of which more is wanted than there is; at least one if there is no room, none if something in use is in the way.
+    /// </summary>
     public IReadOnlyList<PlanShortage> Shortages { get; }
 
     /// <summary>
-    /// The fewest instances in use that would have to be destroyed or changed, with who uses them, as far as that is known; none if there
-    /// is no room anyway. Allowed by their ids, there is a plan.
+    /// The fewest instances in use that would have to be destroyed or changed, with the processes that use them, as far as they are known:
+    /// allowed by their ids, there is a plan. Or those that are kept and in the way. None if there is no room anyway.
     /// </summary>
-    public IReadOnlyList<GpuInstanceState> InTheWay { get; }
+    public IReadOnlyList<GpuInstanceSnapshot> InTheWay { get; }
 
     /// <summary>The places of wanted instances that instances in use stand in.</summary>
     public IReadOnlyList<BlockedPlacement> Blocked { get; }
 
     /// <summary>
-    /// The smallest set of GPU instances that, once removed, leaves room for the wish; of several the one with the fewest in use, then the
-    /// least memory. Null if no removal helps, or if on a GPU with more than 12 instances none was found among the small sets. Found when it
-    /// is first asked for.
+    /// The smallest set of GPU instances that, once removed, leaves room for the spec; of several the one with the fewest in use, then the
+    /// least memory. Null if no removal helps, or if on a GPU with more than 12 instances none was found among the small sets. Found when
+    /// it is first asked for.
     /// </summary>
-    public IReadOnlyList<GpuInstanceState>? Removal => _removal.Value;
+    public IReadOnlyList<GpuInstanceSnapshot>? Removal => _removal.Value;
 
     /// <summary>
-    /// Up to three wishes that there is a plan for, the nearest first: with the fewest instances left out or exchanged for others of the
-    /// same size or less, then with the most memory. What is in use is part of them. None if nothing near fits. Found when they are first
-    /// asked for.
+    /// Up to three specs that there is a plan for, the nearest first: with the fewest instances left out or exchanged for others of the
+    /// same size or less, then with the most memory. Instances in use are part of them. None if nothing near fits. Found when they are
+    /// first asked for.
     /// </summary>
     public IReadOnlyList<LayoutSpec> Nearest => _nearest.Value;
 
@@ -118,7 +123,7 @@ public sealed class PlanRefusal
             StringBuilder text = new();
             foreach (PlanShortage shortage in Shortages)
                 text.Append(text.Length > 0 ? " " : "").Append(shortage.Message);
-            foreach (GpuInstanceState instance in InTheWay)
+            foreach (GpuInstanceSnapshot instance in InTheWay)
                 text.Append(text.Length > 0 ? " " : "").Append(Describe(instance)).Append(" and in the way.");
             return text.ToString();
         }
@@ -127,8 +132,10 @@ public sealed class PlanRefusal
     /// <summary>The message.</summary>
     public override string ToString() => Message;
 
-    private static string Describe(GpuInstanceState instance)
+    private string Describe(GpuInstanceSnapshot instance)
     {
+        if (Reason == PlanRefusalReason.Kept)
+            return $"{instance} is to be kept";
         GpuProcess[] users = [.. instance.Users.DistinctBy(user => user.ProcessId)];
         string by = users.Length == 0 ? "by a client that NVML does not show" : $"by {string.Join(" and ", users)}";
         return $"{instance} is in use {by}";

@@ -9,8 +9,8 @@ namespace Nvml.Mig.Planning;
 /// </summary>
 /// <example>
 /// <code>
-/// GpuState state = GpuReader.ReadState(gpu);
-/// if (Planner.TryPlan(state, LayoutSpec.Parse("3g.20gb,1g.5gb*3"), out GpuPlan? plan, out PlanRefusal? refusal))
+/// GpuSnapshot snapshot = gpu.ReadSnapshot();
+/// if (Planner.TryPlan(snapshot, LayoutSpec.Parse("3g.20gb,1g.5gb*3"), out GpuPlan? plan, out PlanRefusal? refusal))
 ///     Console.WriteLine(string.Join('\n', plan.Steps));
 /// else
 ///     Console.WriteLine(refusal.Message);
@@ -18,51 +18,59 @@ namespace Nvml.Mig.Planning;
 /// </example>
 public static class Planner
 {
-    /// <summary>Plans the way from a state to a wish.</summary>
-    /// <param name="state">What stands on the GPU.</param>
-    /// <param name="wish">What is wanted.</param>
+    private static readonly bool[] All = [.. Enumerable.Repeat(true, Row.MaxLength)];
+
+    /// <summary>Plans the way from a state to a spec.</summary>
+    /// <param name="snapshot">The GPU as it is.</param>
+    /// <param name="spec">The spec.</param>
     /// <param name="plan">The plan, if there is one.</param>
     /// <param name="refusal">Otherwise why not, and what would help.</param>
-    /// <param name="allowInUse">
-    /// The ids of GPU instances that may be destroyed or changed although they are in use; by default none.
-    /// </param>
+    /// <param name="options">How instances that are there are treated; by default those in use stay.</param>
     /// <returns>Whether there is a plan.</returns>
     /// <exception cref="PlanningException">
-    /// The wish makes no sense on this GPU whatever stands there: an unknown profile or instance, an impossible or contradictory placement.
+    /// The spec makes no sense on this GPU whatever stands there: an unknown profile or instance, an impossible or contradictory placement.
     /// </exception>
     public static bool TryPlan(
-        GpuState state,
-        LayoutSpec wish,
+        GpuSnapshot snapshot,
+        LayoutSpec spec,
         [NotNullWhen(true)] out GpuPlan? plan,
         [NotNullWhen(false)] out PlanRefusal? refusal,
-        IReadOnlyCollection<int>? allowInUse = null)
+        PlanOptions? options = null)
     {
-        ArgumentNullException.ThrowIfNull(state);
-        ArgumentNullException.ThrowIfNull(wish);
-        ResolvedSpec resolved = Resolve(state, wish);
-        uint allowed = Allowed(state, allowInUse);
-        plan = Search(state, resolved, allowed);
-        refusal = plan is null ? Explainer.Explain(state, wish, resolved, allowed) : null;
+        ArgumentNullException.ThrowIfNull(snapshot);
+        ArgumentNullException.ThrowIfNull(spec);
+        SnapshotTables state = SnapshotTables.Of(snapshot);
+        ResolvedSpec resolved = ResolvedSpec.Of(spec, state);
+        Guard guard = Guard.From(options, snapshot);
+        plan = Search(state, resolved, guard);
+        if (options is { EvictIdle: true })
+            plan ??= Removals.PlanEviction(state, spec, guard);
+        refusal = plan is null ? Explainer.Explain(state, spec, resolved, guard) : null;
         return plan is not null;
     }
 
-    /// <summary>Whether there is a plan. For wishes that are whole layouts without placements it takes a fraction of a microsecond.</summary>
-    /// <param name="state">What stands on the GPU.</param>
-    /// <param name="wish">What is wanted.</param>
-    /// <param name="allowInUse">As for <see cref="TryPlan"/>.</param>
+    /// <summary>
+    /// Whether there is a plan. For specs that are whole layouts without placements it takes a fraction of a microsecond.
+    /// </summary>
+    /// <param name="snapshot">The GPU as it is.</param>
+    /// <param name="spec">The spec.</param>
+    /// <param name="options">As for <see cref="TryPlan"/>.</param>
     /// <exception cref="PlanningException">As for <see cref="TryPlan"/>.</exception>
-    public static bool CanPlan(GpuState state, LayoutSpec wish, IReadOnlyCollection<int>? allowInUse = null)
+    public static bool CanPlan(GpuSnapshot snapshot, LayoutSpec spec, PlanOptions? options = null)
     {
-        ArgumentNullException.ThrowIfNull(state);
-        ArgumentNullException.ThrowIfNull(wish);
-        return IsPossible(state, Resolve(state, wish), Allowed(state, allowInUse));
+        ArgumentNullException.ThrowIfNull(snapshot);
+        ArgumentNullException.ThrowIfNull(spec);
+        SnapshotTables state = SnapshotTables.Of(snapshot);
+        Guard guard = Guard.From(options, snapshot);
+        return IsPossible(state, ResolvedSpec.Of(spec, state), guard)
+            || (options is { EvictIdle: true } && Removals.PlanEviction(state, spec, guard) is not null);
     }
 
-    internal static bool IsPossible(GpuState state, ResolvedSpec wish, uint allowed)
+    internal static bool IsPossible(SnapshotTables state, ResolvedSpec spec, Guard guard)
     {
-        foreach (Demand demand in wish.Demands)
+        foreach (Demand demand in spec.Demands)
         {
-            if (demand.IsWithinLimits && Fits(state, demand, wish.MustGo, allowed))
+            if (demand.IsWithinLimits && Fits(state, demand, spec.MustGo, guard))
                 return true;
         }
 
@@ -71,25 +79,25 @@ public static class Planner
 
     /// <summary>Whether a demand fits on a GPU if nothing stands there.</summary>
     internal static bool IsPossible(Demand demand) =>
-        demand.IsWithinLimits && Solve(GpuState.Empty(demand.Geometry), demand, null, 0, build: false, out _) >= 0;
+        demand.IsWithinLimits && Solve(demand.Geometry.Empty, demand, null, Guard.None, build: false, out _) >= 0;
 
     /// <summary>The most room that can be left if these instances stand where they like; the demand must be possible.</summary>
     internal static long BestRoom(Demand demand) =>
-        RowSolver.RoomOf(Solve(GpuState.Empty(demand.Geometry), demand, null, 0, build: false, out _));
+        RowSolver.RoomOf(Solve(demand.Geometry.Empty, demand, null, Guard.None, build: false, out _));
 
-    /// <summary>The best plan for any of the ways to fulfil a wish; null if there is none.</summary>
-    /// <param name="state">What stands on the GPU.</param>
-    /// <param name="wish">What is wanted.</param>
-    /// <param name="allowed">The instances that may be touched although they are in use, a bit each.</param>
-    internal static GpuPlan? Search(GpuState state, ResolvedSpec wish, uint allowed)
+    /// <summary>The best plan for any of the ways to fulfil a spec; null if there is none.</summary>
+    /// <param name="state">The GPU as it is.</param>
+    /// <param name="spec">The spec.</param>
+    /// <param name="guard">The instances that must stay.</param>
+    internal static GpuPlan? Search(SnapshotTables state, ResolvedSpec spec, Guard guard)
     {
         Demand? best = null;
         long bestValue = RowSolver.None;
-        foreach (Demand demand in wish.Demands)
+        foreach (Demand demand in spec.Demands)
         {
             if (!demand.IsWithinLimits)
                 continue;
-            long value = wish.Demands.Length == 1 ? 0 : Solve(state, demand, wish.MustGo, allowed, build: false, out _);
+            long value = spec.Demands.Length == 1 ? 0 : Solve(state, demand, spec.MustGo, guard, build: false, out _);
             if (value > bestValue)
             {
                 best = demand;
@@ -99,37 +107,25 @@ public static class Planner
 
         if (best is null)
             return null;
-        Solve(state, best, wish.MustGo, allowed, build: true, out GpuPlan? plan);
+        Solve(state, best, spec.MustGo, guard, build: true, out GpuPlan? plan);
         return plan;
     }
 
-    internal static ResolvedSpec Resolve(GpuState state, LayoutSpec wish) => wish.IsChange ? new ResolvedSpec(wish, state) : wish.On(state.Geometry);
-
-    internal static uint Allowed(GpuState state, IReadOnlyCollection<int>? ids)
-    {
-        uint allowed = 0;
-        if (ids is null)
-            return 0;
-        foreach (int id in ids)
-            allowed |= 1U << state.IndexOf(id);
-        return allowed;
-    }
-
-    private static bool Fits(GpuState state, Demand demand, bool[]? mustGo, uint allowed)
+    private static bool Fits(SnapshotTables state, Demand demand, bool[]? mustGo, Guard guard)
     {
         if (!demand.IsPlain || mustGo is not null || state.Geometry.Fits is not { } table)
-            return Solve(state, demand, mustGo, allowed, build: false, out _) >= 0;
+            return Solve(state, demand, mustGo, guard, build: false, out _) >= 0;
 
-        // What is in use keeps its place and takes one of the wanted; the rest must fit beside it.
+        // Each instance that must stay keeps its place and counts as one of the wanted; the rest must fit beside it.
         Span<int> left = stackalloc int[demand.CountOfShapes.Length];
         demand.CountOfShapes.CopyTo(left);
         uint kept = 0;
         for (int i = 0; i < state.Kinds.Length; i++)
         {
-            if (!state.IsInUse[i] || (allowed >> i & 1) != 0)
+            if (!guard.Protects(state, i))
                 continue;
             if (!state.IsWholeOrEmpty[i])
-                return Solve(state, demand, mustGo, allowed, build: false, out _) >= 0;
+                return Solve(state, demand, mustGo, guard, build: false, out _) >= 0;
             kept |= state.Runs[i].Mask;
             left[state.Geometry.Memory.ShapeOf[state.Kinds[i]]]--;
         }
@@ -140,7 +136,7 @@ public static class Planner
             {
                 int there = 0;
                 for (int i = 0; i < state.Kinds.Length; i++)
-                    there += state.Kinds[i] == kind && state.IsInUse[i] && (allowed >> i & 1) == 0 ? 1 : 0;
+                    there += state.Kinds[i] == kind && guard.Protects(state, i) ? 1 : 0;
                 if (there > demand.Counts[kind])
                     return false;
             }
@@ -150,7 +146,7 @@ public static class Planner
     }
 
     /// <summary>Finds the best layout for a demand, and if asked makes the plan for it. Returns its value.</summary>
-    private static long Solve(GpuState state, Demand demand, bool[]? mustGo, uint allowed, bool build, out GpuPlan? plan)
+    private static long Solve(SnapshotTables state, Demand demand, bool[]? mustGo, Guard guard, bool build, out GpuPlan? plan)
     {
         plan = null;
         Row row = state.Geometry.Memory;
@@ -162,14 +158,14 @@ public static class Planner
         for (int i = 0; i < count; i++)
         {
             bool goes = mustGo is not null && mustGo[i];
-            stays[i] = state.IsInUse[i] && (allowed >> i & 1) == 0;
+            stays[i] = guard.Protects(state, i);
             if (goes && stays[i])
                 return None(rented);
             instances[i] = new RowInstance(state.Kinds[i], state.Runs[i], stays[i], goes);
             for (int slot = 0; slot < demand.Slots.Length; slot++)
             {
                 gains[(i * demand.Slots.Length) + slot] = demand.Slots[slot].Kind == state.Kinds[i] && !goes
-                    ? KeepGain(state, i, demand.Contents[slot], stays[i])
+                    ? KeepGain(state, i, demand.Contents[slot], MustStayInside(state, i, stays[i], guard))
                     : RowSolver.None;
             }
         }
@@ -178,7 +174,7 @@ public static class Planner
         long value = RowSolver.Solve(row, demand.Slots, instances, gains, demand.RoomFor, chosen, out int chosenCount);
         ArrayPool<long>.Shared.Return(rented);
         if (value >= 0 && build)
-            plan = PlanBuilder.Build(state, demand, stays, chosen[..chosenCount], value);
+            plan = PlanBuilder.Build(state, demand, stays, guard, chosen[..chosenCount], value);
         return value;
 
         static long None(long[] rented)
@@ -188,8 +184,10 @@ public static class Planner
         }
     }
 
-    /// <summary>What is gained by keeping a GPU instance: itself, and what of its compute instances stays if it is to have this content.</summary>
-    private static long KeepGain(GpuState state, int index, ComputeContent content, bool stays)
+    /// <summary>
+    /// The gain of keeping a GPU instance: itself, and those of its compute instances that stay if it is to have this content.
+    /// </summary>
+    private static long KeepGain(SnapshotTables state, int index, ComputeContent content, ReadOnlySpan<bool> mustStay)
     {
         ReadOnlySpan<RowInstance> there = state.Compute[index];
         long itself = RowSolver.Gain(state.IsInUse[index] ? 1 : 0, 1);
@@ -197,22 +195,39 @@ public static class Planner
             return itself;
         if (content.IsWhole && state.IsWholeOrEmpty[index])
             return itself + RowSolver.Gain(state.ComputeInUse[index][0] ? 1 : 0, 1);
+        if (state.IsAssumed(index))
+        {
+            int used = state.ComputeInUse[index].Count(inUse => inUse);
+            return content.Equals(state.Contents[index]) ? itself + RowSolver.Gain(used, there.Length)
+                : mustStay.Contains(true) ? RowSolver.None
+                : itself;
+        }
+
         Span<RowChoice> chosen = stackalloc RowChoice[Row.MaxLength];
-        long value = SolveInside(state, index, content, stays, chosen, out _);
+        long value = SolveInside(state, index, content, mustStay, chosen, out _);
         return value < 0 ? RowSolver.None : itself + RowSolver.Gain(RowSolver.InUse(value), RowSolver.Instances(value));
     }
 
+    /// <summary>Which compute instances of an instance must stay: none, those in use, or all.</summary>
+    internal static ReadOnlySpan<bool> MustStayInside(SnapshotTables state, int index, bool stays, Guard guard) =>
+        guard.IsKept(index) ? All.AsSpan(0, state.Compute[index].Length)
+        : stays ? state.ComputeInUse[index]
+        : [];
+
     /// <summary>Finds the best way to have a content inside a GPU instance that is there.</summary>
-    internal static long SolveInside(GpuState state, int index, ComputeContent content, bool stays, Span<RowChoice> chosen, out int count) =>
-        SolveInside(state.Geometry.Compute[state.Kinds[index]]!, state.Compute[index], state.ComputeInUse[index], content, stays, chosen, out count);
+    internal static long SolveInside(
+        SnapshotTables state, int index, ComputeContent content, ReadOnlySpan<bool> mustStay, Span<RowChoice> chosen, out int count) =>
+        SolveInside(
+            state.Geometry.Compute[state.Kinds[index]]!, state.Compute[index], state.ComputeInUse[index], content, mustStay, chosen,
+            out count);
 
     /// <summary>Finds the best way to have a content beside and instead of compute instances that are there.</summary>
     internal static long SolveInside(
-        ComputeGeometry compute,
+        ComputeTables compute,
         ReadOnlySpan<RowInstance> there,
         ReadOnlySpan<bool> inUse,
         ComputeContent content,
-        bool stays,
+        ReadOnlySpan<bool> mustStay,
         Span<RowChoice> chosen,
         out int count)
     {
@@ -220,7 +235,7 @@ public static class Planner
         Span<long> gains = stackalloc long[there.Length * content.Slots.Length];
         for (int i = 0; i < there.Length; i++)
         {
-            instances[i] = there[i] with { MustStay = inUse[i] && stays };
+            instances[i] = there[i] with { MustStay = !mustStay.IsEmpty && mustStay[i] };
             gains.Slice(i * content.Slots.Length, content.Slots.Length).Fill(RowSolver.Gain(inUse[i] ? 1 : 0, 1));
         }
 

@@ -11,7 +11,7 @@ internal readonly record struct Offer(int Kind, Run Run, long Loss)
 }
 
 /// <summary>GPUs that are alike in all that counts for what can be placed on them.</summary>
-internal sealed class PoolClass(int index, GpuGeometry geometry, int geometryNumber, string group, uint occupied, int[] counts)
+internal sealed class PoolClass(int index, GeometryTables geometry, int geometryNumber, string group, uint occupied, int[] counts)
 {
     private readonly PriorityQueue<int, int> _gpus = new();
     private readonly Dictionary<PoolRequest, Offer> _offers = [];
@@ -19,7 +19,7 @@ internal sealed class PoolClass(int index, GpuGeometry geometry, int geometryNum
 
     public int Index => index;
 
-    public GpuGeometry Geometry => geometry;
+    public GeometryTables Geometry => geometry;
 
     public int GeometryNumber => geometryNumber;
 
@@ -60,7 +60,9 @@ internal sealed class PoolClass(int index, GpuGeometry geometry, int geometryNum
         if (request.Group is not null && request.Group != group)
             return -1;
         IReadOnlyList<GpuInstanceProfile> found = ProfileMatch.Find(geometry.Profiles.Select(p => p.Profile), request.Profile);
-        return found.Count == 0 ? -1 : geometry.IndexOf(found.Count == 1 ? found[0].Id.ToString(CultureInfo.InvariantCulture) : request.Profile);
+        return found.Count == 0
+            ? -1
+            : geometry.IndexOf(found.Count == 1 ? found[0].Id.ToString(CultureInfo.InvariantCulture) : request.Profile);
     }
 
     /// <summary>The place that costs the least room, the lowest of several.</summary>
@@ -73,7 +75,7 @@ internal sealed class PoolClass(int index, GpuGeometry geometry, int geometryNum
 
     public bool AllowsOneMore(int kind, int[] present)
     {
-        Span<int> used = stackalloc int[GpuGeometry.ResourceCount];
+        Span<int> used = stackalloc int[GeometryTables.ResourceCount];
         AddUse(present, used);
         return geometry.AllowsOneMore(kind, present[kind], used);
     }
@@ -82,7 +84,7 @@ internal sealed class PoolClass(int index, GpuGeometry geometry, int geometryNum
     public long RoomWith(int[] present, uint taken)
     {
         Row row = geometry.Memory;
-        Span<int> used = stackalloc int[GpuGeometry.ResourceCount];
+        Span<int> used = stackalloc int[GeometryTables.ResourceCount];
         AddUse(present, used);
         long room = 0;
         for (int kind = 0; kind < present.Length; kind++)
@@ -117,7 +119,7 @@ internal sealed class PoolClass(int index, GpuGeometry geometry, int geometryNum
         for (int kind = 0; kind < present.Length; kind++)
         {
             for (int resource = 0; resource < used.Length; resource++)
-                used[resource] += present[kind] * geometry.Needs[(kind * GpuGeometry.ResourceCount) + resource];
+                used[resource] += present[kind] * geometry.Needs[(kind * GeometryTables.ResourceCount) + resource];
         }
     }
 }

@@ -12,9 +12,9 @@ internal sealed record PoolFilling(int[] Counts, (PoolRequest Request, int Kind,
 /// Shares out a list of instances over GPUs, exactly: finds places for all on the fewest GPUs that were empty, or that there are none.
 /// </summary>
 /// <remarks>
-/// First, for each class of GPUs, everything that one of them can take in beside what stands there: only the numbers of instances matter for
-/// what the other GPUs must take. Then one GPU after the other takes as much as it can of what is left, in every way that is not less than
-/// another. What is left for a number of GPUs is looked at once, and not at all if it is more than they can take of anything.
+/// First, for each class of GPUs, everything that one of them can take in beside what stands there: only the numbers of instances matter
+/// for what the other GPUs must take. Then one GPU after the other takes as much as it can of what is left, in every way that is not less
+/// than another. The rest for a number of GPUs is looked at once, and not at all if it is more than they can take of anything.
 /// </remarks>
 internal sealed class PoolSearch
 {
@@ -29,10 +29,10 @@ internal sealed class PoolSearch
     private readonly PoolClass[] _classes;
     private readonly Dictionary<string, PoolFilling>[] _fillings;
 
-    /// <summary>What no filling is more than another, for each class.</summary>
+    /// <summary>The fillings that no other exceeds, for each class.</summary>
     private readonly PoolFilling[][] _largest;
 
-    /// <summary>What requests weigh, in ways that each give a bound: alone, by number, by size, by compute slices.</summary>
+    /// <summary>The weights of requests, in ways that each give a bound: alone, by number, by size, by compute slices.</summary>
     private readonly long[][] _weights;
     private readonly long[][] _mostOfClass;
 
@@ -52,7 +52,13 @@ internal sealed class PoolSearch
         [
             .. Enumerable.Range(0, _kinds.Length).Select(only => _kinds.Select((_, kind) => kind == only ? 1L : 0).ToArray()),
             [.. _kinds.Select(_ => 1L)],
-            [.. _kinds.Select(r => Smallest(r, (c, kind) => c.Geometry.Profiles[kind].Placements.Select(p => p.Size * 64L / c.Geometry.MemorySliceCount).DefaultIfEmpty().Min()))],
+            [.. _kinds.Select(
+                r =>
+                    Smallest(
+                        r,
+                        (c, kind) =>
+                            c.Geometry.Profiles[kind].Placements.Select(p => p.Size * 64L / c.Geometry.Geometry.MemorySliceCount)
+                                .DefaultIfEmpty().Min()))],
             [.. _kinds.Select(r => Smallest(r, (c, kind) => c.Geometry.Profiles[kind].Profile.SliceCount))],
         ];
         _mostOfClass = [.. _weights.Select(weight => _largest.Select(fillings => fillings.Max(f => Weigh(weight, f.Counts))).ToArray())];
@@ -82,7 +88,7 @@ internal sealed class PoolSearch
         return null;
     }
 
-    /// <summary>What there is too little of.</summary>
+    /// <summary>Why there are no places, as a sentence.</summary>
     public string Explain()
     {
         int count = _classes.Sum(c => c.Count);
@@ -91,7 +97,9 @@ internal sealed class PoolSearch
         {
             long most = Enumerable.Range(0, _classes.Length).Sum(c => _mostOfClass[kind][c] * _classes[c].Count);
             if (IsComplete && most < _wanted[kind])
-                return string.Create(CultureInfo.InvariantCulture, $"{_wanted[kind]} {_kinds[kind]} are wanted; {most} at most fit on {gpus} beside what stands there.");
+                return string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{_wanted[kind]} {_kinds[kind]} are wanted; {most} at most fit on {gpus} beside what stands there.");
         }
 
         string all = string.Join(", ", _kinds.Select((kind, i) => string.Create(CultureInfo.InvariantCulture, $"{_wanted[i]} {kind}")));
@@ -164,7 +172,7 @@ internal sealed class PoolSearch
         return false;
     }
 
-    /// <summary>What a GPU can take of what is left, the most first.</summary>
+    /// <summary>The fillings that a GPU can take of the rest, the most first.</summary>
     private IEnumerable<PoolFilling> Useful(int at, int[] left) =>
         _largest[at]
             .Select(f => _fillings[at][Key([.. f.Counts.Zip(left, Math.Min)])])

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Nvml.Mig.Planning;
@@ -7,7 +8,7 @@ internal readonly record struct SpecSlot(int Kind, ComputeContent Content, int C
 {
     public bool IsLike(SpecSlot other) => Kind == other.Kind && Start == other.Start && Content.Equals(other.Content);
 
-    /// <summary>In a fixed order, whatever the order of the wish.</summary>
+    /// <summary>In a fixed order, whatever the order of the spec.</summary>
     public static int Compare(SpecSlot a, SpecSlot b) =>
         a.Kind != b.Kind ? a.Kind.CompareTo(b.Kind)
         : a.Start != b.Start ? a.Start.CompareTo(b.Start)
@@ -15,7 +16,7 @@ internal readonly record struct SpecSlot(int Kind, ComputeContent Content, int C
 }
 
 /// <summary>
-/// A layout as the solver takes it: which instances, in a fixed order, whatever the order they were wished in; and what follows from
+/// A layout as the solver takes it: which instances, in a fixed order, whatever the order in the spec; and what follows from
 /// their number alone.
 /// </summary>
 internal sealed class Demand
@@ -25,7 +26,7 @@ internal sealed class Demand
     /// <param name="slots">
     /// The instances, in any order; the same kind of instance can be in it more than once. They are sorted and merged where they are.
     /// </param>
-    public Demand(GpuGeometry geometry, Span<SpecSlot> slots)
+    public Demand(GeometryTables geometry, Span<SpecSlot> slots)
     {
         Geometry = geometry;
         slots.Sort(SpecSlot.Compare);
@@ -48,13 +49,13 @@ internal sealed class Demand
 
         Counts = new int[geometry.Profiles.Count];
         CountOfShapes = new int[geometry.Memory.Shapes.Length];
-        Used = new int[GpuGeometry.ResourceCount];
+        Used = new int[GeometryTables.ResourceCount];
         foreach (RowSlot slot in Slots)
         {
             Counts[slot.Kind] += slot.Count;
             CountOfShapes[geometry.Memory.ShapeOf[slot.Kind]] += slot.Count;
             for (int resource = 0; resource < Used.Length; resource++)
-                Used[resource] += slot.Count * geometry.Needs[(slot.Kind * GpuGeometry.ResourceCount) + resource];
+                Used[resource] += slot.Count * geometry.Needs[(slot.Kind * GeometryTables.ResourceCount) + resource];
         }
 
         RoomFor = new bool[Counts.Length];
@@ -80,11 +81,11 @@ internal sealed class Demand
         IsWithinLimits &= total <= Row.MaxLength;
     }
 
-    public GpuGeometry Geometry { get; }
+    public GeometryTables Geometry { get; }
 
     public RowSlot[] Slots { get; }
 
-    /// <summary>What is inside the instances of each slot.</summary>
+    /// <summary>The content of the instances of each slot.</summary>
     public ComputeContent[] Contents { get; }
 
     /// <summary>Instances of each profile.</summary>
@@ -92,7 +93,7 @@ internal sealed class Demand
 
     public int[] CountOfShapes { get; }
 
-    /// <summary>What all of it takes of each resource.</summary>
+    /// <summary>The amount of each resource that all of it takes.</summary>
     public int[] Used { get; }
 
     /// <summary>The profiles of which there could be one more.</summary>
@@ -109,36 +110,38 @@ internal sealed class Demand
 }
 
 /// <summary>
-/// A wish in terms of a geometry. Compute instances that share GPU instances can be distributed in several ways: each is a demand of its
+/// A spec in terms of a geometry. Compute instances that share GPU instances can be distributed in several ways: each is a demand of its
 /// own, and the best plan for any of them is the best plan.
 /// </summary>
 internal sealed class ResolvedSpec
 {
-    public ResolvedSpec(LayoutSpec wish, GpuGeometry geometry)
+    private static readonly ConditionalWeakTable<LayoutSpec, ResolvedSpec> Known = [];
+
+    private ResolvedSpec(LayoutSpec spec, GeometryTables geometry)
     {
         Geometry = geometry;
         List<SpecSlot> slots = [];
-        foreach (InstanceSpec item in wish.Items.Where(i => i.Shared is null))
+        foreach (InstanceSpec item in spec.Items.Where(i => i.Shared is null))
             slots.Add(Resolve(item, geometry));
         CheckOverlaps(slots, geometry);
-        Demands = wish.Items.Any(i => i.Shared is not null)
-            ? [.. ShareOut(wish, geometry).Select(shared => new Demand(geometry, [.. slots, .. shared]))]
+        Demands = spec.Items.Any(i => i.Shared is not null)
+            ? [.. ShareOut(spec, geometry).Select(shared => new Demand(geometry, [.. slots, .. shared]))]
             : [new Demand(geometry, CollectionsMarshal.AsSpan(slots))];
     }
 
     /// <summary>A change, in terms of a state; as if it removed a set of instances too.</summary>
-    public ResolvedSpec(LayoutSpec wish, GpuState state, uint alsoRemoved = 0)
+    public ResolvedSpec(LayoutSpec spec, SnapshotTables state, uint alsoRemoved = 0)
     {
-        GpuGeometry geometry = Geometry = state.Geometry;
+        GeometryTables geometry = Geometry = state.Geometry;
         MustGo = new bool[state.Instances.Count];
         for (int i = 0; i < MustGo.Length; i++)
             MustGo[i] = (alsoRemoved >> i & 1) != 0;
         Span<int> toRemove = stackalloc int[geometry.Profiles.Count];
-        List<SpecSlot> added = new(wish.Items.Count + MustGo.Length);
-        foreach (InstanceSpec item in wish.Items)
+        List<SpecSlot> added = new(spec.Items.Count + MustGo.Length);
+        foreach (InstanceSpec item in spec.Items)
         {
             if (item.GpuInstanceId is { } id)
-                MustGo[state.IndexOf(id)] = true;
+                MustGo[state.Snapshot.IndexOf(id)] = true;
             else if (item.Kind == InstanceSpecKind.Remove)
                 toRemove[geometry.IndexOf(item.Profile)] += item.Count;
             else
@@ -170,7 +173,8 @@ internal sealed class ResolvedSpec
             else if (toRemove[kind] > present)
             {
                 string name = geometry.Profiles[kind].Profile.Name;
-                throw new PlanningException(PlanningError.UnknownInstance, name, $"{toRemove[kind]} instances of {name} are to be removed; there are {present}.");
+                throw new PlanningException(
+                    PlanningError.UnknownInstance, name, $"{toRemove[kind]} instances of {name} are to be removed; there are {present}.");
             }
         }
 
@@ -183,15 +187,27 @@ internal sealed class ResolvedSpec
         Demands = [.. Remainders(there, toRemove.ToArray(), []).Select(kept => new Demand(geometry, [.. kept, .. added]))];
     }
 
-    public GpuGeometry Geometry { get; }
+    public GeometryTables Geometry { get; }
 
-    /// <summary>What is demanded, in one of these ways.</summary>
+    /// <summary>The ways to fulfil the spec.</summary>
     public Demand[] Demands { get; }
 
     /// <summary>The instances of the state that must go; null: none.</summary>
     public bool[]? MustGo { get; }
 
-    private static SpecSlot Resolve(InstanceSpec item, GpuGeometry geometry)
+    /// <summary>
+    /// A spec in terms of a state. Of a whole layout the last answer is remembered: most callers ask for one kind of GPU.
+    /// </summary>
+    public static ResolvedSpec Of(LayoutSpec spec, SnapshotTables state)
+    {
+        if (spec.IsChange)
+            return new ResolvedSpec(spec, state);
+        if (!Known.TryGetValue(spec, out ResolvedSpec? known) || known.Geometry != state.Geometry)
+            Known.AddOrUpdate(spec, known = new ResolvedSpec(spec, state.Geometry));
+        return known;
+    }
+
+    private static SpecSlot Resolve(InstanceSpec item, GeometryTables geometry)
     {
         int kind = geometry.IndexOf(item.Profile);
         int start = -1;
@@ -204,13 +220,14 @@ internal sealed class ResolvedSpec
                 : throw new PlanningException(
                     PlanningError.InvalidPlacement,
                     item.ToString(),
-                    $"{geometry.Profiles[kind].Profile} cannot start at memory slice {wanted} ('{item}'). It can at {string.Join(", ", places.Select(p => p.Start))}.");
+                    $"{geometry.Profiles[kind].Profile} cannot start at memory slice {wanted} ('{item}'). It can at "
+                        + $"{string.Join(", ", places.Select(p => p.Start))}.");
         }
 
         return new SpecSlot(kind, ComputeContent.From(item.ComputeInstances, geometry, kind, item.ToString()), item.Count, start);
     }
 
-    private static void CheckOverlaps(List<SpecSlot> slots, GpuGeometry geometry)
+    private static void CheckOverlaps(List<SpecSlot> slots, GeometryTables geometry)
     {
         for (int i = 0; i < slots.Count; i++)
         {
@@ -221,7 +238,10 @@ internal sealed class ResolvedSpec
                 Run a = RunOf(slots[i]);
                 Run b = RunOf(slots[j]);
                 if ((a.Mask & b.Mask) != 0)
-                    throw new PlanningException(PlanningError.Overlap, Name(slots[i], a), $"{Name(slots[j], b)} and {Name(slots[i], a)} are wanted in the same place.");
+                    throw new PlanningException(
+                        PlanningError.Overlap,
+                        Name(slots[i], a),
+                        $"{Name(slots[j], b)} and {Name(slots[i], a)} are wanted in the same place.");
             }
         }
 
@@ -229,20 +249,25 @@ internal sealed class ResolvedSpec
         string Name(SpecSlot slot, Run run) => $"{geometry.Profiles[slot.Kind].Profile} at {geometry.Memory.ToPlacement(run)}";
     }
 
-    /// <summary>The ways to share out the compute instances of a wish that share GPU instances.</summary>
-    private static List<List<SpecSlot>> ShareOut(LayoutSpec wish, GpuGeometry geometry)
+    /// <summary>The ways to share out the compute instances of a spec that share GPU instances.</summary>
+    private static List<List<SpecSlot>> ShareOut(LayoutSpec spec, GeometryTables geometry)
     {
         List<List<SpecSlot>> ways = [[]];
-        foreach (IGrouping<int, InstanceSpec> shared in wish.Items.Where(i => i.Shared is not null).GroupBy(i => geometry.IndexOf(i.Profile)).OrderBy(g => g.Key))
+        foreach (IGrouping<int, InstanceSpec> shared in spec.Items.Where(i => i.Shared is not null)
+            .GroupBy(i => geometry.IndexOf(i.Profile)).OrderBy(g => g.Key))
         {
             List<List<ComputeContent>> distributions = new Sharing(geometry, shared.Key, shared).Distribute();
-            ways = [.. ways.SelectMany(way => distributions.Select(d => (List<SpecSlot>)[.. way, .. d.Select(c => new SpecSlot(shared.Key, c, 1, -1))]))];
+            ways = [
+                .. ways.SelectMany(
+                    way => distributions.Select(d => (List<SpecSlot>)[.. way, .. d.Select(c => new SpecSlot(shared.Key, c, 1, -1))]))];
         }
 
         return ways;
     }
 
-    /// <summary>What can be left of slots when a number of each profile goes. It does not matter which of those that are alike.</summary>
+    /// <summary>
+    /// The slots that can be left when a number of each profile is removed. It does not matter which of those that are alike.
+    /// </summary>
     private static IEnumerable<SpecSlot[]> Remainders(ReadOnlyMemory<SpecSlot> there, int[] toRemove, SpecSlot[] kept)
     {
         if (there.IsEmpty)

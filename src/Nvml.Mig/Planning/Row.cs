@@ -65,7 +65,7 @@ internal sealed class Row
     /// <summary>How many instances of each shape can stand in the empty row at the same time.</summary>
     public int[] MostTogether { get; }
 
-    /// <summary>What can start at each unit.</summary>
+    /// <summary>The runs that can start at each unit.</summary>
     public ShapedRun[][] RunsFrom { get; }
 
     public Run ToRun(Placement place) => new((byte)(place.Start / _unit), (byte)(place.Size / _unit));
@@ -98,7 +98,10 @@ internal sealed class Row
     private static int GreatestCommonDivisor(int a, int b) => b == 0 ? a : GreatestCommonDivisor(b, a % b);
 
     private static PlanningException Invalid(Placement place, string what) =>
-        new(PlanningError.InvalidGeometry, place.ToString(), $"{place} is not a place in {what}: places are in the first {MaxLength} units.");
+        new(
+            PlanningError.InvalidGeometry,
+            place.ToString(),
+            $"{place} is not a place in {what}: places are in the first {MaxLength} units.");
 
     private Run ToRun(Placement place, string what) => place.End / _unit <= MaxLength ? ToRun(place) : throw Invalid(place, what);
 }

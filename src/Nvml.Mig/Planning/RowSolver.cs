@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Diagnostics;
 using System.Numerics;
 
@@ -22,8 +21,8 @@ internal record struct RowChoice(int Slot, Run Run, int Kept);
 /// <remarks>
 /// <para>
 /// Best is, in this order: the most gained by instances that stay; the most <see cref="RoomOf">room</see> left; the lowest starts, read
-/// from the left. It is an exact search from left to right. What can still be gained depends on where we are and on what is still to be
-/// placed, not on how that came about, so that each such pair is solved once. Of the wanted instances only the number for each shape
+/// from the left. It is an exact search from left to right. The gain that is still possible depends on where we are and on what is still to
+/// be placed, not on how that came about, so that each such pair is solved once. Of the wanted instances only the number for each shape
 /// matters; how many of a kind have stayed is counted only where it can be too many.
 /// </para>
 /// <para>
@@ -38,9 +37,6 @@ internal ref struct RowSolver
     private const int RoomBits = 28;
     private const int CountBits = 14;
 
-    /// <summary>Above this number of entries, what was solved is kept in a hash table.</summary>
-    private const int MaxTable = 1 << 12;
-
     private readonly Row _row;
     private readonly ReadOnlySpan<RowSlot> _slots;
     private readonly ReadOnlySpan<RowInstance> _instances;
@@ -51,7 +47,8 @@ internal ref struct RowSolver
     private readonly Span<sbyte> _instanceAt;
     private readonly Span<sbyte> _fixedAt;
 
-    // What is still to be placed is one number of counters: for each shape all that is left, for a tracked slot how many may still stay.
+    // The instances still to be placed are one number of counters: for each shape all that is left, for a tracked slot how many may still
+    // stay.
     private readonly Span<byte> _shapeShift;
     private readonly Span<byte> _shapeWidth;
     private readonly Span<byte> _slotShift;
@@ -61,9 +58,7 @@ internal ref struct RowSolver
     /// <summary>Starts that cannot be passed over: of instances that must stay, and of slots with a start.</summary>
     private ulong _fixedStarts;
 
-    private long[] _values;
-    private ulong[]? _keys;
-    private int _known;
+    private SolvedValues _solved;
 
     private RowSolver(
         Row row,
@@ -86,7 +81,6 @@ internal ref struct RowSolver
         fields = fields[(2 * row.Shapes.Length)..];
         _slotShift = fields[..slots.Length];
         _slotWidth = fields.Slice(slots.Length, slots.Length);
-        _values = [];
 
         _instanceAt.Fill(-1);
         _fixedAt.Fill(-1);
@@ -119,12 +113,13 @@ internal ref struct RowSolver
         }
 
         if (_bits > 58)
-            throw new InvalidOperationException($"{slots.Length} kinds of instances with {instances.Length} there already are more than this can count.");
+            throw new InvalidOperationException(
+                $"{slots.Length} kinds of instances with {instances.Length} there already are more than this can count.");
     }
 
     private ulong Start { get; set; }
 
-    /// <summary>What an instance that stays gains, so that instances in use count before all others.</summary>
+    /// <summary>The gain of an instance that stays, so that instances in use count before all others.</summary>
     public static long Gain(int inUse, int instances) => ((long)inUse << (CountBits + RoomBits)) | ((long)instances << RoomBits);
 
     /// <summary>How many instances in use stay in a solution of this value.</summary>
@@ -138,8 +133,8 @@ internal ref struct RowSolver
 
     /// <summary>Solves; allocates nothing.</summary>
     /// <param name="row">The row.</param>
-    /// <param name="slots">What is wanted.</param>
-    /// <param name="instances">What is there; no two overlap.</param>
+    /// <param name="slots">The instances that are wanted.</param>
+    /// <param name="instances">The instances that are there; no two overlap.</param>
     /// <param name="gains">
     /// For each instance and each slot (at instance * slots + slot) what it gains to keep the one as the other, at least
     /// <see cref="Gain">one instance</see>; <see cref="None"/> if that cannot be. Slots of other kinds are not looked at.
@@ -191,7 +186,9 @@ internal ref struct RowSolver
         }
     }
 
-    /// <summary>How many instances of a slot's kind may stay must be counted if there are more than the slot wants, or two slots compete.</summary>
+    /// <summary>
+    /// How many instances of a slot's kind may stay must be counted if there are more than the slot wants, or two slots compete.
+    /// </summary>
     private readonly int CountToTrack(int slot)
     {
         if (_slots[slot].Start >= 0)
@@ -217,19 +214,7 @@ internal ref struct RowSolver
     private long Solve(Span<RowChoice> chosen, out int count)
     {
         count = 0;
-        int table = (_row.Length + 1) << Math.Min(_bits, 24);
-        bool hashed = table > MaxTable;
-        _values = ArrayPool<long>.Shared.Rent(MaxTable);
-        if (hashed)
-        {
-            _keys = ArrayPool<ulong>.Shared.Rent(MaxTable);
-            _keys.AsSpan().Clear();
-        }
-        else
-        {
-            _values.AsSpan(0, table).Clear();
-        }
-
+        _solved = new SolvedValues(_row.Length + 1, _bits);
         RowChoice choice = default;
         ulong left = Start;
         long best = Best(0, left);
@@ -244,9 +229,7 @@ internal ref struct RowSolver
         }
 
         NameNew(chosen[..count]);
-        ArrayPool<long>.Shared.Return(_values);
-        if (_keys is not null)
-            ArrayPool<ulong>.Shared.Return(_keys);
+        _solved.Return();
         return best;
     }
 
@@ -280,24 +263,10 @@ internal ref struct RowSolver
     /// <summary>The best value of what lies at and behind a position, where an instance has just ended.</summary>
     private long Best(int position, ulong code)
     {
-        if (_keys is null)
-        {
-            ref long known = ref _values[(position << _bits) | (int)code];
-            if (known == 0)
-                known = Explore(position, code) + 2;
-            return known - 2;
-        }
-
-        ulong key = ((code << 6) | (uint)position) + 1;
-        int at = Find(key);
-        if (_keys[at] == key)
-            return _values[at];
+        if (_solved.TryGet(position, code, out long known))
+            return known;
         long value = Explore(position, code);
-        if (++_known > _keys.Length / 2)
-            Grow();
-        at = Find(key);
-        _keys[at] = key;
-        _values[at] = value;
+        _solved.Set(position, code, value);
         return value;
     }
 
@@ -413,37 +382,6 @@ internal ref struct RowSolver
 
     /// <summary>Whether nothing that has its place lies in the run, but for what starts where it starts.</summary>
     private readonly bool IsFree(Run run) => ((_fixedStarts & run.Mask) >> run.Start) <= 1;
-
-    private readonly int Find(ulong key)
-    {
-        int mask = MaxPower(_keys!.Length) - 1;
-        int at = (int)((key * 0x9E3779B97F4A7C15) >> 40) & mask;
-        while (_keys[at] != 0 && _keys[at] != key)
-            at = (at + 1) & mask;
-        return at;
-    }
-
-    private static int MaxPower(int length) => 1 << BitOperations.Log2((uint)length);
-
-    private void Grow()
-    {
-        ulong[] oldKeys = _keys!;
-        long[] oldValues = _values;
-        _keys = ArrayPool<ulong>.Shared.Rent(oldKeys.Length * 2);
-        _values = ArrayPool<long>.Shared.Rent(oldKeys.Length * 2);
-        _keys.AsSpan().Clear();
-        for (int i = 0; i < oldKeys.Length; i++)
-        {
-            if (oldKeys[i] == 0)
-                continue;
-            int at = Find(oldKeys[i]);
-            _keys[at] = oldKeys[i];
-            _values[at] = oldValues[i];
-        }
-
-        ArrayPool<ulong>.Shared.Return(oldKeys);
-        ArrayPool<long>.Shared.Return(oldValues);
-    }
 
     /// <summary>A start, what is still to be placed, and the room between the last instance and the start.</summary>
     private readonly record struct Next(int Start, ulong Code, long Gap);

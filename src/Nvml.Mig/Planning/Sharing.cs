@@ -3,18 +3,21 @@ namespace Nvml.Mig.Planning;
 /// <summary>Distributes compute instances over as few GPU instances of a profile as hold them, in every way that there is.</summary>
 internal sealed class Sharing
 {
-    private readonly GpuGeometry _geometry;
+    private readonly GeometryTables _geometry;
     private readonly int _kind;
     private readonly int[] _computeKinds;
     private readonly int[] _wanted;
     private readonly int _mostInside;
 
-    public Sharing(GpuGeometry geometry, int kind, IEnumerable<InstanceSpec> items)
+    public Sharing(GeometryTables geometry, int kind, IEnumerable<InstanceSpec> items)
     {
         _geometry = geometry;
         _kind = kind;
         (int Kind, int Count)[] wanted = [.. items
-            .SelectMany(i => ComputeContent.From([new ComputeInstanceSpec(i.Shared!)], geometry, kind, i.ToString()).Slots.Select(s => (s.Kind, i.Count)))
+            .SelectMany(
+                i =>
+                    ComputeContent.From(
+                        [new ComputeInstanceSpec(i.Shared!)], geometry, kind, i.ToString()).Slots.Select(s => (s.Kind, i.Count)))
             .GroupBy(w => w.Kind)
             .Select(g => (g.Key, g.Sum(w => w.Count)))
             .OrderByDescending(w => w.Key)];

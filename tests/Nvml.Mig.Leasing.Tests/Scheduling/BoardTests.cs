@@ -1,5 +1,4 @@
 using Nvml.Mig.Leasing.Scheduling;
-using Nvml.Mig.Applying;
 using Nvml.Mig.Planning;
 using Nvml.Mig.Simulator;
 
@@ -38,7 +37,7 @@ public class BoardTests
                             continue; // the planner calls that a contradiction
                         bool allowed = view.Allows(kind.Index);
                         string more = $"{spec}{(spec.Length > 0 ? "," : "")}{kind.Profile.Id}:{kind.Places[run].Start}/none";
-                        bool planned = Planner.CanPlan(GpuState.Empty(geometry), LayoutSpec.Parse(more));
+                        bool planned = Planner.CanPlan(GpuSnapshot.Empty(geometry), LayoutSpec.Parse(more));
                         allowed.Should().Be(planned, $"{model}: {more}");
                         if (allowed)
                             open.Add((kind.Index, run));
@@ -58,6 +57,6 @@ public class BoardTests
     {
         using NvmlSimulator simulator = NvmlSimulator.Start(model);
         using NvmlSession session = NvmlSession.Open(simulator.LibraryPath);
-        return GpuReader.ReadGeometry(session.Devices[0]);
+        return session.Devices[0].ReadGeometry();
     }
 }

@@ -1,5 +1,4 @@
 using Nvml.Mig.Leasing.Scheduling;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Leasing.Tests.Scheduling;
 

@@ -17,7 +17,14 @@ public class FairShareTests
             from withheld in Gen.Frequency((4, Gen.Constant(0)), (1, Gen.Choose(0, 20)))
             from weight in Gen.Choose(0, 5)
             from priority in Gen.Choose(0, 2)
-            select new Share { Quota = quota, Requestable = requested, Withheld = Math.Min(withheld, quota), Weight = weight, Priority = priority })
+            select new Share
+            {
+                Quota = quota,
+                Requestable = requested,
+                Withheld = Math.Min(withheld, quota),
+                Weight = weight,
+                Priority = priority,
+            })
         select (total, queues));
 
     [Fact]
@@ -26,7 +33,8 @@ public class FairShareTests
 
     [Fact]
     public void Nobody_gets_less_than_its_quota_or_more_than_asked() => Check.One(Config, Prop.ForAll(Cases, c =>
-        Divide(c.Total, c.Queues).Zip(c.Queues).All(r => r.First >= Math.Min(r.Second.Quota, r.Second.Requestable) && r.First <= r.Second.Requestable)));
+        Divide(c.Total, c.Queues).Zip(c.Queues)
+            .All(r => r.First >= Math.Min(r.Second.Quota, r.Second.Requestable) && r.First <= r.Second.Requestable)));
 
     [Fact]
     public void No_more_than_there_is_goes_above_the_quotas() => Check.One(Config, Prop.ForAll(Cases, c =>
@@ -37,7 +45,8 @@ public class FairShareTests
     {
         long[] fair = Divide(c.Total, c.Queues);
         long taken = fair.Zip(c.Queues).Sum(r => Math.Max(r.First, r.Second.Withheld));
-        return taken >= c.Total || fair.Zip(c.Queues).All(r => r.First == r.Second.Requestable || r.Second.Weight == 0 || r.First < r.Second.Withheld);
+        return taken >= c.Total
+            || fair.Zip(c.Queues).All(r => r.First == r.Second.Requestable || r.Second.Weight == 0 || r.First < r.Second.Withheld);
     }));
 
     /// <summary>
@@ -71,7 +80,9 @@ public class FairShareTests
     [InlineData(120, "20 0 100 70 20", "30 2 100 40 40", "30 1 50 50 50")]
     public void Quotas_come_before_priorities_always(long total, params string[] queues) => DivideTable(total, queues);
 
-    /// <summary>KAI's last step can give a unit to a queue that asks for no more. Here it never goes beyond the request or the limit.</summary>
+    /// <summary>
+    /// KAI's last step can give a unit to a queue that asks for no more. Here it never goes beyond the request or the limit.
+    /// </summary>
     [Fact]
     public void A_remainder_is_never_more_than_asked_for() => DivideTable(10, ["0 1 0 3 3", "0 1 0 3 3", "0 1 0 9 4"]);
 

@@ -11,9 +11,13 @@ internal sealed record Event(int What, int A, int B, int C);
 internal sealed record History(int Seed, Event[] Events)
 {
     private static readonly string[] Leaves = ["a", "b", "c", "e"];
-    private static readonly string[] Profiles = ["1g.5gb", "1g.5gb", "1g.5gb", "2g.10gb", "2g.10gb", "3g.20gb", "4g.20gb", "7g.40gb", "1g.5gb+me", "1g.6gb", "2g.12gb", "4g.24gb"];
+    private static readonly string[] Profiles =
+    [
+        "1g.5gb", "1g.5gb", "1g.5gb", "2g.10gb", "2g.10gb", "3g.20gb", "4g.20gb", "7g.40gb", "1g.5gb+me", "1g.6gb", "2g.12gb", "4g.24gb",
+    ];
 
-    public override string ToString() => $"new History({Seed}, [{string.Join(", ", Events.Select(e => $"new({e.What}, {e.A}, {e.B}, {e.C})"))}])";
+    public override string ToString() =>
+        $"new History({Seed}, [{string.Join(", ", Events.Select(e => $"new({e.What}, {e.A}, {e.B}, {e.C})"))}])";
 
     public static Arbitrary<History> Any { get; } = Arb.From(
         from seed in Gen.Choose(0, int.MaxValue)

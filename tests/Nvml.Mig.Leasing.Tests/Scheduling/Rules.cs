@@ -62,7 +62,7 @@ internal static class Rules
 
             string spec = string.Join(',', all.Select(p => $"{p.ProfileId}:{p.Placement.Start}/none"));
             if (all.Length > 0)
-                Must(Planner.CanPlan(GpuState.Empty(gpu.Geometry), LayoutSpec.Parse(spec)), () => $"a GPU has what it can: {spec}");
+                Must(Planner.CanPlan(GpuSnapshot.Empty(gpu.Geometry), LayoutSpec.Parse(spec)), () => $"a GPU has what it can: {spec}");
         }
 
         foreach (LeaseQueue queue in world.Queues)
@@ -85,7 +85,8 @@ internal static class Rules
             Must(state.Used + state.Kept.Count + state.Missing >= state.Reservation.Count, () => $"all is accounted for: {state}");
             if (state.Missing > 0 || state.Reservation.Start > world.Now)
                 continue;
-            foreach (Lease lease in world.Leases.Where(l => !l.IsEnding && l.Instances.Any(i => state.Kept.Any(k => k.Gpu == i.Gpu && k.Placement.Overlaps(i.Placement)))))
+            bool IsKept(InstancePlace place) => state.Kept.Any(k => k.Gpu == place.Gpu && k.Placement.Overlaps(place.Placement));
+            foreach (Lease lease in world.Leases.Where(l => !l.IsEnding && l.Instances.Any(IsKept)))
             {
                 Must(
                     state.Reservation.IsLendable && lease.Claim.IsPreemptible,
@@ -110,7 +111,8 @@ internal static class Rules
     }
 
     /// <summary>
-    /// At rest nobody waits within his quota for one slice while another has more than his own and could be told to go: a slice fits wherever
+    /// At rest nobody waits within his quota for one slice while another has more than his own and could be told to go: a slice fits
+    /// wherever
     /// something goes.
     /// </summary>
     public static void CheckQuotas(World world, Decisions last)
@@ -118,16 +120,24 @@ internal static class Rules
         foreach (Waiting waiting in last.Waiting)
         {
             Claim claim = waiting.Claim;
-            if (claim.InstanceCount != 1 || claim.Requests[0].Profile != "1g.5gb" || claim.Gpus.Count > 0 || world.Queues.Any(q => q.LendingLimit is not null))
+            if (claim.InstanceCount != 1 || claim.Requests[0].Profile != "1g.5gb" || claim.Gpus.Count > 0
+                || world.Queues.Any(q => q.LendingLimit is not null))
+            {
                 continue;
+            }
+
             Slices slice = new(1, 1);
             LeaseQueue[] path = [.. Path(world, claim.Queue)];
-            if (path.Any(q => !(Allocated(world, q.Name) + slice).IsWithin(q.Quota) || !(Allocated(world, q.Name) + slice).IsWithin(q.Limit)))
+            bool Has(LeaseQueue queue, Slices? most, Func<Lease, bool>? only = null) =>
+                (Allocated(world, queue.Name, only) + slice).IsWithin(most);
+            if (!path.All(q => Has(q, q.Quota) && Has(q, q.Limit)))
                 continue;
-            if (!claim.IsPreemptible && path.Any(q => !(Allocated(world, q.Name, l => !l.Claim.IsPreemptible) + slice).IsWithin(q.Quota)))
+            if (!claim.IsPreemptible && !path.All(q => Has(q, q.Quota, l => !l.Claim.IsPreemptible)))
                 continue;
-            foreach (Lease lease in world.Leases.Where(l => l.Claim.IsPreemptible && l.Since + l.Claim.MinimumRuntime <= world.Now && l.Instances.Any(i => i.Gpu.StartsWith("A100", StringComparison.Ordinal))))
+            foreach (Lease lease in world.Leases.Where(l => l.Claim.IsPreemptible && l.Since + l.Claim.MinimumRuntime <= world.Now))
             {
+                if (!lease.Instances.Any(i => i.Gpu.StartsWith("A100", StringComparison.Ordinal)))
+                    continue;
                 LeaseQueue[] others = [.. Path(world, lease.Claim.Queue).Except(path)];
                 Must(
                     others.Length == 0 || others.Any(q => Allocated(world, q.Name).IsWithin(q.Quota)),

@@ -6,7 +6,8 @@ namespace Nvml.Mig.Leasing.Tests.Scheduling;
 /// A machine that does what the scheduler decides, and remembers it. Leases that are told to go are gone one step later; what they leave
 /// behind is cached.
 /// </summary>
-internal sealed class World(IReadOnlyList<LeasableGpu> gpus, IReadOnlyList<LeaseQueue> queues, SchedulerOptions? options = null, bool requeues = false)
+internal sealed class World(
+    IReadOnlyList<LeasableGpu> gpus, IReadOnlyList<LeaseQueue> queues, SchedulerOptions? options = null, bool requeues = false)
 {
     public static readonly DateTimeOffset Start = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
@@ -69,13 +70,11 @@ internal sealed class World(IReadOnlyList<LeasableGpu> gpus, IReadOnlyList<Lease
         for (int i = 0; i < most; i++)
         {
             Decisions decisions = Step();
-            if (decisions.Grants.Count == 0 && decisions.Victims.Count == 0 && decisions.Moves.Count == 0 && !Leases.Exists(l => l.IsEnding))
+            if (decisions is { Grants.Count: 0, Victims.Count: 0, Moves.Count: 0 } && !Leases.Exists(l => l.IsEnding))
                 return decisions;
         }
 
-        Decisions still = Step();
-        throw new InvalidOperationException(
-            $"Not settled after {most} decisions. Still: {string.Join("; ", still.Grants)}; victims {string.Join("; ", still.Victims.Select(v => $"{v.Lease.Id}: {v.Message}"))}; moves {string.Join("; ", still.Moves.Select(m => $"{m.Lease.Id} {m.From} to {m.To}: {m.Message}"))}; shares {string.Join("; ", still.Shares)}");
+        throw new InvalidOperationException($"Not settled after {most} decisions. The next: {Rules.Describe(Step())}");
     }
 
     public void Do(Decisions decisions)
@@ -100,7 +99,8 @@ internal sealed class World(IReadOnlyList<LeasableGpu> gpus, IReadOnlyList<Lease
             }
 
             Leases[index] = lease with { Instances = instances };
-            Leases.Add(new Lease($"{lease.Id}-old{++_generation}", lease.Claim, [.. moves.Select(m => m.From)], lease.Since) { IsEnding = true });
+            InstancePlace[] old = [.. moves.Select(m => m.From)];
+            Leases.Add(new Lease($"{lease.Id}-old{++_generation}", lease.Claim, old, lease.Since) { IsEnding = true });
             _promised.Add(moves.First().For);
         }
 
@@ -112,7 +112,8 @@ internal sealed class World(IReadOnlyList<LeasableGpu> gpus, IReadOnlyList<Lease
                 Enter(instance);
             Claims.Remove(grant.Claim);
             _promised.Remove(grant.Claim.Id);
-            Leases.Add(new Lease($"{grant.Claim.Id}#{++_generation}", grant.Claim, [.. grant.Instances.Select(i => i.Place)], Now) { Reservation = grant.Reservation });
+            InstancePlace[] places = [.. grant.Instances.Select(i => i.Place)];
+            Leases.Add(new Lease($"{grant.Claim.Id}#{++_generation}", grant.Claim, places, Now) { Reservation = grant.Reservation });
         }
     }
 
@@ -128,6 +129,9 @@ internal sealed class World(IReadOnlyList<LeasableGpu> gpus, IReadOnlyList<Lease
         foreach (CachedInstance evicted in instance.Evicted)
             Rules.Must(_cached[evicted.Place.Gpu].Remove(evicted), () => "only what is cached is destroyed");
         if (instance.IsCached)
-            Rules.Must(_cached[instance.Place.Gpu].RemoveAll(c => c.Place == instance.Place) == 1, () => "what is handed out again is cached");
+        {
+            int found = _cached[instance.Place.Gpu].RemoveAll(c => c.Place == instance.Place);
+            Rules.Must(found == 1, () => "what is handed out again is cached");
+        }
     }
 }

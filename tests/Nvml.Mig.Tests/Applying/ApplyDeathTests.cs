@@ -80,7 +80,7 @@ public class ApplyDeathTests(ITestOutputHelper output)
         {
             ApplyResult result = machine.Apply(scenario.Target);
             result.IsSuccess.Should().BeTrue(because);
-            foreach ((GpuLayout truth, GpuApplyResult gpu) in machine.Truth().Zip(result.Gpus))
+            foreach ((GpuSnapshot truth, GpuApplyResult gpu) in machine.Truth().Zip(result.Gpus))
                 truth.GetDifferencesFrom(gpu.Goal!).Should().BeEmpty(because);
             ShouldHave(machine, inUse, because);
             // The record of the first attempt counts: it leads back to before that.

@@ -59,8 +59,18 @@ public class ApplyFaultTests(ITestOutputHelper output)
     private static readonly NvmlReturnCode[] CodesOfReads =
         [NvmlReturnCode.Unknown, NvmlReturnCode.Timeout, NvmlReturnCode.GpuIsLost, NvmlReturnCode.NoPermission];
 
-    /// <summary>Reads through a handle, which can lead nowhere.</summary>
-    private static readonly NvmlReturnCode[] CodesOfInfo = [.. CodesOfReads, NvmlReturnCode.NotFound, NvmlReturnCode.InvalidArgument];
+    /// <summary>Reads of instances through handles, which can lead nowhere, and lists of them.</summary>
+    private static readonly NvmlReturnCode[] CodesOfInfo =
+    [
+        .. CodesOfReads,
+        NvmlReturnCode.NotFound,
+        NvmlReturnCode.InvalidArgument,
+        NvmlReturnCode.InUse,
+        NvmlReturnCode.InsufficientResources,
+    ];
+
+    private static readonly string[] Infos =
+        ["nvmlGpuInstanceGetInfo", "nvmlComputeInstanceGetInfo_v2", "nvmlDeviceGetGpuInstances", "nvmlGpuInstanceGetComputeInstances"];
 
     [Fact]
     public void The_pairs_are_enough()
@@ -99,12 +109,12 @@ public class ApplyFaultTests(ITestOutputHelper output)
         using TemporaryFolder memory = JournalFolder();
         foreach (Scenario scenario in OneGpu.Where((_, i) => LongTests.Wanted || i % 7 == 0))
         {
-            (long calls, GpuLayout? before, GpuLayout? after) = CleanRun(scenario, memory.Path);
+            (long calls, GpuSnapshot? before, GpuSnapshot? after) = CleanRun(scenario, memory.Path);
             // Not what a process uses: that nobody can destroy.
-            GpuInstanceLayout[] victims = [.. (before?.Instances ?? []).Concat(after?.Instances ?? []).DistinctBy(i => i.Id)];
+            GpuInstanceSnapshot[] victims = [.. (before?.Instances ?? []).Concat(after?.Instances ?? []).DistinctBy(i => i.Id)];
             for (int nth = 1; nth <= calls; nth += LongTests.Wanted ? 1 : 5)
             {
-                GpuInstanceLayout? victim = victims.Length == 0 ? null : victims[nth % victims.Length];
+                GpuInstanceSnapshot? victim = victims.Length == 0 ? null : victims[nth % victims.Length];
                 if (victim is null)
                     continue;
                 cases++;
@@ -116,12 +126,13 @@ public class ApplyFaultTests(ITestOutputHelper output)
         cases.Should().BeGreaterThan(50);
     }
 
-    private static void Vanish(Scenario scenario, string records, GpuInstanceLayout victim, int nth)
+    private static void Vanish(Scenario scenario, string records, GpuInstanceSnapshot victim, int nth)
     {
         Clear(records);
         using ApplyMachine machine = ApplyMachine.Start(scenario, recordFolder: records);
-        GpuLayout start = machine.Truth()[0];
-        if (start.Instances.FirstOrDefault(i => i.Id == victim.Id) is { } there && there.ComputeInstances.Any(c => machine.InUse.Contains(c.MigUuid!)))
+        GpuSnapshot start = machine.Truth()[0];
+        if (start.Instances.FirstOrDefault(i => i.Id == victim.Id) is { } there
+            && there.ComputeInstances.Any(c => machine.InUse.Contains(c.MigUuid!)))
             return;
         string because = $"{scenario} without {victim} from call {nth} on";
         _ = machine.Gpu.Uuid;
@@ -131,10 +142,10 @@ public class ApplyFaultTests(ITestOutputHelper output)
 
         machine.Simulator.SetFaults();
         machine.Reopen();
-        GpuLayout truth = machine.Truth()[0];
+        GpuSnapshot truth = machine.Truth()[0];
         because += $"; {gpu.Outcome}: {gpu.Message}";
         // Whether the victim is there is its destroyer's affair: everything else is ours.
-        GpuLayout claimed = gpu.Outcome switch
+        GpuSnapshot claimed = gpu.Outcome switch
         {
             ApplyOutcome.Applied => gpu.Goal!,
             ApplyOutcome.NotRestored => gpu.After!,
@@ -145,7 +156,7 @@ public class ApplyFaultTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void A_gpu_that_is_lost_at_any_moment_is_never_said_to_be_done_or_as_it_was()
+    public void A_gpu_that_is_lost_at_any_moment_is_reported_so()
     {
         int cases = 0;
         using TemporaryFolder memory = JournalFolder();
@@ -179,7 +190,7 @@ public class ApplyFaultTests(ITestOutputHelper output)
     }
 
     /// <summary>An apply without trouble in a session that knows the GPU's UUID: its calls, and what was there before and after.</summary>
-    private static (long Calls, GpuLayout? Before, GpuLayout? After) CleanRun(Scenario scenario, string records)
+    private static (long Calls, GpuSnapshot? Before, GpuSnapshot? After) CleanRun(Scenario scenario, string records)
     {
         Clear(records);
         using ApplyMachine machine = ApplyMachine.Start(scenario, recordFolder: records);
@@ -189,7 +200,7 @@ public class ApplyFaultTests(ITestOutputHelper output)
         return (machine.Simulator.GetCallCount() - before, result.Before, result.After);
     }
 
-    private static GpuLayout Without(GpuLayout layout, GpuInstanceLayout victim) =>
+    private static GpuSnapshot Without(GpuSnapshot layout, GpuInstanceSnapshot victim) =>
         layout with { Instances = [.. layout.Instances.Where(i => !i.Placement.Overlaps(victim.Placement))] };
 
     /// <summary>Runs every n-th of the cases of a scenario: each call, each code, before and after.</summary>
@@ -200,7 +211,7 @@ public class ApplyFaultTests(ITestOutputHelper output)
         foreach ((string function, long calls) in CallsOf(scenario, records))
         {
             NvmlReturnCode[] codes = ApplyMachine.Mutating.Contains(function) ? CodesOfChanges
-                : function.EndsWith("GetInfo", StringComparison.Ordinal) || function.EndsWith("GetInfo_v2", StringComparison.Ordinal) ? CodesOfInfo
+                : Infos.Contains(function) ? CodesOfInfo
                 : CodesOfReads;
             for (int nth = 1; nth <= calls; nth++)
             {
@@ -257,7 +268,8 @@ public class ApplyFaultTests(ITestOutputHelper output)
         string[] functions = [.. machine.Session.GetFunctions().Keys];
         Dictionary<string, long> before = functions.ToDictionary(f => f, machine.Simulator.GetCallCount);
         ApplyResult result = machine.Apply(scenario.Target);
-        result.Gpus.Should().OnlyContain(g => g.IsSuccess || g.Outcome == ApplyOutcome.Refused || g.Outcome == ApplyOutcome.NotTried, scenario.ToString());
+        result.Gpus.Should()
+            .OnlyContain(g => g.IsSuccess || g.Outcome == ApplyOutcome.Refused || g.Outcome == ApplyOutcome.NotTried, scenario.ToString());
         return [.. functions.Select(f => (f, machine.Simulator.GetCallCount(f) - before[f])).Where(f => f.Item2 > 0)];
     }
 

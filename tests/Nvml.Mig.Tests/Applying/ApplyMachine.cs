@@ -1,6 +1,7 @@
 using System.Globalization;
 using Nvml.Mig.Applying;
 using Nvml.Mig.Planning;
+using Nvml.Mig.Tests.Planning;
 
 namespace Nvml.Mig.Tests.Applying;
 
@@ -8,9 +9,9 @@ namespace Nvml.Mig.Tests.Applying;
 /// A situation for an apply: GPUs that are all divided alike, with processes on some of their MIG devices, and what they are to become.
 /// </summary>
 /// <param name="Gpus">The machine.</param>
-/// <param name="Start">What stands on each GPU, as a wish; null: MIG is disabled.</param>
+/// <param name="Start">What stands on each GPU, as a spec; null: MIG is disabled.</param>
 /// <param name="InUse">The MIG devices of each GPU that a process uses, by index.</param>
-/// <param name="Target">What is wished for each; null: MIG disabled.</param>
+/// <param name="Target">What is asked for each; null: MIG disabled.</param>
 internal sealed record Scenario(string Gpus, string? Start, int[] InUse, string? Target)
 {
     public override string ToString() => $"{Gpus}: {Start ?? "disabled"} [{string.Join(' ', InUse)}] -> {Target ?? "disabled"}";
@@ -49,7 +50,8 @@ internal sealed class ApplyMachine : IDisposable
         RetryDelay = TimeSpan.FromMilliseconds(1),
     };
 
-    public static ApplyMachine Start(string gpus, string? stateFile = null, string? recordFolder = null) => new(NvmlSimulator.Start(gpus, stateFile), recordFolder);
+    public static ApplyMachine Start(string gpus, string? stateFile = null, string? recordFolder = null) =>
+        new(NvmlSimulator.Start(gpus, stateFile), recordFolder);
 
     public static ApplyMachine Start(Scenario scenario, string? stateFile = null, string? recordFolder = null)
     {
@@ -77,32 +79,43 @@ internal sealed class ApplyMachine : IDisposable
     }
 
     /// <summary>Divides an empty GPU by the bare calls, apart from anything that is tested here.</summary>
-    private static void Divide(GpuDevice gpu, string wish)
+    private static void Divide(GpuDevice gpu, string spec)
     {
-        Planner.TryPlan(GpuReader.ReadState(gpu), LayoutSpec.Parse(wish), out GpuPlan? plan, out PlanRefusal? refusal).Should().BeTrue(refusal?.Message);
-        foreach (PlanStep step in plan!.Steps)
+        Planner.TryPlan(gpu.ReadSnapshot(), States.Spec(spec), out GpuPlan? plan, out PlanRefusal? refusal).Should()
+            .BeTrue(refusal?.Message);
+        foreach (LayoutStep step in plan!.Steps)
         {
-            if (step.Action == PlanAction.CreateGpuInstance)
+            if (step.Kind == LayoutStepKind.CreateGpuInstance)
             {
-                gpu.CreateGpuInstance(step.Profile, step.Placement);
+                gpu.CreateGpuInstance(step.GpuInstance!.Profile, step.GpuInstance.Placement);
                 continue;
             }
 
-            GpuInstance instance = gpu.GetGpuInstances().Single(i => i.Placement == step.Placement);
-            ComputeInstanceProfile? profile = step.ComputeProfile
-                ?? (step.ComputeSliceCount == step.Profile.SliceCount ? null : instance.GetComputeInstanceProfiles().Where(p => p.SliceCount == step.ComputeSliceCount).MinBy(p => p.Number));
-            instance.CreateComputeInstance(profile, step.ComputePlacement);
+            GpuInstance instance = gpu.GetGpuInstances().Single(i => i.Placement == step.GpuInstance!.Placement);
+            ComputeInstanceSnapshot inside = step.ComputeInstance!;
+            ComputeInstanceProfile? profile = inside.Profile ?? (inside.SliceCount == instance.Profile.SliceCount
+                ? null
+                : instance.GetComputeInstanceProfiles().Where(p => p.SliceCount == inside.SliceCount).MinBy(p => p.Number));
+            instance.CreateComputeInstance(profile, inside.Placement);
         }
     }
 
     public GpuTarget[] Targets(string? target) =>
-        [.. Session.Devices.Select(gpu => target is null ? new GpuTarget(gpu, null, MigEnabled: false) : new GpuTarget(gpu, LayoutSpec.Parse(target)))];
+        [.. Session.Devices.Select(
+            gpu => target is null ? new GpuTarget(gpu, null, MigEnabled: false) : new GpuTarget(gpu, States.Spec(target)))];
 
-    public ApplyResult Apply(string? target, ApplyOptions? options = null, Action<ApplyProgress>? listener = null, CancellationToken cancellationToken = default) =>
+    public ApplyResult Apply(
+        string? target, ApplyOptions? options =
+            null, Action<ApplyProgress>? listener = null, CancellationToken cancellationToken = default) =>
         ApplyTo(Targets(target), options, listener, cancellationToken);
 
-    public ApplyResult ApplyTo(GpuTarget[] targets, ApplyOptions? options = null, Action<ApplyProgress>? listener = null, CancellationToken cancellationToken = default) =>
-        LayoutApplier.ApplyAsync(targets, options ?? Options, listener is null ? null : new Listener(listener), cancellationToken).GetAwaiter().GetResult();
+    public ApplyResult ApplyTo(
+        GpuTarget[] targets,
+        ApplyOptions? options = null,
+        Action<ApplyProgress>? listener = null,
+        CancellationToken cancellationToken = default) =>
+        LayoutApplier.ApplyAsync(targets, options ?? Options, listener is null ? null : new Listener(listener), cancellationToken)
+            .GetAwaiter().GetResult();
 
     public ApplyResult Rollback(params GpuDevice[] gpus) =>
         LayoutApplier.RollbackAsync(Session, gpus.Length == 0 ? null : gpus, Options).GetAwaiter().GetResult();
@@ -117,11 +130,12 @@ internal sealed class ApplyMachine : IDisposable
     }
 
     /// <summary>What stands on each GPU, read with everything.</summary>
-    public GpuLayout[] Truth() => [.. Session.Devices.Select(gpu => GpuReading.ReadAgain(gpu, withProcesses: true).ToLayout())];
+    public GpuSnapshot[] Truth() => [.. Session.Devices.Select(gpu => gpu.ReadSnapshot(SnapshotParts.Instances))];
 
     /// <summary>A layout as text that tells everything of it.</summary>
-    public static string Describe(GpuLayout layout) =>
-        $"{layout.Mode}: {string.Join("; ", layout.Instances.Select(i => $"{i} [{string.Join(", ", i.ComputeInstances.Select(c => $"{c} {c.MigUuid}"))}]"))}";
+    public static string Describe(GpuSnapshot layout) =>
+        $"{layout.Mode}: "
+        + string.Join("; ", layout.Instances.Select(i => $"{i} [{string.Join(", ", i.ComputeInstances.Select(c => $"{c} {c.MigUuid}"))}]"));
 
     public string[] Describe() => [.. Truth().Select(Describe)];
 
@@ -144,7 +158,7 @@ internal sealed class ApplyMachine : IDisposable
     /// </summary>
     public void ShouldBeTrue(ApplyResult result, string? target, string[] start, string because)
     {
-        GpuLayout[] truth = Truth();
+        GpuSnapshot[] truth = Truth();
         for (int i = 0; i < truth.Length; i++)
         {
             GpuApplyResult gpu = result.Gpus[i];
@@ -154,9 +168,10 @@ internal sealed class ApplyMachine : IDisposable
             {
                 case ApplyOutcome.Applied:
                     truth[i].GetDifferencesFrom(gpu.Goal!).Should().BeEmpty(context);
-                    if (target is not null && !LayoutSpec.Parse(target).IsChange)
+                    if (target is not null && !States.Spec(target).IsChange)
                     {
-                        Planner.TryPlan(GpuReader.ReadState(Session.Devices[i]), LayoutSpec.Parse(target), out GpuPlan? plan, out _).Should().BeTrue(context);
+                        Planner.TryPlan(Session.Devices[i].ReadSnapshot(), States.Spec(target), out GpuPlan? plan, out _).Should()
+                            .BeTrue(context);
                         plan!.IsEmpty.Should().BeTrue(context);
                     }
 

@@ -9,7 +9,7 @@ public class ApplyTests
     private const string A100 = "A100-SXM4-40GB";
 
     [Fact]
-    public void A_layout_is_there_afterwards_and_applying_it_again_changes_nothing()
+    public void A_layout_is_applied_once()
     {
         using ApplyMachine machine = ApplyMachine.Start(A100);
 
@@ -17,12 +17,17 @@ public class ApplyTests
 
         GpuApplyResult gpu = result.Gpus.Should().ContainSingle().Which;
         gpu.Outcome.Should().Be(ApplyOutcome.Applied);
-        gpu.Steps.Select(s => s.Step.ToString()).Should().StartWith(["enable MIG", "create GPU instance 1g.5gb at 0:1", "create compute instance 1g.5gb in GPU instance 1g.5gb at 0:1"]);
+        gpu.Steps.Select(s => s.Step.ToString()).Should()
+            .StartWith(["enable MIG", "create GPU instance 1g.5gb at 0:1", "create compute instance 1g.5gb in GPU instance 1g.5gb at 0:1"]);
         gpu.Steps.Should().HaveCount(9).And.OnlyContain(s => s.Outcome == ApplyStepOutcome.Done && s.Attempts == 1 && s.Error == null);
         machine.Gpu.GetGpuInstances().Select(i => i.ToString().Split(" of ")[0]).Should().Equal(
-            "GPU instance 2 (3g.20gb at 4:4)", "GPU instance 7 (1g.5gb at 0:1)", "GPU instance 8 (1g.5gb at 1:1)", "GPU instance 9 (1g.5gb at 2:1)");
+            "GPU instance 2 (3g.20gb at 4:4)",
+            "GPU instance 7 (1g.5gb at 0:1)",
+            "GPU instance 8 (1g.5gb at 1:1)",
+            "GPU instance 9 (1g.5gb at 2:1)");
 
-        gpu.After!.Instances.SelectMany(i => i.ComputeInstances).Select(c => c.MigUuid).Should().BeEquivalentTo(machine.Gpu.GetMigDevices().Select(d => d.Uuid));
+        gpu.After!.Instances.SelectMany(i => i.ComputeInstances).Select(c => c.MigUuid).Should()
+            .BeEquivalentTo(machine.Gpu.GetMigDevices().Select(d => d.Uuid));
 
         long before = machine.MutatingCalls();
         machine.Apply("3g.20gb,1g.5gb*3").Gpus[0].Outcome.Should().Be(ApplyOutcome.Unchanged);
@@ -30,19 +35,19 @@ public class ApplyTests
     }
 
     [Fact]
-    public void What_is_in_use_stays_and_what_is_in_the_way_of_nothing_too()
+    public void Instances_in_use_stay_and_so_do_harmless_ones()
     {
         using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9:0,19:4,19:5", [0], ""));
 
         machine.Apply("3g.20gb,2g.10gb,1g.5gb").IsSuccess.Should().BeTrue();
 
         machine.Gpu.GetMigDevices().Select(d => d.Uuid).Should().Contain(machine.InUse);
-        GpuState state = GpuReader.ReadState(machine.Gpu);
+        GpuSnapshot state = machine.Gpu.ReadSnapshot();
         state.GetInstance(1).IsAnythingInUse.Should().BeTrue();
     }
 
     [Fact]
-    public void What_a_process_uses_keeps_every_gpu_from_being_changed_and_the_process_is_named()
+    public void A_process_in_the_way_is_named_and_nothing_changed()
     {
         using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100 + "*2", "9,9", [], ""));
         machine.Use(machine.Session.Devices[1].GetMigDevices()[1]);
@@ -51,13 +56,15 @@ public class ApplyTests
         ApplyResult result = machine.Apply("1g.5gb*7");
 
         result.Gpus.Select(g => g.Outcome).Should().Equal(ApplyOutcome.NotTried, ApplyOutcome.Refused);
-        result.Gpus[1].Message.Should().Be("GPU instance 2 (3g.20gb at 4:4) is in use by process 4711 (train) and in the way. Nothing was changed.");
+        result.Gpus[1].Message.Should()
+            .Be("GPU instance 2 (3g.20gb at 4:4) is in use by process 4711 (train) and in the way. Nothing was changed.");
         machine.Describe().Should().Equal(start);
-        Directory.GetFiles(machine.JournalFolder).Select(Path.GetFileName).Should().Equal(["lock"], "nothing was changed, so there is nothing to record");
+        Directory.GetFiles(machine.JournalFolder).Select(Path.GetFileName).Should()
+            .Equal(["lock"], "nothing was changed, so there is nothing to record");
     }
 
     [Fact]
-    public void What_has_no_room_is_refused_with_the_planners_reasons()
+    public void A_layout_without_room_is_refused_with_reasons()
     {
         using ApplyMachine machine = ApplyMachine.Start(A100);
 
@@ -69,7 +76,7 @@ public class ApplyTests
     }
 
     [Fact]
-    public void A_process_on_the_gpu_as_a_whole_is_named_before_anything_is_changed()
+    public void A_process_on_the_whole_gpu_is_named_beforehand()
     {
         using ApplyMachine machine = ApplyMachine.Start("H200");
         using IDisposable process = machine.Simulator.StartProcess(0, 99, "python");
@@ -89,7 +96,8 @@ public class ApplyTests
         ApplyResult result = machine.Apply("1g.5gb", machine.Options with { DryRun = true, JournalFolder = "/proc/nowhere" });
 
         result.Gpus[0].Outcome.Should().Be(ApplyOutcome.Planned);
-        result.Gpus[0].Steps.Select(s => s.Outcome).Should().Equal(ApplyStepOutcome.NotTried, ApplyStepOutcome.NotTried, ApplyStepOutcome.NotTried);
+        result.Gpus[0].Steps.Select(s => s.Outcome).Should()
+            .Equal(ApplyStepOutcome.NotTried, ApplyStepOutcome.NotTried, ApplyStepOutcome.NotTried);
         machine.MutatingCalls().Should().Be(0);
     }
 
@@ -101,7 +109,7 @@ public class ApplyTests
         GpuApplyResult gpu = machine.Apply(null).Gpus[0];
 
         gpu.Outcome.Should().Be(ApplyOutcome.Applied);
-        gpu.Steps.Select(s => s.Step.Action).Should().EndWith(ApplyAction.DisableMig);
+        gpu.Steps.Select(s => s.Step.Kind).Should().EndWith(LayoutStepKind.DisableMig);
         machine.Gpu.GetMigMode().Should().Be(new MigMode(false, false));
     }
 
@@ -132,7 +140,7 @@ public class ApplyTests
         result.Gpus.Select(g => g.Outcome).Should().BeEquivalentTo([ApplyOutcome.Applied, ApplyOutcome.Applied, ApplyOutcome.RolledBack]);
         GpuApplyResult failed = result.Gpus.Single(g => g.Outcome == ApplyOutcome.RolledBack);
         failed.Error.Should().BeOfType<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.Unknown);
-        failed.Message.Should().Match("Cannot create a GPU instance 1g.5gb (profile 19) at *: Unknown Error (NVML_ERROR_UNKNOWN, 999, from nvmlDeviceCreateGpuInstanceWithPlacement). The GPU is as it was before.");
+        failed.Message.Should().Match("Cannot create a GPU instance 1g.5gb (profile 19) at *: Unknown Error (NVML_ERROR_UNKNOWN, 999, from nvmlDeviceCreateGpuInstanceWithPlacement). *The GPU is as it was before.");
         failed.Steps.Select(s => s.Outcome).Should().Contain([ApplyStepOutcome.Undone, ApplyStepOutcome.Failed, ApplyStepOutcome.NotTried]);
         machine.ShouldBeTrue(result, "1g.5gb*7", start, "of one failure");
     }
@@ -148,16 +156,15 @@ public class ApplyTests
 
         machine.Describe().Should().Equal(start);
         result.Gpus.Should().OnlyContain(g => g.Outcome == ApplyOutcome.RolledBack || g.Outcome == ApplyOutcome.NotTried);
-        result.Gpus.Where(g => g.Error is OperationCanceledException).Should().HaveCount(3).And.OnlyContain(g => g.Message.Contains("failed, and it was to be all or nothing."));
+        result.Gpus.Where(g => g.Error is OperationCanceledException).Should()
+            .HaveCount(3).And.OnlyContain(g => g.Message.Contains("failed, and it was to be all or nothing."));
     }
 
-    /// <summary>The other GPU waits for its reset when it is told to stop, and what hears of that first throws.</summary>
     [Fact]
-    public void A_callers_callback_that_throws_keeps_no_gpu_from_its_way_back()
+    public void A_callback_that_throws_keeps_no_gpu_from_its_way_back()
     {
         using ApplyMachine machine = ApplyMachine.Start(A100 + "+vm," + A100);
-        using ManualResetEventSlim resetting = new();
-        machine.Simulator.SetFaults(NvmlFault.Return("nvmlGpuInstanceCreateComputeInstance", NvmlReturnCode.Unknown));
+        using CancellationTokenSource cancellation = new();
 
         ApplyResult result = machine.Apply("19", machine.Options with
         {
@@ -165,18 +172,18 @@ public class ApplyTests
             ResetGpu = async (_, token) =>
             {
                 await using CancellationTokenRegistration heard = token.Register(() => throw new InvalidOperationException("not now"));
-                resetting.Set();
+                Task cancelling = cancellation.CancelAsync();
                 await Task.Delay(Timeout.Infinite, token);
+                await cancelling;
             },
-        }, p => (p is { Gpu.Index: 1, Step.Action: ApplyAction.CreateComputeInstance } ? resetting : null)?.Wait());
+        }, cancellationToken: cancellation.Token);
 
-        result.Gpus.Should().OnlyContain(g => g.Outcome == ApplyOutcome.RolledBack);
-        result.Gpus[0].Error.Should().BeOfType<OperationCanceledException>().Which.Message.Should().Contain("failed, and it was to be all or nothing.");
+        result.Gpus.Select(g => g.Outcome).Should().Equal(ApplyOutcome.RolledBack, ApplyOutcome.NotTried);
         machine.Truth().Should().OnlyContain(l => l.Instances.Count == 0 && l.Mode == new MigMode(false, false));
     }
 
     [Fact]
-    public void What_passes_is_tried_again()
+    public void A_failure_that_passes_is_tried_again()
     {
         using ApplyMachine machine = ApplyMachine.Start(A100);
         machine.Simulator.SetFaults(
@@ -191,10 +198,59 @@ public class ApplyTests
     }
 
     [Fact]
+    public void A_gpu_that_waits_keeps_no_other_from_being_changed()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100 + "*3", "9", [], ""));
+        using IDisposable held = machine.Simulator.HoldGpu(0);
+        int done = 0;
+
+        ApplyResult result = machine.Apply("19", machine.Options with { Timeout = TimeSpan.FromMinutes(1) }, p =>
+        {
+            if (p is { Outcome: ApplyOutcome.Applied, Gpu.Index: not 0 } && ++done == 2)
+                held.Dispose();
+        });
+
+        result.IsSuccess.Should().BeTrue();
+        result.Gpus[0].Steps.Should().Contain(s => s.Attempts > 1);
+    }
+
+    [Fact]
+    public void Pauses_between_attempts_go_by_the_clock_that_is_given()
+    {
+        using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9", [], ""));
+        using IDisposable held = machine.Simulator.HoldGpu(0);
+        FastClock clock = new();
+
+        GpuApplyResult gpu = machine.Apply("19", machine.Options with { Timeout = TimeSpan.FromHours(1), TimeProvider = clock }).Gpus[0];
+
+        gpu.Outcome.Should().Be(ApplyOutcome.RolledBack);
+        clock.Elapsed.Should().BeGreaterThan(TimeSpan.FromHours(1)).And.BeLessThan(TimeSpan.FromHours(1.1));
+    }
+
+    /// <summary>Its time passes only when somebody waits, and then at once.</summary>
+    private sealed class FastClock : TimeProvider
+    {
+        private long _ticks;
+
+        public TimeSpan Elapsed => TimeSpan.FromTicks(Interlocked.Read(ref _ticks));
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Interlocked.Read(ref _ticks);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            Interlocked.Add(ref _ticks, Math.Max(0, dueTime.Ticks));
+            return System.CreateTimer(callback, state, TimeSpan.Zero, period);
+        }
+    }
+
+    [Fact]
     public void A_call_that_fails_after_it_took_effect_is_done()
     {
         using ApplyMachine machine = ApplyMachine.Start(A100);
-        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceCreateGpuInstanceWithPlacement", NvmlReturnCode.Unknown) with { AfterEffect = true });
+        machine.Simulator.SetFaults(
+            NvmlFault.Return("nvmlDeviceCreateGpuInstanceWithPlacement", NvmlReturnCode.Unknown) with { AfterEffect = true });
 
         GpuApplyResult gpu = machine.Apply("7g.40gb").Gpus[0];
 
@@ -217,15 +273,9 @@ public class ApplyTests
     }
 
     [Fact]
-    public void A_mode_that_waits_for_a_reset_is_taken_back_unless_a_reset_was_asked_for()
+    public void A_gpu_is_reset_where_its_mode_waits_for_that()
     {
         using ApplyMachine machine = ApplyMachine.Start(A100 + "+vm");
-        GpuApplyResult waiting = machine.Apply("7g.40gb").Gpus[0];
-        waiting.Outcome.Should().Be(ApplyOutcome.RolledBack);
-        NvmlResetRequiredException required = waiting.Error.Should().BeOfType<NvmlResetRequiredException>().Which;
-        required.Message.Should().Contain("only by a GPU reset or a reboot (Pending (NotSupported))");
-        required.Code.Should().Be(NvmlReturnCode.ResetRequired);
-        machine.Gpu.GetMigMode().Should().Be(new MigMode(false, false));
 
         // A virtual machine cannot reset it: a reboot stands in for what its host would do.
         List<string> reset = [];
@@ -248,7 +298,8 @@ public class ApplyTests
     {
         using ApplyMachine machine = ApplyMachine.Start(A100 + "+vm");
 
-        GpuApplyResult gpu = machine.Apply("7g.40gb", machine.Options with { ResetGpu = (_, _) => throw new InvalidOperationException("no nvidia-smi") }).Gpus[0];
+        GpuApplyResult gpu = machine.Apply(
+            "7g.40gb", machine.Options with { ResetGpu = (_, _) => throw new InvalidOperationException("no nvidia-smi") }).Gpus[0];
 
         gpu.Outcome.Should().Be(ApplyOutcome.RolledBack);
         gpu.Error.Should().BeOfType<InvalidOperationException>();
@@ -258,7 +309,7 @@ public class ApplyTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_job_that_starts_meanwhile_is_waited_out_only_where_that_was_asked_for(bool allowed)
+    public async Task A_job_that_starts_meanwhile_is_waited_for_if_allowed(bool allowed)
     {
         using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9", [], ""));
         string[] start = machine.Describe();
@@ -274,7 +325,8 @@ public class ApplyTests
         gpu.Outcome.Should().Be(allowed ? ApplyOutcome.Applied : ApplyOutcome.RolledBack, gpu.Message);
         if (allowed)
             return;
-        gpu.Error.Should().BeOfType<NvmlInUseException>().Which.Message.Should().Contain("is in use by process 4711 (train) and in the way.");
+        gpu.Error.Should().BeOfType<NvmlInUseException>().Which.Message.Should()
+            .Contain("is in use by process 4711 (train) and in the way.");
         machine.Describe().Should().Equal(start);
     }
 
@@ -313,7 +365,8 @@ public class ApplyTests
         string[] start = machine.Describe();
         using CancellationTokenSource cancellation = new();
 
-        GpuApplyResult gpu = machine.Apply("1g.5gb*7", null, p => (p is { Number: 6, IsRollback: false } ? cancellation : null)?.Cancel(), cancellation.Token).Gpus[0];
+        GpuApplyResult gpu = machine.Apply(
+            "1g.5gb*7", null, p => (p is { Number: 6, IsRollback: false } ? cancellation : null)?.Cancel(), cancellation.Token).Gpus[0];
 
         gpu.Outcome.Should().Be(ApplyOutcome.RolledBack);
         gpu.Error.Should().BeOfType<OperationCanceledException>();
@@ -332,7 +385,10 @@ public class ApplyTests
         const string Destroy = "nvmlComputeInstanceDestroy";
 
         Task<ApplyResult> apply = Task.Run(() => machine.Apply(
-            "19", machine.Options with { Timeout = TimeSpan.FromMinutes(1), RetryDelay = TimeSpan.FromMilliseconds(500) }, null, cancellation.Token));
+            "19",
+            machine.Options with { Timeout = TimeSpan.FromMinutes(1), RetryDelay = TimeSpan.FromMilliseconds(500) },
+            null,
+            cancellation.Token));
         SpinWait.SpinUntil(() => machine.Simulator.GetCallCount(Destroy) > 0 || apply.IsCompleted);
         await Task.Delay(50);
         held.Dispose(); // another attempt would destroy it
@@ -350,7 +406,8 @@ public class ApplyTests
     {
         using ApplyMachine machine = ApplyMachine.Start(A100);
 
-        Func<Task> apply = () => LayoutApplier.ApplyAsync(machine.Targets("9"), machine.Options, cancellationToken: new CancellationToken(canceled: true));
+        Func<Task> apply = () =>
+            LayoutApplier.ApplyAsync(machine.Targets("9"), machine.Options, cancellationToken: new CancellationToken(canceled: true));
 
         await apply.Should().ThrowAsync<OperationCanceledException>();
         machine.MutatingCalls().Should().Be(0);
@@ -364,11 +421,17 @@ public class ApplyTests
 
         machine.Apply("7g.40gb", null, p => heard.Add($"{p.Number}/{p.Count} {p.Step} {p.Outcome}".TrimEnd()));
 
-        heard.Should().Equal("1/3 enable MIG", "2/3 create GPU instance 7g.40gb at 0:8", "3/3 create compute instance 7g.40gb in GPU instance 7g.40gb at 0:8", "3/3", "3/3  Applied");
+        heard.Should()
+            .Equal(
+                "1/3 enable MIG",
+                "2/3 create GPU instance 7g.40gb at 0:8",
+                "3/3 create compute instance 7g.40gb in GPU instance 7g.40gb at 0:8",
+                "3/3",
+                "3/3  Applied");
     }
 
     [Fact]
-    public void An_instance_that_somebody_else_creates_meanwhile_is_no_success_and_left_alone()
+    public void An_instance_that_others_create_meanwhile_is_left_alone()
     {
         using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "", [], ""));
 
@@ -379,13 +442,15 @@ public class ApplyTests
         }).Gpus[0];
 
         gpu.Outcome.Should().Be(ApplyOutcome.NotRestored);
-        gpu.Error!.Message.Should().Contain("is not as it was to be, by somebody else's doing or the driver's: GPU instance 7 (1g.5gb at 0:1) is there and should not be.");
+        gpu.Error!.Message.Should()
+            .Contain("is not as it was to be, by somebody else's doing or the driver's: GPU instance 7 (1g.5gb at 0:1) is there and "
+                + "should not be.");
         gpu.Differences.Should().Equal("GPU instance 7 (1g.5gb at 0:1) is there and should not be.");
         machine.Gpu.GetGpuInstances().Select(i => i.Id).Should().Equal(7);
     }
 
     [Fact]
-    public void An_instance_of_ours_that_somebody_uses_already_is_left_and_reported()
+    public void An_instance_of_ours_in_use_already_is_left()
     {
         using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "", [], ""));
         machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceCreateGpuInstanceWithPlacement", NvmlReturnCode.Unknown) with { Nth = 2 });
@@ -397,7 +462,8 @@ public class ApplyTests
         }).Gpus[0];
 
         gpu.Outcome.Should().Be(ApplyOutcome.NotRestored);
-        gpu.Steps.Select(s => s.Outcome).Should().Equal(ApplyStepOutcome.Left, ApplyStepOutcome.Left, ApplyStepOutcome.Failed, ApplyStepOutcome.NotTried);
+        gpu.Steps.Select(s => s.Outcome).Should()
+            .Equal(ApplyStepOutcome.Left, ApplyStepOutcome.Left, ApplyStepOutcome.Failed, ApplyStepOutcome.NotTried);
         gpu.RollbackError.Should().BeOfType<NvmlInUseException>().Which.Message.Should().Contain("is in use by process 4711 (train)");
         gpu.Differences.Should().Equal("GPU instance 1 (3g.20gb at 0:4) is there and should not be.");
     }
@@ -436,13 +502,15 @@ public class ApplyTests
     {
         using ApplyMachine machine = ApplyMachine.Start(A100);
 
-        machine.Invoking(m => m.ApplyTo([new GpuTarget(m.Gpu, LayoutSpec.Parse("9")), new GpuTarget(m.Gpu, LayoutSpec.Parse("19"))])).Should().Throw<ArgumentException>();
-        machine.Invoking(m => m.ApplyTo([new GpuTarget(m.Gpu, LayoutSpec.Parse("9"), MigEnabled: false)])).Should().Throw<ArgumentException>();
+        machine.Invoking(m => m.ApplyTo([new GpuTarget(m.Gpu, LayoutSpec.Parse("9")), new GpuTarget(m.Gpu, LayoutSpec.Parse("19"))]))
+            .Should().Throw<ArgumentException>();
+        machine.Invoking(m => m.ApplyTo([new GpuTarget(m.Gpu, LayoutSpec.Parse("9"), MigEnabled: false)])).Should()
+            .Throw<ArgumentException>();
     }
 
     /// <summary>The call took effect, failed, and then the GPU could not be read: what it made is ours all the same.</summary>
     [Fact]
-    public void What_came_of_a_call_is_found_out_as_soon_as_the_gpu_can_be_read_again()
+    public void An_unknown_effect_is_known_at_the_next_read()
     {
         using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "", [], ""));
         string[] start = machine.Describe();
@@ -475,15 +543,22 @@ public class ApplyTests
         gpu.Outcome.Should().Be(ApplyOutcome.RolledBack, gpu.Message);
         machine.Describe().Should().Equal(start);
         gpu.RollbackSteps.Should().ContainSingle(s => s.Outcome == ApplyStepOutcome.Failed);
-        gpu.Steps.Single(s => s.Error is not null).Outcome.Should().Be(ApplyStepOutcome.Failed, "what became of a step back is not what became of this one");
+        gpu.Steps.Single(s => s.Error is not null).Outcome.Should()
+            .Be(ApplyStepOutcome.Failed, "what became of a step back is not what became of this one");
     }
 
     [Fact]
-    public void Options_that_contradict_themselves_are_refused_before_anything_else()
+    public void Contradicting_options_are_refused_first()
     {
         using ApplyMachine machine = ApplyMachine.Start(A100);
 
-        foreach (ApplyOptions odd in (ApplyOptions[])[machine.Options with { RetryDelay = TimeSpan.FromMilliseconds(-5) }, machine.Options with { RetryDelay = TimeSpan.FromDays(30) }, machine.Options with { Timeout = -TimeSpan.FromDays(1) }, machine.Options with { Quiesce = true }])
+        foreach (ApplyOptions odd in (ApplyOptions[])[machine.Options with
+        {
+            RetryDelay = TimeSpan.FromMilliseconds(-5),
+        },
+        machine.Options with { RetryDelay = TimeSpan.FromDays(30) },
+        machine.Options with { Timeout = -TimeSpan.FromDays(1) },
+        machine.Options with { Quiesce = true }])
             machine.Invoking(m => m.Apply("9", odd)).Should().Throw<ArgumentException>();
 
         machine.MutatingCalls().Should().Be(0);
@@ -500,7 +575,7 @@ public class ApplyTests
     }
 
     [Fact]
-    public void What_others_made_between_a_death_and_the_end_of_a_change_is_not_taken_back_with_it()
+    public void Instances_of_others_after_a_death_are_not_taken_back()
     {
         using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9:4", [], ""));
         LeaveUnfinished(machine);
@@ -523,10 +598,12 @@ public class ApplyTests
         JsonNode record = JsonNode.Parse(File.ReadAllText(file))!;
         JsonNode gpu = record["gpus"]![0]!;
         gpu["isFinished"] = false;
-        gpu["wish"] = "+19:0";
-        gpu["goal"]!["instances"]!.AsArray().Insert(0, JsonNode.Parse("""
-            { "id": null, "profileId": 19, "profile": "1g.5gb", "placement": { "start": 0, "size": 1 }, "computeInstances": [] }
-            """));
+        gpu["spec"] = "+19:0";
+        JsonNode added = gpu["before"]!["instances"]!.AsArray().First(i => i!["placement"]!["start"]!.GetValue<int>() == 3)!.DeepClone();
+        added["id"] = null;
+        added["placement"]!["start"] = 0;
+        added["computeInstances"] = new JsonArray();
+        gpu["goal"]!["instances"]!.AsArray().Insert(0, added);
         File.WriteAllText(file, record.ToJsonString());
     }
 }

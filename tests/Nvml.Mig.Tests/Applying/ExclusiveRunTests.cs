@@ -8,7 +8,7 @@ public class ExclusiveRunTests
     private const string A100 = "A100-SXM4-40GB";
 
     [Fact]
-    public void Whatever_is_left_on_it_is_taken_away()
+    public void Everything_left_on_it_is_destroyed()
     {
         using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "", [], null));
         string[] before = machine.Describe();
@@ -64,7 +64,7 @@ public class ExclusiveRunTests
     }
 
     [Fact]
-    public void What_cannot_be_taken_away_is_said_and_rollback_does_it_later()
+    public void Remains_are_reported_and_rolled_back_later()
     {
         using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "", [], null));
         string[] before = machine.Describe();
@@ -109,7 +109,9 @@ public class ExclusiveRunTests
     {
         using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "", [], null));
 
-        RunExclusively(machine, () => FluentActions.Invoking(() => machine.Apply("9")).Should().Throw<JournalException>().Which.IsLocked.Should().BeTrue())
+        RunExclusively(
+            machine,
+            () => FluentActions.Invoking(() => machine.Apply("9")).Should().Throw<JournalException>().Which.IsLocked.Should().BeTrue())
             .Gpus[0].Error.Should().BeNull();
     }
 

@@ -7,12 +7,16 @@ namespace Nvml.Mig.Tests.Applying;
 [Collection(FakeSystemd.Collection)]
 public class NvidiaSmiResetTests
 {
-    [Fact]
-    public async Task What_it_exits_with_is_the_exception()
+    [Theory]
+    [InlineData("exit 19", NvmlReturnCode.InUse, "* ended with exit code 19: a client has it open")]
+    [InlineData("exit 130", NvmlReturnCode.Unknown, "* ended with exit code 130: *")]
+    [InlineData("kill -INT $$", NvmlReturnCode.Unknown, "* was ended by signal 2: *")]
+    [InlineData("kill -KILL $$", NvmlReturnCode.Unknown, "* was ended by signal 9: *")]
+    public async Task Its_exit_code_is_the_failure(string end, NvmlReturnCode code, string message)
     {
         using ApplyMachine machine = ApplyMachine.Start("A100-SXM4-40GB");
         using TemporaryFolder folder = new();
-        File.WriteAllText(folder.File("nvidia-smi"), "#!/bin/sh\necho 'a client has it open'\nexit 19\n");
+        File.WriteAllText(folder.File("nvidia-smi"), $"#!/bin/sh\necho 'a client has it open'\n{end}\n");
         File.SetUnixFileMode(folder.File("nvidia-smi"), UnixFileMode.UserRead | UnixFileMode.UserExecute);
         string? path = Environment.GetEnvironmentVariable("PATH");
         Environment.SetEnvironmentVariable("PATH", $"{folder.Path}:{path}");
@@ -20,7 +24,7 @@ public class NvidiaSmiResetTests
         {
             Func<Task> reset = () => NvidiaSmi.ResetGpuAsync(machine.Gpu);
 
-            (await reset.Should().ThrowAsync<NvmlInUseException>()).Which.Code.Should().Be(NvmlReturnCode.InUse);
+            (await reset.Should().ThrowAsync<NvmlException>().WithMessage(message)).Which.Code.Should().Be(code);
         }
         finally
         {

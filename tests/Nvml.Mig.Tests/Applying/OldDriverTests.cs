@@ -2,7 +2,9 @@ using Nvml.Mig.Tests.Cli;
 
 namespace Nvml.Mig.Tests.Applying;
 
-/// <summary>R470 places no compute instances and does not say where they could stand. In processes of their own, since one has one NVML.</summary>
+/// <summary>
+/// R470 places no compute instances and does not say where they could stand. In processes of their own, since one has one NVML.
+/// </summary>
 public class OldDriverTests
 {
     [Theory]

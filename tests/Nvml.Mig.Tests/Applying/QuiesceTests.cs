@@ -14,7 +14,7 @@ public class QuiesceTests
     private const string Dcgm = "nvidia-dcgm.service";
 
     [Fact]
-    public void Where_something_hidden_holds_a_gpu_services_are_stopped_and_started_again()
+    public void Services_are_stopped_where_a_hidden_client_holds_a_gpu()
     {
         using FakeSystemd systemd = new(Exporter, Dcgm);
         using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100 + "*2", "9", [], ""));
@@ -41,7 +41,7 @@ public class QuiesceTests
     }
 
     [Fact]
-    public void A_service_that_cannot_be_stopped_is_told_and_the_others_run_again()
+    public void A_service_that_cannot_be_stopped_is_reported()
     {
         using FakeSystemd systemd = new(Exporter, Dcgm);
         using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100, "9", [], ""));
@@ -61,7 +61,7 @@ public class QuiesceTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void Whatever_call_of_systemctl_fails_what_ran_runs_again_or_is_named(bool applyFails)
+    public void Services_run_again_or_are_named_whatever_call_fails(bool applyFails)
     {
         for (int call = 1; call <= 7; call++)
         {
@@ -88,7 +88,7 @@ public class QuiesceTests
     }
 
     [Fact]
-    public async Task What_a_dead_apply_has_stopped_runs_again_after_the_next_even_if_that_may_stop_nothing()
+    public async Task Services_that_a_dead_apply_stopped_run_again()
     {
         using FakeSystemd systemd = new(Exporter, Dcgm);
         using ApplyMachine machine = ApplyMachine.Start(A100);
@@ -112,7 +112,16 @@ public class QuiesceTests
         using NvmlSimulator simulator = Divided(nvmig);
         using IDisposable held = simulator.HoldGpu(0);
         string log = Path.Combine(nvmig.Folder, "hooks");
-        string[] quiesce = ["--quiesce", "--services", Dcgm, "--before-stop", $"echo before >> {log}", "--after-start", $"echo after >> {log}", "--record-folder", Path.Combine(nvmig.Folder, "records")];
+        string[] quiesce = [
+            "--quiesce",
+            "--services",
+            Dcgm,
+            "--before-stop",
+            $"echo before >> {log}",
+            "--after-start",
+            $"echo after >> {log}",
+            "--record-folder",
+            Path.Combine(nvmig.Folder, "records")];
 
         Nvmig.Answer answer = nvmig.RunBare(["apply", "19", "--json", .. quiesce]);
 

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Nvml.Mig.Cli.Bench;
-using Nvml.Mig.Cli.Output;
 using Nvml.Mig.Tests.Applying;
 using Nvml.Mig.Tests.Host;
 using Xunit.Abstractions;
@@ -16,7 +15,7 @@ public class BenchTests(ITestOutputHelper output)
     private static readonly string[] Quick = ["bench", "--yes", "--repetitions", "1", "--warmup", "0"];
 
     [Fact]
-    public void It_says_what_it_will_do_measures_it_and_leaves_the_gpu_as_it_was()
+    public void Bench_announces_measures_and_restores_the_gpu()
     {
         using Nvmig nvmig = Divisible();
         string before = nvmig.Run("list", "--json").Out;
@@ -24,10 +23,10 @@ public class BenchTests(ITestOutputHelper output)
         Nvmig.Answer answer = nvmig.Run("bench", "--yes", "--repetitions", "3");
 
         answer.ExitCode.Should().Be(0, answer.Error);
-        answer.Error.Should().Contain("It is empty now. On it will be done 5 times each, 2 of them to warm up:")
+        answer.Error.Should().Contain("It is empty now. Each operation runs 5 times on it, 2 of them to warm up:")
             .And.Contain("1g.18gb at 0:1, 3:1, 6:1; ").And.Contain("7g.141gb at 0:8.")
             .And.Contain("Whole layouts are created and destroyed: 1g.18gb*7; 3g.71gb,2g.35gb,1g.18gb*2.")
-            .And.Contain("135 GPU instances in all.")
+            .And.Contain("That makes 135 GPU instances.")
             .And.Contain("GPU 0: measuring 1g.18gb at 3:1\n").And.EndWith("GPU 0: as it was before\n");
         answer.Out.Should().Contain("Create a GPU instance: nvmlDeviceCreateGpuInstanceWithPlacement, nvmlGpuInstanceGetInfo\n")
             .And.MatchRegex("│ 3g\\.71gb    │ 4:4   │     3 │ +[0-9.]+ │ +[0-9.]+ │ +[0-9.]+ │ [ ▁▂▃▄▅▆▇█]{24} │")
@@ -38,7 +37,7 @@ public class BenchTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void With_json_every_time_is_there()
+    public void The_json_has_every_time()
     {
         using Nvmig nvmig = Divisible();
 
@@ -49,7 +48,12 @@ public class BenchTests(ITestOutputHelper output)
         document.GetProperty("error").ValueKind.Should().Be(JsonValueKind.Null);
         JsonElement[] measurements = [.. document.GetProperty("measurements").EnumerateArray()];
         measurements.GroupBy(m => m.GetProperty("operation").GetString()).Select(g => (g.Key, g.Count())).Should().Equal(
-            ("CreateGpuInstance", 16), ("CreateComputeInstance", 16), ("DestroyComputeInstance", 16), ("DestroyGpuInstance", 16), ("CreateLayout", 2), ("DestroyLayout", 2));
+            ("CreateGpuInstance", 16),
+            ("CreateComputeInstance", 16),
+            ("DestroyComputeInstance", 16),
+            ("DestroyGpuInstance", 16),
+            ("CreateLayout", 2),
+            ("DestroyLayout", 2));
         foreach (JsonElement measurement in measurements)
         {
             double[] times = [.. measurement.GetProperty("milliseconds").EnumerateArray().Select(t => t.GetDouble())];
@@ -65,21 +69,25 @@ public class BenchTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void A_time_holds_the_native_calls_that_are_named()
+    public void A_time_includes_the_named_native_calls()
     {
         using Nvmig nvmig = Divisible();
         nvmig.Environment["NVML_STUB_TRACE"] = Path.Combine(nvmig.Folder, "trace");
 
         JsonElement document = nvmig.Run([.. Quick, "--mode-switch", "--json"]).Json;
 
-        string[] calls = [.. File.ReadLines(Path.Combine(nvmig.Folder, "trace")).Select(line => line.Split('(', ' ', '\t').First(word => word.StartsWith("nvml", StringComparison.Ordinal)))];
+        string[] calls = [
+            .. File.ReadLines(Path.Combine(nvmig.Folder, "trace"))
+            .Select(line => line.Split('(', ' ', '\t').First(word => word.StartsWith("nvml", StringComparison.Ordinal)))];
         string[] Calls(string operation) => [.. document.GetProperty("measurements").EnumerateArray()
-            .First(m => m.GetProperty("operation").GetString() == operation).GetProperty("calls").EnumerateArray().Select(c => c.GetString()!)];
+            .First(m => m.GetProperty("operation").GetString() == operation).GetProperty("calls").EnumerateArray()
+            .Select(c => c.GetString()!)];
         string[] layout = [.. Calls("CreateLayout"), .. Calls("CreateLayout")];
         string.Join(' ', calls).Should().Contain(string.Join(' ', layout), "what a layout's instances are created by follows at once");
         string[] back = [.. Calls("DestroyComputeInstance"), .. Calls("DestroyGpuInstance")];
         Calls("DestroyLayout").Should().Equal(back);
-        string.Join(' ', calls).Should().Contain(string.Join(' ', [.. Calls("CreateGpuInstance"), .. Calls("CreateComputeInstance"), .. back]));
+        string.Join(' ', calls)
+            .Should().Contain(string.Join(' ', [.. Calls("CreateGpuInstance"), .. Calls("CreateComputeInstance"), .. back]));
         string.Join(' ', calls).Should().Contain(string.Join(' ', [.. Calls("DisableMig"), .. Calls("EnableMig")]));
     }
 
@@ -87,7 +95,7 @@ public class BenchTests(ITestOutputHelper output)
     [InlineData("A30", "1g.6gb*4; 2g.12gb,1g.6gb*2")]
     [InlineData("A100-SXM4-40GB", "1g.5gb*7; 3g.20gb,2g.10gb,1g.5gb*2")]
     [InlineData("RTX-PRO-6000-Server", "1g.24gb*4; 2g.48gb,1g.24gb*2")]
-    public void What_is_measured_follows_from_what_the_gpu_offers(string model, string layouts)
+    public void The_measurements_follow_from_the_profiles(string model, string layouts)
     {
         using Nvmig nvmig = Divisible(model);
 
@@ -98,13 +106,14 @@ public class BenchTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void Mode_switches_are_measured_if_asked_for_and_the_mode_is_restored()
+    public void Mode_switches_are_measured_on_request_and_undone()
     {
         using Nvmig nvmig = new("H200");
         nvmig.PassForReal();
         Nvmig.Answer refused = nvmig.RunBare(Quick);
         refused.ExitCode.Should().Be(3);
-        refused.Complaints.Should().Equal($"nvmig: MIG mode is disabled on {Gpu(nvmig)}: add --mode-switch, or run 'nvmig enable' first. Nothing was changed.");
+        refused.Complaints.Should()
+            .Equal($"nvmig: MIG mode is disabled on {Gpu(nvmig)}: add --mode-switch, or run 'nvmig enable' first. Nothing was changed.");
 
         Nvmig.Answer answer = nvmig.Run(Quick);
 
@@ -114,7 +123,7 @@ public class BenchTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void A_mode_that_only_comes_with_a_reset_is_taken_back()
+    public void A_mode_that_needs_a_reset_is_rolled_back()
     {
         using Nvmig nvmig = new("A100-SXM4-40GB+vm");
         string before = nvmig.Run("list", "--json").Out;
@@ -122,12 +131,13 @@ public class BenchTests(ITestOutputHelper output)
         Nvmig.Answer answer = nvmig.Run([.. Quick, "--mode-switch"]);
 
         answer.ExitCode.Should().NotBe(0);
-        answer.Complaints.Should().ContainSingle().Which.Should().Contain("MIG will be enabled on GPU 0").And.EndWith("The GPU is as it was before.");
+        answer.Complaints.Should().ContainSingle().Which.Should()
+            .Contain("MIG will be enabled on GPU 0").And.EndWith("The GPU is as it was before.");
         nvmig.Run("list", "--json").Out.Should().Be(before);
     }
 
     [Fact]
-    public void Without_a_terminal_it_takes_a_yes()
+    public void Without_a_terminal_bench_needs_yes()
     {
         using Nvmig nvmig = Divisible();
         nvmig.PassForReal();
@@ -135,23 +145,23 @@ public class BenchTests(ITestOutputHelper output)
         Nvmig.Answer answer = nvmig.RunBare("bench");
 
         answer.ExitCode.Should().Be(64);
-        answer.Complaints.Should().Equal("nvmig: There is no terminal to ask on: say --yes. Nothing was changed.");
+        answer.Complaints.Should().Equal("nvmig: There is no terminal to ask on: add --yes. Nothing was changed.");
         nvmig.RunBare("bench", "--json").Json.GetProperty("error").GetProperty("code").GetInt32().Should().Be(64);
         nvmig.Run("bench", "-n", "1").ExitCode.Should().Be(0, "on a simulated machine nobody is harmed");
     }
 
     [Fact]
-    public void One_gpu_is_measured_at_a_time()
+    public void Bench_measures_one_gpu_at_a_time()
     {
         using Nvmig nvmig = Divisible("H200*2");
 
-        nvmig.Run(Quick).Complaints.Should().Equal("nvmig: One GPU is measured at a time, and there are 2: choose it with -i.");
+        nvmig.Run(Quick).Complaints.Should().Equal("nvmig: bench measures one GPU at a time, and there are 2: select one with -i.");
         nvmig.Run([.. Quick, "-i", "1"]).ExitCode.Should().Be(0);
         nvmig.Run("bench", "-i", "1", "--repetitions", "0").ExitCode.Should().Be(64);
     }
 
     [Fact]
-    public void A_gpu_that_somebody_has_is_refused()
+    public void A_gpu_in_use_is_refused()
     {
         using Nvmig nvmig = Divisible();
         nvmig.Run("create", "1g.18gb:3").ExitCode.Should().Be(0);
@@ -167,7 +177,10 @@ public class BenchTests(ITestOutputHelper output)
         host.AddProcess(12, "nvidia-persiste", "/usr/bin/nvidia-persistenced", open: ["/dev/nvidia0"]);
         nvmig.Run([.. Quick, "--root", host.Root.Folder]).ExitCode.Should().Be(0, "a service that is known only watches");
         host.AddProcess(4712, "python3", "/usr/bin/python3", open: ["/dev/nvidiactl", "/dev/nvidia0"]);
-        Refuses($"nvmig: {Gpu(nvmig)} may be in use: its device file is open in python3 (4712). Nothing was changed.", "--root", host.Root.Folder);
+        Refuses(
+            $"nvmig: {Gpu(nvmig)} may be in use: its device file is open in python3 (4712). Nothing was changed.",
+            "--root",
+            host.Root.Folder);
 
         void Refuses(string complaint, params string[] options)
         {
@@ -178,7 +191,7 @@ public class BenchTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void What_fails_is_said_with_what_was_measured_before_and_taken_back()
+    public void A_failure_is_reported_with_the_measurements_and_rolled_back()
     {
         using Nvmig nvmig = Divisible();
         string before = nvmig.Run("list", "--json").Out;
@@ -187,15 +200,17 @@ public class BenchTests(ITestOutputHelper output)
         Nvmig.Answer answer = nvmig.Run([.. Quick, "--json"]);
 
         answer.ExitCode.Should().Be(255);
-        answer.Complaints.Should().ContainSingle().Which.Should().Contain("(NVML_ERROR_UNKNOWN, 999, from nvmlGpuInstanceCreateComputeInstance)").And.EndWith("The GPU is as it was before.");
+        answer.Complaints.Should().ContainSingle().Which.Should()
+            .Contain("(NVML_ERROR_UNKNOWN, 999, from nvmlGpuInstanceCreateComputeInstance)").And.EndWith("The GPU is as it was before.");
         answer.Json.GetProperty("outcome").GetString().Should().Be("RolledBack");
         answer.Json.GetProperty("error").GetProperty("function").GetString().Should().Be("nvmlGpuInstanceCreateComputeInstance");
-        answer.Json.GetProperty("measurements").EnumerateArray().Count(m => m.GetProperty("operation").GetString() == "CreateGpuInstance").Should().Be(3);
+        answer.Json.GetProperty("measurements").EnumerateArray().Count(m => m.GetProperty("operation").GetString() == "CreateGpuInstance")
+            .Should().Be(3);
         nvmig.Run("list", "--json").Out.Should().Be(before);
     }
 
     [Fact]
-    public void What_cannot_be_taken_back_is_said_and_rollback_does_it_later()
+    public void A_failed_rollback_is_reported_and_can_be_repeated()
     {
         using Nvmig nvmig = Divisible();
         string before = nvmig.Run("list", "--json").Out;
@@ -204,7 +219,8 @@ public class BenchTests(ITestOutputHelper output)
         Nvmig.Answer answer = nvmig.Run(Quick);
 
         answer.ExitCode.Should().Be(66);
-        answer.Complaints.Should().ContainSingle().Which.Should().Contain("The GPU is not as it was before: GPU instance 7 (1g.18gb at 0:1) is there and should not be.");
+        answer.Complaints.Should().ContainSingle().Which.Should()
+            .Contain("The GPU is not as it was before: GPU instance 7 (1g.18gb at 0:1) is there and should not be.");
         nvmig.Environment["NVML_STUB_FAULTS"] = null;
         nvmig.Run(Quick).ExitCode.Should().Be(19, "that is not ours to go on from");
         nvmig.Run("rollback").ExitCode.Should().Be(0);
@@ -214,7 +230,8 @@ public class BenchTests(ITestOutputHelper output)
     [Fact]
     public void After_a_death_at_any_kind_of_call_rollback_restores()
     {
-        foreach (string function in ApplyMachine.Mutating.Where(f => f is not ("nvmlDeviceCreateGpuInstance" or "nvmlGpuInstanceCreateComputeInstanceWithPlacement")))
+        foreach (string function in ApplyMachine.Mutating.Where(
+            f => f is not ("nvmlDeviceCreateGpuInstance" or "nvmlGpuInstanceCreateComputeInstanceWithPlacement")))
         {
             using Nvmig nvmig = new("H200");
             string before = nvmig.Run("list", "--json").Out;
@@ -276,8 +293,10 @@ public class BenchTests(ITestOutputHelper output)
                 continue;
             }
 
-            string because = string.Create(CultureInfo.InvariantCulture, $"{signal} after {moment.TotalMilliseconds} ms, seed {seed}: {said}");
-            how.Add(said.Contains("It was cancelled", StringComparison.Ordinal) ? $"{process.ExitCode} and a way back" : $"{process.ExitCode}");
+            string because = string.Create(
+                CultureInfo.InvariantCulture, $"{signal} after {moment.TotalMilliseconds} ms, seed {seed}: {said}");
+            how.Add(
+                said.Contains("It was cancelled", StringComparison.Ordinal) ? $"{process.ExitCode} and a way back" : $"{process.ExitCode}");
             if (signal == "KILL")
             {
                 process.ExitCode.Should().BeOneOf([0, 128 + 9], because);
@@ -291,12 +310,13 @@ public class BenchTests(ITestOutputHelper output)
             nvmig.Run("list", "--json").Out.Should().Be(before, because);
         }
 
-        output.WriteLine($"{signal}, measuring takes {whole.TotalMilliseconds} ms: {string.Join(", ", how.GroupBy(h => h).Select(h => $"{h.Count()} times exit code {h.Key}"))}");
+        output.WriteLine($"{signal}, measuring takes {whole.TotalMilliseconds} ms: "
+            + $"{string.Join(", ", how.GroupBy(h => h).Select(h => $"{h.Count()} times exit code {h.Key}"))}");
         nvmig.Run(Quick).ExitCode.Should().Be(0);
     }
 
     [Fact]
-    public void An_interruption_says_so_and_shows_what_was_measured()
+    public void An_interrupted_bench_shows_its_measurements()
     {
         using Nvmig nvmig = Divisible();
         nvmig.Environment["NVML_STUB_FAULTS"] = (NvmlFault.Hang(CreateGpuInstance, TimeSpan.FromSeconds(1)) with { Nth = 4 }).ToString();
@@ -304,22 +324,29 @@ public class BenchTests(ITestOutputHelper output)
         Nvmig.Answer answer = nvmig.Interrupt("TERM", "measuring 1g.18gb+me at 0:1", Quick);
 
         answer.ExitCode.Should().Be(130, answer.Error);
-        answer.Error.Should().Contain("GPU 0: rolling back: destroy GPU instance 7 (1g.18gb+me at 0:1)\n").And.EndWith("The GPU is as it was before.\n");
+        answer.Error.Should()
+            .Contain("GPU 0: rolling back: destroy GPU instance 7 (1g.18gb+me at 0:1)\n").And.EndWith("The GPU is as it was before.\n");
         answer.Out.Should().Contain("│ 1g.18gb    │ 6:1   │     1 │").And.NotContain("as it was before");
     }
 
     [Fact]
-    public void How_long_it_still_takes_is_said_once_it_can_be_known_and_comes_true()
+    public void The_remaining_time_is_shown_and_accurate()
     {
         using NvmlSimulator simulator = NvmlSimulator.Start("A30");
         using NvmlSession session = NvmlSession.Open(simulator.LibraryPath);
         session.Devices[0].EnableMig();
         BenchPlan plan = BenchPlan.For(session.Devices[0]);
-        simulator.SetLatency(SimulatedLatency.H200);
+        simulator.SetLatency(SimulatedLatency.Hardware);
         List<(string What, TimeSpan? Left, TimeSpan At)> said = [];
         Stopwatch watch = Stopwatch.StartNew();
 
-        BenchRun run = new(session.Devices[0], plan, repetitions: 1, warmup: 0, (what, rest) => said.Add((what, rest, watch.Elapsed)), CancellationToken.None);
+        BenchRun run = new(
+            session.Devices[0],
+            plan,
+            repetitions: 1,
+            warmup: 0,
+            (what, rest) => said.Add((what, rest, watch.Elapsed)),
+            CancellationToken.None);
         run.MeasureMode();
         run.MeasurePlaces();
         run.MeasureLayouts();
@@ -350,5 +377,6 @@ public class BenchTests(ITestOutputHelper output)
         return nvmig;
     }
 
-    private static string Gpu(Nvmig nvmig) => $"GPU 0 ({nvmig.Run("devices", "--json").Json.GetProperty("gpus")[0].GetProperty("uuid").GetString()})";
+    private static string Gpu(Nvmig nvmig) =>
+        $"GPU 0 ({nvmig.Run("devices", "--json").Json.GetProperty("gpus")[0].GetProperty("uuid").GetString()})";
 }

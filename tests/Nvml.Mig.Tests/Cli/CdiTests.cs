@@ -31,7 +31,7 @@ public class CdiTests
         Names(nvmig.Run("cdi", "-i", "1").Json).Should().BeEquivalentTo(["1:0", "1:1", uuids[2], uuids[3]]);
         Names(nvmig.Run("cdi", uuids[3]).Json).Should().Equal("1:1", uuids[3]);
         Names(nvmig.Run("cdi", uuids[3], $"{uuids[0]},{uuids[3]}").Json).Should().BeEquivalentTo(["0:0", uuids[0], "1:1", uuids[3]]);
-        Fails(nvmig.Run("cdi", uuids[3], "-i", "0"), 64, $"nvmig: {uuids[3]} is on GPU 1 (GPU-*), which --gpu leaves out.");
+        Fails(nvmig.Run("cdi", uuids[3], "-i", "0"), 64, $"nvmig: {uuids[3]} is on GPU 1*, which --gpu does not select.");
     }
 
     [Fact]
@@ -48,13 +48,14 @@ public class CdiTests
 
         some.ExitCode.Should().Be(0);
         some.Complaints.Should().Equal(
-            "nvmig: Warning: containers cannot start before the host has these device nodes, which do not exist: /dev/nvidia-caps/nvidia-cap22, /dev/nvidia-uvm-tools.");
+            "nvmig: Warning: these device nodes do not exist, and containers cannot start without them: /dev/nvidia-caps/nvidia-cap22, "
+                + "/dev/nvidia-uvm-tools.");
         none.Complaints.Should().BeEmpty();
         some.Out.Should().Be(none.Out).And.NotContain(host.Root.Folder, "the runtime works on the host, where files have their own names");
     }
 
     [Fact]
-    public void The_numbers_are_those_that_the_hosts_driver_tells()
+    public void The_numbers_are_those_of_the_hosts_driver()
     {
         using Nvmig nvmig = new();
         nvmig.Run("create", "3g.20gb", "--enable-mig").ExitCode.Should().Be(0);
@@ -65,9 +66,15 @@ public class CdiTests
             .Should().Equal("/dev/nvidia0", "/dev/nvidia-caps/nvidia-cap70", "/dev/nvidia-caps/nvidia-cap80");
 
         host.WriteFile(MigMinors.FilePath, "gpu0/gi2/access\n");
-        Fails(nvmig.Run("cdi", "--root", host.Root.Folder), 17, "nvmig: */proc/driver/nvidia-caps/mig-minors, line 1: 'gpu0/gi2/access' is not a name and a number*");
+        Fails(
+            nvmig.Run("cdi", "--root", host.Root.Folder),
+            17,
+            "nvmig: */proc/driver/nvidia-caps/mig-minors, line 1: 'gpu0/gi2/access' is not a name and a number*");
         host.WriteFile(MigMinors.FilePath, "gpu0/gi1/access 12\n");
-        Fails(nvmig.Run("cdi", "--root", host.Root.Folder), 17, "nvmig: The driver's table of MIG's device numbers has none for gpu0/gi2/access*");
+        Fails(
+            nvmig.Run("cdi", "--root", host.Root.Folder),
+            17,
+            "nvmig: The driver's table of MIG's device numbers has none for gpu0/gi2/access*");
     }
 
     [Fact]
@@ -79,11 +86,14 @@ public class CdiTests
         nvmig.Environment["NVML_STUB_GPUS"] = nvmig.Simulate;
         using FakeHost host = new();
 
-        Fails(nvmig.RunBare("cdi", "--root", host.Root.Folder), 17, $"nvmig: There is no {host.Root}/proc/driver/nvidia-caps/mig-minors, *Load the driver*");
+        Fails(
+            nvmig.RunBare("cdi", "--root", host.Root.Folder),
+            17,
+            $"nvmig: There is no {host.Root}/proc/driver/nvidia-caps/mig-minors, *Load the driver*");
     }
 
     [Fact]
-    public void A_file_is_replaced_in_one_step_and_can_be_read_by_everybody()
+    public void A_file_is_replaced_in_one_step_and_readable_by_all()
     {
         using Nvmig nvmig = new();
         nvmig.Run("create", "3g.20gb", "--enable-mig").ExitCode.Should().Be(0);
@@ -97,11 +107,12 @@ public class CdiTests
         first.Out.Should().BeEmpty();
         File.ReadAllText(file).Should().Be(nvmig.Run("cdi").Out);
         Directory.GetFiles(Path.GetDirectoryName(file)!).Should().Equal([file], "nothing unfinished is left");
-        File.GetUnixFileMode(file).Should().Be(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+        File.GetUnixFileMode(file)
+            .Should().Be(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
     }
 
     [Fact]
-    public void A_file_that_cannot_be_written_is_an_error_and_leaves_nothing()
+    public void A_file_that_cannot_be_written_is_an_error()
     {
         using Nvmig nvmig = new();
         nvmig.Run("create", "3g.20gb", "--enable-mig").ExitCode.Should().Be(0);
@@ -125,11 +136,11 @@ public class CdiTests
     }
 
     [Theory]
-    [InlineData("nvmig: 'GPU-1' is not the UUID of a MIG device: *", "GPU-1")]
-    [InlineData("nvmig: '0:1' is not the UUID of a MIG device: *", "0:1")]
+    [InlineData("nvmig: 'GPU-1' is not the UUID of a MIG device. *", "GPU-1")]
+    [InlineData("nvmig: '0:1' is not the UUID of a MIG device. *", "0:1")]
     [InlineData("nvmig: --root 'host' is not absolute.", "--root", "host")]
     [InlineData("nvmig: --output '/dev/null' does not end in .json: *", "--output", "/dev/null")]
-    public void A_command_line_that_makes_no_sense_is_told_so(string complaint, params string[] arguments)
+    public void A_wrong_command_line_is_reported(string complaint, params string[] arguments)
     {
         using Nvmig nvmig = new();
 
@@ -137,7 +148,7 @@ public class CdiTests
     }
 
     [Fact]
-    public void A_gpu_that_does_not_answer_makes_no_half_specification()
+    public void A_gpu_that_does_not_answer_makes_no_specification()
     {
         using Nvmig nvmig = new("A100-SXM4-40GB*2");
         nvmig.Run("create", "3g.20gb", "--enable-mig").ExitCode.Should().Be(0);

@@ -1,6 +1,8 @@
 namespace Nvml.Mig.Tests.Cli;
 
-/// <summary>What a command costs: every native call that it makes, from NVML's initialisation to its end, on a machine of eight A100.</summary>
+/// <summary>
+/// The cost of a command: every native call that it makes, from NVML's initialisation to its end, on a machine of eight A100.
+/// </summary>
 public class CommandCostTests
 {
     private const int Gpus = 8;
@@ -32,19 +34,24 @@ public class CommandCostTests
         const int migDevices = 1 + (7 * 5); // how many; handle, two ids, UUID of each, and whether it is where it was
 
         Calls(full: true, "list").Should().Be(
-            Session + Count + (Gpus * (Identity + Profiles + EachProfile + Description + gpuInstances + computeProfiles + computeInstances + migDevices)));
+            Session + Count
+                + (Gpus * (Identity + Profiles + EachProfile + Description + gpuInstances + computeProfiles + computeInstances
+                + migDevices)));
     }
 
     [Fact]
     public void List_on_an_empty_machine() =>
-        Calls(full: false, "list").Should().Be(Session + Count + (Gpus * (Identity + Profiles + EachProfile + Description + 7)), "a list for each profile");
+        Calls(full: false, "list")
+            .Should().Be(Session + Count + (Gpus * (Identity + Profiles + EachProfile + Description + 7)), "a list for each profile");
 
     [Fact]
     public void Devices() =>
-        Calls(full: true, "devices").Should().Be(Session + Count + (Gpus * (Identity + Description)) + 2, "the versions of driver and NVML");
+        Calls(full: true, "devices")
+            .Should().Be(Session + Count + (Gpus * (Identity + Description)) + 2, "the versions of driver and NVML");
 
     [Fact]
-    public void ProfilesCommand() => Calls(full: true, "profiles").Should().Be(Session + Count + (Gpus * (Identity + Profiles + EachProfile)));
+    public void ProfilesCommand() => Calls(full: true, "profiles")
+        .Should().Be(Session + Count + (Gpus * (Identity + Profiles + EachProfile)));
 
     private static int Calls(bool full, string command)
     {

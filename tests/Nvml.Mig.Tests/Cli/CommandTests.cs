@@ -5,7 +5,7 @@ namespace Nvml.Mig.Tests.Cli;
 public class CommandTests
 {
     [Fact]
-    public void Create_divides_a_gpu_and_list_shows_the_same_in_another_process()
+    public void Create_divides_a_gpu_and_list_shows_the_result()
     {
         using Nvmig nvmig = new("A100-SXM4-40GB");
 
@@ -39,7 +39,7 @@ public class CommandTests
     }
 
     [Fact]
-    public void Create_in_the_wrong_order_fails_as_the_driver_does_and_hides_nothing()
+    public void Create_in_the_wrong_order_fails_and_reports_what_was_done()
     {
         using Nvmig nvmig = new("A100-SXM4-40GB");
 
@@ -47,8 +47,15 @@ public class CommandTests
 
         answer.ExitCode.Should().Be(23);
         answer.Complaints.Should().HaveCount(2);
-        answer.Complaints[0].Should().Match("nvmig: Cannot create a GPU instance 3g.20gb (profile 9) on GPU 0 (GPU-*): Insufficient Resources (NVML_ERROR_INSUFFICIENT_RESOURCES, 23, from nvmlDeviceCreateGpuInstance). Every place for it is taken: *");
-        answer.Complaints[1].Should().Be("nvmig: GPU 0: MIG mode was enabled; created and left in place: GPU instance 13 (1g.5gb at 6:1), GPU instance 11 (1g.5gb at 4:1), GPU instance 3 (2g.10gb at 0:2); failed: creating GPU instance 3g.20gb; room now for, each alone: 3 of 7 1g.5gb, 1 of 1 1g.5gb+me, 1 of 4 1g.10gb, 1 of 3 2g.10gb, 0 of 2 3g.20gb, 0 of 1 4g.20gb, 0 of 1 7g.40gb.");
+        answer.Complaints[0]
+            .Should()
+            .Match("nvmig: Cannot create a GPU instance 3g.20gb (profile 9) on GPU 0 (GPU-*): Insufficient Resources "
+                + "(NVML_ERROR_INSUFFICIENT_RESOURCES, 23, from nvmlDeviceCreateGpuInstance). Every place for it is taken: *");
+        answer.Complaints[1]
+            .Should()
+            .Be("nvmig: GPU 0: MIG mode was enabled; created and left in place: GPU instance 13 (1g.5gb at 6:1), GPU instance 11 (1g.5gb "
+                + "at 4:1), GPU instance 3 (2g.10gb at 0:2); failed: creating GPU instance 3g.20gb; room now for, each alone: 3 of 7 "
+                + "1g.5gb, 1 of 1 1g.5gb+me, 1 of 4 1g.10gb, 1 of 3 2g.10gb, 0 of 2 3g.20gb, 0 of 1 4g.20gb, 0 of 1 7g.40gb.");
         Ids(nvmig.Run("list", "--json")).Should().Equal(3, 11, 13);
     }
 
@@ -79,12 +86,13 @@ public class CommandTests
         nvmig.Run("create", "3g.20gb,19:2", "1G.5GB*2", "--enable-mig", "--no-compute-instances").ExitCode.Should().Be(0);
 
         JsonElement gpu = nvmig.Run("list", "--json").Json.GetProperty("gpus")[0];
-        gpu.GetProperty("gpuInstances").EnumerateArray().Select(i => (i.GetProperty("id").GetInt32(), i.GetProperty("computeInstances").GetArrayLength()))
+        gpu.GetProperty("gpuInstances").EnumerateArray()
+            .Select(i => (i.GetProperty("id").GetInt32(), i.GetProperty("computeInstances").GetArrayLength()))
             .Should().Equal((2, 0), (7, 0), (9, 0), (10, 0));
     }
 
     [Fact]
-    public void Without_a_choice_every_gpu_is_divided_and_with_one_only_that()
+    public void Without_a_selection_every_gpu_is_divided()
     {
         using Nvmig nvmig = new("A100-SXM4-40GB*4");
         string uuid = nvmig.Run("devices", "--json").Json.GetProperty("gpus")[3].GetProperty("uuid").GetString()!;
@@ -97,7 +105,7 @@ public class CommandTests
     }
 
     [Fact]
-    public void Nothing_is_created_anywhere_if_a_request_does_not_fit_a_gpu()
+    public void A_request_that_does_not_fit_one_gpu_changes_none()
     {
         using Nvmig nvmig = new("A100-SXM4-40GB,H200");
         nvmig.Run("enable").ExitCode.Should().Be(0);
@@ -122,7 +130,8 @@ public class CommandTests
         nvmig.Run("destroy", "2/0").ExitCode.Should().Be(0);
         nvmig.Run("destroy", "2").ExitCode.Should().Be(0);
         Ids(nvmig.Run("list", "--json")).Should().Equal(7, 8);
-        nvmig.Run("destroy", "7", "--recursive").Out.Should().StartWith("GPU 0: destroyed compute instance 0 of GPU instance 7, GPU instance 7.\n");
+        nvmig.Run("destroy", "7", "--recursive").Out.Should()
+            .StartWith("GPU 0: destroyed compute instance 0 of GPU instance 7, GPU instance 7.\n");
         nvmig.Run("destroy", "--all").ExitCode.Should().Be(0);
         Ids(nvmig.Run("list", "--json")).Should().BeEmpty();
     }
@@ -155,20 +164,22 @@ public class CommandTests
         refused.ExitCode.Should().Be(19);
         refused.Json.GetProperty("gpus")[0].GetProperty("outcome").GetString().Should().Be("InUse");
         refused.Json.GetProperty("error").GetProperty("code").GetInt32().Should().Be(19);
-        refused.Complaints.Should().ContainSingle().Which.Should().EndWith("Nothing was changed. Destroy its instances (nvmig destroy) and stop what uses the GPU.");
+        refused.Complaints.Should().ContainSingle().Which.Should()
+            .EndWith("Nothing was changed. Destroy its instances (nvmig destroy) and stop the processes that use the GPU.");
         nvmig.Run("destroy", "--all").ExitCode.Should().Be(0);
         nvmig.Run("disable").Out.Should().Match("MIG disabled on GPU 0 (GPU-*) (00000000:07:00.0).\n");
     }
 
     [Fact]
-    public void Enable_leaves_gpus_alone_that_are_enabled_already()
+    public void Enable_leaves_enabled_gpus_alone()
     {
         using Nvmig nvmig = new("A100-SXM4-40GB*2");
         nvmig.Run("enable", "-i", "1").ExitCode.Should().Be(0);
 
         Nvmig.Answer answer = nvmig.Run("enable", "--json");
 
-        answer.Json.GetProperty("gpus").EnumerateArray().Select(g => (g.GetProperty("outcome").GetString(), g.GetProperty("changed").GetBoolean()))
+        answer.Json.GetProperty("gpus").EnumerateArray()
+            .Select(g => (g.GetProperty("outcome").GetString(), g.GetProperty("changed").GetBoolean()))
             .Should().Equal(("Activated", true), ("Activated", false));
         nvmig.Run("enable", "-i", "1").Out.Should().Match("MIG was enabled already on GPU 1 (GPU-*) (00000000:08:00.0).\n");
     }
@@ -179,12 +190,14 @@ public class CommandTests
         using Nvmig nvmig = new("H200");
 
         JsonElement profile = nvmig.Run("profiles", "--json").Json.GetProperty("gpus")[0].GetProperty("profiles")[4];
-        JsonElement places = nvmig.Run("placements", "--json").Json.GetProperty("gpus")[0].GetProperty("profiles")[4].GetProperty("placements");
+        JsonElement places = nvmig.Run("placements", "--json").Json.GetProperty("gpus")[0].GetProperty("profiles")[4]
+            .GetProperty("placements");
 
         profile.GetProperty("name").GetString().Should().Be("3g.71gb");
         profile.GetProperty("memoryMiB").GetInt32().Should().Be(71424);
         places.EnumerateArray().Select(p => p.GetProperty("start").GetInt32()).Should().Equal(0, 4);
-        nvmig.Run("profiles").Out.Should().Contain("│   0 │ 3g.71gb    │  9 │    2 │     2 │      3 │  69.75 │  60 │  3 │   3 │   0 │    3 │   0 │ no  │");
+        nvmig.Run("profiles").Out.Should()
+            .Contain("│   0 │ 3g.71gb    │  9 │    2 │     2 │      3 │  69.75 │  60 │  3 │   3 │   0 │    3 │   0 │ no  │");
         nvmig.Run("placements").Out.Should().Contain("│   0 │ 3g.71gb    │  9 │ 0:4  4:4 ");
     }
 
@@ -211,7 +224,7 @@ public class CommandTests
     }
 
     [Fact]
-    public void A_compute_instance_that_fails_leaves_its_gpu_instance_and_says_so()
+    public void A_failed_compute_instance_leaves_its_gpu_instance()
     {
         using Nvmig nvmig = new();
         nvmig.Environment["NVML_STUB_FAULTS"] = "nvmlGpuInstanceCreateComputeInstance#2=NVML_ERROR_UNKNOWN";
@@ -219,12 +232,15 @@ public class CommandTests
         Nvmig.Answer answer = nvmig.Run("create", "9,19,19", "--enable-mig");
 
         answer.ExitCode.Should().Be(255);
-        answer.Complaints[1].Should().StartWith("nvmig: GPU 0: MIG mode was enabled; created and left in place: GPU instance 2 (3g.20gb at 4:4), GPU instance 7 (1g.5gb at 0:1); failed: creating a compute instance in GPU instance 7; not tried: 1g.5gb; room now for");
+        answer.Complaints[1]
+            .Should()
+            .StartWith("nvmig: GPU 0: MIG mode was enabled; created and left in place: GPU instance 2 (3g.20gb at 4:4), GPU instance 7 "
+                + "(1g.5gb at 0:1); failed: creating a compute instance in GPU instance 7; not tried: 1g.5gb; room now for");
         answer.Out.Should().Contain("│   0 │  7 │ 1g.5gb  │ 0:1   │  - │ -       │ none: not usable yet");
     }
 
     [Fact]
-    public void What_was_done_is_told_even_if_nothing_can_be_read_any_more()
+    public void Finished_changes_are_reported_although_the_gpu_is_lost()
     {
         using Nvmig nvmig = new("A100-SXM4-40GB*2");
         nvmig.Run("enable").ExitCode.Should().Be(0);
@@ -233,14 +249,15 @@ public class CommandTests
         Nvmig.Answer answer = nvmig.Run("create", "9,19", "--json", "-i", "1,0");
 
         answer.ExitCode.Should().Be(15);
-        answer.Complaints.Should().Contain(line => line.StartsWith("nvmig: GPU 1: created and left in place: GPU instance 2", StringComparison.Ordinal));
+        answer.Complaints.Should()
+            .Contain(line => line.StartsWith("nvmig: GPU 1: created and left in place: GPU instance 2", StringComparison.Ordinal));
         answer.Complaints.Should().Contain("nvmig: GPU 0: nothing was created; failed: creating GPU instance 3g.20gb; not tried: 1g.5gb.");
         answer.Json.GetProperty("gpus")[0].GetProperty("created").GetArrayLength().Should().Be(2);
         answer.Json.GetProperty("gpus")[1].GetProperty("room").ValueKind.Should().Be(JsonValueKind.Null);
     }
 
     [Fact]
-    public void Destroying_stops_where_something_is_in_use_and_leaves_the_rest_whole()
+    public void Destroying_stops_at_an_instance_in_use()
     {
         using Nvmig nvmig = new();
         nvmig.Run("create", "9,19,19", "--enable-mig").ExitCode.Should().Be(0);
@@ -249,11 +266,13 @@ public class CommandTests
         Nvmig.Answer answer = nvmig.Run("destroy", "--all");
 
         answer.ExitCode.Should().Be(19);
-        answer.Out.Should().StartWith("GPU 0: destroyed compute instance 0 of GPU instance 2, GPU instance 2. Not destroyed: compute instance 0 of GPU instance 7, GPU instance 7, compute instance 0 of GPU instance 8, GPU instance 8.");
+        answer.Out.Should()
+            .StartWith("GPU 0: destroyed compute instance 0 of GPU instance 2, GPU instance 2. Not destroyed: compute instance 0 of GPU "
+                + "instance 7, GPU instance 7, compute instance 0 of GPU instance 8, GPU instance 8.");
     }
 
     [Fact]
-    public void A_process_that_is_killed_in_the_middle_leaves_a_machine_that_works()
+    public void A_killed_process_leaves_a_working_machine()
     {
         using Nvmig nvmig = new();
         nvmig.Environment["NVML_STUB_FAULTS"] = "nvmlDeviceCreateGpuInstance#2:after=kill";
@@ -265,7 +284,7 @@ public class CommandTests
     }
 
     [Fact]
-    public void A_mode_that_waits_for_a_reset_is_a_warning_and_no_ground_to_create_on()
+    public void A_pending_mode_is_a_warning_and_nothing_is_created()
     {
         using Nvmig nvmig = new("A100-SXM4-40GB+vm");
 
@@ -273,7 +292,10 @@ public class CommandTests
         Nvmig.Answer create = nvmig.Run("create", "9", "--enable-mig");
 
         enable.ExitCode.Should().Be(0);
-        enable.Complaints.Should().ContainSingle().Which.Should().Match("nvmig: MIG will be enabled on GPU 0 (GPU-*) (00000000:07:00.0) after a GPU reset or reboot, not before (NotSupported). A GPU that is passed through to a virtual machine is reset by rebooting that.");
+        enable.Complaints.Should()
+            .ContainSingle().Which.Should()
+            .Match("nvmig: MIG will be enabled on GPU 0 (GPU-*) (00000000:07:00.0) after a GPU reset or reboot, not before "
+                + "(NotSupported). Reboot this virtual machine: that resets a GPU that is passed through to it.");
         create.ExitCode.Should().Be(3);
         create.Complaints[1].Should().StartWith("nvmig: GPU 0: nothing was created; failed: enabling MIG mode; not tried: 3g.20gb");
     }
@@ -292,37 +314,40 @@ public class CommandTests
     }
 
     [Fact]
-    public void Machines_of_several_processes_at_once_lose_nothing()
+    public void Several_processes_on_one_machine_lose_nothing()
     {
         using Nvmig nvmig = new("A100-SXM4-40GB");
         nvmig.Run("enable").ExitCode.Should().Be(0);
 
-        Nvmig.Answer[] answers = [.. Enumerable.Range(0, 8).AsParallel().WithDegreeOfParallelism(4).Select(_ => nvmig.Run("create", "1g.5gb", "--json"))];
+        Nvmig.Answer[] answers = [
+            .. Enumerable.Range(0, 8).AsParallel().WithDegreeOfParallelism(4).Select(_ => nvmig.Run("create", "1g.5gb", "--json"))];
 
         answers.Select(a => a.ExitCode).Order().Should().Equal(0, 0, 0, 0, 0, 0, 0, 23);
-        answers.Where(a => a.ExitCode == 0).Select(a => a.Json.GetProperty("gpus")[0].GetProperty("created")[0].GetProperty("id").GetInt32())
+        answers.Where(a => a.ExitCode == 0)
+            .Select(a => a.Json.GetProperty("gpus")[0].GetProperty("created")[0].GetProperty("id").GetInt32())
             .Should().BeEquivalentTo([7, 8, 9, 10, 11, 12, 13]);
         Ids(nvmig.Run("list", "--json")).Should().Equal(7, 8, 9, 10, 11, 12, 13);
     }
 
     [Fact]
-    public void Simulated_machines_are_the_users_own_and_can_be_reset()
+    public void Simulated_machines_belong_to_the_user_and_can_be_reset()
     {
         using Nvmig nvmig = new("A100-SXM4-40GB");
         nvmig.Environment["NVML_STUB_STATE"] = null;
         nvmig.Environment["XDG_STATE_HOME"] = nvmig.Folder;
-        nvmig.RunBare("simulate", "reset").Out.Should().Be("There is no simulated machine yet: nothing to reset.\n");
+        nvmig.RunBare("simulate", "reset").Out.Should().Be("There is no simulated machine to reset.\n");
         nvmig.Run("create", "9", "--enable-mig").ExitCode.Should().Be(0);
         Ids(nvmig.Run("list", "--json")).Should().Equal(2);
 
         nvmig.RunBare("simulate", "reset").Out.Should().Be($"Reset {nvmig.Folder}/nvmig/simulated/a100-sxm4-40gb.state.\n");
 
         Ids(nvmig.Run("list", "--json")).Should().BeEmpty();
-        File.GetUnixFileMode(Path.Combine(nvmig.Folder, "nvmig/simulated")).Should().Be(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        File.GetUnixFileMode(Path.Combine(nvmig.Folder, "nvmig/simulated"))
+            .Should().Be(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
     [Fact]
-    public void Simulate_models_lists_what_can_be_simulated_and_what_cannot()
+    public void Simulate_models_lists_the_models()
     {
         using Nvmig nvmig = new();
 

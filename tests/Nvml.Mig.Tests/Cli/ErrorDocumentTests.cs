@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Nvml.Mig.Tests.Cli;
 
-/// <summary>What a script can rely on in every document of <c>--json</c>.</summary>
+/// <summary>The members that a script can rely on in every document of <c>--json</c>.</summary>
 public class ErrorDocumentTests
 {
     /// <summary>On two A100 with a 3g.20gb and a 1g.5gb each.</summary>
@@ -31,7 +31,7 @@ public class ErrorDocumentTests
     [InlineData(19, "destroy", "2")]
     [InlineData(0, "simulate", "models")]
     [InlineData(0, "simulate", "reset")]
-    public void The_error_says_what_the_exit_code_says_for_the_whole_and_for_each_gpu(int exitCode, params string[] arguments)
+    public void The_error_matches_the_exit_code_for_each_gpu(int exitCode, params string[] arguments)
     {
         using Nvmig nvmig = Divided();
 
@@ -52,7 +52,7 @@ public class ErrorDocumentTests
     [InlineData(15, "list")]
     [InlineData(15, "profiles")]
     [InlineData(15, "placements")]
-    public void A_gpu_that_does_not_answer_is_the_error_of_the_whole_too(int exitCode, params string[] arguments)
+    public void A_gpu_that_does_not_answer_is_the_documents_error(int exitCode, params string[] arguments)
     {
         using Nvmig nvmig = Divided();
         nvmig.Environment["NVML_STUB_FAULTS"] = "nvmlDeviceGetMigMode#2=lose"; // one for GPU 0, then GPU 1

@@ -33,7 +33,11 @@ public class ErrorTests
         using Nvmig nvmig = new();
         nvmig.Environment["NVML_LIBRARY_PATH"] = "/no/such/libnvidia-ml.so.1";
 
-        Fails(nvmig.RunBare("devices"), 12, "nvmig: The NVML library could not be loaded (NVML_ERROR_LIBRARY_NOT_FOUND, 12): tried /no/such/libnvidia-ml.so.1 (no such file). It comes with the NVIDIA driver*");
+        Fails(
+            nvmig.RunBare("devices"),
+            12,
+            "nvmig: The NVML library could not be loaded (NVML_ERROR_LIBRARY_NOT_FOUND, 12): tried /no/such/libnvidia-ml.so.1 (no such "
+                + "file). It comes with the NVIDIA driver*");
     }
 
     [Fact]
@@ -52,7 +56,10 @@ public class ErrorTests
         string other = Directory.GetFiles(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "libSystem.Native.so")[0];
         nvmig.Environment["NVML_LIBRARY_PATH"] = other;
 
-        Fails(nvmig.RunBare("devices"), 13, $"nvmig: {other} is not NVML: it has no function nvmlInit_v2 (NVML_ERROR_FUNCTION_NOT_FOUND, 13)*");
+        Fails(
+            nvmig.RunBare("devices"),
+            13,
+            $"nvmig: {other} is not NVML: it has no function nvmlInit_v2 (NVML_ERROR_FUNCTION_NOT_FOUND, 13)*");
     }
 
     [Fact]
@@ -69,7 +76,10 @@ public class ErrorTests
     {
         using Nvmig nvmig = new();
 
-        Fails(nvmig.Run("create", "9"), 3, "nvmig: MIG mode is disabled on GPU 0 (GPU-*): add --enable-mig, or run 'nvmig enable' first. Nothing was changed.");
+        Fails(
+            nvmig.Run("create", "9"),
+            3,
+            "nvmig: MIG mode is disabled on GPU 0 (GPU-*): add --enable-mig, or run 'nvmig enable' first. Nothing was changed.");
     }
 
     [Fact]
@@ -77,22 +87,33 @@ public class ErrorTests
     {
         using Nvmig nvmig = new();
 
-        Fails(nvmig.Run("create", "3g.40gb", "--enable-mig"), 2, "nvmig: GPU 0 (GPU-*) has no GPU instance profile '3g.40gb' (NVML_ERROR_INVALID_ARGUMENT, 2). It has: 1g.5gb (19), *, 7g.40gb (0).");
+        Fails(
+            nvmig.Run("create", "3g.40gb", "--enable-mig"),
+            2,
+            "nvmig: GPU 0 (GPU-*) has no GPU instance profile '3g.40gb' (NVML_ERROR_INVALID_ARGUMENT, 2). It has: 1g.5gb (19), *, "
+                + "7g.40gb (0).");
         nvmig.Run("devices", "--json").Json.GetProperty("gpus")[0].GetProperty("mig").GetProperty("current").GetBoolean()
             .Should().BeFalse("a wrong request is found before MIG mode is touched");
     }
 
     [Fact]
-    public void A_place_where_the_profile_cannot_stand()
+    public void A_placement_that_the_profile_does_not_have()
     {
         using Nvmig nvmig = new();
 
-        Fails(nvmig.Run("create", "9:1", "--enable-mig"), 2, "nvmig: 3g.20gb cannot start at memory slice 1 of GPU 0 (GPU-*) (NVML_ERROR_INVALID_ARGUMENT, 2). It can at 0, 4.");
+        Fails(
+            nvmig.Run("create", "9:1", "--enable-mig"),
+            2,
+            "nvmig: 3g.20gb cannot start at memory slice 1 of GPU 0 (GPU-*) (NVML_ERROR_INVALID_ARGUMENT, 2). Possible starts: 0, 4.");
     }
 
     [Theory]
     [InlineData("1", 2, "nvmig: There is no GPU 1: this machine has one GPU, 0 (NVML_ERROR_INVALID_ARGUMENT, 2).")]
-    [InlineData("GPU-11111111-2222-5333-8444-555555555555", 6, "nvmig: Cannot find the GPU GPU-11111111-2222-5333-8444-555555555555: Not Found (NVML_ERROR_NOT_FOUND, 6, from nvmlDeviceGetHandleByUUID).")]
+    [InlineData(
+        "GPU-11111111-2222-5333-8444-555555555555",
+        6,
+        "nvmig: Cannot find the GPU GPU-11111111-2222-5333-8444-555555555555: Not Found (NVML_ERROR_NOT_FOUND, 6, from "
+            + "nvmlDeviceGetHandleByUUID).")]
     public void A_gpu_that_is_not_there(string gpu, int exitCode, string message)
     {
         using Nvmig nvmig = new();
@@ -106,8 +127,14 @@ public class ErrorTests
         using Nvmig nvmig = new();
         File.WriteAllText(nvmig.StateFile, "precious");
 
-        Fails(nvmig.Run("devices"), 29, $"nvmig: Simulated machine: {nvmig.StateFile} is not a state file of the NVML stub; it was left untouched.");
-        Fails(nvmig.Run("simulate", "reset"), 29, $"nvmig: Simulated machine: {nvmig.StateFile} is not a state file of the NVML stub; it was left untouched.");
+        Fails(
+            nvmig.Run("devices"),
+            29,
+            $"nvmig: Simulated machine: {nvmig.StateFile} is not a state file of the NVML stub; it was left untouched.");
+        Fails(
+            nvmig.Run("simulate", "reset"),
+            29,
+            $"nvmig: Simulated machine: {nvmig.StateFile} is not a state file of the NVML stub; it was left untouched.");
         File.ReadAllText(nvmig.StateFile).Should().Be("precious");
     }
 
@@ -117,7 +144,10 @@ public class ErrorTests
         using Nvmig nvmig = new();
         nvmig.Environment["NVML_STUB_STATE"] = "/proc/nvml-stub-state";
 
-        Fails(nvmig.Run("devices"), 17, "nvmig: Simulated machine: cannot create the state file /proc/nvml-stub-state: No such file or directory.");
+        Fails(
+            nvmig.Run("devices"),
+            17,
+            "nvmig: Simulated machine: cannot create the state file /proc/nvml-stub-state: No such file or directory.");
     }
 
     [Theory]
@@ -142,7 +172,7 @@ public class ErrorTests
     {
         using Nvmig nvmig = new();
 
-        Fails(nvmig.Run("create", "@/etc/hostname"), 64, "nvmig: '@/etc/hostname' is more than GPU instances to create: *");
+        Fails(nvmig.Run("create", "@/etc/hostname"), 64, "nvmig: '@/etc/hostname' is more than a GPU instance to create: *");
     }
 
     [Theory]
@@ -158,8 +188,9 @@ public class ErrorTests
     [InlineData("There is no option '--repetitons': did you mean '--repetitions'? Try 'nvmig bench --help'.", "bench", "--repetitons", "3")]
     [InlineData("There is no command 'model': did you mean 'models'? Try 'nvmig simulate --help'.", "simulate", "model")]
     [InlineData("'0' is one argument too many. Try 'nvmig enable --help'.", "enable", "0")]
-    [InlineData("Argument 'json' not recognized. Must be one of: 'nvmig' 'mig-parted' Try 'nvmig export --help'.", "export", "--format", "json")]
-    public void A_slip_is_named_with_what_was_meant(string line, params string[] arguments)
+    [InlineData(
+        "Argument 'json' not recognized. Must be one of: 'nvmig' 'mig-parted' Try 'nvmig export --help'.", "export", "--format", "json")]
+    public void A_typo_is_named_with_a_suggestion(string line, params string[] arguments)
     {
         using Nvmig nvmig = new();
 
@@ -175,7 +206,9 @@ public class ErrorTests
         using Nvmig nvmig = new();
 
         Nvmig.Answer answer = Nvmig.Start(
-            "/bin/sh", ["-c", "exec \"$@\" > /dev/full", "sh", Nvmig.Program, "--simulate", nvmig.Simulate, .. arguments], nvmig.Environment);
+            "/bin/sh",
+            ["-c", "exec \"$@\" > /dev/full", "sh", Nvmig.Program, "--simulate", nvmig.Simulate, .. arguments],
+            nvmig.Environment);
 
         Fails(answer, 17, "nvmig: Cannot write: No space left on device");
     }
@@ -187,7 +220,8 @@ public class ErrorTests
     {
         using Nvmig nvmig = new();
 
-        nvmig.RunBare(arguments).Should().Match<Nvmig.Answer>(a => a.ExitCode == 64 && a.Error == "" && a.Out.Contains($"Usage:\n  {usage}\n"));
+        nvmig.RunBare(arguments)
+            .Should().Match<Nvmig.Answer>(a => a.ExitCode == 64 && a.Error == "" && a.Out.Contains($"Usage:\n  {usage}\n"));
         nvmig.RunBare([.. arguments, "--json"]).Json.GetProperty("error").GetProperty("code").GetInt32().Should().Be(64);
     }
 
@@ -204,7 +238,7 @@ public class ErrorTests
     [InlineData("list", "-i", ",")]
     [InlineData("divide")]
     [InlineData("list", "--no-such-option")]
-    public void A_command_line_that_makes_no_sense(params string[] arguments)
+    public void A_wrong_command_line(params string[] arguments)
     {
         using Nvmig nvmig = new();
 

@@ -15,7 +15,8 @@ public class FutureDriverTests
 
         nvmig.Run("profiles", "--json").Json.GetProperty("gpus")[0].GetProperty("profiles").EnumerateArray()
             .Select(p => (p.GetProperty("number").GetInt32(), p.GetProperty("id").GetInt32(), p.GetProperty("name").GetString()))
-            .Should().Equal((0, 119, "1g.128gb"), (21, 120, "1g.128gb+qpu-me"), (22, 121, "1g.256gb"), (3, 105, "4g.512gb"), (5, 100, "8g.1024gb"));
+            .Should()
+            .Equal((0, 119, "1g.128gb"), (21, 120, "1g.128gb+qpu-me"), (22, 121, "1g.256gb"), (3, 105, "4g.512gb"), (5, 100, "8g.1024gb"));
     }
 
     [Fact]
@@ -43,7 +44,7 @@ public class FutureDriverTests
     }
 
     [Fact]
-    public void What_the_doctor_does_not_know_it_shows_as_it_is()
+    public void The_doctor_shows_unknown_values_as_numbers()
     {
         using Nvmig nvmig = Future();
 

@@ -14,7 +14,7 @@ public class InterruptionTests
     [InlineData("INT")]
     [InlineData("TERM")]
     [InlineData("HUP")]
-    public void Create_leaves_what_it_has_made_as_after_a_failure(string signal)
+    public void Interrupted_create_leaves_the_created_instances(string signal)
     {
         using Nvmig nvmig = new();
         Hang(nvmig, CreateGpuInstance, nth: 2);
@@ -23,8 +23,14 @@ public class InterruptionTests
 
         answer.ExitCode.Should().Be(130, answer.Error);
         answer.Complaints.Should().HaveCount(2);
-        answer.Complaints[0].Should().Be("nvmig: Interrupted before all was created. What was created stays. To go on, 'nvmig create' what was not tried, or 'nvmig apply' the whole layout; to take it back, 'nvmig destroy'.");
-        answer.Complaints[1].Should().StartWith("nvmig: GPU 0: MIG mode was enabled; created and left in place: GPU instance 2 (3g.20gb at 4:4), GPU instance 7 (1g.5gb at 0:1); not tried: a compute instance in GPU instance 7, 1g.5gb; room now for");
+        answer.Complaints[0]
+            .Should()
+            .Be("nvmig: Interrupted before all instances were created. Those that were created stay. To continue, run 'nvmig create' "
+                + "with those that were not tried, or 'nvmig apply' with the whole layout; to undo it, run 'nvmig destroy'.");
+        answer.Complaints[1]
+            .Should()
+            .StartWith("nvmig: GPU 0: MIG mode was enabled; created and left in place: GPU instance 2 (3g.20gb at 4:4), GPU instance 7 "
+                + "(1g.5gb at 0:1); not tried: a compute instance in GPU instance 7, 1g.5gb; room now for");
         answer.Out.Should().Contain("│   0 │  7 │ 1g.5gb  │ 0:1   │  - │ -       │ none: not usable yet").And.Be(nvmig.Run("list").Out);
         nvmig.Run("apply", "9,19,19").ExitCode.Should().Be(0, "that is a way to go on");
     }
@@ -36,7 +42,8 @@ public class InterruptionTests
         nvmig.Run("enable").ExitCode.Should().Be(0);
         Hang(nvmig, CreateGpuInstance, nth: 1);
 
-        Nvmig.Answer answer = nvmig.Interrupt("INT INT TERM", "creating GPU instance 3g.20gb (1 of 2)", "create", "9*2", "--no-compute-instances");
+        Nvmig.Answer answer = nvmig.Interrupt(
+            "INT INT TERM", "creating GPU instance 3g.20gb (1 of 2)", "create", "9*2", "--no-compute-instances");
 
         answer.ExitCode.Should().Be(130, answer.Error);
         answer.Complaints.Should().HaveCount(2);
@@ -44,7 +51,7 @@ public class InterruptionTests
     }
 
     [Fact]
-    public void What_was_all_done_when_the_signal_came_is_a_success()
+    public void A_signal_after_the_last_change_is_a_success()
     {
         using Nvmig nvmig = new();
         nvmig.Run("enable").ExitCode.Should().Be(0);
@@ -57,7 +64,7 @@ public class InterruptionTests
     }
 
     [Fact]
-    public void Destroy_says_what_was_destroyed_and_what_stands()
+    public void Interrupted_destroy_reports_what_was_destroyed()
     {
         using Nvmig nvmig = new();
         nvmig.Run("create", "9,19,19", "--enable-mig").ExitCode.Should().Be(0);
@@ -66,16 +73,19 @@ public class InterruptionTests
         Nvmig.Answer answer = nvmig.Interrupt("INT", "destroying compute instance 0 of GPU instance 7 (3 of 6)", "destroy", "--all");
 
         answer.ExitCode.Should().Be(130, answer.Error);
-        answer.Complaints.Should().Equal("nvmig: Interrupted before all was destroyed. What was not destroyed stands as before. To go on, 'nvmig destroy' it.");
+        answer.Complaints.Should()
+            .Equal("nvmig: Interrupted before all instances were destroyed. The others are as before. To continue, run 'nvmig destroy' "
+                + "with them.");
         answer.Out.Should().Be(
-            "GPU 0: destroyed compute instance 0 of GPU instance 2, GPU instance 2, compute instance 0 of GPU instance 7. Not destroyed: GPU instance 7, compute instance 0 of GPU instance 8, GPU instance 8.\n"
+            "GPU 0: destroyed compute instance 0 of GPU instance 2, GPU instance 2, compute instance 0 of GPU instance 7. Not destroyed: "
+                + "GPU instance 7, compute instance 0 of GPU instance 8, GPU instance 8.\n"
             + nvmig.Run("list").Out);
     }
 
     [Theory]
     [InlineData("enable")]
     [InlineData("disable")]
-    public void A_mode_that_was_not_switched_any_more_is_said_for_each_gpu(string command)
+    public void An_interrupted_mode_switch_is_reported_for_each_gpu(string command)
     {
         using Nvmig nvmig = new("H200*3");
         nvmig.Run(command == "enable" ? "disable" : "enable").ExitCode.Should().Be(0);
@@ -87,13 +97,15 @@ public class InterruptionTests
 
         answer.ExitCode.Should().Be(130, answer.Error);
         answer.Out.Should().Match($"MIG {command}d on GPU 0 (GPU-*\nMIG {command}d on GPU 1 (GPU-*\n");
-        answer.Complaints.Should().ContainSingle().Which.Should().Match($"nvmig: Interrupted before GPU 2 (GPU-*): its MIG mode is as it was. To go on, 'nvmig {command} -i 2'.");
+        answer.Complaints.Should().ContainSingle().Which.Should()
+            .Match($"nvmig: Interrupted before GPU 2 (GPU-*): its MIG mode is as it was. To continue, run 'nvmig {command} -i 2'.");
         nvmig.Environment["NVML_STUB_FAULTS"] = null;
-        nvmig.Run(command, "--json").Json.GetProperty("gpus").EnumerateArray().Select(g => g.GetProperty("changed").GetBoolean()).Should().Equal(false, false, true);
+        nvmig.Run(command, "--json").Json.GetProperty("gpus").EnumerateArray().Select(g => g.GetProperty("changed").GetBoolean())
+            .Should().Equal(false, false, true);
     }
 
     [Fact]
-    public void With_json_it_is_in_the_document()
+    public void With_json_an_interruption_is_in_the_document()
     {
         using Nvmig nvmig = new("A100-SXM4-40GB*2");
         nvmig.Run("enable").ExitCode.Should().Be(0);
@@ -102,7 +114,8 @@ public class InterruptionTests
         using NvmlSession session = NvmlSession.Open(machine.LibraryPath);
         GpuDevice gpu = session.Devices[0];
 
-        Nvmig.Answer create = nvmig.Interrupt("INT", _ => gpu.GetGpuInstances().Count > 0, "create", "9,19", "--no-compute-instances", "--json");
+        Nvmig.Answer create = nvmig.Interrupt(
+            "INT", _ => gpu.GetGpuInstances().Count > 0, "create", "9,19", "--no-compute-instances", "--json");
         nvmig.Run("destroy", "--all").ExitCode.Should().Be(0);
         Hang(nvmig, SetMigMode, nth: 1);
         Nvmig.Answer disable = nvmig.Interrupt("INT", _ => !gpu.GetMigMode().Current, "disable", "--json");
@@ -117,11 +130,12 @@ public class InterruptionTests
         create.Json.GetProperty("gpus")[1].GetProperty("notTried").GetArrayLength().Should().Be(2);
         disable.ExitCode.Should().Be(130, disable.Error);
         Code(disable.Json).Should().Be((130, "Cancelled"));
-        disable.Json.GetProperty("gpus").EnumerateArray().Select(g => g.GetProperty("error").ValueKind).Should().Equal(JsonValueKind.Null, JsonValueKind.Object);
+        disable.Json.GetProperty("gpus").EnumerateArray().Select(g => g.GetProperty("error").ValueKind)
+            .Should().Equal(JsonValueKind.Null, JsonValueKind.Object);
     }
 
     [Fact]
-    public void When_the_terminal_goes_away_apply_goes_back()
+    public void Apply_rolls_back_when_the_terminal_goes_away()
     {
         using Nvmig nvmig = new();
         nvmig.Run("apply", "9,19").ExitCode.Should().Be(0);
@@ -132,7 +146,13 @@ public class InterruptionTests
         GpuDevice gpu = session.Devices[0];
 
         // script gives it a terminal, which goes with script.
-        nvmig.InterruptIn("/usr/bin/script", "KILL", _ => gpu.GetGpuInstances().Any(i => i.Profile.Name == "7g.40gb"), "-qc", $"{Nvmig.Program} --simulate {nvmig.Simulate} apply 7g.40gb", "/dev/null");
+        nvmig.InterruptIn(
+            "/usr/bin/script",
+            "KILL",
+            _ => gpu.GetGpuInstances().Any(i => i.Profile.Name == "7g.40gb"),
+            "-qc",
+            $"{Nvmig.Program} --simulate {nvmig.Simulate} apply 7g.40gb",
+            "/dev/null");
 
         SpinWait.SpinUntil(() => nvmig.Run("list").Out == before, TimeSpan.FromSeconds(30)).Should().BeTrue(nvmig.Run("list").Out);
     }
@@ -142,5 +162,6 @@ public class InterruptionTests
 
     /// <summary>Once it has done its work, a call takes long enough for a signal to come meanwhile.</summary>
     private static void Hang(Nvmig nvmig, string function, int nth) =>
-        nvmig.Environment["NVML_STUB_FAULTS"] = (NvmlFault.Hang(function, TimeSpan.FromSeconds(1)) with { Nth = nth, AfterEffect = true }).ToString();
+        nvmig.Environment["NVML_STUB_FAULTS"] = (NvmlFault.Hang(function, TimeSpan.FromSeconds(1)) with { Nth = nth, AfterEffect = true })
+            .ToString();
 }

@@ -34,7 +34,7 @@ public class LayoutFileCommandTests
     }
 
     [Fact]
-    public void A_file_of_our_own_has_placements_and_leaves_out_what_it_does_not_name()
+    public void Our_own_file_has_placements_and_may_leave_gpus_out()
     {
         using Nvmig nvmig = new("A100-SXM4-40GB*2");
         string file = Write(nvmig, """
@@ -48,7 +48,7 @@ public class LayoutFileCommandTests
         nvmig.Run("apply", "-f", file).ExitCode.Should().Be(0);
 
         nvmig.Run("export").Out.Should().Be("GPU 0: MIG disabled\nGPU 1: 3g.20gb:0,1g.5gb:6\n");
-        nvmig.Run("assert", "-f", file).Complaints.Should().Equal("nvmig: GPU 0: the layout says nothing of it.");
+        nvmig.Run("assert", "-f", file).Complaints.Should().Equal("nvmig: GPU 0: the layout does not cover it.");
     }
 
     [Fact]
@@ -64,8 +64,9 @@ public class LayoutFileCommandTests
 
     [Theory]
     [InlineData("version: v1\nmig-configs:\n  a:\n  - devices: all\n    mig-enable: true\n", 64, "layouts.yaml:5:5: *mig-enable*")]
-    [InlineData("version: v1\nmig-configs:\n  a:\n  - devices: [7]\n    mig-enabled: true\n    mig-devices: {}\n", 64, "layouts.yaml:4:5: *GPU 7*")]
-    public void A_file_that_makes_no_sense_here_is_refused_with_its_line(string text, int exitCode, string complaint)
+    [InlineData(
+        "version: v1\nmig-configs:\n  a:\n  - devices: [7]\n    mig-enabled: true\n    mig-devices: {}\n", 64, "layouts.yaml:4:5: *GPU 7*")]
+    public void A_wrong_file_is_refused_with_its_line(string text, int exitCode, string complaint)
     {
         using Nvmig nvmig = new();
         string file = Write(nvmig, text);
@@ -78,7 +79,7 @@ public class LayoutFileCommandTests
     }
 
     [Fact]
-    public void A_label_that_is_not_there_a_missing_file_and_both_a_wish_and_a_file_are_refused()
+    public void Unknown_labels_missing_files_and_double_layouts_are_refused()
     {
         using Nvmig nvmig = new();
         string file = Write(nvmig, MigParted);
@@ -91,7 +92,7 @@ public class LayoutFileCommandTests
     }
 
     [Fact]
-    public void What_is_exported_as_a_file_makes_the_same_layout_on_an_empty_machine()
+    public void An_exported_file_makes_the_same_layout_elsewhere()
     {
         using Nvmig nvmig = new("A100-SXM4-40GB*3");
         nvmig.Run("apply", "9:0/2c:0/1c:2,19:4,19:6", "-i", "0,1").ExitCode.Should().Be(0);
@@ -108,7 +109,7 @@ public class LayoutFileCommandTests
     }
 
     [Fact]
-    public void What_is_exported_for_mig_parted_has_its_devices_and_no_places()
+    public void An_export_for_mig_parted_has_no_placements()
     {
         using Nvmig nvmig = new("A100-SXM4-40GB*2");
         nvmig.Run("apply", "9:0,19:4,19:6", "-i", "1").ExitCode.Should().Be(0);
@@ -117,7 +118,8 @@ public class LayoutFileCommandTests
         yaml.Should().StartWith("version: v1\nmig-configs:\n  current:\n").And.Contain("1g.5gb: 2").And.NotContain(":4");
         nvmig.Run("assert", "-f", Write(nvmig, yaml)).ExitCode.Should().Be(0);
         nvmig.Run("apply", "9/none", "-i", "1").ExitCode.Should().Be(0);
-        nvmig.Run("export", "--format", "mig-parted").Complaints.Should().ContainSingle().Which.Should().Contain("mig-parted's format cannot express what is on GPU 1");
+        nvmig.Run("export", "--format", "mig-parted").Complaints.Should().ContainSingle().Which.Should()
+            .Contain("mig-parted's format cannot express what is on GPU 1");
         nvmig.Run("export", "--format", "nvmig", "--json").ExitCode.Should().Be(64);
         nvmig.Run("export", "--label", "x").ExitCode.Should().Be(64);
         nvmig.Run("export", "--format", "xml").ExitCode.Should().Be(64);

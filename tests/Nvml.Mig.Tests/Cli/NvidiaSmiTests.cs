@@ -4,7 +4,7 @@ namespace Nvml.Mig.Tests.Cli;
 public class NvidiaSmiTests
 {
     [NvidiaSmiFact]
-    public void Nvidia_smi_lists_what_nvmig_made()
+    public void Nvidia_smi_lists_what_nvmig_created()
     {
         using Nvmig nvmig = new("A100-SXM4-40GB");
         Nvmig.Answer created = nvmig.Run("create", "9,19,19,19", "--enable-mig");
@@ -18,13 +18,14 @@ public class NvidiaSmiTests
         Smi(nvmig, "mig", "-lci").Out.Should().ContainAll(
             "|   0      7       MIG 1g.5gb           0         0          0:1     |",
             "|   0      2       MIG 3g.20gb          2         0          0:3     |");
-        string[] uuids = [.. Smi(nvmig, "-L").Out.Split('\n').Where(l => l.Contains("MIG-", StringComparison.Ordinal)).Select(l => l[^42..^1])];
+        string[] uuids = [
+            .. Smi(nvmig, "-L").Out.Split('\n').Where(l => l.Contains("MIG-", StringComparison.Ordinal)).Select(l => l[^42..^1])];
         uuids.Should().HaveCount(4);
         created.Out.Should().ContainAll(uuids);
     }
 
     [NvidiaSmiFact]
-    public void Nvmig_lists_what_nvidia_smi_made()
+    public void Nvmig_lists_what_nvidia_smi_created()
     {
         using Nvmig nvmig = new("A100-SXM4-40GB");
 
@@ -82,7 +83,11 @@ public class NvidiaSmiTests
         nvmig.Run("enable").ExitCode.Should().Be(0); // 580 answers with MIG disabled too, 535 does not
 
         string[] rows = [.. Smi(nvmig, "mig", "-lgip").Out.Split('\n')
-            .Where(line => line.StartsWith("|   0  MIG", StringComparison.Ordinal) || (line.StartsWith("|           ", StringComparison.Ordinal) && !line.Contains("Free/Total", StringComparison.Ordinal)))
+            .Where(
+                line =>
+                    line.StartsWith("|   0  MIG", StringComparison.Ordinal)
+                        || (line.StartsWith("|           ", StringComparison.Ordinal)
+                        && !line.Contains("Free/Total", StringComparison.Ordinal)))
             .Select(line => string.Join(' ', line.Split(' ', StringSplitOptions.RemoveEmptyEntries)))];
         rows.Should().Equal(
             "| 0 MIG 1g.18gb 19 7/7 16.00 No 16 1 0 |", "| 1 1 0 |",

@@ -288,7 +288,7 @@ public class NvidiaSmiTranscriptTests
 
     /// <summary>NVIDIA's guide: an Ampere in a virtual machine; a public session on a GPU without MIG.</summary>
     [NvidiaSmiFact]
-    public void Modes_that_do_not_come_at_once()
+    public void Modes_that_stay_pending()
     {
         Replay("A100-SXM4-40GB+vm", """
             $ -i 0 -mig 1
@@ -344,7 +344,8 @@ public class NvidiaSmiTranscriptTests
             Nvmig.Answer answer = NvidiaSmiTests.Smi(nvmig, command[1..].Split(' ', StringSplitOptions.RemoveEmptyEntries));
 
             string exitCode = expected.FirstOrDefault(line => line.StartsWith('?')) ?? "? 0";
-            answer.ExitCode.Should().Be(int.Parse(exitCode[2..], System.Globalization.CultureInfo.InvariantCulture), "of {0}: {1}", command, answer.Out);
+            answer.ExitCode.Should()
+                .Be(int.Parse(exitCode[2..], System.Globalization.CultureInfo.InvariantCulture), "of {0}: {1}", command, answer.Out);
             Queue<string> printed = new(answer.Out.Split('\n').Select(Squeeze));
             foreach (string line in expected.Where(line => !line.StartsWith('?')).Select(Squeeze))
             {

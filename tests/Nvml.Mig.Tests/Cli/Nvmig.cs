@@ -50,7 +50,9 @@ internal sealed class Nvmig : IDisposable
     public Answer Interrupt(string signals, string once, params string[] arguments) =>
         Interrupt(signals, said => said.Contains(once, StringComparison.Ordinal), arguments);
 
-    /// <summary>Runs it on the simulated machine, and sends it signals at a moment that what it has said tells, or something else.</summary>
+    /// <summary>
+    /// Runs it on the simulated machine, and sends it signals at a moment that what it has said tells, or something else.
+    /// </summary>
     public Answer Interrupt(string signals, Func<string, bool> when, params string[] arguments) =>
         InterruptIn(Program, signals, when, ["--simulate", Simulate, .. arguments]);
 
@@ -91,9 +93,11 @@ internal sealed class Nvmig : IDisposable
     }
 
     public static void SendSignal(string signal, int process) =>
-        Start("/bin/sh", ["-c", string.Create(CultureInfo.InvariantCulture, $"kill -{signal} {process}")], new Dictionary<string, string?>());
+        Start(
+            "/bin/sh", ["-c", string.Create(CultureInfo.InvariantCulture, $"kill -{signal} {process}")], new Dictionary<string, string?>());
 
-    public static Answer Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?> environment, string? folder = null)
+    public static Answer Start(
+        string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?> environment, string? folder = null)
     {
         using Process process = Process.Start(StartInfo(program, arguments, environment, folder))!;
         Task<string> output = process.StandardOutput.ReadToEndAsync();
@@ -110,7 +114,8 @@ internal sealed class Nvmig : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private static ProcessStartInfo StartInfo(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?> environment, string? folder = null)
+    private static ProcessStartInfo StartInfo(
+        string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?> environment, string? folder = null)
     {
         ProcessStartInfo start = new(program, arguments)
         {
@@ -129,6 +134,7 @@ internal sealed class Nvmig : IDisposable
         public JsonElement Json => JsonDocument.Parse(Out).RootElement;
 
         /// <summary>The lines that nvmig itself says on standard error, without its progress.</summary>
-        public IReadOnlyList<string> Complaints => [.. Error.Split('\n').Where(line => line.StartsWith("nvmig: ", StringComparison.Ordinal))];
+        public IReadOnlyList<string> Complaints =>
+            [.. Error.Split('\n').Where(line => line.StartsWith("nvmig: ", StringComparison.Ordinal))];
     }
 }

@@ -9,7 +9,7 @@ namespace Nvml.Mig.Tests.Cli;
 public class OldDriverTests
 {
     [Fact]
-    public void On_r470_names_are_made_from_numbers_and_everything_else_is_the_same()
+    public void On_r470_profile_names_are_derived_from_numbers()
     {
         using Nvmig nvmig = OnLibrary(Nvmig.Stub470, "A100-SXM4-40GB");
 
@@ -26,7 +26,7 @@ public class OldDriverTests
     }
 
     [Fact]
-    public void A_driver_that_knows_no_struct_version_of_ours_is_asked_without()
+    public void A_driver_without_our_struct_versions_is_asked_without()
     {
         using Nvmig versioned = OnLibrary(Nvmig.Stub470, "A100-SXM4-40GB");
         using Nvmig nvmig = OnLibrary(Nvmig.Stub, "A100-SXM4-40GB");
@@ -84,7 +84,8 @@ public class OldDriverTests
         uint count;
         LibNvml.nvmlDeviceGetHandleByIndex_v2(0, &gpu).Should().Be(nvmlReturn_t.NVML_SUCCESS);
 
-        LibNvml.nvmlDeviceGetGpuInstancePossiblePlacements_v2(gpu, graphics, null, &count).Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT);
+        LibNvml.nvmlDeviceGetGpuInstancePossiblePlacements_v2(gpu, graphics, null, &count)
+            .Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT);
         LibNvml.nvmlDeviceGetGpuInstanceRemainingCapacity(gpu, graphics, &count).Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT);
         LibNvml.nvmlDeviceCreateGpuInstance(gpu, graphics, &instance).Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT);
     }

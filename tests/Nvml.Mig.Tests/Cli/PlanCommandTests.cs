@@ -38,13 +38,19 @@ public class PlanCommandTests
         Nvmig.Answer answer = nvmig.Run("plan", "3g.20gb,1g.5gb*3");
 
         answer.ExitCode.Should().Be(0, answer.Error);
-        answer.Out.Should().Match("*Before:*│  free  │  GI 8  │  GI 9  │  free  │      GI 5 *After:*│  new   │  GI 8  │  GI 9  │  free  │                new*");
-        answer.Out.Should().Match("*destroy GPU instance 5 (2g.10gb at 4:2)*│ its place is wanted for 3g.20gb at 4:4 *").And.Contain("2 GPU instances stay, 2 instances are destroyed.");
+        answer.Out.Should()
+            .Match(
+                "*Before:*│  free  │  GI 8  │  GI 9  │  free  │      GI 5 *After:*│  new   │  GI 8  │  GI 9  │  free  │                "
+                    + "new*");
+        answer.Out.Should()
+            .Match(
+                "*destroy GPU instance 5 (2g.10gb at 4:2)*│ its place is wanted for 3g.20gb at 4:4 *").And.Contain(
+                    "2 GPU instances stay, 2 instances are destroyed.");
         nvmig.Run("list", "--json").Out.Should().Be(before);
     }
 
     [Fact]
-    public void With_json_everything_about_the_plan_is_there()
+    public void The_json_has_the_whole_plan()
     {
         using Nvmig nvmig = new();
         nvmig.Run("create", "1g.5gb:1,2g.10gb", "--enable-mig").ExitCode.Should().Be(0);
@@ -55,7 +61,8 @@ public class PlanCommandTests
         JsonElement gpu = document.GetProperty("gpus")[0];
         gpu.GetProperty("kept").EnumerateArray().Select(id => id.GetInt32()).Should().Equal(8);
         gpu.GetProperty("before").GetArrayLength().Should().Be(2);
-        gpu.GetProperty("after").EnumerateArray().Select(i => i.GetProperty("id").ValueKind).Should().Equal(JsonValueKind.Number, JsonValueKind.Null);
+        gpu.GetProperty("after").EnumerateArray().Select(i => i.GetProperty("id").ValueKind)
+            .Should().Equal(JsonValueKind.Number, JsonValueKind.Null);
         gpu.GetProperty("steps").EnumerateArray().Select(s => s.GetProperty("action").GetString()).Should().Equal(
             "DestroyComputeInstance", "DestroyGpuInstance", "CreateGpuInstance", "CreateComputeInstance");
         gpu.GetProperty("steps")[2].GetProperty("placement").GetProperty("start").GetInt32().Should().Be(4);
@@ -63,7 +70,7 @@ public class PlanCommandTests
     }
 
     [Fact]
-    public void Where_there_is_no_room_the_exit_code_is_23_and_the_reasons_are_told()
+    public void Without_room_plan_exits_23_and_gives_the_reasons()
     {
         using Nvmig nvmig = new();
         nvmig.Run("create", "9", "--enable-mig").ExitCode.Should().Be(0);
@@ -71,8 +78,11 @@ public class PlanCommandTests
         Nvmig.Answer answer = nvmig.Run("plan", "4g.20gb*2");
 
         answer.ExitCode.Should().Be(23);
-        answer.Complaints.Should().ContainSingle().Which.Should().StartWith("nvmig: GPU 0: 2 instances of 4g.20gb are wanted; a GPU has 1 at most.");
-        answer.Out.Should().Contain("There is no plan.\nPossible as things stand: 4g.20gb,3g.20gb   or   ").And.NotContain("are wanted", "that was said on standard error");
+        answer.Complaints.Should().ContainSingle().Which.Should()
+            .StartWith("nvmig: GPU 0: 2 instances of 4g.20gb are wanted; a GPU has 1 at most.");
+        answer.Out.Should()
+            .Contain(
+                "There is no plan.\nPossible now: 4g.20gb,3g.20gb   or   ").And.NotContain("are wanted", "that was said on standard error");
         JsonElement document = nvmig.Run("plan", "+3g.20gb*2", "--json").Json;
         document.GetProperty("error").GetProperty("code").GetInt32().Should().Be(23);
         JsonElement refusal = document.GetProperty("gpus")[0].GetProperty("refusal");
@@ -81,7 +91,7 @@ public class PlanCommandTests
     }
 
     [Fact]
-    public void Where_something_in_use_is_in_the_way_the_exit_code_is_19_unless_it_is_named()
+    public void An_instance_in_use_in_the_way_exits_19_unless_forced()
     {
         using Nvmig nvmig = new();
         nvmig.Run("create", "9,19", "--enable-mig").ExitCode.Should().Be(0);
@@ -92,7 +102,8 @@ public class PlanCommandTests
         Nvmig.Answer answer = nvmig.Run("plan", "7g.40gb");
 
         answer.ExitCode.Should().Be(19, answer.Error);
-        answer.Complaints.Should().Equal("nvmig: GPU 0: GPU instance 2 (3g.20gb at 4:4) is in use by process 4711 (python) and in the way.");
+        answer.Complaints.Should()
+            .Equal("nvmig: GPU 0: GPU instance 2 (3g.20gb at 4:4) is in use by process 4711 (python) and in the way.");
         nvmig.Run("plan", "4g.20gb").ExitCode.Should().Be(19);
         nvmig.Run("plan", "4g.20gb,3g.20gb").ExitCode.Should().Be(0);
         nvmig.Run("plan", "7g.40gb", "--force-in-use", "2", "-i", "0").ExitCode.Should().Be(0);
@@ -100,7 +111,7 @@ public class PlanCommandTests
     }
 
     [Fact]
-    public void Anywhere_places_instances_beside_what_is_there_on_as_few_gpus_as_hold_them()
+    public void Anywhere_adds_instances_on_as_few_gpus_as_possible()
     {
         using Nvmig nvmig = new("A100-SXM4-40GB*3");
         nvmig.Run("enable").ExitCode.Should().Be(0);
@@ -112,24 +123,29 @@ public class PlanCommandTests
         document.GetProperty("gpus").EnumerateArray().Select(g => (g.GetProperty("index").GetInt32(), g.GetProperty("wish").GetString()))
             .Should().Equal((0, "+7g.40gb:0"), (1, "+3g.20gb:4"));
         none.ExitCode.Should().Be(23);
-        none.Complaints.Should().ContainSingle().Which.Should().Be("nvmig: There is no room: 3 7g.40gb are wanted; 2 at most fit on 3 GPUs beside what stands there. Placed one after the other, 1 of 3 7g.40gb is left over. On the same GPUs without instances there is room for all. Nothing was changed.");
-        nvmig.Run("plan", "3g.20gb", "--anywhere", "-i", "0,2", "--json").Json.GetProperty("gpus")[0].GetProperty("index").GetInt32().Should().Be(0);
+        none.Complaints.Should()
+            .ContainSingle().Which.Should()
+            .Be("nvmig: There is no room: 3 7g.40gb are wanted; 2 at most fit on 3 GPUs beside what stands there. Placed one after the "
+                + "other, 1 of 3 7g.40gb is left over. On the same GPUs without instances there is room for all. Nothing was changed.");
+        nvmig.Run("plan", "3g.20gb", "--anywhere", "-i", "0,2", "--json").Json.GetProperty("gpus")[0].GetProperty("index").GetInt32()
+            .Should().Be(0);
     }
 
     [Fact]
-    public void A_model_that_cannot_be_divided_is_no_model_to_plan_for()
+    public void A_model_without_mig_cannot_be_planned_for()
     {
         using Nvmig nvmig = new();
 
         Nvmig.Answer answer = nvmig.RunBare("plan", "1g.5gb", "--for", "T4");
 
         answer.ExitCode.Should().Be(64);
-        answer.Complaints.Should().ContainSingle().Which.Should().Contain("cannot be divided. 'simulate models' lists those that can.");
+        answer.Complaints.Should().ContainSingle().Which.Should()
+            .Contain("does not support MIG. 'simulate models' lists the models that do.");
     }
 
     /// <summary>Before there is a 7g, NVML does not show what goes inside one.</summary>
     [Fact]
-    public void Compute_instances_that_nvml_has_not_shown_are_part_of_the_document_and_said_to_be_uncertain()
+    public void Unreported_compute_instances_are_called_uncertain()
     {
         using Nvmig nvmig = new();
 
@@ -140,7 +156,8 @@ public class PlanCommandTests
         gpu.GetProperty("after")[0].GetProperty("computeInstances").EnumerateArray()
             .Select(c => (c.GetProperty("profile").GetString(), c.GetProperty("placement").ValueKind == JsonValueKind.Null))
             .Should().Equal(("3c.7g.40gb", false), ("4c.7g.40gb", true));
-        nvmig.Run("plan", "7g.40gb/4c/3c").Out.Should().Contain("Not certain: NVML shows only inside a GPU instance which compute instances it can have.");
+        nvmig.Run("plan", "7g.40gb/4c/3c").Out.Should()
+            .Contain("Not certain: only inside a GPU instance NVML reports its compute instance profiles.");
         nvmig.Run("plan", "7g.40gb", "--json").Json.GetProperty("gpus")[0].GetProperty("verified").GetBoolean().Should().BeTrue();
     }
 
@@ -149,13 +166,13 @@ public class PlanCommandTests
     [InlineData("-3g.20gb")]
     [InlineData("+19", "-GI2")]
     [InlineData("--", "-9,+19")]
-    public void A_wish_can_begin_with_a_dash(params string[] wish)
+    public void A_layout_can_begin_with_a_dash(params string[] layout)
     {
         using Nvmig nvmig = new();
         nvmig.Run("create", "9", "--enable-mig").ExitCode.Should().Be(0);
 
-        nvmig.Run(["plan", .. wish]).Out.Should().Contain("destroy GPU instance 2");
-        nvmig.Run(["apply", "--dry-run", .. wish]).Out.Should().Contain("destroy GPU instance 2");
+        nvmig.Run(["plan", .. layout]).Out.Should().Contain("destroy GPU instance 2");
+        nvmig.Run(["apply", "--dry-run", .. layout]).Out.Should().Contain("destroy GPU instance 2");
     }
 
     [Theory]
@@ -169,7 +186,7 @@ public class PlanCommandTests
     [InlineData(2, "plan", "3g.21gb", "--anywhere")]
     [InlineData(64, "plan", "9:0", "--anywhere")]
     [InlineData(64, "plan", "9", "--for", "A30")]
-    public void What_makes_no_sense_is_refused(int exitCode, params string[] arguments)
+    public void Wrong_options_are_refused(int exitCode, params string[] arguments)
     {
         using Nvmig nvmig = new();
 
@@ -180,7 +197,7 @@ public class PlanCommandTests
     }
 
     [Fact]
-    public void A_gpu_that_nobody_has_seen_yet_is_planned_too()
+    public void An_unknown_gpu_is_planned_too()
     {
         using Nvmig nvmig = new("FUTURE");
         nvmig.Environment["NVML_STUB_DRIVER"] = "future";
@@ -193,10 +210,13 @@ public class PlanCommandTests
     }
 
     [Fact]
-    public void A_gpu_with_mig_disabled_is_planned_as_empty_and_said_so()
+    public void A_gpu_with_mig_disabled_is_planned_as_empty()
     {
         using Nvmig nvmig = new();
 
-        nvmig.Run("plan", "9").Out.Should().Contain("MIG Disabled\nMIG mode is disabled: 'nvmig enable -i 0' comes before these steps; 'nvmig apply' does both.\n").And.Contain("create GPU instance 3g.20gb at 4:4");
+        nvmig.Run("plan", "9").Out.Should()
+            .Contain(
+                "MIG Disabled\nMIG mode is disabled: 'nvmig enable -i 0' comes before these steps; 'nvmig apply' does both.\n").And.Contain(
+                    "create GPU instance 3g.20gb at 4:4");
     }
 }

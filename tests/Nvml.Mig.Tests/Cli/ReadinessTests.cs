@@ -2,7 +2,7 @@ using Nvml.Mig.Cli.Doctor;
 
 namespace Nvml.Mig.Tests.Cli;
 
-/// <summary>What the doctor says that a GPU is ready for, and what the simulated driver then does.</summary>
+/// <summary>The readiness that the doctor reports, compared with the answers of the simulated driver.</summary>
 public class ReadinessTests
 {
     private static readonly string[] Models = ["A100-SXM4-40GB", "H200", "A100-SXM4-40GB+vm", "H200+vm"];
@@ -54,12 +54,11 @@ public class ReadinessTests
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void The_driver_does_what_the_doctor_says_and_nothing_else(string model, string situation, string change)
+    public void The_driver_does_what_the_doctor_reports(string model, string situation, string change)
     {
         using SimulatedGpu machine = SimulatedGpu.Start(model, migEnabled: false);
         Situations[situation](machine);
-        GpuReport report = GpuExamination.Examine(machine.Gpu);
-        Diagnosis.Of(null, null, [report], null);
+        GpuReport report = Diagnosis.Of(null, null, [GpuExamination.Examine(machine.Gpu)], null).Gpus[0];
 
         (ChangeReadiness said, Func<GpuDevice, bool> act) = change switch
         {

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Nvml.Mig.Tests.Cli;
 
 /// <summary>
-/// What nvmig printed on a real H200 (SXM, passed through to a virtual machine, driver 580.159.04, MIG disabled, as root), and what
+/// The output of nvmig on a real H200 (SXM, passed through to a virtual machine, driver 580.159.04, MIG disabled, as root), and what
 /// it prints on the simulated one: the same, field by field. The recordings are in Fixtures, ids made zeros.
 /// </summary>
 public class RecordedH200Tests
@@ -25,6 +25,7 @@ public class RecordedH200Tests
         ["$.gpus[0].pciBusId"] = "another slot",
         ["$.gpus[0].temperatureCelsius"] = "volatile",
         ["$.gpus[0].powerWatts"] = "volatile",
+        ["$.findings[0].message"] = "worded otherwise since the recording",
     };
 
     private static readonly string[] HostFindings = ["host-unread", "host-hidden", "holders", "holders-incomplete"];

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Xml.Linq;
 using Nvml.Mig.Cli.Output;
-using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Tests.Cli;
 
@@ -22,11 +21,17 @@ public class SvgTests
         XElement svg = XDocument.Load(file).Root!;
         double[] axis = [.. svg.Elements(Svg + "text").Where(t => Class(t) == "axis").Take(8).Select(t => Value(t, "x"))];
         double slice = axis[1] - axis[0];
-        Boxes(svg, "instance").Select(box => (box.Labels, Math.Round((box.X - axis[0]) / slice + 0.5, 1), Math.Round(box.Width / slice, 1))).Should().Equal(
+        Boxes(svg, "instance").Select(
+            box => (box.Labels, Math.Round((box.X - axis[0]) / slice + 0.5, 1), Math.Round(box.Width / slice, 1))).Should().Equal(
             ("2g.10gb GI 3 CI 0", 0, 2), ("1g.10gb GI 4", 2, 2), ("3g.20gb GI 2 CI 0 CI 1", 4, 4));
         XElement half = Instances(svg)[2];
-        (string Label, double X, double Width)[] inside = [.. half.Elements(Svg + "g").Select(c => (Text(c), Value(c.Element(Svg + "rect")!, "x") - 1, Value(c.Element(Svg + "rect")!, "width") + 2))];
-        inside.Select(c => (c.Label, Math.Round((c.X - inside.Min(i => i.X)) / inside.Min(i => i.Width), 1), Math.Round(c.Width / inside.Min(i => i.Width), 1)))
+        (string Label, double X, double Width)[] inside = [
+            .. half.Elements(Svg + "g")
+            .Select(c => (Text(c), Value(c.Element(Svg + "rect")!, "x") - 1, Value(c.Element(Svg + "rect")!, "width") + 2))];
+        inside.Select(
+            c =>
+                (c.Label, Math.Round(
+                    (c.X - inside.Min(i => i.X)) / inside.Min(i => i.Width), 1), Math.Round(c.Width / inside.Min(i => i.Width), 1)))
             .Should().BeEquivalentTo([("CI 0", 0.0, 1.0), ("CI 1", 1.0, 2.0)], "they have three compute slices between them");
         (inside.Sum(c => c.Width) / slice).Should().BeInRange(3.8, 4, "which are as wide as its four memory slices");
         Instances(svg)[1].Elements(Svg + "rect").Count(r => Class(r) == "slice").Should().Be(1, "one compute slice, with nothing on it");
@@ -35,7 +40,7 @@ public class SvgTests
     }
 
     [Fact]
-    public void Room_that_nothing_can_use_is_told_from_room_that_is_free()
+    public void Unusable_room_is_drawn_apart_from_free_room()
     {
         using Nvmig nvmig = new();
         nvmig.Run("apply", "5,14:4,19:6").ExitCode.Should().Be(0);
@@ -51,7 +56,7 @@ public class SvgTests
     }
 
     [Fact]
-    public void A_plan_shows_what_stays_what_goes_and_what_comes()
+    public void A_plan_is_drawn_before_and_after()
     {
         using Nvmig nvmig = Sample();
 
@@ -83,24 +88,26 @@ public class SvgTests
 
         answer.ExitCode.Should().Be(23);
         XElement.Parse(answer.Out).Elements(Svg + "text").Should().Contain(t => t.Value.StartsWith("No plan: ", StringComparison.Ordinal));
-        nvmig.RunBare("plan", "1g.6gb*4", "--for", "A30", "--svg", "-").Out.Should().Contain("NVIDIA A30").And.Contain("After").And.NotContain("Before");
+        nvmig.RunBare("plan", "1g.6gb*4", "--for", "A30", "--svg", "-").Out.Should()
+            .Contain("NVIDIA A30").And.Contain("After").And.NotContain("Before");
     }
 
     [Fact]
-    public void Gpus_stand_one_below_the_other_those_without_a_layout_too()
+    public void Gpus_are_drawn_one_below_the_other()
     {
         using Nvmig nvmig = new("A100-SXM4-40GB*3,T4");
         nvmig.Run("apply", "9", "-i", "0,2").ExitCode.Should().Be(0);
 
         XElement svg = XElement.Parse(nvmig.Run("list", "--svg", "-").Out);
 
-        svg.Elements(Svg + "text").Where(t => Class(t) == "heading").Select(t => t.Value[^8..]).Should().Equal(" Enabled", "Disabled", " Enabled");
+        svg.Elements(Svg + "text").Where(t => Class(t) == "heading").Select(t => t.Value[^8..])
+            .Should().Equal(" Enabled", "Disabled", " Enabled");
         Instances(svg).Should().HaveCount(2);
         Instances(svg).Select(g => Value(g.Element(Svg + "rect")!, "y")).Should().BeInAscendingOrder();
     }
 
     [Fact]
-    public void Whatever_a_name_holds_the_picture_is_well_formed()
+    public void The_picture_is_well_formed_with_any_name()
     {
         const string name = "GPU <0> & \"B\" 'C' ]]> é\u0001\uD800";
         GpuInstanceEntry instance = new(2, "<1g.5gb>&", 19, new PlacementEntry(0, 1), []);
@@ -108,11 +115,12 @@ public class SvgTests
 
         XElement svg = XElement.Parse(SvgPicture.Draw([new SvgGpu(name, ["a < b && c"], [row])]));
 
-        svg.Elements(Svg + "text").Select(t => t.Value).Should().Equal("GPU <0> & \"B\" 'C' ]]> é\uFFFD\uFFFD", "a < b && c", "memory slice");
+        svg.Elements(Svg + "text").Select(t => t.Value)
+            .Should().Equal("GPU <0> & \"B\" 'C' ]]> é\\u0001\uFFFD", "a < b && c", "memory slice");
     }
 
     [Fact]
-    public void Where_the_picture_cannot_go_is_said()
+    public void A_picture_that_cannot_be_written_is_an_error()
     {
         using Nvmig nvmig = Sample();
 
@@ -131,7 +139,8 @@ public class SvgTests
         return nvmig;
     }
 
-    private static XElement[] Instances(XElement svg) => [.. svg.Elements(Svg + "g").Where(g => Class(g).StartsWith("instance", StringComparison.Ordinal))];
+    private static XElement[] Instances(XElement svg) =>
+        [.. svg.Elements(Svg + "g").Where(g => Class(g).StartsWith("instance", StringComparison.Ordinal))];
 
     /// <summary>Where the boxes of a kind are, their margin included.</summary>
     private static IEnumerable<(string Labels, double X, double Width)> Boxes(XElement svg, string kind) =>
@@ -144,5 +153,6 @@ public class SvgTests
 
     private static string Class(XElement element) => element.Attribute("class")?.Value ?? "";
 
-    private static double Value(XElement element, string name) => double.Parse(element.Attribute(name)!.Value, CultureInfo.InvariantCulture);
+    private static double Value(XElement element, string name) =>
+        double.Parse(element.Attribute(name)!.Value, CultureInfo.InvariantCulture);
 }

@@ -15,11 +15,15 @@ internal static class Machines
 
     public static GpuIdentity T4(int index) => Make(index, 0x1EB810DE, "Tesla T4") with { IsMigCapable = false };
 
-    private static GpuIdentity Make(int index, uint device, string name) =>
-        new(index, $"GPU-00000000-0000-0000-0000-00000000000{index}", $"00000000:{7 + index:X2}:00.0", device, Board, name, IsMigCapable: true);
+    private static GpuIdentity Make(int index, uint device, string name)
+    {
+        string uuid = $"GPU-00000000-0000-0000-0000-00000000000{index}";
+        return new GpuIdentity(index, uuid, $"00000000:{7 + index:X2}:00.0", device, Board, name, IsMigCapable: true);
+    }
 
-    /// <summary>What each GPU shall have, as text: <c>0: 1g.5gb*7</c>, <c>1: off</c>.</summary>
-    public static string[] Describe(ResolvedLayout resolved) => [.. resolved.Gpus.Select(gpu => $"{gpu.Gpu.Index}: {gpu.LayoutSpec?.ToString() ?? "off"}")];
+    /// <summary>The layout of each GPU as text: <c>0: 1g.5gb*7</c>, <c>1: off</c>.</summary>
+    public static string[] Describe(ResolvedLayout resolved) =>
+        [.. resolved.Gpus.Select(gpu => $"{gpu.Gpu.Index}: {gpu.Layout?.ToString() ?? "off"}")];
 
     public static string[] Resolve(string yaml, params IReadOnlyList<GpuIdentity> gpus) =>
         Describe(LayoutFile.Parse(yaml, "config.yaml").GetLayout().Resolve(gpus));

@@ -1,7 +1,7 @@
 namespace Nvml.Mig.Tests.Devices;
 
 /// <summary>
-/// What reading costs: native calls, which take 0.2 us to 3 ms each on an H200, and allocations. Each number is the sum of what the
+/// The cost of reading: native calls, which take 0.2 us to 3 ms each on an H200, and allocations. Each number is the sum of what the
 /// information needs, spelled out beside it.
 /// </summary>
 public class CostTests
@@ -23,7 +23,8 @@ public class CostTests
         using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB*8");
         using NvmlSession session = NvmlSession.Open(machine.Simulator.LibraryPath);
 
-        Calls(machine, () => List(session)).Should().Be(1 + (8 * (Identity + Mode + Profiles + InstanceLists)), "cold; one call counts the GPUs");
+        Calls(machine, () => List(session))
+            .Should().Be(1 + (8 * (Identity + Mode + Profiles + InstanceLists)), "cold; one call counts the GPUs");
         Calls(machine, () => List(session)).Should().Be(8 * (Mode + InstanceLists), "warm");
     }
 
@@ -98,8 +99,22 @@ public class CostTests
 
         void ReadAll()
         {
-            _ = (gpu.Uuid, gpu.Name, gpu.PciBusId, gpu.PciDeviceId, gpu.PciSubsystemId, gpu.MinorNumber, gpu.Brand, gpu.Architecture, gpu.ComputeCapability);
-            _ = (gpu.GetSerial(), gpu.GetVbiosVersion(), gpu.GetMigFeatures(), gpu.GetCapabilities(profile), gpu.GetPossiblePlacements(profile));
+            _ = (
+                gpu.Uuid,
+                gpu.Name,
+                gpu.PciBusId,
+                gpu.PciDeviceId,
+                gpu.PciSubsystemId,
+                gpu.MinorNumber,
+                gpu.Brand,
+                gpu.Architecture,
+                gpu.ComputeCapability);
+            _ = (
+                gpu.GetSerial(),
+                gpu.GetVbiosVersion(),
+                gpu.GetMigFeatures(),
+                gpu.GetCapabilities(profile),
+                gpu.GetPossiblePlacements(profile));
         }
     }
 
@@ -168,7 +183,7 @@ public class CostTests
         return machine.Simulator.GetCallCount() - before;
     }
 
-    /// <summary>What a call allocates once it has been called before.</summary>
+    /// <summary>The allocations of a second call.</summary>
     private static long Allocated(Action act)
     {
         act();

@@ -26,7 +26,7 @@ public class CreateTests
     }
 
     [Fact]
-    public void A_gpu_instance_is_cut_into_compute_instances_with_ids_from_zero()
+    public void Ids_of_compute_instances_begin_at_zero()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         GpuInstance whole = machine.Create("4g.20gb");
@@ -101,7 +101,8 @@ public class CreateTests
         machine.Create("1g.5gb", new Placement(0, 1));
 
         FluentActions.Invoking(() => machine.Create("1g.5gb", new Placement(0, 1))).Should().Throw<NvmlInsufficientResourcesException>()
-            .WithMessage("*create a GPU instance 1g.5gb (profile 19) at 0:1*Its place is taken: 0:1 by 7 (1g.5gb at 0:1). 6 more 1g.5gb would fit elsewhere.");
+            .WithMessage("*create a GPU instance 1g.5gb (profile 19) at 0:1*Its place is taken: 0:1 by 7 (1g.5gb at 0:1). 6 more 1g.5gb "
+                + "would fit elsewhere.");
     }
 
     [Fact]
@@ -153,7 +154,8 @@ public class CreateTests
         using SimulatedGpu machine = SimulatedGpu.Start();
 
         FluentActions.Invoking(() => machine.Create("3g.40gb")).Should().Throw<NvmlException>()
-            .WithMessage("*has no GPU instance profile '3g.40gb'*1g.5gb (19), 1g.5gb+me (20), 1g.10gb (15), 2g.10gb (14), 3g.20gb (9), 4g.20gb (5), 7g.40gb (0).")
+            .WithMessage("*has no GPU instance profile '3g.40gb'*1g.5gb (19), 1g.5gb+me (20), 1g.10gb (15), 2g.10gb (14), 3g.20gb (9), "
+                + "4g.20gb (5), 7g.40gb (0).")
             .Which.Code.Should().Be(NvmlReturnCode.InvalidArgument);
     }
 
@@ -170,7 +172,7 @@ public class CreateTests
     [InlineData("MIG 1C.3G.20GB")]
     [InlineData("1c")]
     [InlineData("0")]
-    public void Compute_instance_profiles_are_found_by_full_and_by_short_name_and_by_id(string name)
+    public void A_compute_instance_profile_is_found_by_name_and_by_id(string name)
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
 
@@ -178,7 +180,7 @@ public class CreateTests
     }
 
     [Fact]
-    public void The_compute_instance_of_a_media_instance_is_found_with_its_attribute_and_without()
+    public void A_media_profile_is_found_with_and_without_its_attribute()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         GpuInstance media = machine.Create("1g.5gb+me");
@@ -193,13 +195,14 @@ public class CreateTests
     [InlineData("3g.20gb+me")]
     [InlineData("3g.20g")]
     [InlineData("99999999999")]
-    public void An_unknown_compute_instance_profile_is_answered_with_those_that_there_are(string name)
+    public void An_unknown_compute_instance_profile_lists_the_known_ones(string name)
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         GpuInstance half = machine.Create("3g.20gb");
 
         half.Invoking(h => h.GetComputeInstanceProfile(name)).Should().Throw<NvmlException>()
-            .WithMessage($"GPU instance 2 (3g.20gb at 4:4) of GPU 0 (GPU-*) has no compute instance profile '{name}' (NVML_ERROR_INVALID_ARGUMENT, 2). It has: 1c.3g.20gb (0), 2c.3g.20gb (1), 3g.20gb (2).")
+            .WithMessage($"GPU instance 2 (3g.20gb at 4:4) of GPU 0 (GPU-*) has no compute instance profile '{name}' "
+                + "(NVML_ERROR_INVALID_ARGUMENT, 2). It has: 1c.3g.20gb (0), 2c.3g.20gb (1), 3g.20gb (2).")
             .Which.Code.Should().Be(NvmlReturnCode.InvalidArgument);
     }
 
@@ -210,7 +213,8 @@ public class CreateTests
         GpuInstance instance = machine.Create("2g.35gb");
 
         FluentActions.Invoking(() => instance.GetComputeInstanceProfile("1c.2g.35gb")).Should().Throw<NvmlException>()
-            .WithMessage("*has 2 compute instance profiles '1c.2g.35gb' (NVML_ERROR_INVALID_ARGUMENT, 2). Choose by id: 0 (1c.2g.35gb, 16 SM), 7 (1c.2g.35gb, 26 SM).");
+            .WithMessage("*has 2 compute instance profiles '1c.2g.35gb' (NVML_ERROR_INVALID_ARGUMENT, 2). Choose by id: 0 (1c.2g.35gb, "
+                + "16 SM), 7 (1c.2g.35gb, 26 SM).");
         instance.GetComputeInstanceProfile("7").MultiprocessorCount.Should().Be(26);
         instance.GetComputeInstanceProfile("0").MultiprocessorCount.Should().Be(16);
     }
@@ -226,12 +230,13 @@ public class CreateTests
     }
 
     [Fact]
-    public void Where_places_are_free_and_engines_are_not_the_message_says_engines()
+    public void Missing_engines_are_named_where_places_are_free()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("A30");
         machine.Create("1g.6gb+me");
 
         FluentActions.Invoking(() => machine.Create("2g.12gb+me")).Should().Throw<NvmlInsufficientResourcesException>()
-            .WithMessage("*2:2 is free, but something else that it needs is not: instances share the engines of the GPU*Present: GPU instance * (1g.6gb+me at 0:1)*");
+            .WithMessage("*2:2 is free, but something else that it needs is not: instances share the engines of the GPU*Present: GPU "
+                + "instance * (1g.6gb+me at 0:1)*");
     }
 }

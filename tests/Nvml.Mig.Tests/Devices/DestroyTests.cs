@@ -10,7 +10,8 @@ public class DestroyTests
         instance.CreateComputeInstance();
 
         instance.Invoking(i => i.Destroy()).Should().Throw<NvmlInUseException>()
-            .WithMessage("Cannot destroy GPU instance 2 of GPU 0 (GPU-*): In use by another client (NVML_ERROR_IN_USE, 19, from nvmlGpuInstanceDestroy). It still has compute instance 0: destroy that first.")
+            .WithMessage("Cannot destroy GPU instance 2 of GPU 0 (GPU-*): In use by another client (NVML_ERROR_IN_USE, 19, from "
+                + "nvmlGpuInstanceDestroy). It still has compute instance 0: destroy that first.")
             .Which.IsTransient.Should().BeFalse("waiting does not remove the compute instance");
         machine.Gpu.GetGpuInstances().Should().ContainSingle();
     }
@@ -31,7 +32,8 @@ public class DestroyTests
             () => instance.GetComputeInstanceProfiles(), inside.Destroy, () => inside.GetMigDevice(),
         ];
         foreach (Action use in uses)
-            use.Should().Throw<NvmlNotFoundException>().WithMessage("*GPU instance 2 (3g.20gb at 4:4) of GPU 0*does not exist any more*list the instances again.");
+            use.Should().Throw<NvmlNotFoundException>()
+                .WithMessage("*GPU instance 2 (3g.20gb at 4:4) of GPU 0*does not exist any more*list the instances again.");
         machine.Simulator.GetCallCount().Should().Be(calls);
     }
 
@@ -81,7 +83,7 @@ public class DestroyTests
     }
 
     [Fact]
-    public void An_instance_that_goes_between_the_question_and_the_call_is_gone_and_not_an_invalid_argument()
+    public void An_instance_destroyed_before_the_call_is_not_found()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         GpuInstance instance = machine.Create("3g.20gb");

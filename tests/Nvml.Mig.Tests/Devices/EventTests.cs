@@ -15,7 +15,7 @@ public class EventTests
     }
 
     [Fact]
-    public async Task A_gpu_that_was_lost_before_does_not_keep_the_others_from_being_watched()
+    public async Task A_lost_gpu_does_not_keep_others_from_being_watched()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("H200*2");
         machine.Simulator.SetFaults(NvmlFault.LoseGpu("nvmlDeviceGetTemperature"));
@@ -33,7 +33,8 @@ public class EventTests
         using GpuEventWatcher watcher = machine.Session.WatchEvents();
         machine.Simulator.SetFaults(NvmlFault.Return("nvmlEventSetWait_v2", NvmlReturnCode.GpuIsLost));
 
-        (await FluentActions.Awaiting(() => Read(watcher, 1)).Should().ThrowAsync<NvmlException>()).Which.Code.Should().Be(NvmlReturnCode.GpuIsLost);
+        (await FluentActions.Awaiting(() => Read(watcher, 1)).Should().ThrowAsync<NvmlException>()).Which.Code.Should()
+            .Be(NvmlReturnCode.GpuIsLost);
     }
 
     [Fact]
@@ -129,7 +130,8 @@ public class EventTests
         using GpuEventWatcher watcher = machine.Session.WatchEvents();
         Task<List<GpuEvent>> reading = Read(watcher, 1);
 
-        await FluentActions.Awaiting(() => Read(watcher, 1)).Should().ThrowAsync<InvalidOperationException>().WithMessage("The events of this watcher are being read already.*");
+        await FluentActions.Awaiting(() => Read(watcher, 1))
+            .Should().ThrowAsync<InvalidOperationException>().WithMessage("The events of this watcher are being read already*");
 
         machine.Simulator.RaiseXid(0, 13);
         (await reading).Should().ContainSingle();
@@ -143,7 +145,8 @@ public class EventTests
         using SimulatedGpu machine = SimulatedGpu.Start("H200*2");
         using GpuEventWatcher watcher = machine.Session.WatchEvents();
         machine.Simulator.SetFaults(NvmlFault.LoseGpu("nvmlDeviceGetTemperature"));
-        machine.Gpu.Invoking(g => g.GetTemperatureCelsius()).Should().Throw<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.GpuIsLost);
+        machine.Gpu.Invoking(g => g.GetTemperatureCelsius())
+            .Should().Throw<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.GpuIsLost);
         Task<List<GpuEvent>> reading = Read(watcher, 2);
         while (!reading.IsCompleted && machine.Simulator.GetCallCount("nvmlEventSetWait_v2") < 4)
             await Task.Delay(10);
@@ -162,7 +165,7 @@ public class EventTests
 
         machine.Gpu.GetSupportedEvents().Should().HaveFlag(GpuEventKinds.Xid).And.NotHaveFlag(GpuEventKinds.MigConfigChange);
         machine.Session.Invoking(s => s.WatchEvents(GpuEventKinds.MigConfigChange)).Should().Throw<NvmlNotSupportedException>()
-            .WithMessage("None of these GPUs reports events of the kinds MigConfigChange.");
+            .WithMessage("None of these GPUs reports events of the kinds MigConfigChange (NVML_ERROR_NOT_SUPPORTED, 3).");
     }
 
     private static async Task<List<GpuEvent>> Read(GpuEventWatcher watcher, int count, CancellationToken cancellationToken = default)

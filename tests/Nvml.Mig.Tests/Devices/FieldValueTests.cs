@@ -1,4 +1,5 @@
 using Nvml.Mig.Interop;
+using Nvml.Mig.Native;
 
 namespace Nvml.Mig.Tests.Devices;
 
@@ -34,7 +35,7 @@ public class FieldValueTests
 
     [Theory]
     [InlineData(7u)]
-    [InlineData(FieldValue.NoType)]
+    [InlineData(uint.MaxValue)]
     public void A_value_of_an_unknown_type_or_of_none_is_not_zero(uint type)
     {
         FieldValue value = Value(type, 0);
@@ -45,5 +46,5 @@ public class FieldValueTests
     }
 
     private static FieldValue Value(uint type, ulong bits) =>
-        new(new nvmlFieldValue_t { fieldId = 1, valueType = type, value = new nvmlValue_t { ullVal = bits } });
+        NativeGpu.ToFieldValue(new nvmlFieldValue_t { fieldId = 1, valueType = type, value = new nvmlValue_t { ullVal = bits } });
 }

@@ -114,7 +114,9 @@ public class FunctionTests
         ["nvmlComputeInstanceGetInfo"] = "nvmlComputeInstanceGetInfo_v2",
     };
 
-    /// <summary>Functions that take the place of younger ones on drivers of the R470 branch, and a command that reaches them there.</summary>
+    /// <summary>
+    /// Functions that take the place of younger ones on drivers of the R470 branch, and a command that reaches them there.
+    /// </summary>
     private static readonly Dictionary<string, string[]> OnOldDrivers = new()
     {
         ["nvmlDeviceGetGpuInstanceProfileInfo"] = ["profiles"],
@@ -126,21 +128,30 @@ public class FunctionTests
     {
         ["nvmlDeviceSetMigMode"] = ("GpuDevice.EnableMig", m => m.Gpu.EnableMig()),
         ["nvmlDeviceGetMigMode"] = ("GpuDevice.GetMigMode", m => m.Gpu.GetMigMode()),
-        ["nvmlDeviceGetGpuInstanceProfileInfoV"] = ("GpuDevice.GetGpuInstanceProfiles", m => Again(m, s => s.Devices[0].GetGpuInstanceProfiles())),
+        ["nvmlDeviceGetGpuInstanceProfileInfoV"] =
+            ("GpuDevice.GetGpuInstanceProfiles", m => Again(m, s => s.Devices[0].GetGpuInstanceProfiles())),
         ["nvmlDeviceGetGpuInstanceProfileInfoByIdV"] = ("GpuDevice.GetGpuInstanceProfile", m => m.Gpu.GetGpuInstanceProfile(77)),
-        ["nvmlDeviceGetGpuInstancePossiblePlacements_v2"] = ("GpuDevice.GetPossiblePlacements", m => m.Gpu.GetPossiblePlacements(Half(m).Profile)),
-        ["nvmlDeviceGetGpuInstanceRemainingCapacity"] = ("GpuDevice.GetRemainingCapacity", m => m.Gpu.GetRemainingCapacity(Half(m).Profile)),
+        ["nvmlDeviceGetGpuInstancePossiblePlacements_v2"] =
+            ("GpuDevice.GetPossiblePlacements", m => m.Gpu.GetPossiblePlacements(Half(m).Profile)),
+        ["nvmlDeviceGetGpuInstanceRemainingCapacity"] =
+            ("GpuDevice.GetRemainingCapacity", m => m.Gpu.GetRemainingCapacity(Half(m).Profile)),
         ["nvmlDeviceCreateGpuInstance"] = ("GpuDevice.CreateGpuInstance", m => m.Create("1g.18gb")),
         ["nvmlDeviceCreateGpuInstanceWithPlacement"] = ("GpuDevice.CreateGpuInstance", m => m.Create("1g.18gb", new Placement(0, 1))),
         ["nvmlGpuInstanceDestroy"] = ("GpuInstance.Destroy", m => m.Create("1g.18gb").Destroy()),
         ["nvmlDeviceGetGpuInstances"] = ("GpuDevice.GetGpuInstances", m => m.Gpu.GetGpuInstances()),
         ["nvmlDeviceGetGpuInstanceById"] = ("GpuDevice.GetGpuInstance", m => Half(m)),
         ["nvmlGpuInstanceGetInfo"] = ("GpuDevice.GetGpuInstances", m => m.Gpu.GetGpuInstances()),
-        ["nvmlGpuInstanceGetComputeInstanceProfileInfoV"] = ("GpuInstance.GetCapabilities", m => Half(m).GetCapabilities(Half(m).GetComputeInstanceProfiles()[0])),
-        ["nvmlGpuInstanceGetComputeInstanceRemainingCapacity"] = ("GpuInstance.GetRemainingCapacity", m => Half(m).GetRemainingCapacity(Half(m).GetComputeInstanceProfiles()[0])),
-        ["nvmlGpuInstanceGetComputeInstancePossiblePlacements"] = ("GpuInstance.GetPossiblePlacements", m => Half(m).GetPossiblePlacements(Half(m).GetComputeInstanceProfiles()[0])),
-        ["nvmlGpuInstanceCreateComputeInstance"] = ("GpuInstance.CreateComputeInstance", m => Half(m).CreateComputeInstance(Half(m).GetComputeInstanceProfiles()[0])),
-        ["nvmlGpuInstanceCreateComputeInstanceWithPlacement"] = ("GpuInstance.CreateComputeInstance", m => Half(m).CreateComputeInstance(Half(m).GetComputeInstanceProfiles()[0], new Placement(1, 1))),
+        ["nvmlGpuInstanceGetComputeInstanceProfileInfoV"] =
+            ("GpuInstance.GetCapabilities", m => Half(m).GetCapabilities(Half(m).GetComputeInstanceProfiles()[0])),
+        ["nvmlGpuInstanceGetComputeInstanceRemainingCapacity"] =
+            ("GpuInstance.GetRemainingCapacity", m => Half(m).GetRemainingCapacity(Half(m).GetComputeInstanceProfiles()[0])),
+        ["nvmlGpuInstanceGetComputeInstancePossiblePlacements"] =
+            ("GpuInstance.GetPossiblePlacements", m => Half(m).GetPossiblePlacements(Half(m).GetComputeInstanceProfiles()[0])),
+        ["nvmlGpuInstanceCreateComputeInstance"] =
+            ("GpuInstance.CreateComputeInstance", m => Half(m).CreateComputeInstance(Half(m).GetComputeInstanceProfiles()[0])),
+        ["nvmlGpuInstanceCreateComputeInstanceWithPlacement"] =
+            ("GpuInstance.CreateComputeInstance", m => Half(m)
+                .CreateComputeInstance(Half(m).GetComputeInstanceProfiles()[0], new Placement(1, 1))),
         ["nvmlComputeInstanceDestroy"] = ("ComputeInstance.Destroy", m => Half(m).GetComputeInstance(0).Destroy()),
         ["nvmlGpuInstanceGetComputeInstances"] = ("GpuInstance.GetComputeInstances", m => Half(m).GetComputeInstances()),
         ["nvmlGpuInstanceGetComputeInstanceById"] = ("GpuInstance.GetComputeInstance", m => Half(m).GetComputeInstance(0)),
@@ -153,7 +164,8 @@ public class FunctionTests
         ["nvmlDeviceGetDeviceHandleFromMigDeviceHandle"] = ("NvmlSession.GetMigDevice", m => m.Session.GetMigDevice(Device(m).Uuid)),
 
         ["nvmlInit_v2"] = ("NvmlSession.Open", m => NvmlSession.Open(m.Simulator.LibraryPath).Dispose()),
-        ["nvmlInitWithFlags"] = ("NvmlSession.Open", m => NvmlSession.Open(m.Simulator.LibraryPath, options: NvmlInitOptions.NoGpus).Dispose()),
+        ["nvmlInitWithFlags"] =
+            ("NvmlSession.Open", m => NvmlSession.Open(m.Simulator.LibraryPath, options: NvmlInitOptions.NoGpus).Dispose()),
         ["nvmlShutdown"] = ("NvmlSession.Dispose", m => NvmlSession.Open(m.Simulator.LibraryPath).Dispose()),
         ["nvmlSystemGetDriverVersion"] = ("NvmlSession.GetDriverVersion", m => m.Session.GetDriverVersion()),
         ["nvmlSystemGetNVMLVersion"] = ("NvmlSession.GetNvmlVersion", m => m.Session.GetNvmlVersion()),
@@ -191,8 +203,11 @@ public class FunctionTests
         ["nvmlDeviceGetFieldValues"] = ("GpuDevice.GetFieldValues", m => m.Gpu.GetFieldValues(184)),
         ["nvmlDeviceGetGpuFabricInfo"] = ("GpuDevice.GetFabricInfo", m => m.Gpu.GetFabricInfo()),
         ["nvmlDeviceGetVbiosVersion"] = ("GpuDevice.GetVbiosVersion", m => m.Gpu.GetVbiosVersion()),
-        ["nvmlDeviceGetTotalEccErrors"] = ("GpuDevice.GetEccErrorCount", m => m.Gpu.GetEccErrorCount(EccErrorType.Corrected, EccCounterType.Aggregate)),
-        ["nvmlDeviceGetMemoryErrorCounter"] = ("MigDevice.GetEccErrorCount", m => Device(m).GetEccErrorCount(EccErrorType.Uncorrected, EccCounterType.Volatile, EccMemoryLocation.Sram)),
+        ["nvmlDeviceGetTotalEccErrors"] =
+            ("GpuDevice.GetEccErrorCount", m => m.Gpu.GetEccErrorCount(EccErrorType.Corrected, EccCounterType.Aggregate)),
+        ["nvmlDeviceGetMemoryErrorCounter"] =
+            ("MigDevice.GetEccErrorCount", m => Device(m)
+                .GetEccErrorCount(EccErrorType.Uncorrected, EccCounterType.Volatile, EccMemoryLocation.Sram)),
         ["nvmlDeviceGetRemappedRows"] = ("GpuDevice.GetRemappedRows", m => m.Gpu.GetRemappedRows()),
 
         ["nvmlDeviceGetSupportedEventTypes"] = ("GpuDevice.GetSupportedEvents", m => m.Gpu.GetSupportedEvents()),
@@ -209,7 +224,7 @@ public class FunctionTests
         ["nvmlGpmMetricsGet"] = ("GpmSample.GetMetricsSince", Measure),
     };
 
-    /// <summary>What the simulated GPU in this state, or this question, is refused for: it is asked all the same.</summary>
+    /// <summary>Codes with which the simulated GPU refuses the question in this state.</summary>
     private static readonly string[] Refused =
     [
         "nvmlDeviceGetGpuInstanceProfileInfoByIdV", // a profile that there is not
@@ -260,7 +275,8 @@ public class FunctionTests
         using SimulatedGpu machine = SimulatedGpu.Start();
         machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceGetMigMode", NvmlReturnCode.CorruptedInforom));
 
-        machine.Gpu.Invoking(g => g.GetMigMode()).Should().Throw<NvmlException>().WithMessage("*: Corrupted infoROM (NVML_ERROR_CORRUPTED_INFOROM, *");
+        machine.Gpu.Invoking(g => g.GetMigMode())
+            .Should().Throw<NvmlException>().WithMessage("*: Corrupted infoROM (NVML_ERROR_CORRUPTED_INFOROM, *");
     }
 
     [Theory]

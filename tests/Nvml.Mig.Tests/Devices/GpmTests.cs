@@ -111,6 +111,47 @@ public class GpmTests
     }
 
     [Fact]
+    public void Samples_of_an_instance_and_its_successor_make_no_metric()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200");
+        GpuInstance first = machine.Create("1g.18gb", new Placement(0, 1));
+        using GpmSample before = first.TakeGpmSample();
+        first.Destroy();
+        GpuInstance second = machine.Create("1g.18gb", new Placement(0, 1));
+        using GpmSample after = second.TakeGpmSample();
+
+        after.Invoking(s => s.GetMetricsSince(before, GpmMetric.SmUtilization)).Should().Throw<ArgumentException>()
+            .WithMessage("GPU instance 7 of GPU 0 (GPU-*) was destroyed and created again between the two samples*");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Samples_of_a_mig_device_are_of_one_instance(bool isReplaced)
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200");
+        GpuInstance first = machine.Create("1g.18gb", new Placement(0, 1));
+        using GpmSample before = first.CreateComputeInstance().GetMigDevice().TakeGpmSample();
+        if (isReplaced)
+        {
+            // By another session, with another profile: the MIG device has the same ids and UUID.
+            using NvmlSession other = NvmlSession.Open(machine.Simulator.LibraryPath);
+            GpuDevice gpu = other.Devices[0];
+            gpu.GetGpuInstance(first.Id).GetComputeInstances()[0].Destroy();
+            gpu.GetGpuInstance(first.Id).Destroy();
+            gpu.CreateGpuInstance(gpu.GetGpuInstanceProfile("1g.18gb+me"), new Placement(0, 1)).CreateComputeInstance();
+        }
+
+        using GpmSample after = machine.Gpu.GetMigDevices()[0].TakeGpmSample();
+        Func<IReadOnlyList<GpmMetricValue>> compute = () => after.GetMetricsSince(before, GpmMetric.SmUtilization);
+
+        if (isReplaced)
+            compute.Should().Throw<ArgumentException>().WithMessage("*created again between*");
+        else
+            compute().Should().ContainSingle();
+    }
+
+    [Fact]
     public void An_instance_in_the_place_of_another_is_not_measured_for_it()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("H200");

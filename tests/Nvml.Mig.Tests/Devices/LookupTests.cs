@@ -36,10 +36,28 @@ public class LookupTests
         using SimulatedGpu machine = SimulatedGpu.Start();
         MigDevice device = machine.Create("1g.5gb").CreateComputeInstance().GetMigDevice();
 
-        machine.Session.Invoking(s => s.GetDevice(device.Uuid)).Should().Throw<ArgumentException>().WithMessage("MIG-* is a MIG device, not a GPU: see GetMigDevice.*");
-        machine.Session.Invoking(s => s.GetMigDevice(machine.Gpu.Uuid)).Should().Throw<ArgumentException>().WithMessage("GPU-* is a GPU, not a MIG device: see GetDevice.*");
+        machine.Session.Invoking(s => s.GetDevice(device.Uuid)).Should().Throw<ArgumentException>()
+            .WithMessage("MIG-* is a MIG device, not a GPU. GPUs are named by index (0), UUID (GPU-...) or PCI bus id (0000:07:00.0).*");
+        machine.Session.Invoking(s => s.GetMigDevice(machine.Gpu.Uuid)).Should().Throw<ArgumentException>()
+            .WithMessage("GPU-* is a GPU, not a MIG device: MIG devices have UUIDs that begin with MIG-.*");
         machine.Session.Invoking(s => s.GetMigDevice("MIG-00000000-0000-5000-8000-000000000000")).Should().Throw<NvmlNotFoundException>()
             .WithMessage("*MIG devices come and go with their compute instances: list them again.");
+    }
+
+    [Fact]
+    public void A_mig_device_is_found_by_the_name_of_older_drivers()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB*2");
+        GpuDevice second = machine.Session.Devices[1];
+        GpuInstance instance = second.CreateGpuInstance(second.GetGpuInstanceProfile("2g.10gb"));
+        string uuid = instance.CreateComputeInstance().GetMigDevice().Uuid;
+
+        machine.Session.GetMigDevice($"MIG-{second.Uuid}/{instance.Id}/0").Uuid.Should().Be(uuid);
+        machine.Session.GetMigDevice($"mig-{second.Uuid.ToUpperInvariant()}/{instance.Id}/0").Uuid.Should().Be(uuid);
+        machine.Session.Invoking(s => s.GetMigDevice($"MIG-{second.Uuid}/{instance.Id}/1")).Should().Throw<NvmlNotFoundException>()
+            .WithMessage($"GPU 1 (GPU-*) has no compute instance 1 in GPU instance {instance.Id} (NVML_ERROR_NOT_FOUND, 6). *");
+        machine.Session.Invoking(s => s.GetMigDevice($"MIG-{second.Uuid}")).Should().Throw<NvmlException>()
+            .WithMessage("'MIG-GPU-*' is no MIG device (NVML_ERROR_INVALID_ARGUMENT, 2). *");
     }
 
     [Fact]

@@ -3,12 +3,13 @@ namespace Nvml.Mig.Tests.Devices;
 public class MemoryTests
 {
     [Fact]
-    public void An_argument_that_the_driver_does_not_like_does_not_make_a_device_gone()
+    public void A_refused_argument_does_not_make_a_device_gone()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("H200");
         MigDevice device = machine.Create("3g.71gb").CreateComputeInstance().GetMigDevice();
 
-        device.Invoking(d => d.GetEccErrorCount(EccErrorType.Uncorrected, (EccCounterType)2, EccMemoryLocation.Sram)).Should().Throw<NvmlException>()
+        device.Invoking(d => d.GetEccErrorCount(EccErrorType.Uncorrected, (EccCounterType)2, EccMemoryLocation.Sram))
+            .Should().Throw<NvmlException>()
             .Which.Code.Should().Be(NvmlReturnCode.InvalidArgument);
     }
 
@@ -55,7 +56,12 @@ public class MemoryTests
         MigDevice device = compute.GetMigDevice();
         compute.Destroy();
 
-        foreach (Action read in (Action[])[() => device.GetMemory(), () => device.GetBar1Memory(), () => device.GetProcesses(), () => device.GetAttributes(), () => device.GetIndex()])
+        foreach (Action read in (Action[])[
+            () => device.GetMemory(),
+            () => device.GetBar1Memory(),
+            () => device.GetProcesses(),
+            () => device.GetAttributes(),
+            () => device.GetIndex()])
             read.Should().Throw<NvmlNotFoundException>().WithMessage("MIG device MIG-* does not exist any more: it was destroyed.*");
     }
 }

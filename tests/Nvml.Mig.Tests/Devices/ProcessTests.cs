@@ -86,6 +86,20 @@ public class ProcessTests
             .WithMessage("*It is used by process 4711 (python3): end that first.");
     }
 
+    [Fact]
+    public void A_gpu_in_use_by_this_process_is_said_to_be()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        ComputeInstance compute = machine.Create("3g.20gb").CreateComputeInstance();
+        MigDevice device = compute.GetMigDevice();
+        using IDisposable own = machine.Simulator.StartProcess(device, Environment.ProcessId, "dotnet");
+
+        compute.Invoking(c => c.Destroy()).Should().Throw<NvmlInUseException>().WithMessage("*It is used by this process itself: end *");
+        using IDisposable other = machine.Simulator.StartProcess(device, 4711, "python3");
+        compute.Invoking(c => c.Destroy()).Should().Throw<NvmlInUseException>()
+            .WithMessage("*It is used by process 4711 (python3), and by this process itself: end that first.");
+    }
+
     [Theory]
     [InlineData("535.43.02", true)]
     [InlineData("535.54.03", true)]

@@ -1,5 +1,6 @@
 using FsCheck;
 using FsCheck.Fluent;
+using Nvml.Mig.Tests.Planning;
 using Nvml.Mig.Tests.Simulator;
 
 namespace Nvml.Mig.Tests.Devices;
@@ -8,7 +9,7 @@ public class ProfileNameTests
 {
     private static readonly Config Checks = Config.QuickThrowOnFailure.WithMaxTest(LongTests.Wanted ? 100_000 : 2_000);
 
-    /// <summary>What a name is made of, before it is one.</summary>
+    /// <summary>The parts of a name.</summary>
     private static readonly Gen<Parts> AnyParts =
         from gpuSlices in Gen.Choose(1, 32)
         from computeSlices in Gen.Choose(1, gpuSlices)
@@ -98,7 +99,7 @@ public class ProfileNameTests
         }));
 
     [Fact]
-    public void Case_order_of_attributes_and_a_leading_MIG_make_no_difference() =>
+    public void Case_attribute_order_and_a_leading_MIG_do_not_matter() =>
         Check(Prop.ForAll(
             (from parts in AnyParts
              from shuffled in Gen.Shuffle(parts.Attributes)
@@ -154,7 +155,7 @@ public class ProfileNameTests
     [InlineData("7g.79gb", "7g.80gb")]
     [InlineData("3g.40gb", "3g.39gb")] // A100 with driver 495, and with 535
     [InlineData("1c.3g.40gb", "1c.3g.39gb")]
-    [InlineData("3g.47gb", "3g.48gb")]
+    [InlineData("4g.39gb", "4g.40gb")]
     [InlineData("1g.5gb", "1g.5gb")]
     public void Names_that_drivers_round_differently_mean_the_same(string wanted, string present) =>
         Find(wanted, "1g.10gb", present, "2g.20gb").Should().Equal(present);
@@ -163,6 +164,13 @@ public class ProfileNameTests
     [InlineData("1g.5gb", "1g.6gb")] // A100, A30: different sizes
     [InlineData("1g.23gb", "1g.24gb")] // B200, RTX PRO 6000
     [InlineData("7g.80gb", "7g.82gb")]
+    [InlineData("4g.95gb", "4g.96gb")] // early GB200, RTX PRO 6000
+    [InlineData("3g.48gb", "3g.47gb")] // GH200, H100 NVL
+    [InlineData("3g.47gb", "3g.48gb")]
+    [InlineData("4g.72gb", "4g.71gb")] // GH200 144G, H200
+    [InlineData("2g.48gb", "2g.47gb")] // RTX PRO 6000, GB200
+    [InlineData("7g.81gb", "7g.80gb")]
+    [InlineData("7g.143gb", "7g.144gb")]
     [InlineData("4g.40gb", "3g.40gb")]
     [InlineData("7g.80gb", "7g.79gb+me")]
     [InlineData("1c.7g.80gb", "7g.79gb")]
@@ -170,14 +178,32 @@ public class ProfileNameTests
 
     [Fact]
     public void The_very_name_goes_before_one_that_is_near() =>
-        Find("3g.47gb", "3g.46gb", "3g.47gb", "3g.48gb").Should().Equal("3g.47gb");
+        Find("3g.40gb", "3g.39gb", "3g.40gb").Should().Equal("3g.40gb");
 
     [Fact]
     public void What_is_ambiguous_is_handed_back_as_such()
     {
-        Find("3g.47gb", "3g.46gb", "3g.48gb").Should().Equal("3g.46gb", "3g.48gb");
         Find("1c.2g.20gb", "1c.2g.20gb", "MIG 1c.2g.20gb", "2g.20gb").Should().HaveCount(2);
     }
+
+    [Theory]
+    [InlineData("7g.79gb", "7g.79gb is 7g.80gb here: drivers round the size differently.")]
+    [InlineData("3g.39gb*2", "3g.39gb is 3g.40gb here: *")]
+    [InlineData("1c.3g.39gb*2", "3g.39gb is 3g.40gb here: *")]
+    [InlineData("+4g.39gb", "4g.39gb is 4g.40gb here: *")]
+    [InlineData("3g.39gb:0,MIG 3g.39gb:4/1c", "3g.39gb is 3g.40gb here: *")]
+    public void A_name_of_another_driver_is_noted(string spec, string note) =>
+        LayoutSpec.Parse(spec).GetNotes(SimulatedGeometries.Of("A100-SXM4-80GB")).Should().ContainSingle().Which.Should().Match(note);
+
+    [Theory]
+    [InlineData("7g.80gb,1g.10gb+me,1c.3g.40gb")]
+    [InlineData("MIG 7G.80GB")]
+    [InlineData("0,19:0")]
+    [InlineData("-GI7")]
+    [InlineData("7g.96gb")]
+    [InlineData("none")]
+    public void Other_names_are_not(string spec) =>
+        LayoutSpec.Parse(spec).GetNotes(SimulatedGeometries.Of("A100-SXM4-80GB")).Should().BeEmpty();
 
     [Fact]
     public void Candidates_without_a_readable_name_are_passed_over() =>
@@ -196,7 +222,7 @@ public class ProfileNameTests
         ProfileName.Parse(compute).IsIn(ProfileName.Parse(gpuInstance)).Should().Be(expected);
 
     [Fact]
-    public void Every_name_of_every_simulated_gpu_is_read_and_written_unchanged_and_finds_its_profile()
+    public void Every_name_round_trips_and_finds_its_profile()
     {
         foreach (TestedModel model in TestedModels.All)
         {

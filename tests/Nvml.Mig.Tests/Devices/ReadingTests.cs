@@ -36,7 +36,8 @@ public class ReadingTests
         using SimulatedGpu machine = SimulatedGpu.Start("H200");
 
         machine.Gpu.Invoking(g => g.GetUtilization()).Should().Throw<NvmlNotSupportedException>()
-            .WithMessage("Cannot read the utilization of GPU 0 (GPU-*): Not Supported (NVML_ERROR_NOT_SUPPORTED, 3, from nvmlDeviceGetUtilizationRates). With MIG enabled there is none for the whole GPU: take GPM samples of GPU instances.");
+            .WithMessage("Cannot read the utilization of GPU 0 (GPU-*): Not Supported (NVML_ERROR_NOT_SUPPORTED, 3, from "
+                + "nvmlDeviceGetUtilizationRates). With MIG enabled there is none for the whole GPU: take GPM samples of GPU instances.");
     }
 
     [Fact]
@@ -44,7 +45,8 @@ public class ReadingTests
     {
         using SimulatedGpu machine = SimulatedGpu.Start("H200+vm,H200", migEnabled: false);
 
-        machine.Session.Devices.Select(g => g.GetVirtualizationMode()).Should().Equal(GpuVirtualizationMode.Passthrough, GpuVirtualizationMode.None);
+        machine.Session.Devices.Select(g => g.GetVirtualizationMode())
+            .Should().Equal(GpuVirtualizationMode.Passthrough, GpuVirtualizationMode.None);
     }
 
     [Fact]
@@ -68,7 +70,8 @@ public class ReadingTests
         fields.Select(f => f.Code).Should().Equal(NvmlReturnCode.Success, NvmlReturnCode.NotSupported, NvmlReturnCode.InvalidArgument);
         fields[0].ToInt64().Should().Be(1);
         fields[0].Timestamp.Should().BeCloseTo(DateTimeOffset.UtcNow, TimeSpan.FromMinutes(1));
-        fields[1].Invoking(f => f.ToInt64()).Should().Throw<InvalidOperationException>().WithMessage("Field 150 has no value: NotSupported (3).");
+        fields[1].Invoking(f => f.ToInt64())
+            .Should().Throw<InvalidOperationException>().WithMessage("Field 150 has no value: NotSupported (3).");
         machine.Gpu.GetFieldValues().Should().BeEmpty();
     }
 

@@ -35,15 +35,17 @@ public class ScopedGpuInstanceTests
     }
 
     [Fact]
-    public void What_is_in_use_when_patience_ends_is_left_and_said_to_be_left()
+    public void An_instance_in_use_at_the_timeout_is_left_and_reported()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
-        ScopedGpuInstance slice = machine.Gpu.OpenScoped(machine.Gpu.GetGpuInstanceProfile("3g.20gb"), patience: TimeSpan.FromMilliseconds(120));
+        ScopedGpuInstance slice = machine.Gpu.OpenScoped(
+            machine.Gpu.GetGpuInstanceProfile("3g.20gb"), timeout: TimeSpan.FromMilliseconds(120));
         IDisposable job = machine.Simulator.StartProcess(slice.MigDevice, 4711, "python3");
         Stopwatch watch = Stopwatch.StartNew();
 
         slice.Invoking(s => s.Dispose()).Should().Throw<NvmlInUseException>().WithMessage(
-            "The scoped GPU instance 2 (3g.20gb at 4:4) of GPU 0 (GPU-*) is left after * s: Cannot destroy compute instance 0 *It is used by process 4711 (python3): end that first. Dispose again to try again.");
+            "The scoped GPU instance 2 (3g.20gb at 4:4) of GPU 0 (GPU-*) remains after * s: Cannot destroy compute instance 0 *It is "
+                + "used by process 4711 (python3): end that first. Dispose again to try again.");
 
         watch.Elapsed.Should().BeGreaterThan(TimeSpan.FromMilliseconds(100));
         machine.Gpu.GetMigDevices().Should().ContainSingle("the job goes on");
@@ -62,7 +64,8 @@ public class ScopedGpuInstanceTests
         ComputeInstance other = slice.GpuInstance.CreateComputeInstance(slice.GpuInstance.GetComputeInstanceProfiles()[0]);
 
         slice.Invoking(s => s.Dispose()).Should().Throw<NvmlInUseException>().WithMessage(
-            "The scoped GPU instance 2 *, without its compute instance, is left after 0 s: *It still has compute instance 0: destroy that first. Dispose again to try again.");
+            "The scoped GPU instance 2 *, without its compute instance, remains after 0 s: *It still has compute instance 0: destroy "
+                + "that first. Dispose again to try again.");
 
         slice.GpuInstance.GetComputeInstances().Should().ContainSingle().Which.Placement.Should().Be(other.Placement);
     }
@@ -90,7 +93,8 @@ public class ScopedGpuInstanceTests
         using SimulatedGpu machine = SimulatedGpu.Start();
         machine.Simulator.SetFaults(NvmlFault.Return(function, NvmlReturnCode.Unknown));
 
-        machine.Gpu.Invoking(g => g.OpenScoped(g.GetGpuInstanceProfile("3g.20gb"))).Should().Throw<NvmlException>().Which.Function.Should().Be(function);
+        machine.Gpu.Invoking(g => g.OpenScoped(g.GetGpuInstanceProfile("3g.20gb")))
+            .Should().Throw<NvmlException>().Which.Function.Should().Be(function);
 
         machine.Gpu.GetGpuInstances().Should().BeEmpty();
     }
@@ -104,11 +108,12 @@ public class ScopedGpuInstanceTests
             NvmlFault.Return("nvmlGpuInstanceDestroy", NvmlReturnCode.InUse));
 
         machine.Gpu.Invoking(g => g.OpenScoped(g.GetGpuInstanceProfile("3g.20gb"))).Should().Throw<NvmlException>().WithMessage(
-            "Cannot create a compute instance 3g.20gb *GPU instance 2 (3g.20gb at 4:4) of GPU 0 (GPU-*) was created before and could not be destroyed again: Cannot destroy GPU instance 2 *");
+            "Cannot create a compute instance 3g.20gb *GPU instance 2 (3g.20gb at 4:4) of GPU 0 (GPU-*) was created before and could not "
+                + "be destroyed again: Cannot destroy GPU instance 2 *");
     }
 
     [Fact]
-    public void An_instance_that_goes_just_before_it_is_destroyed_is_no_error()
+    public void An_instance_gone_just_before_its_destruction_is_no_error()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         ScopedGpuInstance slice = machine.Gpu.OpenScoped(machine.Gpu.GetGpuInstanceProfile("3g.20gb"));
@@ -133,7 +138,7 @@ public class ScopedGpuInstanceTests
     public void Waiting_asks_the_driver_now_and_then_and_not_all_the_time()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
-        ScopedGpuInstance slice = machine.Gpu.OpenScoped(machine.Gpu.GetGpuInstanceProfile("3g.20gb"), patience: TimeSpan.FromSeconds(1));
+        ScopedGpuInstance slice = machine.Gpu.OpenScoped(machine.Gpu.GetGpuInstanceProfile("3g.20gb"), timeout: TimeSpan.FromSeconds(1));
         using IDisposable job = machine.Simulator.StartProcess(slice.MigDevice, 4711, "python3");
 
         slice.Invoking(s => s.Dispose()).Should().Throw<NvmlInUseException>();
@@ -146,7 +151,8 @@ public class ScopedGpuInstanceTests
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
 
-        machine.Gpu.Invoking(g => g.OpenScoped(g.GetGpuInstanceProfile("3g.20gb"), patience: TimeSpan.FromSeconds(-3))).Should().Throw<ArgumentOutOfRangeException>();
+        machine.Gpu.Invoking(g => g.OpenScoped(g.GetGpuInstanceProfile("3g.20gb"), timeout: TimeSpan.FromSeconds(-3)))
+            .Should().Throw<ArgumentOutOfRangeException>();
         machine.Gpu.GetGpuInstances().Should().BeEmpty();
     }
 }

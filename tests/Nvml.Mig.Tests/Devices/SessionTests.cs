@@ -25,7 +25,8 @@ public class SessionTests
         using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB*3", migEnabled: false);
         GpuDevice second = machine.Session.Devices[1];
 
-        foreach (string name in (string[])["1", second.Uuid, second.Uuid.ToUpperInvariant(), second.PciBusId, "0000:08:00.0", "00000000:08:00.0"])
+        foreach (string name in (string[])[
+            "1", second.Uuid, second.Uuid.ToUpperInvariant(), second.PciBusId, "0000:08:00.0", "00000000:08:00.0"])
             machine.Session.GetDevice(name).Should().BeSameAs(second, "that is {0}", name);
     }
 
@@ -104,7 +105,11 @@ public class SessionTests
         Action[] uses =
         [
             () => session.GetDriverVersion(), () => gpu.GetMigMode(), () => gpu.EnableMig(), () => gpu.GetGpuInstances(),
-            () => _ = gpu.Name, () => instance.GetComputeInstances(), () => instance.CreateComputeInstance(), instance.Destroy, inside.Destroy,
+            () => _ = gpu.Name,
+            () => instance.GetComputeInstances(),
+            () => instance.CreateComputeInstance(),
+            instance.Destroy,
+            inside.Destroy,
             () => inside.GetMigDevice(),
         ];
         foreach (Action use in uses)
@@ -124,7 +129,7 @@ public class SessionTests
     }
 
     [Fact]
-    public void Closing_while_others_call_never_lets_a_call_behind_the_shutdown()
+    public void No_call_comes_after_the_shutdown_when_others_call()
     {
         using NvmlSimulator simulator = NvmlSimulator.Start();
         for (int round = 0; round < (LongTests.Wanted ? 20_000 : 200); round++)
@@ -165,7 +170,7 @@ public class SessionTests
     }
 
     [Fact]
-    public void A_call_of_another_session_within_a_call_keeps_that_one_open_too()
+    public void A_call_within_a_call_keeps_both_sessions_open()
     {
         using NvmlSimulator simulator = NvmlSimulator.Start();
         NvmlSession inner = NvmlSession.Open(simulator.LibraryPath);
@@ -227,7 +232,8 @@ public class SessionTests
 
     [Fact]
     public void A_relative_library_path_is_refused() =>
-        FluentActions.Invoking(() => NvmlSession.Open("libnvidia-ml.so.1")).Should().Throw<ArgumentException>().WithMessage("*is not absolute*");
+        FluentActions.Invoking(() => NvmlSession.Open("libnvidia-ml.so.1"))
+            .Should().Throw<ArgumentException>().WithMessage("*is not absolute*");
 
     private sealed class CallingLogger : ILogger
     {
@@ -238,6 +244,8 @@ public class SessionTests
 
         public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => OnWarning();
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+                OnWarning();
     }
 }

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 namespace Nvml.Mig.Tests.Host;
 
 /// <summary>
-/// What runtimes check when they load a CDI specification: the JSON schema, and the rules of the CDI library, which refuses unknown
+/// The checks of runtimes that load a CDI specification: the JSON schema, and the rules of the CDI library, which refuses unknown
 /// members, empty edits, and what the stated version does not have yet.
 /// </summary>
 internal static partial class CdiRules
@@ -12,8 +12,10 @@ internal static partial class CdiRules
     public static void Check(JsonElement specification)
     {
         Members(specification, ["cdiVersion", "kind", "devices"], ["containerEdits"]);
-        specification.GetProperty("cdiVersion").GetString().Should().Be("0.5.0", "names may begin with a digit from 0.5.0 on, and nothing in it is younger");
-        specification.GetProperty("kind").GetString().Should().MatchRegex("^[A-Za-z]([A-Za-z0-9_.-]*[A-Za-z0-9])?/[A-Za-z]([A-Za-z0-9_-]*[A-Za-z0-9])?$");
+        specification.GetProperty("cdiVersion").GetString()
+            .Should().Be("0.5.0", "names may begin with a digit from 0.5.0 on, and nothing in it is younger");
+        specification.GetProperty("kind").GetString()
+            .Should().MatchRegex("^[A-Za-z]([A-Za-z0-9_.-]*[A-Za-z0-9])?/[A-Za-z]([A-Za-z0-9_-]*[A-Za-z0-9])?$");
         Edits(specification.GetProperty("containerEdits"));
         JsonElement[] devices = [.. specification.GetProperty("devices").EnumerateArray()];
         devices.Should().NotBeEmpty();

@@ -81,7 +81,8 @@ public class CdiSpecificationTests
                 gpu.CreateGpuInstance(smallest).CreateComputeInstance();
         }
 
-        MigDeviceAccess[] devices = [.. machine.Session.Devices.SelectMany(gpu => gpu.GetMigDevices()).Select(d => MigDeviceAccess.Find(d, MigMinors.Known))];
+        MigDeviceAccess[] devices = [
+            .. machine.Session.Devices.SelectMany(gpu => gpu.GetMigDevices()).Select(d => MigDeviceAccess.Find(d, MigMinors.Known))];
         JsonElement specification = JsonDocument.Parse(CdiSpecification.Create(devices)).RootElement;
 
         CdiRules.Check(specification);
@@ -105,17 +106,20 @@ public class CdiSpecificationTests
 
     [Fact]
     public void Indices_that_shifted_between_two_reads_are_an_error() =>
-        FluentActions.Invoking(() => CdiSpecification.Create([Device("MIG-a", "0:0"), Device("MIG-b", "0:0")])).Should().Throw<InvalidOperationException>()
-            .WithMessage("MIG-a and MIG-b are both called 0:0: instances were made or destroyed while they were read. Read them again.");
+        FluentActions.Invoking(() => CdiSpecification.Create([Device("MIG-a", "0:0"), Device("MIG-b", "0:0")]))
+            .Should().Throw<InvalidOperationException>()
+            .WithMessage("MIG-a and MIG-b are both called 0:0: instances were created or destroyed while they were read. Read them again.");
 
     [Fact]
     public void A_specification_without_a_device_is_none() =>
-        FluentActions.Invoking(() => CdiSpecification.Create([])).Should().Throw<ArgumentException>().WithMessage("A CDI specification needs a device*");
+        FluentActions.Invoking(() => CdiSpecification.Create([]))
+            .Should().Throw<ArgumentException>().WithMessage("A CDI specification needs a device*");
 
     [Fact]
     public void Another_kind_keeps_it_apart_from_the_toolkits()
     {
-        JsonElement specification = JsonDocument.Parse(CdiSpecification.Create([Device("MIG-a", "0:0")], "example.com/mig-device")).RootElement;
+        JsonElement specification = JsonDocument.Parse(
+            CdiSpecification.Create([Device("MIG-a", "0:0")], "example.com/mig-device")).RootElement;
 
         CdiRules.Check(specification);
         specification.GetProperty("kind").GetString().Should().Be("example.com/mig-device");

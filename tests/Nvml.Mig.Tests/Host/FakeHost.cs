@@ -56,7 +56,8 @@ internal sealed class FakeHost : IDisposable
     }
 
     /// <summary>A process with files open by descriptor, and others mapped.</summary>
-    public void AddProcess(int pid, string name, string command = "", string cgroup = "0::/\n", string[]? open = null, string[]? mapped = null)
+    public void AddProcess(
+        int pid, string name, string command = "", string cgroup = "0::/\n", string[]? open = null, string[]? mapped = null)
     {
         string folder = $"/proc/{pid.ToString(CultureInfo.InvariantCulture)}";
         WriteFile($"{folder}/comm", name[..Math.Min(15, name.Length)] + "\n");
@@ -65,7 +66,8 @@ internal sealed class FakeHost : IDisposable
         WriteFile(
             $"{folder}/maps",
             "7ffc0000-7ffc1000 rw-p 00000000 00:00 0                          [stack]\n"
-            + string.Concat((mapped ?? []).Select(file => $"7f000428e000-7f000428f000 r--s 00000000 00:06 142                        {file}\n")));
+            + string.Concat(
+                (mapped ?? []).Select(file => $"7f000428e000-7f000428f000 r--s 00000000 00:06 142                        {file}\n")));
         Directory.CreateDirectory(Root.Locate($"{folder}/fd"));
         Directory.CreateDirectory(Root.Locate($"{folder}/fdinfo"));
         string[] files = ["/dev/null", "socket:[42]", .. open ?? []];

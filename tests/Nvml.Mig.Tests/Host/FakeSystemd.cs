@@ -64,8 +64,9 @@ internal sealed class FakeSystemd : IDisposable
 
     public string JournalPath => _folder.File("run/nvmig/stopped-services");
 
-    /// <summary>What it was called for, but for questions.</summary>
-    public string[] Changes => [.. Calls.Where(call => !call.StartsWith("show", StringComparison.Ordinal)).Select(call => call.Replace("-- ", ""))];
+    /// <summary>Its calls, without queries.</summary>
+    public string[] Changes =>
+        [.. Calls.Where(call => !call.StartsWith("show", StringComparison.Ordinal)).Select(call => call.Replace("-- ", ""))];
 
     public string[] Calls => File.Exists(_folder.File("calls")) ? File.ReadAllLines(_folder.File("calls")) : [];
 
@@ -92,7 +93,9 @@ internal sealed class FakeSystemd : IDisposable
     /// <summary>Has a unit stopped along with another.</summary>
     public void SetDependency(string unit, string dependent) => File.WriteAllText(_folder.File($"with-{unit}"), dependent);
 
-    /// <summary>What becomes of its nth call from now on: fail-before or fail-after what it is to do, kill-before, kill-after, hang.</summary>
+    /// <summary>
+    /// The fate of its nth call from now on: fail-before, fail-after, kill-before, kill-after, hang.
+    /// </summary>
     public void SetFault(int call, string fault) => File.WriteAllText(_folder.File($"fault-{Calls.Length + call}"), fault);
 
     public void ClearFaults()

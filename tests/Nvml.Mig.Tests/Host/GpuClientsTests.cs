@@ -11,7 +11,8 @@ public class GpuClientsTests
         host.AddProcess(1, "systemd", "/sbin/init\0");
         host.AddProcess(812, "nv-hostengine", "/usr/bin/nv-hostengine\0-n\0", "0::/system.slice/nvidia-dcgm.service\n",
             open: ["/dev/nvidiactl", "/dev/nvidia0", "/dev/nvidia1", "/dev/nvidia0", "/dev/nvidia-caps/nvidia-cap2"]);
-        host.AddProcess(4000, "python3", "python3\0train.py\0", open: ["/dev/nvidia-uvm"], mapped: ["/usr/lib/libcuda.so.1", "/dev/nvidia3"]);
+        host.AddProcess(
+            4000, "python3", "python3\0train.py\0", open: ["/dev/nvidia-uvm"], mapped: ["/usr/lib/libcuda.so.1", "/dev/nvidia3"]);
 
         GpuClients found = GpuClients.Find(host.Root);
 
@@ -49,7 +50,15 @@ public class GpuClientsTests
     public void Capabilities_are_told_by_their_numbers()
     {
         using FakeHost host = new();
-        host.AddProcess(10, "job", open: ["/dev/nvidia-caps/nvidia-cap21", "/dev/nvidia-caps/nvidia-cap3", "/dev/nvidia-caps", "/dev/nvidia-caps/nvidia-capital", "/dev/nvidia7"]);
+        host.AddProcess(
+            10,
+            "job",
+            open: [
+                "/dev/nvidia-caps/nvidia-cap21",
+                "/dev/nvidia-caps/nvidia-cap3",
+                "/dev/nvidia-caps",
+                "/dev/nvidia-caps/nvidia-capital",
+                "/dev/nvidia7"]);
 
         GpuClient holder = GpuClients.Find(host.Root).Clients.Single();
 
@@ -80,7 +89,7 @@ public class GpuClientsTests
     [InlineData("Xorg", "/usr/lib/xorg/Xorg\0:0\0", "xorg")]
     [InlineData("python3", "python3\0nvidia-smi\0", null)]
     [InlineData("nvidia-other", "", null)]
-    public void Services_are_known_by_their_program_or_by_what_the_kernel_keeps_of_its_name(string name, string command, string? service)
+    public void Services_are_known_by_program_or_kernel_name(string name, string command, string? service)
     {
         using FakeHost host = new();
         host.AddProcess(10, name, command, open: ["/dev/nvidia0"]);

@@ -23,7 +23,8 @@ public class GpuServicesTests
         ServiceReport stopped = await services.StopAsync();
 
         systemd.Running.Should().BeEmpty();
-        stopped.Should().BeEquivalentTo(new ServiceReport { Stopped = [Exporter, Dcgm, Persistence], StillStopped = [Exporter, Dcgm, Persistence] });
+        stopped.Should()
+            .BeEquivalentTo(new ServiceReport { Stopped = [Exporter, Dcgm, Persistence], StillStopped = [Exporter, Dcgm, Persistence] });
         File.ReadAllText(systemd.JournalPath).Should().Be($"nvmig stopped services v1\n{Exporter}\n{Dcgm}\n{Persistence}\n");
         File.GetUnixFileMode(systemd.JournalPath).Should().Be(UnixFileMode.UserRead | UnixFileMode.UserWrite);
         Directory.GetFiles(Path.GetDirectoryName(systemd.JournalPath)!).Should().ContainSingle();
@@ -106,7 +107,7 @@ public class GpuServicesTests
     }
 
     [Fact]
-    public async Task A_known_service_is_found_in_a_unit_of_another_name_unless_the_unit_is_someone_elses()
+    public async Task A_known_service_is_found_in_a_unit_of_another_name()
     {
         using FakeSystemd systemd = new("monitoring.service", "slurmd.service", "job.service", "session-3.scope", Dcgm);
         systemd.SetMainProcess("monitoring.service", 812);
@@ -152,9 +153,11 @@ public class GpuServicesTests
             before.Except(started.StillStopped).Should().BeSubsetOf(systemd.Running);
             File.Exists(systemd.JournalPath).Should().Be(started.StillStopped.Count > 0);
             systemd.Changes.Select(change => change.Split(' ')[1]).Should().BeSubsetOf(before, "nothing else is touched");
-            // What was not stopped, nobody starts.
-            string[] stops = [.. systemd.Changes.Where(c => c.StartsWith("stop", StringComparison.Ordinal)).Select(c => c["stop ".Length..])];
-            systemd.Changes.Where(c => c.StartsWith("start", StringComparison.Ordinal)).Select(c => c["start ".Length..]).Should().BeSubsetOf(stops);
+            // A service that was not stopped is not started.
+            string[] stops = [
+                .. systemd.Changes.Where(c => c.StartsWith("stop", StringComparison.Ordinal)).Select(c => c["stop ".Length..])];
+            systemd.Changes.Where(c => c.StartsWith("start", StringComparison.Ordinal)).Select(c => c["start ".Length..])
+                .Should().BeSubsetOf(stops);
             if (call is > 1 and <= 4)
             {
                 stopped.Stopped.Should().Equal(before.Take(call - 2));
@@ -257,7 +260,8 @@ public class GpuServicesTests
             ServiceAction.AfterStart,
             "sh -c echo one; echo two >&2; exit 3",
             3,
-            "The hook 'sh -c echo one; echo two >&2; exit 3' failed: 'sh -c echo one; echo two >&2; exit 3' ended with exit code 3: two\none"));
+            "The hook 'sh -c echo one; echo two >&2; exit 3' failed: 'sh -c echo one; echo two >&2; exit 3' ended with exit code 3: "
+                + "two\none"));
         (await services.StartAgainAsync()).Should().BeEquivalentTo(new ServiceReport(), "it is done");
 
         ServiceHook Log(string name) => new(name, _ =>
@@ -282,7 +286,8 @@ public class GpuServicesTests
 
         ServiceReport report = await services.StopAsync();
 
-        report.Failures.Should().Equal(new ServiceFailure(ServiceAction.BeforeStop, "drain", null, "The hook 'drain' failed: There are jobs."));
+        report.Failures.Should()
+            .Equal(new ServiceFailure(ServiceAction.BeforeStop, "drain", null, "The hook 'drain' failed: There are jobs."));
         after.Should().BeTrue("what the hooks before did must be undone");
         systemd.Changes.Should().BeEmpty();
         File.Exists(systemd.JournalPath).Should().BeFalse();
@@ -324,7 +329,8 @@ public class GpuServicesTests
         await File.WriteAllTextAsync(systemd.JournalPath, text);
         GpuServices services = systemd.Services();
 
-        await FluentActions.Awaiting(() => services.StopAsync()).Should().ThrowAsync<InvalidDataException>().WithMessage($"{systemd.JournalPath} is not a record*");
+        await FluentActions.Awaiting(() => services.StopAsync())
+            .Should().ThrowAsync<InvalidDataException>().WithMessage($"{systemd.JournalPath} is not a journal*");
         await FluentActions.Awaiting(() => services.StartAgainAsync()).Should().ThrowAsync<InvalidDataException>();
 
         systemd.Calls.Should().BeEmpty();
@@ -332,7 +338,7 @@ public class GpuServicesTests
     }
 
     [Fact]
-    public async Task A_record_that_cannot_be_written_stops_everything_before_it_begins()
+    public async Task A_journal_that_cannot_be_written_prevents_the_stop()
     {
         using FakeSystemd systemd = new(Dcgm);
         using TemporaryFolder folder = new();

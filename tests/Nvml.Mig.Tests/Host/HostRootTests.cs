@@ -28,5 +28,6 @@ public class HostRootTests
 
     [Fact]
     public void A_path_that_depends_on_the_current_directory_is_refused() =>
-        FluentActions.Invoking(() => default(HostRoot).Locate("dev/nvidia0")).Should().Throw<ArgumentException>().WithMessage("'dev/nvidia0' is not absolute*");
+        FluentActions.Invoking(() => default(HostRoot).Locate("dev/nvidia0"))
+            .Should().Throw<ArgumentException>().WithMessage("'dev/nvidia0' is not absolute*");
 }

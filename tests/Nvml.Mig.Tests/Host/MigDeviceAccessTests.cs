@@ -5,7 +5,7 @@ namespace Nvml.Mig.Tests.Host;
 public class MigDeviceAccessTests
 {
     [Fact]
-    public void A_mig_device_needs_its_gpu_its_two_capabilities_and_the_shared_nodes()
+    public void A_mig_device_needs_gpu_capabilities_and_shared_nodes()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         MigDevice device = machine.Create("3g.20gb").CreateComputeInstance().GetMigDevice();
@@ -47,13 +47,15 @@ public class MigDeviceAccessTests
     }
 
     [Fact]
-    public void A_capability_that_the_driver_does_not_have_is_an_error_not_a_guess()
+    public void A_missing_capability_is_an_error_not_a_guess()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         MigDevice device = machine.Create("3g.20gb").CreateComputeInstance().GetMigDevice();
 
         FluentActions.Invoking(() => MigDeviceAccess.Find(device, MigMinors.Read(new StringReader("gpu0/gi2/access 21\n"))))
             .Should().Throw<KeyNotFoundException>()
-            .WithMessage($"The driver's table of MIG's device numbers has none for gpu0/gi2/ci0/access, the capability that {device.Uuid} on GPU 0 (GPU-*) needs.");
+            .WithMessage(
+                $"The driver's table of MIG's device numbers has none for gpu0/gi2/ci0/access, which {device.Uuid} on GPU 0 (GPU-*) "
+                    + "needs.");
     }
 }

@@ -66,7 +66,8 @@ public class MigMinorsTests
         using FakeHost host = new();
         host.WriteFile(MigMinors.FilePath, $"config 1\nmonitor 2\n{line}\ngpu0/gi1/access 12\n");
 
-        MigMinorsFormatException e = FluentActions.Invoking(() => MigMinors.Read(host.Root)).Should().Throw<MigMinorsFormatException>().Which;
+        MigMinorsFormatException e = FluentActions.Invoking(() => MigMinors.Read(host.Root))
+            .Should().Throw<MigMinorsFormatException>().Which;
 
         e.LineNumber.Should().Be(3);
         e.File.Should().Be(host.Root.Locate(MigMinors.FilePath));

@@ -36,7 +36,8 @@ public class MigPrivilegesTests
 
         (privileges.CanChange, privileges.CanList).Should().Be((true, true));
         privileges.ChangeExplanation.Should().Be("This process may change MIG: it may open the config capability's device node.");
-        privileges.ListExplanation.Should().Be("This process may list compute instances: it may open the monitor capability's device node.");
+        privileges.ListExplanation.Should()
+            .Be("This process may list compute instances: it may open the monitor capability's device node.");
     }
 
     [Fact]
@@ -54,7 +55,8 @@ public class MigPrivilegesTests
         (privileges.Config, privileges.Monitor, privileges.CanChange, privileges.CanList)
             .Should().Be((CapabilityAccess.Denied, CapabilityAccess.Granted, false, true));
         privileges.ChangeExplanation.Should().Be(
-            "This process may not change MIG: it is user 1000 without CAP_SYS_ADMIN, and may not open the config capability's device node. Run it as root, or let it open the config capability's device node.");
+            "This process may not change MIG: it is user 1000 without CAP_SYS_ADMIN, and may not open the config capability's device "
+                + "node. Run it as root, or let it open the config capability's device node.");
     }
 
     [Fact]
@@ -67,9 +69,12 @@ public class MigPrivilegesTests
 
         (privileges.CanChange, privileges.CanList).Should().Be((false, false));
         privileges.ChangeExplanation.Should().Be(
-            "This process may not change MIG: it is root without CAP_SYS_ADMIN, and finds no device node of the config capability. Run it as root with CAP_SYS_ADMIN in the host's user namespace (docker run --cap-add SYS_ADMIN), or let it open the config capability's device node.");
+            "This process may not change MIG: it is root without CAP_SYS_ADMIN, and finds no device node of the config capability. Run "
+                + "it as root with CAP_SYS_ADMIN in the host's user namespace (docker run --cap-add SYS_ADMIN), or let it open the "
+                + "config capability's device node.");
         privileges.ListExplanation.Should().StartWith(
-            "This process may not list compute instances: it is root without CAP_SYS_ADMIN, and finds no device node of the monitor capability.");
+            "This process may not list compute instances: it is root without CAP_SYS_ADMIN, and finds no device node of the monitor "
+                + "capability.");
     }
 
     [Fact]

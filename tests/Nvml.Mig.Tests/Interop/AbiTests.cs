@@ -56,7 +56,9 @@ public class AbiTests
     public void The_public_return_codes_are_those_of_nvml() =>
         Enum.GetValues<NvmlReturnCode>().ToDictionary(code => $"{code}".ToUpperInvariant(), code => (long)code)
             .Should().BeEquivalentTo(Enum.GetValues<nvmlReturn_t>().ToDictionary(
-                code => code.ToString().Replace("NVML_ERROR_", "", StringComparison.Ordinal).Replace("NVML_", "", StringComparison.Ordinal).Replace("_", "", StringComparison.Ordinal),
+                code =>
+                    code.ToString().Replace("NVML_ERROR_", "", StringComparison.Ordinal).Replace("NVML_", "", StringComparison.Ordinal)
+                        .Replace("_", "", StringComparison.Ordinal),
                 code => (long)code));
 
     public static TheoryData<Type, string> Enums => new()
@@ -91,7 +93,7 @@ public class AbiTests
     [InlineData(typeof(GpmMetric), "NVML_GPM_METRIC_", null)]
     [InlineData(typeof(GpuInstanceCapabilities), "NVML_GPU_INSTANCE_PROFILE_CAPS_", null)]
     [InlineData(typeof(ComputeInstanceCapabilities), "NVML_COMPUTE_INSTANCE_PROFILE_CAPS_", null)]
-    public void Public_enumerations_with_names_of_their_own_have_the_values_of_nvml(Type type, string prefix, object? ours) =>
+    public void Public_enumerations_have_the_values_of_nvml(Type type, string prefix, object? ours) =>
         Enum.GetValuesAsUnderlyingType(type).Cast<object>()
             .Where(value => ours is null || !Enum.ToObject(type, value).Equals(ours))
             .Select(value => Convert.ToInt64(value, CultureInfo.InvariantCulture))
@@ -115,14 +117,13 @@ public class AbiTests
     }
 
     [Fact]
-    public void Versioned_structs_announce_themselves_with_their_size_and_version()
+    public void Versioned_structs_carry_their_size_and_version()
     {
-        nvmlGpuInstanceProfileInfo_v2_t.Version.Should().Be(0x02000098);
         nvmlGpuInstanceProfileInfo_v3_t.Version.Should().Be(0x03000098);
         foreach (Type type in InteropTypes())
         {
-            if (type.GetProperty("Version")?.GetValue(null) is uint version)
-                version.Should().Be((uint)C[$"version {type.Name}"], "of {0}", type.Name);
+            if (type.GetField("Version")?.GetRawConstantValue() is int version)
+                version.Should().Be((int)C[$"version {type.Name}"], "of {0}", type.Name);
         }
     }
 
@@ -137,11 +138,40 @@ public class AbiTests
     }
 
     [Fact]
-    public void Every_import_is_either_required_or_known_to_be_younger_than_the_oldest_driver() =>
-        NvmlLibrary.RequiredFunctions.Concat(NvmlLibrary.OptionalFunctions).Should().BeEquivalentTo(ImportNames());
+    public void Every_import_is_marked_required_or_optional()
+    {
+        NvmlLibrary.Functions.Keys.Should().BeEquivalentTo(ImportNames());
+        typeof(LibNvml).GetMethods()
+            .Where(m => m.IsDefined(typeof(RequiredFunctionAttribute)) && m.IsDefined(typeof(OptionalFunctionAttribute)))
+            .Should().BeEmpty();
+    }
+
+    [Fact]
+    public void The_oldest_driver_has_all_required_functions()
+    {
+        string[] exported = File.ReadAllLines(Repository.File("native-stubs/exports-470.map"));
+        NvmlLibrary.Functions.Where(f => f.Value).Select(f => f.Key)
+            .Should().BeSubsetOf(exported.Select(line => line.Trim().TrimEnd(';')));
+    }
+
+    [Fact]
+    public void Functions_named_in_messages_are_imports() =>
+        typeof(NvmlFunction).GetFields().Select(field => (string)field.GetRawConstantValue()!).Should().BeSubsetOf(ImportNames());
+
+    [Theory]
+    [InlineData(NvmlReturnCode.Success, "NVML_SUCCESS")]
+    [InlineData(NvmlReturnCode.LibRmVersionMismatch, "NVML_ERROR_LIB_RM_VERSION_MISMATCH")]
+    [InlineData((NvmlReturnCode)77, "77")]
+    public void Codes_have_nvmls_symbols(NvmlReturnCode code, string symbol) => code.ToSymbol().Should().Be(symbol);
+
+    [Fact]
+    public void Symbols_are_those_of_the_header() =>
+        Enum.GetValues<NvmlReturnCode>().Select(code => code.ToSymbol())
+            .Should().Equal(Enum.GetValues<nvmlReturn_t>().Select(code => code.ToString()));
 
     private static IEnumerable<string> ImportNames() =>
-        typeof(LibNvml).GetMethods(BindingFlags.Public | BindingFlags.Static).Select(m => m.Name).Where(n => n.StartsWith("nvml", StringComparison.Ordinal));
+        typeof(LibNvml).GetMethods(BindingFlags.Public | BindingFlags.Static).Select(m => m.Name)
+            .Where(n => n.StartsWith("nvml", StringComparison.Ordinal));
 
     private static IEnumerable<Type> InteropTypes() =>
         typeof(LibNvml).Assembly.GetTypes().Where(type => type.Name.StartsWith("nvml", StringComparison.Ordinal) && !type.IsNested);

@@ -6,14 +6,14 @@ using Nvml.Mig.Tests.Readme;
 
 namespace Nvml.Mig.Tests.Packages;
 
-/// <summary>The packages, as those use them who have nothing else of ours.</summary>
+/// <summary>The packages, used by programs that have nothing else of this repository.</summary>
 public sealed class PackageTests(PackedPackages packages) : IClassFixture<PackedPackages>
 {
     private static readonly string[] Native =
         ["runtimes/linux-x64/native/libnvml-stub-470.so", "runtimes/linux-x64/native/libnvml-stub.so"];
 
     /// <summary>
-    /// Opens NVML without a path where a simulated machine runs, and says what it got. On a machine with a driver that is the driver.
+    /// Opens NVML without a path beside a simulated machine, and prints the library opened. On a machine with a driver that is the driver.
     /// </summary>
     private const string OpensTheDriver = """
         using Nvml.Mig;
@@ -36,9 +36,10 @@ public sealed class PackageTests(PackedPackages packages) : IClassFixture<Packed
     [Theory]
     [InlineData("Nvml.Mig", "lib/net10.0/Nvml.Mig.dll", "lib/net10.0/Nvml.Mig.xml")]
     [InlineData("Nvml.Mig.Configuration", "lib/net10.0/Nvml.Mig.Configuration.dll", "lib/net10.0/Nvml.Mig.Configuration.xml")]
+    [InlineData("Nvml.Mig.Leasing", "lib/net10.0/Nvml.Mig.Leasing.dll", "lib/net10.0/Nvml.Mig.Leasing.xml")]
     [InlineData("Nvml.Mig.Simulator", "lib/net10.0/Nvml.Mig.Simulator.dll", "lib/net10.0/Nvml.Mig.Simulator.xml")]
     [InlineData("nvmig", "tools/net10.0/any/nvmig.dll", "tools/net10.0/any/libnvml-stub.so")]
-    public void A_package_has_what_its_page_shows_and_what_debuggers_ask_for(string id, params string[] files)
+    public void A_package_has_its_page_and_symbols(string id, params string[] files)
     {
         using ZipArchive package = ZipFile.OpenRead(Path.Combine(packages.Feed, $"{id}.{packages.Version}.nupkg"));
         using ZipArchive symbols = ZipFile.OpenRead(Path.Combine(packages.Feed, $"{id}.{packages.Version}.snupkg"));
@@ -47,7 +48,8 @@ public sealed class PackageTests(PackedPackages packages) : IClassFixture<Packed
         symbols.Entries.Select(e => e.FullName).Should().Contain(Path.ChangeExtension(files[0], "pdb"));
         using Stream nuspec = package.GetEntry($"{id}.nuspec")!.Open();
         XElement metadata = XDocument.Load(nuspec).Root!.Elements().First();
-        Dictionary<string, string> said = metadata.Elements().GroupBy(e => e.Name.LocalName, e => e.Value).ToDictionary(g => g.Key, g => g.First());
+        Dictionary<string, string> said = metadata.Elements().GroupBy(e => e.Name.LocalName, e => e.Value)
+            .ToDictionary(g => g.Key, g => g.First());
         said.Should().Contain("license", "MIT").And.Contain("readme", "README.md").And.Contain("icon", "icon.png");
         said["description"].Should().NotBeEmpty();
         said["tags"].Should().Contain("mig");
@@ -55,8 +57,9 @@ public sealed class PackageTests(PackedPackages packages) : IClassFixture<Packed
 
     [Fact]
     public void Nothing_else_is_packed() =>
-        Directory.GetFiles(packages.Feed, "*.nupkg").Select(file => Path.GetFileName(file)[..^(packages.Version.Length + ".nupkg".Length + 1)])
-            .Should().BeEquivalentTo("Nvml.Mig", "Nvml.Mig.Configuration", "Nvml.Mig.Simulator", "nvmig");
+        Directory.GetFiles(packages.Feed, "*.nupkg")
+            .Select(file => Path.GetFileName(file)[..^(packages.Version.Length + ".nupkg".Length + 1)])
+            .Should().BeEquivalentTo("Nvml.Mig", "Nvml.Mig.Configuration", "Nvml.Mig.Leasing", "Nvml.Mig.Simulator", "nvmig");
 
     [Fact]
     public void No_package_has_a_file_with_the_drivers_name()
@@ -67,7 +70,7 @@ public sealed class PackageTests(PackedPackages packages) : IClassFixture<Packed
     }
 
     [Fact]
-    public void The_readmes_first_program_runs_on_the_packages()
+    public void The_first_program_runs_on_the_packages()
     {
         (string code, string? output) = ReadmeFile.Blocks(ReadmeFile.Main, "csharp")[0];
 
@@ -99,13 +102,14 @@ public sealed class PackageTests(PackedPackages packages) : IClassFixture<Packed
     }
 
     /// <summary>
-    /// As a single file with its runtime, and compiled ahead of time. All of the packages is kept, so that the linker and the compiler look at
-    /// all of it. Their warnings are errors.
+    /// As a single file with its runtime, and compiled ahead of time. The linker and the compiler keep the whole packages, so they check
+    /// all of them. Their warnings are errors.
     /// </summary>
     [LongTheory]
-    [InlineData("Trimmed", "<PublishSingleFile>true</PublishSingleFile><SelfContained>true</SelfContained><PublishTrimmed>true</PublishTrimmed>")]
+    [InlineData(
+        "Trimmed", "<PublishSingleFile>true</PublishSingleFile><SelfContained>true</SelfContained><PublishTrimmed>true</PublishTrimmed>")]
     [InlineData("AheadOfTime", "<PublishAot>true</PublishAot>")]
-    public void The_readmes_first_program_runs_published_for_machines_without_dotnet(string name, string properties)
+    public void The_first_program_runs_published_without_dotnet(string name, string properties)
     {
         (string code, string? output) = ReadmeFile.Blocks(ReadmeFile.Main, "csharp")[0];
         string folder = packages.Write(name, code, $"""
@@ -115,7 +119,7 @@ public sealed class PackageTests(PackedPackages packages) : IClassFixture<Packed
                 <TrimmerSingleWarn>false</TrimmerSingleWarn>
               </PropertyGroup>
               <ItemGroup>
-                <TrimmerRootAssembly Include="Nvml.Mig;Nvml.Mig.Configuration;Nvml.Mig.Simulator" />
+                <TrimmerRootAssembly Include="Nvml.Mig;Nvml.Mig.Configuration;Nvml.Mig.Leasing;Nvml.Mig.Simulator" />
               </ItemGroup>
             """);
         packages.Run("dotnet", ["publish", "-o", "out"], folder);
@@ -125,15 +129,18 @@ public sealed class PackageTests(PackedPackages packages) : IClassFixture<Packed
         ReadmeFile.Lines(printed).Should().Equal(ReadmeFile.Lines(output!));
     }
 
-    /// <summary>As docs/nvmig.md publishes it. Warnings are errors here too.</summary>
+    /// <summary>Published by the command in docs/nvmig.md. Warnings are errors here too.</summary>
     [LongFact]
-    public void The_tool_compiled_ahead_of_time_divides_a_gpu_by_a_layout_file()
+    public void The_tool_compiled_ahead_of_time_applies_a_layout_file()
     {
-        using TemporaryFolder built = new(); // not where the tests were built
+        using TemporaryFolder built = new(); // Not the build folder of the tests.
         string folder = built.File("out");
         Nvmig.Start(
             "dotnet",
-            ["publish", Repository.File("src/Nvml.Mig.Cli"), "-r", "linux-x64", "-p:PublishAot=true", "-o", folder, "--artifacts-path", built.File("artifacts")],
+            [
+                "publish", Repository.File("src/Nvml.Mig.Cli"), "-r", "linux-x64", "-p:PublishAot=true",
+                "-o", folder, "--artifacts-path", built.File("artifacts"),
+            ],
             new Dictionary<string, string?> { ["MSBUILDDISABLENODEREUSE"] = "1" }).ExitCode.Should().Be(0);
         string[] onMachine = ["--simulate", "A100-SXM4-40GB"];
         string nvmig = Path.Combine(folder, "nvmig");
@@ -152,7 +159,11 @@ public sealed class PackageTests(PackedPackages packages) : IClassFixture<Packed
         Run("list", "--json").Out.Should().Contain("MIG-");
 
         Nvmig.Answer Run(params string[] arguments) =>
-            Nvmig.Start(nvmig, [.. onMachine, .. arguments], new Dictionary<string, string?> { ["NVML_STUB_STATE"] = built.File("machine") }, folder);
+            Nvmig.Start(
+                nvmig,
+                [.. onMachine, .. arguments],
+                new Dictionary<string, string?> { ["NVML_STUB_STATE"] = built.File("machine") },
+                folder);
     }
 
     private static IEnumerable<string> Files(string package)

@@ -4,12 +4,13 @@ using Nvml.Mig.Tests.Cli;
 namespace Nvml.Mig.Tests.Packages;
 
 /// <summary>
-/// The packages of this build in a folder feed, and programs that use them as strangers do. Their version is a new one each time, and
-/// they are unpacked in a folder of their own, so that none of another build is taken for them.
+/// The packages of this build in a folder feed, and programs that use them as strangers do. Each run has a new version and an own folder
+/// for unpacked packages, so that it never uses a package of another build.
 /// </summary>
 public sealed class PackedPackages : IDisposable
 {
-    private static readonly string Configuration = typeof(PackedPackages).Assembly.GetCustomAttribute<AssemblyConfigurationAttribute>()!.Configuration;
+    private static readonly string Configuration =
+        typeof(PackedPackages).Assembly.GetCustomAttribute<AssemblyConfigurationAttribute>()!.Configuration;
 
     private readonly TemporaryFolder _folder = new();
     private readonly Dictionary<string, string?> _environment;
@@ -21,10 +22,12 @@ public sealed class PackedPackages : IDisposable
             ["MSBUILDDISABLENODEREUSE"] = "1",
             ["NUGET_PACKAGES"] = _folder.File("unpacked"),
         };
-        // What else the programs need is read from where it is; only what is not there is fetched.
+        // Other packages are read from the folder that has them; only missing ones are fetched.
         string there = Environment.GetEnvironmentVariable("NUGET_PACKAGES")
             ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
-        string fallback = Directory.Exists(there) ? $"""<fallbackPackageFolders><add key="there" value="{there}" /></fallbackPackageFolders>""" : "";
+        string fallback = Directory.Exists(there)
+            ? $"""<fallbackPackageFolders><add key="there" value="{there}" /></fallbackPackageFolders>"""
+            : "";
         File.WriteAllText(_folder.File("nuget.config"), $"""
             <configuration>
               <packageSources><add key="packed" value="{Feed}" /></packageSources>
@@ -32,8 +35,11 @@ public sealed class PackedPackages : IDisposable
             </configuration>
             """);
 
-        // What the running tests were built with is what is packed: nothing is built.
-        Run("dotnet", ["pack", Repository.File("Nvml.Mig.sln"), "--no-build", "-c", Configuration, "-o", Feed, $"-p:PackageVersion={Version}"], null);
+        // Packs the build of the running tests: nothing is built.
+        Run(
+            "dotnet",
+            ["pack", Repository.File("Nvml.Mig.sln"), "--no-build", "-c", Configuration, "-o", Feed, $"-p:PackageVersion={Version}"],
+            null);
     }
 
     public string Version { get; } = $"0.0.0-test.{Guid.NewGuid():N}";
@@ -62,6 +68,7 @@ public sealed class PackedPackages : IDisposable
               <ItemGroup>
                 <PackageReference Include="Nvml.Mig" Version="{Version}" />
                 <PackageReference Include="Nvml.Mig.Configuration" Version="{Version}" />
+                <PackageReference Include="Nvml.Mig.Leasing" Version="{Version}" />
                 <PackageReference Include="Nvml.Mig.Simulator" Version="{Version}" />
               </ItemGroup>
               {more}

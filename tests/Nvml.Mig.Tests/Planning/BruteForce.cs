@@ -1,4 +1,3 @@
-using Nvml.Mig.Planning;
 using Nvml.Mig.Tests.Simulator;
 
 namespace Nvml.Mig.Tests.Planning;
@@ -51,9 +50,10 @@ internal sealed class BruteForce
 
     public IEnumerable<Spot> SpotsOf(ulong layout) => Spots.Where(spot => Has(layout, spot));
 
-    public Spot SpotOf(GpuInstanceState instance) => Spots.Single(s => s.Profile == instance.Profile && s.Place == instance.Placement);
+    public Spot SpotOf(GpuInstanceSnapshot instance) => Spots.Single(s => s.Profile == instance.Profile && s.Place == instance.Placement);
 
-    public ulong LayoutOf(GpuState state) => state.Instances.Aggregate(0UL, (layout, instance) => layout | 1UL << SpotOf(instance).Index);
+    public ulong LayoutOf(GpuSnapshot state) =>
+        state.Instances.Aggregate(0UL, (layout, instance) => layout | 1UL << SpotOf(instance).Index);
 
     public int[] CountsOf(ulong layout)
     {
@@ -64,14 +64,18 @@ internal sealed class BruteForce
     }
 
     /// <summary>The layouts that have this many instances of each profile.</summary>
-    public IReadOnlyList<ulong> LayoutsWith(IEnumerable<int> counts) => _layoutsByMultiset.GetValueOrDefault(string.Join(',', counts)) ?? [];
+    public IReadOnlyList<ulong> LayoutsWith(IEnumerable<int> counts) =>
+        _layoutsByMultiset.GetValueOrDefault(string.Join(',', counts)) ?? [];
 
     /// <summary>The free places of profiles of which one more is allowed, each with the square of its size.</summary>
     public long RoomIn(ulong layout)
     {
         Spot[] there = [.. SpotsOf(layout)];
         return Spots
-            .Where(spot => !Array.Exists(there, t => t.Place.Overlaps(spot.Place)) && MayStandTogether([.. there.Select(t => t.Profile), spot.Profile]))
+            .Where(
+                spot =>
+                    !Array.Exists(there, t => t.Place.Overlaps(spot.Place))
+                        && MayStandTogether([.. there.Select(t => t.Profile), spot.Profile]))
             .Sum(spot => (long)spot.Place.Size * spot.Place.Size);
     }
 

@@ -17,7 +17,9 @@ public class DefragmentationTests
     [Fact]
     public void The_score_rises_with_the_room_that_is_lost()
     {
-        double[] scores = [.. new[] { "1g.5gb:4,1g.5gb:5", "1g.5gb:4,1g.5gb:6", "1g.5gb:0,1g.5gb:4" }.Select(layout => Defragmentation.GetScore(States.Of(States.A100, layout)))];
+        double[] scores = [
+            .. new[] { "1g.5gb:4,1g.5gb:5", "1g.5gb:4,1g.5gb:6", "1g.5gb:0,1g.5gb:4" }
+            .Select(layout => Defragmentation.GetScore(States.Of(States.A100, layout)))];
 
         scores.Should().BeInAscendingOrder().And.OnlyHaveUniqueItems();
         scores.Should().OnlyContain(score => score >= 0 && score < 1);
@@ -26,28 +28,29 @@ public class DefragmentationTests
     [Fact]
     public void Room_is_opened_with_the_fewest_moves_and_they_are_named()
     {
-        GpuState state = States.Of(States.A100, "1g.5gb:0,1g.5gb:1,1g.5gb:5", 3);
+        GpuSnapshot state = States.Of(States.A100, "1g.5gb:0,1g.5gb:1,1g.5gb:5", 3);
 
         Defragmentation.TryOpen(state, "4g.20gb", out RoomOpening? opening, out _).Should().BeTrue();
 
-        opening!.Moves.Select(m => m.ToString()).Should().Equal("GPU instance 1 (1g.5gb at 0:1) to 4:1", "GPU instance 2 (1g.5gb at 1:1) to 6:1");
+        opening!.Moves.Select(m => m.ToString()).Should()
+            .Equal("GPU instance 1 (1g.5gb at 0:1) to 4:1", "GPU instance 2 (1g.5gb at 1:1) to 6:1");
         opening.Drain.Should().BeEmpty();
         opening.Placement.Should().Be(new Placement(0, 4));
-        opening.Steps.Select(s => s.Action).Should().Equal(
-            PlanAction.DestroyComputeInstance,
-            PlanAction.DestroyGpuInstance,
-            PlanAction.DestroyComputeInstance,
-            PlanAction.DestroyGpuInstance,
-            PlanAction.CreateGpuInstance,
-            PlanAction.CreateComputeInstance,
-            PlanAction.CreateGpuInstance,
-            PlanAction.CreateComputeInstance);
+        opening.Steps.Select(s => s.Kind).Should().Equal(
+            LayoutStepKind.DestroyComputeInstance,
+            LayoutStepKind.DestroyGpuInstance,
+            LayoutStepKind.DestroyComputeInstance,
+            LayoutStepKind.DestroyGpuInstance,
+            LayoutStepKind.CreateGpuInstance,
+            LayoutStepKind.CreateComputeInstance,
+            LayoutStepKind.CreateGpuInstance,
+            LayoutStepKind.CreateComputeInstance);
     }
 
     [Fact]
-    public void What_is_in_use_moves_only_if_nothing_else_helps_and_is_to_be_drained()
+    public void Instances_in_use_move_only_if_nothing_else_helps()
     {
-        GpuState state = States.Of(States.A100, "1g.5gb:0,1g.5gb:4,1g.5gb:5", 1);
+        GpuSnapshot state = States.Of(States.A100, "1g.5gb:0,1g.5gb:4,1g.5gb:5", 1);
 
         Defragmentation.TryOpen(state, "3g.20gb", out RoomOpening? spared, out _).Should().BeTrue();
         Defragmentation.TryOpen(state, "4g.20gb", out RoomOpening? drained, out _).Should().BeTrue();
@@ -59,9 +62,9 @@ public class DefragmentationTests
     }
 
     [Fact]
-    public void Where_there_is_room_nothing_moves_and_where_none_can_be_that_is_said()
+    public void Nothing_moves_where_there_is_room_or_can_be_none()
     {
-        GpuState state = States.Of(States.A100, "3g.20gb:0");
+        GpuSnapshot state = States.Of(States.A100, "3g.20gb:0");
 
         Defragmentation.TryOpen(state, "3g.20gb", out RoomOpening? opening, out _).Should().BeTrue();
         Defragmentation.TryOpen(state, "7g.40gb", out _, out PlanRefusal? refusal).Should().BeFalse();

@@ -3,7 +3,9 @@ using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Tests.Planning;
 
-/// <summary>The planner against brute force: it finds a plan exactly if there is one, and none that disturbs less or leaves more room.</summary>
+/// <summary>
+/// The planner against brute force: it finds a plan exactly if there is one, and none that disturbs less or leaves more room.
+/// </summary>
 public class ExactnessTests
 {
     private static readonly int Triples = LongTests.Wanted ? 200_000 : 20_000;
@@ -15,18 +17,20 @@ public class ExactnessTests
     public void A_layout_can_be_planned_exactly_if_brute_force_finds_one(string model)
     {
         BruteForce force = new(SimulatedGeometries.Of(model));
-        GpuState empty = GpuState.Empty(force.Geometry);
+        GpuSnapshot empty = GpuSnapshot.Empty(force.Geometry);
         int possible = 0;
         List<string> wrong = [];
         foreach (int[] counts in Multisets(force, 0, new int[force.Profiles.Count]))
         {
-            LayoutSpec wish = SpecFor(force, counts);
+            LayoutSpec spec = SpecFor(force, counts);
             bool expected = force.LayoutsWith(counts).Count > 0;
             possible += expected ? 1 : 0;
-            if (Planner.CanPlan(empty, wish) != expected)
-                wrong.Add($"CanPlan of {wish} is not {expected}");
-            if (expected && (!Planner.TryPlan(empty, wish, out GpuPlan? plan, out _) || !force.CountsOf(force.LayoutOf(plan.GetResult())).SequenceEqual(counts)))
-                wrong.Add($"no plan that gives {wish}");
+            if (Planner.CanPlan(empty, spec) != expected)
+                wrong.Add($"CanPlan of {spec} is not {expected}");
+            if (expected
+                && (!Planner.TryPlan(empty, spec, out GpuPlan? plan, out _) || !force.CountsOf(force.LayoutOf(plan.GetResult()))
+                    .SequenceEqual(counts)))
+                wrong.Add($"no plan that gives {spec}");
         }
 
         wrong.Should().BeEmpty();
@@ -35,7 +39,7 @@ public class ExactnessTests
 
     [Theory]
     [MemberData(nameof(Models))]
-    public void A_plan_destroys_the_fewest_instances_keeps_those_in_use_and_leaves_the_most_room(string model)
+    public void A_plan_destroys_the_fewest_and_leaves_the_most_room(string model)
     {
         BruteForce force = new(SimulatedGeometries.Of(model));
         Random random = new(5);
@@ -43,47 +47,52 @@ public class ExactnessTests
         for (int i = 0; i < Triples && wrong.Count < 10; i++)
         {
             ulong before = force.Layouts[random.Next(force.Layouts.Count)];
-            GpuState state = RandomState(force, before, random);
+            GpuSnapshot state = RandomState(force, before, random);
             int[] counts = force.CountsOf(force.Layouts[random.Next(force.Layouts.Count)]);
-            LayoutSpec wish = SpecFor(force, counts);
+            LayoutSpec spec = SpecFor(force, counts);
             int[] allowed = [.. state.Instances.Where(x => x.IsAnythingInUse && random.Next(4) == 0).Select(x => x.Id!.Value)];
 
             (int InUse, int All, long Room)? best = Best(force, state, allowed, counts);
-            bool can = Planner.CanPlan(state, wish, allowed);
-            GpuPlan? plan = Planner.Search(state, Planner.Resolve(state, wish), Planner.Allowed(state, allowed));
+            bool can = Planner.CanPlan(state, spec, new PlanOptions { AllowInUse = allowed });
+            GpuPlan? plan = States.Search(state, spec, allowed);
 
             string problem = Compare(force, state, counts, allowed, best, plan);
             if (can != best is not null)
                 problem += $" CanPlan says {can}.";
             if (problem.Length > 0)
-                wrong.Add($"{state} -> {wish}, in use {string.Join(',', state.Instances.Where(x => x.IsAnythingInUse))}, allowed {string.Join(',', allowed)}: {problem}");
+                wrong.Add($"{state} -> {spec}, in use {string.Join(',', state.Instances.Where(x => x.IsAnythingInUse))}, allowed "
+                    + $"{string.Join(',', allowed)}: {problem}");
         }
 
         wrong.Should().BeEmpty();
     }
 
     private static string Compare(
-        BruteForce force, GpuState state, int[] counts, int[] allowed, (int InUse, int All, long Room)? best, GpuPlan? plan)
+        BruteForce force, GpuSnapshot state, int[] counts, int[] allowed, (int InUse, int All, long Room)? best, GpuPlan? plan)
     {
         if (plan is null || best is null)
-            return plan is null == best is null ? "" : $"the best is {best}, the plan {plan?.Steps.Count.ToString(CultureInfo.InvariantCulture) ?? "none"}.";
-        GpuState result = plan.GetResult();
+            return plan is null == best is null
+                ? ""
+                : $"the best is {best}, the plan {plan?.Steps.Count.ToString(CultureInfo.InvariantCulture) ?? "none"}.";
+        GpuSnapshot result = plan.GetResult();
         ulong after = force.LayoutOf(result);
         if (!force.CountsOf(after).SequenceEqual(counts))
             return $"it gives {result}.";
         if ((plan.DestroyedInUseCount, plan.DestroyedCount, force.RoomIn(after)) != best)
             return $"the best is {best}, the plan {(plan.DestroyedInUseCount, plan.DestroyedCount, force.RoomIn(after))}.";
-        foreach (GpuInstanceState kept in state.Instances.Where(x => x.IsAnythingInUse && !allowed.Contains(x.Id!.Value)))
+        foreach (GpuInstanceSnapshot kept in state.Instances.Where(x => x.IsAnythingInUse && !allowed.Contains(x.Id!.Value)))
         {
             if (!result.Instances.Contains(kept))
                 return $"{kept} is in use and not as it was.";
         }
 
-        return plan.Kept.Count + plan.Steps.Count(s => s.Action == PlanAction.CreateGpuInstance) == counts.Sum() ? "" : "kept and created are not what was wished.";
+        return plan.Kept.Count + plan.Steps.Count(s => s.Kind == LayoutStepKind.CreateGpuInstance) == counts.Sum()
+            ? ""
+            : "kept and created are not what was asked.";
     }
 
     /// <summary>The fewest instances in use destroyed, then the fewest, then the most room: over all layouts with these counts.</summary>
-    private static (int InUse, int All, long Room)? Best(BruteForce force, GpuState state, int[] allowed, int[] counts)
+    private static (int InUse, int All, long Room)? Best(BruteForce force, GpuSnapshot state, int[] allowed, int[] counts)
     {
         (int InUse, int All, long Room)? best = null;
         foreach (ulong layout in force.LayoutsWith(counts))
@@ -91,7 +100,7 @@ public class ExactnessTests
             int inUse = 0;
             int all = 0;
             bool forbidden = false;
-            foreach (GpuInstanceState there in state.Instances)
+            foreach (GpuInstanceSnapshot there in state.Instances)
             {
                 if (BruteForce.Has(layout, force.SpotOf(there)))
                     continue;
@@ -111,26 +120,33 @@ public class ExactnessTests
     }
 
     /// <summary>Each instance with the compute instance that takes the whole, or with none; of the former some are in use.</summary>
-    private static GpuState RandomState(BruteForce force, ulong layout, Random random)
+    private static GpuSnapshot RandomState(BruteForce force, ulong layout, Random random)
     {
         GpuGeometry geometry = force.Geometry;
         int id = 0;
-        return new GpuState(geometry, force.SpotsOf(layout).Select(spot =>
+        return GpuSnapshot.Of(geometry, force.SpotsOf(layout).Select(spot =>
         {
             ComputeProfileGeometry whole = geometry.Profiles.Single(p => p.Profile == spot.Profile).ComputeProfiles!
                 .OrderBy(c => c.Profile.SliceCount).ThenBy(c => c.Profile.MultiprocessorCount).Last();
-            return new GpuInstanceState(spot.Profile, spot.Place)
+            return new GpuInstanceSnapshot(spot.Profile, spot.Place)
             {
                 Id = id++,
                 ComputeInstances = random.Next(4) == 0
                     ? []
-                    : [new ComputeInstanceState(whole.Profile, whole.Placements[0]) { Id = 0, MigUuid = $"MIG-{id}", IsInUse = random.Next(3) == 0 }],
+                    : [new ComputeInstanceSnapshot(whole.Profile, whole.Placements[0])
+                    {
+                        Id = 0,
+                        MigUuid = $"MIG-{id}",
+                        IsInUse = random.Next(3) == 0,
+                    }],
             };
         }));
     }
 
     private static LayoutSpec SpecFor(BruteForce force, int[] counts) =>
-        new(counts.Select((count, kind) => (count, kind)).Where(c => c.count > 0).Select(c => new InstanceSpec(force.Profiles[c.kind].Name) { Count = c.count }));
+        new(
+            counts.Select((count, kind) => (count, kind)).Where(c => c.count > 0)
+                .Select(c => new InstanceSpec(force.Profiles[c.kind].Name) { Count = c.count }));
 
     private static IEnumerable<int[]> Multisets(BruteForce force, int kind, int[] counts)
     {

@@ -1,4 +1,3 @@
-using Nvml.Mig.Applying;
 using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Tests.Planning;
@@ -12,7 +11,7 @@ public class ExecutionTests
 
     [Theory]
     [MemberData(nameof(Models))]
-    public void No_native_call_of_a_plan_fails_and_what_is_in_use_never_notices(string model)
+    public void No_native_call_of_a_plan_fails(string model)
     {
         BruteForce force = new(SimulatedGeometries.Of(model));
         using SimulatedGpu machine = SimulatedGpu.Start(model);
@@ -23,20 +22,28 @@ public class ExecutionTests
         {
             MigDevice[] devices = [.. machine.Gpu.GetMigDevices().Where(_ => random.Next(4) == 0)];
             IDisposable[] processes = [.. devices.Select((d, n) => machine.Simulator.StartProcess(d, 4711 + n, "python"))];
-            LayoutSpec wish = LayoutSpec.Parse(string.Join(',', force.SpotsOf(force.Layouts[random.Next(force.Layouts.Count)]).Select(s => s.Profile.Id + Inside(s.Profile, random))));
-            GpuState state = GpuReader.ReadState(machine.Gpu);
-            state.Instances.SelectMany(x => x.ComputeInstances).Where(c => c.IsInUse).Select(c => c.MigUuid).Should().BeEquivalentTo(devices.Select(d => d.Uuid));
+            LayoutSpec spec = LayoutSpec.Parse(
+                string.Join(
+                    ',',
+                    force.SpotsOf(force.Layouts[random.Next(force.Layouts.Count)]).Select(s => s.Profile.Id + Inside(s.Profile, random))));
+            GpuSnapshot state = machine.Gpu.ReadSnapshot();
+            state.Instances.SelectMany(x => x.ComputeInstances).Where(c => c.IsInUse).Select(c => c.MigUuid).Should()
+                .BeEquivalentTo(devices.Select(d => d.Uuid));
 
-            if (Planner.TryPlan(state, wish, out GpuPlan? plan, out _))
+            if (Planner.TryPlan(state, spec, out GpuPlan? plan, out _))
             {
                 long[] before = Calls(machine);
                 Execute(machine.Gpu, plan); // throws if a call fails
                 Calls(machine).Zip(before, (a, b) => a - b).Should().Equal(
-                    Enum.GetValues<PlanAction>().Select(action => (long)plan.Steps.Count(s => s.Action == action)));
-                GpuState after = GpuReader.ReadState(machine.Gpu);
+                    Count(LayoutStepKind.DestroyComputeInstance),
+                    Count(LayoutStepKind.DestroyGpuInstance),
+                    Count(LayoutStepKind.CreateGpuInstance),
+                    Count(LayoutStepKind.CreateComputeInstance));
+                long Count(LayoutStepKind kind) => plan.Steps.Count(s => s.Kind == kind);
+                GpuSnapshot after = machine.Gpu.ReadSnapshot();
                 // What came between cannot be seen: the layout is the one that was planned, and it needs nothing more.
                 States.Describe(after).Should().Be(States.Describe(plan.GetResult()));
-                States.Plan(after, wish.ToString()).IsEmpty.Should().BeTrue();
+                States.Plan(after, spec.ToString()).IsEmpty.Should().BeTrue();
                 devices.Select(d => d.Uuid).Should().BeSubsetOf(machine.Gpu.GetMigDevices().Select(d => d.Uuid));
                 executed++;
                 kept += plan.Kept.Count;
@@ -61,13 +68,13 @@ public class ExecutionTests
         new Random(19).Shuffle(multisets);
         foreach (int[] counts in multisets)
         {
-            LayoutSpec wish = new(counts.Select((count, kind) => (count, kind)).Where(c => c.count > 0)
+            LayoutSpec spec = new(counts.Select((count, kind) => (count, kind)).Where(c => c.count > 0)
                 .Select(c => new InstanceSpec(force.Profiles[c.kind].Name) { Count = c.count }));
-            GpuState state = GpuReader.ReadState(machine.Gpu);
+            GpuSnapshot state = machine.Gpu.ReadSnapshot();
 
-            Execute(machine.Gpu, States.Plan(state, wish.ToString()));
+            Execute(machine.Gpu, States.Plan(state, spec.ToString()));
 
-            force.CountsOf(force.LayoutOf(GpuReader.ReadState(machine.Gpu))).Should().Equal(counts);
+            force.CountsOf(force.LayoutOf(machine.Gpu.ReadSnapshot())).Should().Equal(counts);
         }
 
         multisets.Should().HaveCountGreaterThan(10);
@@ -78,15 +85,15 @@ public class ExecutionTests
     [InlineData("H100-SXM5-80GB", "3g.40gb/2c/1c,4g.40gb/1c*2/2c")]
     [InlineData("H100-SXM5-80GB", "7g.80gb/3c/2c/2c")]
     [InlineData("RTX-PRO-6000-Server", "1c.2g.48gb*2,1g.24gb+me")]
-    public void Compute_instances_are_created_on_a_gpu_that_has_not_shown_what_goes_inside(string model, string wish)
+    public void Compute_instances_are_created_on_a_gpu_yet_unseen(string model, string spec)
     {
         using SimulatedGpu machine = SimulatedGpu.Start(model);
-        GpuState empty = GpuReader.ReadState(machine.Gpu);
+        GpuSnapshot empty = machine.Gpu.ReadSnapshot();
         empty.Geometry.Profiles.Should().OnlyContain(p => p.ComputeProfiles == null);
 
-        Execute(machine.Gpu, States.Plan(empty, wish));
+        Execute(machine.Gpu, States.Plan(empty, spec));
 
-        States.Plan(GpuReader.ReadState(machine.Gpu), wish).IsEmpty.Should().BeTrue();
+        States.Plan(machine.Gpu.ReadSnapshot(), spec).IsEmpty.Should().BeTrue();
     }
 
     [Fact]
@@ -96,7 +103,7 @@ public class ExecutionTests
         GpuInstance half = machine.Create("3g.20gb");
         machine.Session.Devices[1].CreateGpuInstance(machine.Session.Devices[1].GetGpuInstanceProfile("2g.10gb"));
 
-        IReadOnlyList<GpuState> states = GpuReader.ReadStates(machine.Session.Devices);
+        IReadOnlyList<GpuSnapshot> states = [.. GpuDevice.ReadSnapshots(machine.Session.Devices).Select(r => r.Snapshot!)];
 
         states[0].Geometry.Should().BeSameAs(states[1].Geometry);
         states[1].Geometry.GetProfile("3g.20gb").ComputeProfiles.Should().HaveCount(half.GetComputeInstanceProfiles().Count);
@@ -108,11 +115,11 @@ public class ExecutionTests
     public void Reading_a_gpu_that_is_known_takes_few_calls()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
-        Execute(machine.Gpu, States.Plan(GpuReader.ReadState(machine.Gpu), "1g.5gb*7"));
-        GpuReader.ReadState(machine.Gpu);
+        Execute(machine.Gpu, States.Plan(machine.Gpu.ReadSnapshot(), "1g.5gb*7"));
+        machine.Gpu.ReadSnapshot();
         long before = machine.Simulator.GetCallCount();
 
-        GpuReader.ReadState(machine.Gpu);
+        machine.Gpu.ReadSnapshot();
 
         // The mode; for each profile its instances; for each instance what it is, its compute instances and what they are; places inside a
         // 1g; seven MIG devices with their ids; the processes.
@@ -133,38 +140,41 @@ public class ExecutionTests
     [
         machine.Simulator.GetCallCount("nvmlComputeInstanceDestroy"),
         machine.Simulator.GetCallCount("nvmlGpuInstanceDestroy"),
-        machine.Simulator.GetCallCount("nvmlDeviceCreateGpuInstance") + machine.Simulator.GetCallCount("nvmlDeviceCreateGpuInstanceWithPlacement"),
-        machine.Simulator.GetCallCount("nvmlGpuInstanceCreateComputeInstance") + machine.Simulator.GetCallCount("nvmlGpuInstanceCreateComputeInstanceWithPlacement"),
+        machine.Simulator.GetCallCount("nvmlDeviceCreateGpuInstance") + machine.Simulator.GetCallCount(
+            "nvmlDeviceCreateGpuInstanceWithPlacement"),
+        machine.Simulator.GetCallCount(
+            "nvmlGpuInstanceCreateComputeInstance") + machine.Simulator.GetCallCount("nvmlGpuInstanceCreateComputeInstanceWithPlacement"),
     ];
 
     private static void Execute(GpuDevice gpu, GpuPlan plan)
     {
-        foreach (PlanStep step in plan.Steps)
+        foreach (LayoutStep step in plan.Steps)
         {
-            if (step.Action == PlanAction.CreateGpuInstance)
+            if (step.Kind == LayoutStepKind.CreateGpuInstance)
             {
-                gpu.CreateGpuInstance(step.Profile, step.Placement);
+                gpu.CreateGpuInstance(step.GpuInstance!.Profile, step.GpuInstance.Placement);
                 continue;
             }
 
-            GpuInstance instance = gpu.GetGpuInstances().Single(i => i.Placement == step.Placement);
-            if (step.Action == PlanAction.DestroyGpuInstance)
+            GpuInstance instance = gpu.GetGpuInstances().Single(i => i.Placement == step.GpuInstance!.Placement);
+            if (step.Kind == LayoutStepKind.DestroyGpuInstance)
             {
                 instance.Destroy();
                 continue;
             }
 
-            if (step.Action == PlanAction.DestroyComputeInstance)
+            if (step.Kind == LayoutStepKind.DestroyComputeInstance)
             {
-                instance.GetComputeInstances().Single(c => c.Id == step.ComputeInstanceId).Destroy();
+                instance.GetComputeInstances().Single(c => c.Id == step.ComputeInstance!.Id).Destroy();
                 continue;
             }
 
-            ComputeInstanceProfile? profile = step.ComputeProfile
-                ?? (step.ComputeSliceCount == step.Profile.SliceCount
+            ComputeInstanceSnapshot inside = step.ComputeInstance!;
+            ComputeInstanceProfile? profile = inside.Profile
+                ?? (inside.SliceCount == instance.Profile.SliceCount
                     ? null
-                    : instance.GetComputeInstanceProfiles().Where(p => p.SliceCount == step.ComputeSliceCount).MinBy(p => p.Number));
-            instance.CreateComputeInstance(profile, step.ComputePlacement);
+                    : instance.GetComputeInstanceProfiles().Where(p => p.SliceCount == inside.SliceCount).MinBy(p => p.Number));
+            instance.CreateComputeInstance(profile, inside.Placement);
         }
     }
 }

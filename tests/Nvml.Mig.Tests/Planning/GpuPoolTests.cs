@@ -5,7 +5,7 @@ namespace Nvml.Mig.Tests.Planning;
 public class GpuPoolTests
 {
     [Fact]
-    public void Instances_go_to_gpus_that_are_opened_already_and_spare_large_holes()
+    public void Instances_go_to_opened_gpus_and_spare_large_holes()
     {
         GpuPool fleet = PoolOf("", "1g.5gb:0", "3g.20gb:0");
 
@@ -23,7 +23,9 @@ public class GpuPoolTests
     public void A_list_is_placed_on_as_few_gpus_as_hold_it()
     {
         GpuPool fleet = PoolOf("", "", "", "");
-        PoolRequest[] requests = [.. "1g.5gb*7,3g.20gb*2".Split(',').Select(InstanceSpec.Parse).SelectMany(i => Enumerable.Repeat(new PoolRequest(i.Profile), i.Count))];
+        PoolRequest[] requests = [
+            .. "1g.5gb*7,3g.20gb*2".Split(',').Select(InstanceSpec.Parse)
+            .SelectMany(i => Enumerable.Repeat(new PoolRequest(i.Profile), i.Count))];
 
         fleet.TryPlaceAll(requests, out IReadOnlyList<PoolPlacement>? places, out PoolRefusal? refusal).Should().BeTrue();
 
@@ -57,35 +59,43 @@ public class GpuPoolTests
             // Two GPUs, and what is missing to a full layout of each: that much always fits.
             ulong[] full = [.. Enumerable.Range(0, 2).Select(_ => force.Layouts[random.Next(force.Layouts.Count)])];
             ulong[] there = [.. full.Select(layout => layout & (ulong)random.NextInt64())];
-            GpuPool fleet = PoolOf([.. there.Select(layout => string.Join(',', force.SpotsOf(layout).Select(s => $"{s.Profile.Id}:{s.Place.Start}")))]);
-            PoolRequest[] missing = [.. full.SelectMany((layout, i) => force.SpotsOf(layout & ~there[i])).Select(s => new PoolRequest(s.Profile.Name))];
+            GpuPool fleet = PoolOf(
+                [.. there.Select(layout => string.Join(',', force.SpotsOf(layout).Select(s => $"{s.Profile.Id}:{s.Place.Start}")))]);
+            PoolRequest[] missing = [
+                .. full.SelectMany((layout, i) => force.SpotsOf(layout & ~there[i])).Select(s => new PoolRequest(s.Profile.Name))];
 
             bool placed = fleet.TryPlaceAll(missing, out IReadOnlyList<PoolPlacement>? places, out _);
 
-            placed.Should().BeTrue($"seed {seed}: {string.Join(',', missing.AsEnumerable())} fit on {string.Join(" | ", fleet.Gpus.Select(g => g.State))}");
+            placed.Should()
+                .BeTrue($"seed {seed}: {string.Join(',', missing.AsEnumerable())} fit on "
+                    + $"{string.Join(" | ", fleet.Gpus.Select(g => g.Snapshot))}");
             CheckPlacements(fleet, places!);
         }
     }
 
     /// <summary>Against every way to deal the instances out: whether there is room, and how many empty GPUs it takes.</summary>
     [Fact]
-    public void A_list_is_placed_on_the_fewest_gpus_or_there_is_no_room_for_it()
+    public void A_list_is_placed_on_the_fewest_gpus()
     {
         int refused = 0;
         for (int seed = 0; seed < (LongTests.Wanted ? 5_000 : 150); seed++)
         {
             Random random = new(seed);
             BruteForce force = Force.Value;
-            ulong[] there = [.. Enumerable.Range(0, 3).Select(_ => random.Next(2) == 0 ? 0 : force.Layouts[random.Next(force.Layouts.Count)] & (ulong)random.NextInt64())];
-            GpuPool fleet = PoolOf([.. there.Select(layout => string.Join(',', force.SpotsOf(layout).Select(s => $"{s.Profile.Id}:{s.Place.Start}")))]);
+            ulong[] there = [
+                .. Enumerable.Range(0, 3)
+                .Select(_ => random.Next(2) == 0 ? 0 : force.Layouts[random.Next(force.Layouts.Count)] & (ulong)random.NextInt64())];
+            GpuPool fleet = PoolOf(
+                [.. there.Select(layout => string.Join(',', force.SpotsOf(layout).Select(s => $"{s.Profile.Id}:{s.Place.Start}")))]);
             string[] profiles = [.. Enumerable.Range(0, 3).Select(_ => force.Profiles[random.Next(force.Profiles.Count)].Name)];
             string[] wanted = [.. Enumerable.Range(0, random.Next(2, 12)).Select(_ => profiles[random.Next(3)])];
             int before = fleet.OpenedCount;
 
-            bool placed = fleet.TryPlaceAll([.. wanted.Select(w => new PoolRequest(w))], out IReadOnlyList<PoolPlacement>? places, out PoolRefusal? refusal);
+            bool placed = fleet.TryPlaceAll(
+                [.. wanted.Select(w => new PoolRequest(w))], out IReadOnlyList<PoolPlacement>? places, out PoolRefusal? refusal);
 
             int? fewest = FewestOpened(there, wanted);
-            string what = $"seed {seed}: {string.Join(',', wanted)} on {string.Join(" | ", fleet.Gpus.Select(g => g.State))}";
+            string what = $"seed {seed}: {string.Join(',', wanted)} on {string.Join(" | ", fleet.Gpus.Select(g => g.Snapshot))}";
             placed.Should().Be(fewest is not null, what);
             if (placed)
             {
@@ -103,13 +113,16 @@ public class GpuPoolTests
         refused.Should().BeGreaterThan(15);
     }
 
-    /// <summary>Each 1g for itself would take a slice of the half in which three of them leave least; the fourth breaks the other half.</summary>
+    /// <summary>
+    /// Each 1g for itself would take a slice of the half in which three of them leave least; the fourth breaks the other half.
+    /// </summary>
     [Fact]
     public void A_list_spares_the_large_holes_of_the_gpu_that_it_opens()
     {
         GpuPool fleet = PoolOf("");
 
-        fleet.TryPlaceAll([.. Enumerable.Repeat(new PoolRequest("1g.5gb"), 4)], out IReadOnlyList<PoolPlacement>? places, out _).Should().BeTrue();
+        fleet.TryPlaceAll([.. Enumerable.Repeat(new PoolRequest("1g.5gb"), 4)], out IReadOnlyList<PoolPlacement>? places, out _).Should()
+            .BeTrue();
 
         places!.Select(p => p.Placement.Start).Should().BeEquivalentTo([0, 1, 2, 3]);
         Place(fleet, "3g.20gb").Should().Be("0 at 4:4");
@@ -127,13 +140,18 @@ public class GpuPoolTests
             ulong layout = force.Layouts[random.Next(force.Layouts.Count)] & (ulong)random.NextInt64();
             string there = string.Join(',', force.SpotsOf(layout).Select(s => $"{s.Profile.Id}:{s.Place.Start}"));
             int[] wanted = [.. Enumerable.Range(0, random.Next(2, 5)).Select(_ => force.Profiles[random.Next(force.Profiles.Count)].Id)];
-            if (!PoolOf(there).TryPlaceAll([.. wanted.Select(id => new PoolRequest($"{id}"))], out IReadOnlyList<PoolPlacement>? places, out _))
+            if (!PoolOf(there)
+                .TryPlaceAll([.. wanted.Select(id => new PoolRequest($"{id}"))], out IReadOnlyList<PoolPlacement>? places, out _))
                 continue;
 
             several++;
-            GpuState state = States.Of(States.A100, there);
-            long left = States.Plan(state, string.Join(',', [there, .. places.Select(p => $"{p.Profile.Id}:{p.Placement.Start}")]).Trim(',')).Room;
-            left.Should().Be(States.Plan(state, string.Join(',', [there, .. wanted.Select(id => $"{id}")]).Trim(',')).Room, $"seed {seed}: {string.Join(',', wanted)} beside {there}");
+            GpuSnapshot state = States.Of(States.A100, there);
+            long left = States.Plan(
+                state, string.Join(',', [there, .. places.Select(p => $"{p.Profile.Id}:{p.Placement.Start}")]).Trim(',')).Room;
+            left.Should()
+                .Be(
+                    States.Plan(state, string.Join(',', [there, .. wanted.Select(id => $"{id}")]).Trim(',')).Room,
+                    $"seed {seed}: {string.Join(',', wanted)} beside {there}");
         }
 
         several.Should().BeGreaterThan(50);
@@ -145,16 +163,20 @@ public class GpuPoolTests
     {
         GpuPool fleet = PoolOf("", "", "");
 
-        fleet.TryPlaceAll([.. Enumerable.Repeat(new PoolRequest("1g.5gb"), 18), .. Enumerable.Repeat(new PoolRequest("1g.5gb+me"), 3)], out _, out _).Should().BeTrue();
-        PoolOf("", "", "").TryPlaceAll([.. Enumerable.Repeat(new PoolRequest("1g.5gb"), 22)], out _, out PoolRefusal? refusal).Should().BeFalse();
+        fleet.TryPlaceAll(
+            [.. Enumerable.Repeat(new PoolRequest("1g.5gb"), 18), .. Enumerable.Repeat(new PoolRequest("1g.5gb+me"), 3)], out _, out _)
+                .Should().BeTrue();
+        PoolOf("", "", "").TryPlaceAll([.. Enumerable.Repeat(new PoolRequest("1g.5gb"), 22)], out _, out PoolRefusal? refusal).Should()
+            .BeFalse();
         refusal!.Message.Should().Be("22 1g.5gb are wanted; 21 at most fit on 3 GPUs beside what stands there.");
     }
 
     [Fact]
-    public void A_search_that_was_not_finished_does_not_say_that_there_is_no_room()
+    public void An_unfinished_search_proves_nothing()
     {
         GpuPool fleet = PoolOf([.. Enumerable.Repeat("", 300)]);
-        PoolRequest[] requests = [.. Enumerable.Repeat(new PoolRequest("7g.40gb"), 150), .. Enumerable.Repeat(new PoolRequest("2g.10gb"), 451)];
+        PoolRequest[] requests = [
+            .. Enumerable.Repeat(new PoolRequest("7g.40gb"), 150), .. Enumerable.Repeat(new PoolRequest("2g.10gb"), 451)];
 
         fleet.TryPlaceAll(requests, out _, out PoolRefusal? refusal).Should().BeFalse();
 
@@ -163,12 +185,13 @@ public class GpuPoolTests
     }
 
     [Fact]
-    public void What_stood_there_before_can_be_given_back_too_and_nothing_else()
+    public void Only_instances_that_exist_can_be_released()
     {
         GpuPool fleet = PoolOf("3g.20gb:0");
-        GpuInstanceProfile half = fleet.Gpus[0].State.Instances[0].Profile;
+        GpuInstanceProfile half = fleet.Gpus[0].Snapshot.Instances[0].Profile;
 
-        fleet.Invoking(f => f.Release(new PoolPlacement(0, half, new Placement(4, 4)))).Should().Throw<PlanningException>().Which.Error.Should().Be(PlanningError.UnknownInstance);
+        fleet.Invoking(f => f.Release(new PoolPlacement(0, half, new Placement(4, 4)))).Should()
+            .Throw<PlanningException>().Which.Error.Should().Be(PlanningError.UnknownInstance);
         fleet.Invoking(f => f.Release(new PoolPlacement(1, half, new Placement(0, 4)))).Should().Throw<ArgumentOutOfRangeException>();
         fleet.Release(new PoolPlacement(0, half, new Placement(0, 4)));
 
@@ -235,7 +258,8 @@ public class GpuPoolTests
             {
                 refused++;
                 foreach (int gpu in Enumerable.Range(0, 12))
-                    Force.Value.Spots.Where(s => s.Profile.Name == request.Profile).Should().NotContain(s => FitsBeside(fleet, places, gpu, s));
+                    Force.Value.Spots.Where(s => s.Profile.Name == request.Profile).Should()
+                        .NotContain(s => FitsBeside(fleet, places, gpu, s));
             }
         }
 
@@ -246,7 +270,7 @@ public class GpuPoolTests
 
     private static bool FitsBeside(GpuPool fleet, IEnumerable<PoolPlacement> places, int gpu, Spot spot)
     {
-        ulong layout = Force.Value.LayoutOf(fleet.Gpus[gpu].State);
+        ulong layout = Force.Value.LayoutOf(fleet.Gpus[gpu].Snapshot);
         foreach (PoolPlacement place in places.Where(p => p.Gpu == gpu))
             layout |= 1UL << Force.Value.Spots.Single(s => s.Profile == place.Profile && s.Place == place.Placement).Index;
         return !BruteForce.Has(layout, spot) && Known.Value.Contains(layout | 1UL << spot.Index);
@@ -274,7 +298,8 @@ public class GpuPoolTests
                 return;
             }
 
-            foreach (int[] share in takes[gpu].Select(text => text.Split(',').Select(int.Parse).ToArray()).Where(share => share.Zip(left, (a, b) => a <= b).All(fits => fits)))
+            foreach (int[] share in takes[gpu].Select(text => text.Split(',').Select(int.Parse).ToArray())
+                .Where(share => share.Zip(left, (a, b) => a <= b).All(fits => fits)))
                 Deal(gpu + 1, [.. left.Zip(share, (a, b) => a - b)], opened + (there[gpu] == 0 && share.Any(n => n > 0) ? 1 : 0));
         }
     }
@@ -283,12 +308,15 @@ public class GpuPoolTests
     {
         foreach (IGrouping<int, PoolPlacement> onGpu in places.GroupBy(p => p.Gpu))
         {
-            GpuState state = fleet.Gpus[onGpu.Key].State;
-            _ = new GpuState(state.Geometry, [.. state.Instances, .. onGpu.Select(p => new GpuInstanceState(p.Profile, p.Placement))]);
+            GpuSnapshot state = fleet.Gpus[onGpu.Key].Snapshot;
+            SnapshotTables.Of(
+                GpuSnapshot.Of(
+                    state.Geometry, [.. state.Instances, .. onGpu.Select(p => new GpuInstanceSnapshot(p.Profile, p.Placement))]));
         }
     }
 
-    private static GpuPool PoolOf(params string[] layouts) => new(layouts.Select((layout, i) => new PoolGpu($"{i}", States.Of(States.A100, layout))));
+    private static GpuPool PoolOf(params string[] layouts) =>
+        new(layouts.Select((layout, i) => new PoolGpu($"{i}", States.Of(States.A100, layout))));
 
     private static string Place(GpuPool fleet, string profile, string? group = null) =>
         fleet.TryPlace(new PoolRequest(profile, group), out PoolPlacement place) ? $"{place.Gpu} at {place.Placement}" : "none";

@@ -8,7 +8,7 @@ public class RefusalTests
     [Fact]
     public void A_profile_has_its_limit_and_a_gpu_its_slices()
     {
-        PlanRefusal refusal = States.Refuse(GpuState.Empty(SimulatedGeometries.Of(States.A100)), "4g.20gb*2");
+        PlanRefusal refusal = States.Refuse(GpuSnapshot.Empty(SimulatedGeometries.Of(States.A100)), "4g.20gb*2");
 
         refusal.Reason.Should().Be(PlanRefusalReason.NoRoom);
         refusal.Shortages.Select(s => (s.Kind, s.Subject, s.Wanted, s.Available)).Should().Contain(
@@ -16,28 +16,31 @@ public class RefusalTests
             (PlanShortageKind.ProfileLimit, "4g.20gb", 2, 1),
             (PlanShortageKind.Resource, "compute slices", 8, 7),
         ]);
-        refusal.Message.Should().StartWith("2 instances of 4g.20gb are wanted; a GPU has 1 at most. 8 compute slices are wanted; the GPU has 7.");
+        refusal.Message.Should()
+            .StartWith("2 instances of 4g.20gb are wanted; a GPU has 1 at most. 8 compute slices are wanted; the GPU has 7.");
         refusal.Nearest.Select(w => w.ToString()).Should().Equal("4g.20gb,3g.20gb", "4g.20gb,2g.10gb", "4g.20gb,1g.10gb");
     }
 
     [Fact]
-    public void What_cannot_be_arranged_is_told_by_the_fewest_instances()
+    public void A_conflict_is_shown_by_the_fewest_instances()
     {
-        PlanRefusal refusal = States.Refuse(GpuState.Empty(SimulatedGeometries.Of(States.A100)), "3g.20gb*2,1g.5gb");
+        PlanRefusal refusal = States.Refuse(GpuSnapshot.Empty(SimulatedGeometries.Of(States.A100)), "3g.20gb*2,1g.5gb");
 
         refusal.Shortages.Should().ContainSingle().Which.Kind.Should().Be(PlanShortageKind.MemorySlices);
-        refusal = States.Refuse(GpuState.Empty(SimulatedGeometries.Of(States.A100)), "4g.20gb,1g.5gb:1");
+        refusal = States.Refuse(GpuSnapshot.Empty(SimulatedGeometries.Of(States.A100)), "4g.20gb,1g.5gb:1");
         refusal.Shortages.Should().ContainSingle().Which.Should().BeEquivalentTo(new
         {
             Kind = PlanShortageKind.Placements,
             Subject = "1g.5gb:1,4g.20gb",
-            Message = "1g.5gb:1,4g.20gb cannot stand beside each other: 1g.5gb can stand at 0:1, 1:1, 2:1, 3:1, 4:1, 5:1, 6:1; 4g.20gb can stand at 0:4.",
+            Message =
+                "1g.5gb:1,4g.20gb cannot stand beside each other: 1g.5gb can stand at 0:1, 1:1, 2:1, 3:1, 4:1, 5:1, 6:1; 4g.20gb can "
+                    + "stand at 0:4.",
         });
         refusal.Nearest.Select(w => w.ToString()).Should().StartWith("4g.20gb,1g.5gb");
     }
 
     [Fact]
-    public void Who_is_in_the_way_is_named()
+    public void Users_in_the_way_are_named()
     {
         PlanRefusal refusal = States.Refuse(States.Of(States.A100, "1g.5gb:0,1g.5gb:1,1g.5gb:5", 1, 3), "3g.20gb,1g.5gb*2");
 
@@ -54,16 +57,17 @@ public class RefusalTests
     [Fact]
     public void A_hidden_client_is_named_as_such()
     {
-        GpuState state = States.Of(States.A100, "1g.5gb:0");
-        state = new GpuState(state.Geometry, [state.Instances[0] with { IsInUse = true }]);
+        GpuSnapshot state = States.Of(States.A100, "1g.5gb:0");
+        state = GpuSnapshot.Of(state.Geometry, [state.Instances[0] with { IsInUse = true }]);
 
-        States.Refuse(state, "7g.40gb").Message.Should().Be("GPU instance 1 (1g.5gb at 0:1) is in use by a client that NVML does not show and in the way.");
+        States.Refuse(state, "7g.40gb").Message.Should()
+            .Be("GPU instance 1 (1g.5gb at 0:1) is in use by a client that NVML does not show and in the way.");
     }
 
     [Fact]
     public void The_smallest_removal_makes_room_for_what_is_to_be_added()
     {
-        GpuState state = States.Of(States.A100, "1g.5gb:0,1g.5gb:1,2g.10gb:2,3g.20gb:4", 4);
+        GpuSnapshot state = States.Of(States.A100, "1g.5gb:0,1g.5gb:1,2g.10gb:2,3g.20gb:4", 4);
 
         PlanRefusal refusal = States.Refuse(state, "+2g.10gb");
 
@@ -79,7 +83,7 @@ public class RefusalTests
     [InlineData(States.A100)]
     [InlineData("A30")]
     [InlineData("RTX-PRO-6000-Server")]
-    public void What_is_proposed_works(string model)
+    public void Proposals_work(string model)
     {
         BruteForce force = new(SimulatedGeometries.Of(model));
         Random random = new(7);
@@ -87,33 +91,35 @@ public class RefusalTests
         for (int i = 0; i < (LongTests.Wanted ? 3000 : 150); i++)
         {
             ulong layout = force.Layouts[random.Next(force.Layouts.Count)];
-            GpuState state = States.Of(
+            GpuSnapshot state = States.Of(
                 model,
                 string.Join(',', force.SpotsOf(layout).Select(s => $"{s.Profile.Id}:{s.Place.Start}")),
                 [.. Enumerable.Range(1, 8).Where(_ => random.Next(3) == 0)]);
-            LayoutSpec wish = LayoutSpec.Parse($"+{force.Profiles[random.Next(force.Profiles.Count)].Id},+{force.Profiles[random.Next(force.Profiles.Count)].Id}");
-            if (Planner.TryPlan(state, wish, out _, out PlanRefusal? refusal))
+            LayoutSpec spec = LayoutSpec.Parse(
+                $"+{force.Profiles[random.Next(force.Profiles.Count)].Id},+{force.Profiles[random.Next(force.Profiles.Count)].Id}");
+            if (Planner.TryPlan(state, spec, out _, out PlanRefusal? refusal))
                 continue;
             refused++;
-            refusal.Nearest.Where(near => !Planner.CanPlan(state, near)).Should().BeEmpty($"{state} {wish}");
+            refusal.Nearest.Where(near => !Planner.CanPlan(state, near)).Should().BeEmpty($"{state} {spec}");
             int[] needed = [.. refusal.InTheWay.Select(x => x.Id!.Value)];
             (refusal.Reason == PlanRefusalReason.InUse).Should().Be(needed.Length > 0);
             if (needed.Length > 0)
-                Planner.CanPlan(state, wish, needed).Should().BeTrue($"{state} {wish}");
+                Planner.CanPlan(state, spec, new PlanOptions { AllowInUse = needed }).Should().BeTrue($"{state} {spec}");
             foreach (int spared in needed)
-                Planner.CanPlan(state, wish, [.. needed.Where(id => id != spared)]).Should().BeFalse();
+                Planner.CanPlan(state, spec, new PlanOptions { AllowInUse = [.. needed.Where(id => id != spared)] }).Should().BeFalse();
 
             // The layouts that hold the rest of the state as it stands, if it is in use, or anywhere, and what is added.
             int? smallest = Enumerable.Range(0, 1 << state.Instances.Count)
-                .Where(set => Without(state, set) is var rest && Planner.CanPlan(rest, wish))
+                .Where(set => Without(state, set) is var rest && Planner.CanPlan(rest, spec))
                 .Select(set => (int?)System.Numerics.BitOperations.PopCount((uint)set))
                 .Min();
-            refusal.Removal?.Count.Should().Be(smallest, $"{state} {wish}");
+            refusal.Removal?.Count.Should().Be(smallest, $"{state} {spec}");
             (refusal.Removal is null).Should().Be(smallest is null);
         }
 
         refused.Should().BeGreaterThan(30);
     }
 
-    private static GpuState Without(GpuState state, int set) => new(state.Geometry, state.Instances.Where((_, i) => (set >> i & 1) == 0));
+    private static GpuSnapshot Without(GpuSnapshot state, int set) =>
+        GpuSnapshot.Of(state.Geometry, state.Instances.Where((_, i) => (set >> i & 1) == 0));
 }

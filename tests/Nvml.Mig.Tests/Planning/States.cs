@@ -2,7 +2,7 @@ using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Tests.Planning;
 
-/// <summary>States of simulated GPUs for tests, written as wishes with placements.</summary>
+/// <summary>States of simulated GPUs for tests, written as specs with placements.</summary>
 internal static class States
 {
     public const string A100 = "A100-SXM4-40GB";
@@ -11,11 +11,11 @@ internal static class States
     /// What stands there, with ids 1, 2, ... from the left and made-up UUIDs; <paramref name="inUse"/> are the ids of those whose compute
     /// instances a process uses, 4711 and so on.
     /// </summary>
-    public static GpuState Of(string model, string layout, params int[] inUse)
+    public static GpuSnapshot Of(string model, string layout, params int[] inUse)
     {
         GpuGeometry geometry = SimulatedGeometries.Of(model);
-        Planner.TryPlan(GpuState.Empty(geometry), LayoutSpec.Parse(layout), out GpuPlan? plan, out _).Should().BeTrue(layout);
-        return new GpuState(geometry, plan!.GetResult().Instances.Select((instance, i) => instance with
+        Planner.TryPlan(GpuSnapshot.Empty(geometry), Spec(layout), out GpuPlan? plan, out _).Should().BeTrue(layout);
+        return GpuSnapshot.Of(geometry, plan!.GetResult().Instances.Select((instance, i) => instance with
         {
             Id = i + 1,
             ComputeInstances = [.. instance.ComputeInstances.Select((c, j) => c with
@@ -28,20 +28,35 @@ internal static class States
         }));
     }
 
-    public static GpuPlan Plan(GpuState state, string wish, params int[] allowInUse)
+    public static GpuPlan Plan(GpuSnapshot state, string spec, params int[] allowInUse)
     {
-        Planner.TryPlan(state, LayoutSpec.Parse(wish), out GpuPlan? plan, out PlanRefusal? refusal, allowInUse).Should().BeTrue(refusal?.Message);
-        Planner.CanPlan(state, LayoutSpec.Parse(wish), allowInUse).Should().BeTrue();
+        return Plan(state, spec, new PlanOptions { AllowInUse = allowInUse });
+    }
+
+    public static GpuPlan Plan(GpuSnapshot state, string spec, PlanOptions options)
+    {
+        Planner.TryPlan(state, Spec(spec), out GpuPlan? plan, out PlanRefusal? refusal, options).Should().BeTrue(refusal?.Message);
+        Planner.CanPlan(state, Spec(spec), options).Should().BeTrue();
         return plan!;
     }
 
-    public static PlanRefusal Refuse(GpuState state, string wish)
+    /// <summary>A spec; none for an empty text.</summary>
+    public static LayoutSpec Spec(string text) => text.Length == 0 ? new LayoutSpec() : LayoutSpec.Parse(text);
+
+    /// <summary>The plan, or null; nobody asks why.</summary>
+    public static GpuPlan? Search(GpuSnapshot state, LayoutSpec spec, params int[] allowInUse)
     {
-        Planner.TryPlan(state, LayoutSpec.Parse(wish), out _, out PlanRefusal? refusal).Should().BeFalse();
-        Planner.CanPlan(state, LayoutSpec.Parse(wish)).Should().BeFalse();
+        SnapshotTables tables = SnapshotTables.Of(state);
+        return Planner.Search(tables, ResolvedSpec.Of(spec, tables), Guard.From(new PlanOptions { AllowInUse = allowInUse }, state));
+    }
+
+    public static PlanRefusal Refuse(GpuSnapshot state, string spec, PlanOptions? options = null)
+    {
+        Planner.TryPlan(state, Spec(spec), out _, out PlanRefusal? refusal, options).Should().BeFalse();
+        Planner.CanPlan(state, Spec(spec), options).Should().BeFalse();
         return refusal!;
     }
 
     /// <summary>Where GPU instances stand: <c>3g.20gb at 4:4, ...</c></summary>
-    public static string Describe(GpuState state) => string.Join(", ", state.Instances.Select(i => $"{i.Profile} at {i.Placement}"));
+    public static string Describe(GpuSnapshot state) => string.Join(", ", state.Instances.Select(i => $"{i.Profile} at {i.Placement}"));
 }

@@ -14,32 +14,44 @@ public class SyntheticGridTests
         {
             Random random = new(seed);
             GpuGeometry geometry = RandomGeometry(random);
-            Spot[] spots = [.. geometry.Profiles.SelectMany(p => p.Placements.Select(place => (p.Profile, place))).Select((s, i) => new Spot(i, s.Profile, s.place))];
+            Spot[] spots = [
+                .. geometry.Profiles.SelectMany(p => p.Placements.Select(place => (p.Profile, place)))
+                .Select((s, i) => new Spot(i, s.Profile, s.place))];
             if (spots.Length > 24)
                 continue;
             List<ulong> layouts = AllLayouts(spots);
             for (int i = 0; i < 20; i++)
             {
                 ulong there = layouts[random.Next(layouts.Count)];
-                GpuState state = new(geometry, spots.Where(s => BruteForce.Has(there, s)).Select(s => new GpuInstanceState(s.Profile, s.Place) { Id = s.Index, IsInUse = random.Next(4) == 0 }));
-                int[] wished = [.. Ids(layouts[random.Next(layouts.Count)])];
+                GpuSnapshot state = GpuSnapshot.Of(
+                    geometry,
+                    spots.Where(s => BruteForce.Has(there, s))
+                        .Select(s => new GpuInstanceSnapshot(s.Profile, s.Place) { Id = s.Index, IsInUse = random.Next(4) == 0 }));
+                int[] asked = [.. Ids(layouts[random.Next(layouts.Count)])];
                 ulong inUse = state.Instances.Where(x => x.IsInUse).Aggregate(0UL, (mask, x) => mask | 1UL << x.Id!.Value);
 
                 (int, long)? best = layouts
-                    .Where(layout => (layout & inUse) == inUse && Ids(layout).SequenceEqual(wished))
+                    .Where(layout => (layout & inUse) == inUse && Ids(layout).SequenceEqual(asked))
                     .Select(layout => ((int, long)?)(-System.Numerics.BitOperations.PopCount(there & ~layout), Room(layout)))
                     .Max();
-                LayoutSpec wish = new(wished.Select(id => new InstanceSpec($"{id}") { ComputeInstances = [] }));
-                bool possible = Planner.TryPlan(state, wish, out GpuPlan? plan, out _);
-                Planner.CanPlan(state, wish).Should().Be(possible);
-                (int, long)? found = plan is null ? null : (-plan.DestroyedCount, Room(plan.GetResult().Instances.Aggregate(0UL, (m, x) => m | 1UL << spots.Single(s => s.Profile == x.Profile && s.Place == x.Placement).Index)));
-                found.Should().Be(best, $"seed {seed}: {state} -> {wish}");
+                LayoutSpec spec = new(asked.Select(id => new InstanceSpec($"{id}") { ComputeInstances = [] }));
+                bool possible = Planner.TryPlan(state, spec, out GpuPlan? plan, out _);
+                Planner.CanPlan(state, spec).Should().Be(possible);
+                (int, long)? found = plan is null
+                    ? null
+                    : (-plan.DestroyedCount, Room(
+                        plan.GetResult().Instances.Aggregate(
+                            0UL, (m, x) => m | 1UL << spots.Single(s => s.Profile == x.Profile && s.Place == x.Placement).Index)));
+                found.Should().Be(best, $"seed {seed}: {state} -> {spec}");
                 feasible += possible ? 1 : 0;
             }
 
             IEnumerable<int> Ids(ulong layout) => spots.Where(s => BruteForce.Has(layout, s)).Select(s => s.Profile.Id).Order();
             long Room(ulong layout) => spots
-                .Where(s => spots.Where(o => BruteForce.Has(layout, o)).All(o => !o.Place.Overlaps(s.Place)) && Ids(layout).Count(id => id == s.Profile.Id) < s.Profile.MaxInstances)
+                .Where(
+                    s =>
+                        spots.Where(o => BruteForce.Has(layout, o))
+                            .All(o => !o.Place.Overlaps(s.Place)) && Ids(layout).Count(id => id == s.Profile.Id) < s.Profile.MaxInstances)
                 .Sum(s => (long)s.Place.Size * s.Place.Size);
         }
 
@@ -56,7 +68,7 @@ public class SyntheticGridTests
         }));
         Random random = new(32);
         List<double> milliseconds = [];
-        GpuState state = GpuState.Empty(geometry);
+        GpuSnapshot state = GpuSnapshot.Empty(geometry);
         for (int i = 0; i < 200; i++)
         {
             List<int> ids = [];
@@ -67,9 +79,9 @@ public class SyntheticGridTests
                 units -= 1 << id / 2;
             }
 
-            LayoutSpec wish = new(ids.Select(id => new InstanceSpec($"{id}") { ComputeInstances = [] }));
+            LayoutSpec spec = new(ids.Select(id => new InstanceSpec($"{id}") { ComputeInstances = [] }));
             Stopwatch watch = Stopwatch.StartNew();
-            Planner.TryPlan(state, wish, out GpuPlan? plan, out _).Should().BeTrue("sizes that halve each other always fit");
+            Planner.TryPlan(state, spec, out GpuPlan? plan, out _).Should().BeTrue("sizes that halve each other always fit");
             milliseconds.Add(watch.Elapsed.TotalMilliseconds);
             state = plan!.GetResult();
         }
@@ -91,12 +103,13 @@ public class SyntheticGridTests
                 int size = random.Next(1, 9);
                 return Profile(kind, size, 32, Enumerable.Range(0, 33 - size).Where(_ => random.Next(3) > 0));
             }));
-            GpuState state = GpuState.Empty(geometry);
+            GpuSnapshot state = GpuSnapshot.Empty(geometry);
             for (int i = 0; i < 5; i++)
             {
-                LayoutSpec wish = new(Enumerable.Range(0, random.Next(3, 12)).Select(_ => new InstanceSpec($"{random.Next(12)}") { ComputeInstances = [] }));
+                LayoutSpec spec = new(
+                    Enumerable.Range(0, random.Next(3, 12)).Select(_ => new InstanceSpec($"{random.Next(12)}") { ComputeInstances = [] }));
                 Stopwatch watch = Stopwatch.StartNew();
-                GpuPlan? plan = Planner.Search(state, Planner.Resolve(state, wish), 0);
+                GpuPlan? plan = States.Search(state, spec);
                 milliseconds.Add(watch.Elapsed.TotalMilliseconds);
                 state = plan?.GetResult() ?? state;
             }
@@ -109,10 +122,12 @@ public class SyntheticGridTests
     [Fact]
     public void More_units_than_that_are_refused()
     {
-        Action make = () => _ = new GpuGeometry([Profile(0, 1, 40, Enumerable.Range(0, 40))]);
+        GpuGeometry large = new([Profile(0, 1, 40, Enumerable.Range(0, 40))]);
 
-        make.Should().Throw<PlanningException>().Which.Error.Should().Be(PlanningError.InvalidGeometry);
-        new GpuGeometry([Profile(0, 3, 32, Enumerable.Range(0, 32).Select(i => i * 3))]).MemorySliceCount.Should().Be(96, "32 units of 3 slices are not too many");
+        FluentActions.Invoking(() => Planner.CanPlan(GpuSnapshot.Empty(large), LayoutSpec.Parse("0"))).Should()
+            .Throw<PlanningException>().Which.Error.Should().Be(PlanningError.InvalidGeometry);
+        new GpuGeometry([Profile(0, 3, 32, Enumerable.Range(0, 32).Select(i => i * 3))]).MemorySliceCount.Should()
+            .Be(96, "32 units of 3 slices are not too many");
     }
 
     private static GpuGeometry RandomGeometry(Random random)
@@ -161,7 +176,8 @@ public class SyntheticGridTests
             }
 
             Extend(next + 1, layout, there);
-            if (there.Exists(other => other.Place.Overlaps(spots[next].Place)) || there.Count(other => other.Profile == spots[next].Profile) == spots[next].Profile.MaxInstances)
+            if (there.Exists(other => other.Place.Overlaps(spots[next].Place))
+                || there.Count(other => other.Profile == spots[next].Profile) == spots[next].Profile.MaxInstances)
                 return;
             there.Add(spots[next]);
             Extend(next + 1, layout | 1UL << next, there);

@@ -12,7 +12,8 @@ namespace Nvml.Mig.Tests.PublicApi;
 /// </summary>
 internal static class ApiWriter
 {
-    private const BindingFlags Declared = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+    private const BindingFlags Declared =
+        BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
 
     private static readonly NullabilityInfoContext Nullability = new();
 
@@ -82,7 +83,9 @@ internal static class ApiWriter
         {
             { IsEnum: true } => "enum",
             { IsInterface: true } => "interface",
-            { IsValueType: true } => (type.IsDefined(typeof(IsReadOnlyAttribute)) ? "readonly " : "") + (type.IsByRefLike ? "ref " : "") + (isRecord ? "record struct" : "struct"),
+            { IsValueType: true } =>
+                (type.IsDefined(typeof(IsReadOnlyAttribute)) ? "readonly " : "") + (type.IsByRefLike ? "ref " : "")
+                    + (isRecord ? "record struct" : "struct"),
             { IsAbstract: true, IsSealed: true } => "static class",
             _ => (type.IsAbstract ? "abstract " : type.IsSealed ? "sealed " : "") + (isRecord ? "record" : "class"),
         };
@@ -104,7 +107,8 @@ internal static class ApiWriter
         {
             // By value, as they are read.
             return type.GetFields(BindingFlags.Public | BindingFlags.Static)
-                .OrderBy(f => Convert.ToDecimal(f.GetRawConstantValue(), CultureInfo.InvariantCulture)).ThenBy(f => f.Name, StringComparer.Ordinal)
+                .OrderBy(f => Convert.ToDecimal(f.GetRawConstantValue(), CultureInfo.InvariantCulture))
+                .ThenBy(f => f.Name, StringComparer.Ordinal)
                 .Select(f => $"{f.Name} = {f.GetRawConstantValue()},");
         }
 
@@ -117,12 +121,15 @@ internal static class ApiWriter
                 ConstructorInfo constructor when IsVisible(constructor) && !IsCopy(constructor, isRecord) =>
                     $"{Access(constructor)}{Name(type)}({Parameters(constructor)});",
                 PropertyInfo property when property.GetAccessors(nonPublic: true).Any(IsVisible) => Property(property),
-                EventInfo @event when IsVisible(@event.AddMethod!) => $"{Access(@event.AddMethod!)}event {Typed(@event.EventHandlerType!, Nullability.Create(@event))} {@event.Name};",
-                MethodInfo method when IsVisible(method) && (!method.IsSpecialName || method.Name.StartsWith("op_", StringComparison.Ordinal)) => Method(method),
+                EventInfo @event when IsVisible(@event.AddMethod!) =>
+                    $"{Access(@event.AddMethod!)}event {Typed(@event.EventHandlerType!, Nullability.Create(@event))} {@event.Name};",
+                MethodInfo method when IsVisible(method)
+                    && (!method.IsSpecialName || method.Name.StartsWith("op_", StringComparison.Ordinal)) => Method(method),
                 _ => null,
             }))
             .Where(m => m.Text is not null)
-            .OrderBy(m => m.Member.MemberType is MemberTypes.Constructor ? 0 : 1).ThenBy(m => m.Member.Name, StringComparer.Ordinal).ThenBy(m => m.Text, StringComparer.Ordinal)
+            .OrderBy(m => m.Member.MemberType is MemberTypes.Constructor ? 0 : 1).ThenBy(m => m.Member.Name, StringComparer.Ordinal)
+            .ThenBy(m => m.Text, StringComparer.Ordinal)
             .Select(m => m.Text!);
     }
 
@@ -142,9 +149,12 @@ internal static class ApiWriter
         string required = property.IsDefined(typeof(RequiredMemberAttribute)) ? "required " : "";
         IEnumerable<string> parts = accessors.Select(a =>
             (widest.IsPublic && !a.IsPublic ? "protected " : "")
-            + (a == property.GetMethod ? "get;" : a.ReturnParameter.GetRequiredCustomModifiers().Contains(typeof(IsExternalInit)) ? "init;" : "set;"));
-        return $"{Access(widest)}{required}{Typed(property.PropertyType, Nullability.Create(property))} {name} {{ {string.Join(' ', parts)} }}";
+            + (a == property.GetMethod ? "get;" : IsInit(a) ? "init;" : "set;"));
+        return $"{Access(widest)}{required}{Typed(property.PropertyType, Nullability.Create(property))} {name} {{ "
+            + $"{string.Join(' ', parts)} }}";
     }
+
+    private static bool IsInit(MethodInfo setter) => setter.ReturnParameter.GetRequiredCustomModifiers().Contains(typeof(IsExternalInit));
 
     private static string Method(MethodInfo method)
     {
@@ -167,7 +177,12 @@ internal static class ApiWriter
         if (method is not MethodInfo { IsVirtual: true } info)
             return access;
         bool overrides = info.GetBaseDefinition() != info;
-        return access + (info.IsAbstract ? "abstract " : overrides && info.IsFinal && !method.DeclaringType.IsSealed ? "sealed override " : overrides ? "override " : info.IsFinal ? "" : "virtual ");
+        return access
+            + (info.IsAbstract ? "abstract "
+                : overrides && info.IsFinal && !method.DeclaringType.IsSealed ? "sealed override "
+                : overrides ? "override "
+                : info.IsFinal ? ""
+                : "virtual ");
     }
 
     private static string Parameters(MethodBase method) => Parameters(method.GetParameters());
@@ -183,14 +198,20 @@ internal static class ApiWriter
     private static string Constraints(Type[] arguments) =>
         string.Concat(arguments.Where(a => a.IsGenericParameter).Select(a => (a.Name, Rules: (string[])
             [
-                .. a.GenericParameterAttributes.HasFlag(GenericParameterAttributes.ReferenceTypeConstraint) ? ["class"] : Array.Empty<string>(),
-                .. a.GenericParameterAttributes.HasFlag(GenericParameterAttributes.NotNullableValueTypeConstraint) ? ["struct"] : Array.Empty<string>(),
+                .. a.GenericParameterAttributes.HasFlag(GenericParameterAttributes.ReferenceTypeConstraint)
+                    ? ["class"]
+                    : Array.Empty<string>(),
+                .. a.GenericParameterAttributes.HasFlag(GenericParameterAttributes.NotNullableValueTypeConstraint)
+                    ? ["struct"]
+                    : Array.Empty<string>(),
                 .. a.GetGenericParameterConstraints().Where(c => c != typeof(ValueType)).Select(Name),
             ])).Where(a => a.Rules.Length > 0).Select(a => $" where {a.Name} : {string.Join(", ", a.Rules)}"));
 
     private static string NullWhen(ParameterInfo parameter) =>
-        parameter.GetCustomAttribute<NotNullWhenAttribute>() is { } notNull ? $"[NotNullWhen({Literal(notNull.ReturnValue, typeof(bool))})] "
-            : parameter.GetCustomAttribute<MaybeNullWhenAttribute>() is { } maybe ? $"[MaybeNullWhen({Literal(maybe.ReturnValue, typeof(bool))})] "
+        parameter.GetCustomAttribute<NotNullWhenAttribute>() is { } notNull
+            ? $"[NotNullWhen({Literal(notNull.ReturnValue, typeof(bool))})] "
+            : parameter.GetCustomAttribute<MaybeNullWhenAttribute>() is { } maybe
+                ? $"[MaybeNullWhen({Literal(maybe.ReturnValue, typeof(bool))})] "
             : "";
 
     private static string Typed(ParameterInfo parameter) => Typed(parameter.ParameterType, Nullability.Create(parameter));
@@ -199,8 +220,9 @@ internal static class ApiWriter
     {
         if (type.IsByRef)
             type = type.GetElementType()!;
-        // What a method writes says more of an out parameter than what it reads; for the others both are the same.
-        bool isNullable = !type.IsValueType && (info.ReadState is NullabilityState.Nullable || info.WriteState is NullabilityState.Nullable);
+        // For an out parameter the state written counts; for the others both are the same.
+        bool isNullable = !type.IsValueType
+            && (info.ReadState is NullabilityState.Nullable || info.WriteState is NullabilityState.Nullable);
         return Nullable.GetUnderlyingType(type) is { } underlying ? Generic(underlying, info.GenericTypeArguments) + "?"
             : type.IsArray && info.ElementType is { } element ? $"{Typed(type.GetElementType()!, element)}[]{(isNullable ? "?" : "")}"
             : Generic(type, info.GenericTypeArguments) + (isNullable ? "?" : "");
@@ -231,7 +253,8 @@ internal static class ApiWriter
         _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
     };
 
-    private static bool IsRecord(Type type) => type.GetMethod("PrintMembers", Declared) is { } method && method.IsDefined(typeof(CompilerGeneratedAttribute));
+    private static bool IsRecord(Type type) =>
+        type.GetMethod("PrintMembers", Declared) is { } method && method.IsDefined(typeof(CompilerGeneratedAttribute));
 
     /// <summary>The constructor by which records copy themselves.</summary>
     private static bool IsCopy(ConstructorInfo constructor, bool isRecord) =>
@@ -240,5 +263,6 @@ internal static class ApiWriter
     private static bool IsVisible(FieldAttributes access) =>
         access is FieldAttributes.Public or FieldAttributes.Family or FieldAttributes.FamORAssem;
 
-    private static bool IsVisible(MethodBase method) => method.IsPublic || ((method.IsFamily || method.IsFamilyOrAssembly) && !method.DeclaringType!.IsSealed);
+    private static bool IsVisible(MethodBase method) =>
+        method.IsPublic || ((method.IsFamily || method.IsFamilyOrAssembly) && !method.DeclaringType!.IsSealed);
 }

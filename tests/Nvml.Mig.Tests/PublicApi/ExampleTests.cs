@@ -6,13 +6,14 @@ namespace Nvml.Mig.Tests.PublicApi;
 /// <summary>The examples in the documentation of the public API.</summary>
 public class ExampleTests
 {
-    /// <summary>What examples use that comes from elsewhere. They may declare it themselves all the same.</summary>
+    /// <summary>The members that examples use without declaring them. An example may declare them too.</summary>
     private const string Given = """
         using System.Diagnostics;
         using FluentAssertions;
         using Nvml.Mig;
         using Nvml.Mig.Configuration;
         using Nvml.Mig.Applying;
+        using Nvml.Mig.Host;
         using Nvml.Mig.Planning;
         using Nvml.Mig.Simulator;
 
@@ -28,9 +29,9 @@ public class ExampleTests
         """;
 
     [Fact]
-    public void They_compile()
+    public void Examples_compile()
     {
-        (string Member, string Code)[] examples = [.. new[] { "Nvml.Mig", "Nvml.Mig.Configuration", "Nvml.Mig.Simulator" }
+        (string Member, string Code)[] examples = [.. new[] { "Nvml.Mig", "Nvml.Mig.Configuration", "Nvml.Mig.Leasing", "Nvml.Mig.Simulator" }
             .SelectMany(library => XDocument.Load(Path.Combine(AppContext.BaseDirectory, $"{library}.xml")).Descendants("example"))
             .Select(example => (example.Parent!.Attribute("name")!.Value, example.Element("code")!.Value))];
         examples.Should().HaveCountGreaterThan(10);
@@ -49,7 +50,8 @@ public class ExampleTests
 
             """));
 
-        Nvmig.Answer answer = SampleProject.Make(folder, "build", code, $"""<Reference Include="{AppContext.BaseDirectory}FluentAssertions.dll" />""");
+        Nvmig.Answer answer = SampleProject.Make(
+            folder, "build", code, $"""<Reference Include="{AppContext.BaseDirectory}FluentAssertions.dll" />""");
 
         answer.ExitCode.Should().Be(0, answer.Out + answer.Error);
     }

@@ -1,17 +1,19 @@
 using System.Reflection;
 using Nvml.Mig.Configuration;
+using Nvml.Mig.Leasing.Scheduling;
 
 namespace Nvml.Mig.Tests.PublicApi;
 
-/// <summary>What users can call changes on purpose only: a file for each library shows it, and its changes show in a commit.</summary>
+/// <summary>The public API changes on purpose only: each library has a file with it, so that a commit shows the change.</summary>
 public class PublicApiTests
 {
-    /// <summary>The environment variable that accepts what there is: 1.</summary>
+    /// <summary>The environment variable that accepts the present API: 1.</summary>
     private const string Accept = "NVMIG_ACCEPT_API";
 
     [Theory]
     [InlineData(typeof(NvmlSession))]
     [InlineData(typeof(LayoutFile))]
+    [InlineData(typeof(Scheduler))]
     [InlineData(typeof(NvmlSimulator))]
     public void The_public_api_is_the_one_on_file(Type anyOfIt)
     {
@@ -25,18 +27,20 @@ public class PublicApiTests
         string known = File.Exists(file) ? File.ReadAllText(file) : "";
 
         if (api != known)
-            Assert.Fail($"The public API is not the one in {name}:\n{Difference(known, api)}If it is meant to be, accept it with {Accept}=1 dotnet test --filter PublicApiTests, and commit the file.");
+            Assert.Fail($"The public API is not the one in {name}:\n{Difference(known, api)}If it is meant to be, accept it with "
+                + $"{Accept}=1 dotnet test --filter PublicApiTests, and commit the file.");
     }
 
     [Fact]
-    public void What_a_declaration_tells_is_written_down() =>
+    public void The_file_has_whole_declarations() =>
         ApiWriter.Write(typeof(NvmlSession).Assembly).Should()
             .Contain("public sealed class Nvml.Mig.NvmlSession : IDisposable\n")
-            .And.Contain("    public static NvmlSession Open(string? libraryPath = null, ILogger? logger = null, NvmlInitOptions options = NvmlInitOptions.None);\n")
+            .And.Contain("    public static NvmlSession Open(string? libraryPath = null, ILogger? logger = null, NvmlInitOptions options "
+                + "= NvmlInitOptions.None);\n")
             .And.Contain("[NotNullWhen(true)] out GpuPlan? plan")
             .And.NotContain("PrintMembers");
 
-    /// <summary>Lines that went and came, each below the type that it is in.</summary>
+    /// <summary>Lines removed and added, each below its type.</summary>
     private static string Difference(string known, string api)
     {
         List<(string Type, string Line)> before = Lines(known), after = Lines(api);
@@ -48,6 +52,7 @@ public class PublicApiTests
     private static List<(string Type, string Line)> Lines(string text)
     {
         string type = "";
-        return [.. text.Split('\n').Select(line => (Type: type = line.StartsWith("public ", StringComparison.Ordinal) ? line : type, line))];
+        return [
+            .. text.Split('\n').Select(line => (Type: type = line.StartsWith("public ", StringComparison.Ordinal) ? line : type, line))];
     }
 }

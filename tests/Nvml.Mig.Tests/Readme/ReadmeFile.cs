@@ -1,6 +1,6 @@
 namespace Nvml.Mig.Tests.Readme;
 
-/// <summary>What explains the project: the README files, of the repository and of the packages, and the folder docs.</summary>
+/// <summary>The documents: the README files of the repository and of the packages, and the folder docs.</summary>
 internal static class ReadmeFile
 {
     public static string Main { get; } = Repository.File("README.md");
@@ -9,9 +9,16 @@ internal static class ReadmeFile
 
     /// <summary>The files whose programs and commands are run.</summary>
     public static IReadOnlyList<string> All { get; } =
-        [Main, .. Docs, .. Directory.GetDirectories(Repository.File("src")).Select(project => Path.Combine(project, "README.md")).Where(File.Exists).Order(StringComparer.Ordinal)];
+        [Main,
+            .. Docs,
+            .. Directory.GetDirectories(Repository.File("src")).Select(project => Path.Combine(project, "README.md")).Where(File.Exists)
+            .Order(StringComparer.Ordinal)];
 
-    /// <summary>The files that are read in the repository, and lead from one to the other.</summary>
+    /// <summary>The programs in the folder samples, by the names of their projects.</summary>
+    public static IReadOnlyDictionary<string, string> Samples { get; } = Directory.GetDirectories(Repository.File("samples"))
+        .ToDictionary(folder => Path.GetFileName(folder), folder => File.ReadAllText(Path.Combine(folder, "Program.cs")).TrimEnd());
+
+    /// <summary>The files of the repository that link to each other.</summary>
     public static IReadOnlyList<string> Linked { get; } = [Main, Repository.File("CONTRIBUTING.md"), .. Docs];
 
     /// <summary>The lines outside of blocks.</summary>
@@ -62,6 +69,6 @@ internal static class ReadmeFile
             .Select(block => (block.Text, block.Next is { Language: "text", Adjacent: true } ? block.Next.Text : null))];
     }
 
-    /// <summary>The lines of an output, without what cannot be seen of them.</summary>
+    /// <summary>The lines of an output, without trailing spaces.</summary>
     public static IEnumerable<string> Lines(string text) => text.TrimEnd().Split('\n').Select(line => line.TrimEnd());
 }

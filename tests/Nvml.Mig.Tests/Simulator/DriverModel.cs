@@ -21,7 +21,7 @@ internal sealed record ComputeOffer(ComputeInstanceProfile Profile, IReadOnlyLis
 internal sealed record GpuOffer(GpuInstanceProfile Profile, IReadOnlyList<Placement> Places, IReadOnlyList<ComputeOffer> Compute)
 {
     /// <summary>
-    /// What a GPU offers, asked of itself. Compute profiles show only inside an instance, so that one of each kind is created: the
+    /// The profiles of a GPU, asked of itself. Compute profiles show only inside an instance, so that one of each kind is created: the
     /// GPU must be empty, with MIG enabled.
     /// </summary>
     public static IReadOnlyList<GpuOffer> Read(GpuDevice gpu)
@@ -174,7 +174,7 @@ internal sealed class DriverModel
         return NvmlReturnCode.Success;
     }
 
-    /// <summary>What the profile's own limit leaves, the free places, or the engines. Works with MIG disabled too.</summary>
+    /// <summary>The capacity left by the profile's limit, the free places and the engines. Works with MIG disabled too.</summary>
     public int GetRemainingCapacity(GpuOffer offer)
     {
         GpuInstanceProfile[] present = [.. _instances.Values.Select(instance => instance.Offer.Profile)];
@@ -194,7 +194,11 @@ internal sealed class DriverModel
             .MaxBy(compute => compute.Profile.MultiprocessorCount)!;
         Placement[] taken = TakenIn(instance);
         if (wanted is { } place && !offer.Places.Contains(place))
-            return NvmlReturnCode.InvalidArgument;
+        {
+            bool isOutside = _architecture == Architecture.Ampere && place.Size == offer.Places[0].Size;
+            return isOutside ? NvmlReturnCode.InsufficientResources : NvmlReturnCode.InvalidArgument;
+        }
+
         if (wanted is { } asked && !IsFree(asked, taken))
             return NvmlReturnCode.InUse;
         if (GetRemainingCapacity(instance, offer) == 0 || instance.Compute.Count == MaxComputeInstances)
@@ -209,7 +213,7 @@ internal sealed class DriverModel
         return created;
     }
 
-    /// <summary>As many as fit side by side, filling from the left.</summary>
+    /// <summary>As many as fit side by side, filling from the left, and as there are compute slices left.</summary>
     public static int GetRemainingCapacity(ModelGpuInstance instance, ComputeOffer offer)
     {
         List<Placement> taken = [.. TakenIn(instance)];
@@ -220,7 +224,11 @@ internal sealed class DriverModel
                 taken.Add(place);
         }
 
-        return Math.Min(offer.Profile.MaxInstances - instance.Compute.Values.Count(c => c.Offer == offer), taken.Count - before);
+        int slices = instance.Offer.Profile.SliceCount - instance.Compute.Values.Sum(c => c.Offer.Profile.SliceCount);
+        int allowed = Math.Min(
+            offer.Profile.MaxInstances - instance.Compute.Values.Count(c => c.Offer == offer),
+            slices / offer.Profile.SliceCount);
+        return Math.Min(allowed, taken.Count - before);
     }
 
     private IReadOnlyCollection<Placement> Taken => [.. _instances.Values.Select(instance => instance.Place)];

@@ -79,11 +79,12 @@ public class DriverRulesTests
         FluentActions.Invoking(() => machine.Create(second)).Should().Throw<NvmlInsufficientResourcesException>();
     }
 
-    public static TheoryData<string> Models => new(NvmlSimulator.Models.Where(m => m is { IsSimulated: true, HasMig: true }).Select(m => m.Key));
+    public static TheoryData<string> Models =>
+        new(NvmlSimulator.Models.Where(m => m is { IsSimulated: true, HasMig: true }).Select(m => m.Key));
 
     [Theory]
     [MemberData(nameof(Models))]
-    public void Every_model_can_be_divided_by_each_of_its_profiles_at_each_place(string model)
+    public void Every_profile_of_every_model_fits_at_each_place(string model)
     {
         using SimulatedGpu machine = SimulatedGpu.Start(model);
         machine.Gpu.GetGpuInstanceProfiles().Should().NotBeEmpty();
@@ -110,7 +111,8 @@ public class DriverRulesTests
         machine.Gpu.IsMigCapable().Should().BeFalse();
         machine.Gpu.GetGpuInstanceProfiles().Should().BeEmpty();
         machine.Gpu.GetMigDevices().Should().BeEmpty();
-        machine.Gpu.Invoking(gpu => gpu.GetMigMode()).Should().Throw<NvmlNotSupportedException>().WithMessage("GPU 0 (GPU-*) cannot be divided: it has no MIG mode*");
+        machine.Gpu.Invoking(gpu => gpu.GetMigMode())
+            .Should().Throw<NvmlNotSupportedException>().WithMessage("GPU 0 (GPU-*) cannot be divided: it has no MIG mode*");
         machine.Gpu.Invoking(gpu => gpu.EnableMig()).Should().Throw<NvmlNotSupportedException>();
     }
 
@@ -133,8 +135,10 @@ public class DriverRulesTests
         machine.Gpu.GetGpuInstanceProfiles().Select(p =>
         {
             IReadOnlyList<Placement> places = machine.Gpu.GetPossiblePlacements(p);
-            return $"{p.Number} {p.Id} {p.Name} {machine.Gpu.GetRemainingCapacity(p)} {p.MemoryMiB} {p.SupportsP2P} {p.MultiprocessorCount} "
-                + $"{p.CopyEngineCount} {p.DecoderCount} {p.EncoderCount} {p.JpegCount} {p.OfaCount} {{{string.Join(',', places.Select(x => x.Start))}}}:{places[0].Size}";
+            return $"{p.Number} {p.Id} {p.Name} {machine.Gpu.GetRemainingCapacity(p)} {p.MemoryMiB} {p.SupportsP2P} "
+                + $"{p.MultiprocessorCount} "
+                + $"{p.CopyEngineCount} {p.DecoderCount} {p.EncoderCount} {p.JpegCount} {p.OfaCount} "
+                + $"{{{string.Join(',', places.Select(x => x.Start))}}}:{places[0].Size}";
         }).Should().Equal(measured);
     }
 
@@ -163,24 +167,74 @@ public class DriverRulesTests
         instance.CreateComputeInstance(instance.GetComputeInstanceProfiles()[0]).GetMigDevice().Uuid.Should().NotBe(uuid);
     }
 
+    /// <summary>The kernel module has 4 slots for a 3g: one more than compute slices.</summary>
     [Fact]
-    public void On_hopper_compute_instances_leave_room_for_larger_ones()
+    public void On_hopper_compute_instances_lie_in_aligned_slots()
     {
-        using SimulatedGpu ampere = SimulatedGpu.Start("A100-SXM4-40GB");
-        Starts(ampere.Create("3g.20gb"), "1c.3g.20gb").Should().Equal(0, 1, 2);
-        ampere.Dispose();
+        using SimulatedGpu machine = SimulatedGpu.Start("H100-SXM5-80GB");
+        GpuInstance half = machine.Create("3g.40gb");
 
-        using SimulatedGpu hopper = SimulatedGpu.Start("H200");
-        Starts(hopper.Create("3g.71gb"), "1c.3g.71gb").Should().Equal(2, 0, 1);
-
-        static IEnumerable<int> Starts(GpuInstance instance, string profile)
-        {
-            ComputeInstanceProfile oneSlice = instance.GetComputeInstanceProfiles().First(p => p.Name == profile);
-            return [.. Enumerable.Range(0, 3).Select(_ => instance.CreateComputeInstance(oneSlice).Placement.Start)];
-        }
+        Placements(half, "1c.3g.40gb").Should().Equal("0:1", "1:1", "2:1", "3:1");
+        Placements(half, "2c.3g.40gb").Should().Equal("0:2", "2:2");
+        Placements(half, "3g.40gb").Should().Equal("0:4");
+        half.CreateComputeInstance().Placement.ToString().Should().Be("0:4", "nvidia-smi -lci prints it on an H100");
     }
 
-    /// <summary>What an H200 with driver 580.159.04 answered with MIG disabled.</summary>
+    [Fact]
+    public void On_hopper_the_slices_limit_what_the_slots_would_hold()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H100-SXM5-80GB");
+        GpuInstance whole = machine.Create("7g.80gb");
+        ComputeInstanceProfile Profile(string name) => whole.GetComputeInstanceProfiles().First(p => p.Name == name);
+        Placements(whole, "3c.7g.80gb").Should().Equal("0:4", "4:4");
+        Placements(whole, "7g.80gb").Should().Equal("0:8");
+
+        whole.CreateComputeInstance(Profile("3c.7g.80gb")).Placement.ToString().Should().Be("0:4");
+        whole.CreateComputeInstance(Profile("3c.7g.80gb")).Placement.ToString().Should().Be("4:4");
+
+        whole.GetRemainingCapacity(Profile("1c.7g.80gb")).Should().Be(0);
+        whole.Invoking(w => w.CreateComputeInstance(Profile("1c.7g.80gb"))).Should().Throw<NvmlInsufficientResourcesException>();
+    }
+
+    [Fact]
+    public void On_ampere_compute_instances_cover_as_many_slots_as_slices()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB");
+        GpuInstance half = machine.Create("3g.20gb");
+
+        half.CreateComputeInstance().Placement.ToString().Should().Be("0:3");
+    }
+
+    [Theory]
+    [InlineData("A100-SXM4-40GB", NvmlReturnCode.InsufficientResources)]
+    [InlineData("H100-SXM5-80GB", NvmlReturnCode.InvalidArgument)]
+    public void A_place_outside_the_gpu_instance_is_refused(string model, NvmlReturnCode code)
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start(model);
+        GpuInstance half = machine.Gpu.CreateGpuInstance(machine.Gpu.GetGpuInstanceProfile("9"));
+        ComputeInstanceProfile two = half.GetComputeInstanceProfiles().First(p => p.Id == 1);
+
+        half.Invoking(h => h.CreateComputeInstance(two, new Placement(3, 2))).Should().Throw<NvmlException>().Which.Code.Should().Be(code);
+    }
+
+    [Fact]
+    public void On_hopper_a_1g_with_double_memory_has_two_compute_profiles()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H100-SXM5-80GB");
+        GpuInstance wide = machine.Create("1g.20gb");
+
+        wide.GetComputeInstanceProfiles().Select(p => p.Id).Should().Equal(0, 7);
+        ComputeInstance byDefault = wide.CreateComputeInstance();
+        byDefault.Profile.Id.Should().Be(7);
+        byDefault.Placement.ToString().Should().Be("0:2");
+        byDefault.Destroy();
+        wide.CreateComputeInstance(wide.GetComputeInstanceProfiles()[0]).Placement.ToString().Should().Be("0:1");
+    }
+
+    private static IEnumerable<string> Placements(GpuInstance instance, string profile) =>
+        instance.GetPossiblePlacements(instance.GetComputeInstanceProfiles().First(p => p.Name == profile)).Select(p => p.ToString());
+
+    /// <summary>Answers of an H200 with driver 580.159.04 with MIG disabled.</summary>
     [Fact]
     public unsafe void With_mig_disabled_native_calls_answer_as_measured()
     {
@@ -227,7 +281,8 @@ public class DriverRulesTests
         nvmlGpuInstanceProfileInfo_v2_t v2 = new() { version = nvmlGpuInstanceProfileInfo_v2_t.Version };
         LibNvml.nvmlDeviceGetGpuInstanceProfileInfoByIdV(gpu, 19, &v2).Should().Be(nvmlReturn_t.NVML_SUCCESS);
         new string((sbyte*)v2.name).Should().Be("MIG 1g.18gb");
-        LibNvml.nvmlDeviceGetGpuInstanceProfileInfoV(gpu, 0, &v2).Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT, "the version was cleared");
+        LibNvml.nvmlDeviceGetGpuInstanceProfileInfoV(gpu, 0, &v2)
+            .Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT, "the version was cleared");
 
         // All placements are written, whatever room the caller says there is.
         nvmlGpuInstancePlacement_t* places = stackalloc nvmlGpuInstancePlacement_t[16];

@@ -19,7 +19,7 @@ public class ExhaustiveLayoutTests
 
     [Theory]
     [MemberData(nameof(Models))]
-    public void Every_layout_that_the_rules_allow_can_be_created_and_no_other(string model)
+    public void Exactly_the_layouts_that_the_rules_allow_can_be_created(string model)
     {
         using SimulatedGpu machine = SimulatedGpu.Start(model);
         Spot[] spots = Spots(machine.Gpu);

@@ -1,6 +1,8 @@
 namespace Nvml.Mig.Tests.Simulator;
 
-/// <summary>A machine is given up while a session on it is open: until that is closed, no other test of this process could start one.</summary>
+/// <summary>
+/// A machine is given up while a session on it is open: until that is closed, no other test of this process could start one.
+/// </summary>
 [Collection(nameof(ForgottenSessionTests))]
 [CollectionDefinition(nameof(ForgottenSessionTests), DisableParallelization = true)]
 public class ForgottenSessionTests

@@ -7,7 +7,7 @@ using static Nvml.Mig.Interop.nvmlReturn_t;
 namespace Nvml.Mig.Tests.Simulator;
 
 /// <summary>
-/// What a real H200 answered, driver 580.159.04, MIG disabled and nothing running: the simulated one must say the same, oddities
+/// Answers of a real H200, driver 580.159.04, MIG disabled and nothing running: the simulated one must give the same, oddities
 /// included, because callers must survive them.
 /// </summary>
 public unsafe class MeasuredH200Tests
@@ -168,7 +168,7 @@ public unsafe class MeasuredH200Tests
     }
 
     [Fact]
-    public void Version_3_of_a_profile_misplaces_a_name_made_of_the_wrong_numbers()
+    public void Version_3_of_a_profile_misplaces_a_wrong_name()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("H200", migEnabled: false);
 
@@ -190,7 +190,7 @@ public unsafe class MeasuredH200Tests
     }
 
     [Fact]
-    public void Waiting_in_vain_for_an_event_clears_the_events_data_and_nothing_else()
+    public void A_timeout_of_a_wait_clears_the_event_data_only()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("H200", migEnabled: false);
         nvmlEventSet_t set;
@@ -223,7 +223,7 @@ public unsafe class MeasuredH200Tests
     }
 
     [Fact]
-    public void Of_a_busy_gpu_the_simulator_knows_that_it_is_busy_and_not_with_what()
+    public void A_busy_gpu_is_busy_with_nothing_in_particular()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("H200", migEnabled: false);
         using IDisposable training = machine.Simulator.StartProcess(0, 4711, "python3");
@@ -236,7 +236,7 @@ public unsafe class MeasuredH200Tests
     }
 
     [Fact]
-    public void Metrics_need_two_samples_that_were_taken_and_not_too_many_questions()
+    public void Metrics_need_two_samples_and_few_enough_questions()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("H200", migEnabled: false);
         nvmlGpmSample_t* samples = stackalloc nvmlGpmSample_t[3];
@@ -298,7 +298,7 @@ public unsafe class MeasuredH200Tests
     [InlineData(new uint[] { 2, 1 }, false)]
     [InlineData(new uint[] { 2, 4 }, true)]
     [InlineData(new uint[] { 0, 2 }, true)]
-    public void The_flags_of_the_first_initialisation_decide_whether_there_are_gpus(uint[] flags, bool attached)
+    public void The_first_initialisation_decides_whether_there_are_gpus(uint[] flags, bool attached)
     {
         using NvmlSimulator simulator = NvmlSimulator.Start("H200");
         nint library = NativeLibrary.Load(simulator.LibraryPath);

@@ -3,7 +3,7 @@ namespace Nvml.Mig.Tests.Simulator;
 public class ModeAndClientsTests
 {
     [Fact]
-    public void On_ampere_mig_mode_waits_until_clients_let_go_and_the_gpu_is_reset()
+    public void On_ampere_mig_mode_waits_for_clients_and_a_reset()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB", migEnabled: false);
         IDisposable training = machine.Simulator.StartProcess(0, 4711, "python3");
@@ -61,7 +61,7 @@ public class ModeAndClientsTests
     [InlineData("A30", true)]
     [InlineData("H200", false)]
     [InlineData("RTX-PRO-6000-Server", false)]
-    public void A_reboot_ends_instances_and_keeps_mig_mode_where_the_gpu_does(string model, bool kept)
+    public void A_reboot_ends_instances_and_may_keep_the_mode(string model, bool kept)
     {
         using SimulatedGpu machine = SimulatedGpu.Start(model);
         machine.Gpu.CreateGpuInstance(machine.Gpu.GetGpuInstanceProfiles()[0]);
@@ -91,7 +91,101 @@ public class ModeAndClientsTests
     }
 
     [Fact]
-    public void A_holder_that_shows_nowhere_keeps_everything()
+    public void Who_looked_into_one_instance_keeps_that_one()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        GpuInstance held = machine.Create("3g.20gb");
+        ComputeInstance inside = held.CreateComputeInstance();
+        GpuInstance other = machine.Create("1g.5gb");
+        using (machine.Simulator.HoldGpuInstance(held))
+        {
+            other.Destroy();
+            inside.Destroy();
+            held.Invoking(g => g.Destroy()).Should().Throw<NvmlInUseException>();
+            held.GetComputeInstances().Should().BeEmpty("the failed destroy came too late for it");
+        }
+
+        held.Destroy();
+    }
+
+    [Fact]
+    public void Holders_let_go_one_by_one()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        GpuInstance held = machine.Create("3g.20gb");
+        IDisposable first = machine.Simulator.HoldGpuInstance(held);
+        using IDisposable second = machine.Simulator.HoldGpuInstance(held);
+
+        first.Dispose();
+
+        held.Invoking(g => g.Destroy()).Should().Throw<NvmlInUseException>();
+    }
+
+    [Fact]
+    public void A_holder_of_the_gpu_does_not_keep_later_instances()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        using IDisposable monitoring = machine.Simulator.HoldGpu(0);
+
+        machine.Create("3g.20gb").Destroy();
+    }
+
+    [Fact]
+    public void A_process_on_the_whole_gpu_only_bars_the_first_instance()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200");
+        GpuInstance first = machine.Create("1g.18gb");
+        using IDisposable training = machine.Simulator.StartProcess(0, 4711, "python3");
+
+        machine.Create("1g.18gb").Destroy();
+        first.Destroy();
+
+        FluentActions.Invoking(() => machine.Create("1g.18gb")).Should().Throw<NvmlInUseException>();
+    }
+
+    [Theory]
+    [InlineData("A100-SXM4-40GB")]
+    [InlineData("H200")]
+    public void A_reset_restores_instances_with_the_same_ids(string model)
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start(model);
+        GpuInstance instance = machine.Gpu.CreateGpuInstance(machine.Gpu.GetGpuInstanceProfile("9"));
+        string uuid = instance.CreateComputeInstance().GetMigDevice().Uuid;
+
+        machine.Simulator.ResetGpu(0);
+
+        machine.Gpu.GetGpuInstances().Should().ContainSingle().Which.Id.Should().Be(instance.Id);
+        machine.Gpu.GetMigDevices().Should().ContainSingle().Which.Uuid.Should().Be(uuid);
+    }
+
+    [Theory]
+    [InlineData("A100-SXM4-40GB", true)]
+    [InlineData("H200", false)]
+    public void Reloading_the_module_loses_instances(string model, bool staysEnabled)
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start(model);
+        machine.Gpu.CreateGpuInstance(machine.Gpu.GetGpuInstanceProfile("9"));
+        using (machine.Simulator.HoldGpu(0))
+            machine.Simulator.Invoking(s => s.ReloadModule()).Should().Throw<NvmlInUseException>();
+
+        machine.Simulator.ReloadModule();
+
+        machine.Gpu.GetMigMode().Current.Should().Be(staysEnabled);
+        machine.Gpu.GetGpuInstances().Should().BeEmpty();
+    }
+
+    [Fact]
+    public void The_config_capability_changes_instances_not_the_mode()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        machine.Simulator.SetPrivileges(SimulatedPrivileges.Config);
+
+        machine.Create("1g.5gb").Destroy();
+        machine.Gpu.Invoking(g => g.DisableMig()).Should().Throw<NvmlNoPermissionException>();
+    }
+
+    [Fact]
+    public void A_holder_that_shows_nowhere_keeps_what_there_is()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         GpuInstance instance = machine.Create("1g.5gb");
@@ -102,15 +196,17 @@ public class ModeAndClientsTests
     }
 
     [Fact]
-    public void Without_privileges_nothing_changes_and_with_fewer_nothing_shows()
+    public void Without_privileges_nothing_changes()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         GpuInstance instance = machine.Create("1g.5gb");
 
         machine.Simulator.SetPrivileges(SimulatedPrivileges.Monitor);
         machine.Gpu.GetGpuInstances().Should().ContainSingle().Which.GetComputeInstances().Should().BeEmpty();
-        foreach (Action change in (Action[])[() => machine.Create("1g.5gb"), instance.Destroy, () => instance.CreateComputeInstance(), () => machine.Gpu.DisableMig()])
-            change.Should().Throw<NvmlNoPermissionException>().WithMessage("*(NVML_ERROR_NO_PERMISSION, 4, from nvml*). This takes root, or the MIG capability: *");
+        foreach (Action change in (Action[])[
+            () => machine.Create("1g.5gb"), instance.Destroy, () => instance.CreateComputeInstance(), () => machine.Gpu.DisableMig()])
+            change.Should().Throw<NvmlNoPermissionException>()
+                .WithMessage("*(NVML_ERROR_NO_PERMISSION, 4, from nvml*). This takes root, or the MIG capability: *");
 
         machine.Simulator.SetPrivileges(SimulatedPrivileges.None);
         machine.Gpu.GetGpuInstances().Should().ContainSingle();
@@ -161,8 +257,10 @@ public class ModeAndClientsTests
         for (int pid = 1; pid <= 8; pid++)
             machine.Simulator.StartProcess(0, pid, "a-process-with-a-long-name");
 
-        machine.Simulator.Invoking(s => s.StartProcess(0, 9, "train")).Should().Throw<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.InsufficientSize);
-        machine.Simulator.Invoking(s => s.HoldGpu(0)).Should().Throw<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.InsufficientSize);
+        machine.Simulator.Invoking(s => s.StartProcess(0, 9, "train"))
+            .Should().Throw<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.InsufficientSize);
+        machine.Simulator.Invoking(s => s.HoldGpu(0))
+            .Should().Throw<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.InsufficientSize);
         machine.Gpu.GetProcesses()[0].Name.Should().Be("a-process-with-a-long-n");
     }
 }

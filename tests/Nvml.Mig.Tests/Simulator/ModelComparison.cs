@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace Nvml.Mig.Tests.Simulator;
 
-/// <summary>What can be done to a GPU.</summary>
+/// <summary>An operation on a GPU.</summary>
 internal enum Act
 {
     Enable,
@@ -70,7 +70,7 @@ internal sealed class ModelComparison : IDisposable
         _models = [.. Enumerable.Range(0, Gpus).Select(_ => new DriverModel(model.Architecture, offers))];
     }
 
-    /// <summary>What was done, with the answers.</summary>
+    /// <summary>The operations done, with the answers.</summary>
     public List<string> History { get; } = [];
 
     /// <summary>The kinds of operations and answers that there were: <c>DestroyGpuInstance InUse</c>.</summary>

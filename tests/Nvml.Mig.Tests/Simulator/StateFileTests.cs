@@ -45,7 +45,8 @@ public class StateFileTests
         string file = folder.File(kind);
         File.WriteAllBytes(file, content);
 
-        foreach (Action use in (Action[])[() => NvmlSimulator.Start("A100-SXM4-40GB", file).Dispose(), () => NvmlSimulator.Reset(file, "A100-SXM4-40GB")])
+        foreach (Action use in (Action[])[
+            () => NvmlSimulator.Start("A100-SXM4-40GB", file).Dispose(), () => NvmlSimulator.Reset(file, "A100-SXM4-40GB")])
         {
             use.Should().Throw<NvmlException>().WithMessage($"*{file} is not a state file of the NVML stub; it was left untouched*")
                 .Which.Code.Should().Be(NvmlReturnCode.InvalidState);
@@ -82,16 +83,18 @@ public class StateFileTests
     }
 
     /// <summary>Where the first GPU's MIG mode and its GPU instance 1 are in a machine.</summary>
-    private const int Mode = 8 + (128 * 32) + 32 + 3 + 7 + (8 * 36);
+    private const int Mode = 8 + (128 * 32) + 32 + 3 + 7 + (8 * 38) + 1;
     private const int Instance0 = Mode + 2;
-    private const int Instance1 = Instance0 + 27;
+    private const int Instance1 = Instance0 + 28;
 
     [Theory]
     [InlineData("a mode that is none", new[] { Mode, 200 })]
     [InlineData("an instance with MIG disabled", new[] { Instance1, 1, Instance1 + 1, 9 })]
     [InlineData("instances on top of each other", new[] { Mode, 1, Instance0, 1, Instance0 + 1, 0, Instance1, 1, Instance1 + 1, 9 })]
     [InlineData("an instance in the place of another id", new[] { Mode, 1, Instance1, 1, Instance1 + 1, 9, Instance1 + 2, 4 })]
-    [InlineData("a compute instance beyond its GPU instance", new[] { Mode, 1, Instance1, 1, Instance1 + 1, 9, Instance1 + 3, 1, Instance1 + 4, 1, Instance1 + 5, 2 })]
+    [InlineData(
+        "a compute instance beyond its GPU instance",
+        new[] { Mode, 1, Instance1, 1, Instance1 + 1, 9, Instance1 + 4, 1, Instance1 + 5, 1, Instance1 + 6, 2 })]
     public void A_machine_that_no_driver_can_have_is_refused(string what, int[] changes)
     {
         using TemporaryFolder folder = new();
@@ -106,7 +109,7 @@ public class StateFileTests
         BitConverter.TryWriteBytes(content.AsSpan(28), checksum);
         File.WriteAllBytes(file, content);
 
-        FluentActions.Invoking(() => NvmlSimulator.Start("A100-SXM4-40GB", file)).Should().Throw<NvmlException>(what)
+        FluentActions.Invoking(() => NvmlSimulator.Start("A100-SXM4-40GB", file).Dispose()).Should().Throw<NvmlException>(what)
             .WithMessage("*is damaged; it was left untouched*");
     }
 
@@ -123,7 +126,7 @@ public class StateFileTests
         byte[] content = File.ReadAllBytes(file);
         int active = 32 + (BitConverter.ToInt32(content, 24) * BitConverter.ToInt32(content, 12));
         content[active + Mode].Should().Be(1);
-        content[(active + Instance1)..(active + Instance1 + 6)].Should().Equal(1, 9, 0, 1, 2, 0);
+        content[(active + Instance1)..(active + Instance1 + 7)].Should().Equal(1, 9, 0, 0, 1, 2, 0);
     }
 
     [Fact]
@@ -137,7 +140,8 @@ public class StateFileTests
 
         File.Delete(file);
 
-        session.Devices[0].Invoking(gpu => gpu.EnableMig()).Should().Throw<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.InvalidState);
+        session.Devices[0].Invoking(gpu => gpu.EnableMig())
+            .Should().Throw<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.InvalidState);
     }
 
     [Fact]

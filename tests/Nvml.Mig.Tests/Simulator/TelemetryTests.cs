@@ -4,7 +4,7 @@ using Nvml.Mig.Tests.Cli;
 
 namespace Nvml.Mig.Tests.Simulator;
 
-/// <summary>What the simulated driver tells other clients than ours, which does not ask for it yet: called by name, as they do.</summary>
+/// <summary>Answers of the simulated driver to other clients, called by name, as they do.</summary>
 public unsafe class TelemetryTests
 {
     [Fact]
@@ -43,7 +43,8 @@ public unsafe class TelemetryTests
         machine.Simulator.SetHealth(1, persistenceMode: false, rowRemapPending: true, rowRemapFailed: true, uncorrectedEccErrors: 70000);
         Health(gpu).Should().Be((false, new RemappedRows(0, 0, true, true), 70000));
         gpu.GetEccErrorCount(EccErrorType.Corrected, EccCounterType.Aggregate).Should().Be(0);
-        gpu.GetEccErrorCount(EccErrorType.Uncorrected, EccCounterType.Volatile).Should().Be(0, "they were counted before the driver was loaded");
+        gpu.GetEccErrorCount(EccErrorType.Uncorrected, EccCounterType.Volatile)
+            .Should().Be(0, "they were counted before the driver was loaded");
         Health(machine.Gpu).Should().Be((true, new RemappedRows(0, 0, false, false), 0));
 
         machine.Simulator.ResetGpu(1);
@@ -67,10 +68,17 @@ public unsafe class TelemetryTests
         for (int i = 0; i < 2; i++)
         {
             LibNvml.nvmlGpmSampleAlloc(&samples[i]).Should().Be(nvmlReturn_t.NVML_SUCCESS);
-            ((delegate* unmanaged<nint, nvmlGpmSample_t, nvmlReturn_t>)Export("nvmlGpmSampleGet"))(Gpu(0), samples[i]).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+            ((delegate* unmanaged<nint, nvmlGpmSample_t, nvmlReturn_t>)Export("nvmlGpmSampleGet"))(Gpu(0), samples[i])
+                .Should().Be(nvmlReturn_t.NVML_SUCCESS);
         }
 
-        nvmlGpmMetricsGet_t metrics = new() { version = 1, numMetrics = 2, sample1 = samples[reversed ? 1 : 0], sample2 = samples[reversed ? 0 : 1] };
+        nvmlGpmMetricsGet_t metrics = new()
+        {
+            version = 1,
+            numMetrics = 2,
+            sample1 = samples[reversed ? 1 : 0],
+            sample2 = samples[reversed ? 0 : 1],
+        };
         metrics.metrics[0].metricId = (uint)GpmMetric.SmUtilization;
         metrics.metrics[1].metricId = (uint)GpmMetric.PcieTransmitted;
 
@@ -88,7 +96,8 @@ public unsafe class TelemetryTests
         using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB*2");
         nint set;
         ((delegate* unmanaged<nint*, nvmlReturn_t>)Export("nvmlEventSetCreate"))(&set).Should().Be(nvmlReturn_t.NVML_SUCCESS);
-        ((delegate* unmanaged<nint, ulong, nint, nvmlReturn_t>)Export("nvmlDeviceRegisterEvents"))(Gpu(0), 0x108, set).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        ((delegate* unmanaged<nint, ulong, nint, nvmlReturn_t>)Export("nvmlDeviceRegisterEvents"))(Gpu(0), 0x108, set)
+            .Should().Be(nvmlReturn_t.NVML_SUCCESS);
         Event none = Wait(set);
         MigDevice device = machine.Create("3g.20gb").CreateComputeInstance().GetMigDevice();
         machine.Session.Devices[1].CreateGpuInstance(machine.Session.Devices[1].GetGpuInstanceProfile("9"));
@@ -111,9 +120,12 @@ public unsafe class TelemetryTests
         using NvmlSession session = NvmlSession.Open(simulator.LibraryPath);
         nint set;
         ((delegate* unmanaged<nint*, nvmlReturn_t>)Export("nvmlEventSetCreate"))(&set).Should().Be(nvmlReturn_t.NVML_SUCCESS);
-        ((delegate* unmanaged<nint, ulong, nint, nvmlReturn_t>)Export("nvmlDeviceRegisterEvents"))(Gpu(0), 0x100, set).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        ((delegate* unmanaged<nint, ulong, nint, nvmlReturn_t>)Export("nvmlDeviceRegisterEvents"))(Gpu(0), 0x100, set)
+            .Should().Be(nvmlReturn_t.NVML_SUCCESS);
 
         nvmig.Run("enable").ExitCode.Should().Be(0);
+        Wait(set).Result.Should().Be(nvmlReturn_t.NVML_ERROR_TIMEOUT, "events come with instances, not with the mode");
+        nvmig.Run("create", "9").ExitCode.Should().Be(0);
 
         Wait(set).Type.Should().Be(0x100);
         ((delegate* unmanaged<nint, nvmlReturn_t>)Export("nvmlEventSetFree"))(set).Should().Be(nvmlReturn_t.NVML_SUCCESS);
@@ -150,7 +162,7 @@ public unsafe class TelemetryTests
     }
 
     [Fact]
-    public void Without_the_monitor_capability_a_gpu_in_mig_mode_tells_neither_processes_nor_memory()
+    public void Processes_and_memory_need_the_monitor_capability()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB*2");
         MigDevice device = machine.Create("3g.20gb").CreateComputeInstance().GetMigDevice();
@@ -185,7 +197,7 @@ public unsafe class TelemetryTests
     }
 
     [Fact]
-    public void In_mig_mode_utilization_is_not_supported_and_the_compute_mode_is_everywhere()
+    public void In_mig_mode_utilization_is_not_supported()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("H200");
         machine.Create("3g.71gb").CreateComputeInstance();
@@ -201,7 +213,7 @@ public unsafe class TelemetryTests
     }
 
     [Fact]
-    public void A_mig_device_has_neither_serial_number_nor_brand_nor_power_of_its_own()
+    public void A_mig_device_has_no_serial_number_brand_or_power()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("H200");
         machine.Create("3g.71gb").CreateComputeInstance();
@@ -226,7 +238,9 @@ public unsafe class TelemetryTests
         answers.Should().OnlyContain(answer => answer == nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED);
     }
 
-    /// <summary>Of a GPU in MIG mode those since the driver was loaded are counted for its MIG devices, and only the worst of them.</summary>
+    /// <summary>
+    /// Of a GPU in MIG mode those since the driver was loaded are counted for its MIG devices, and only the worst of them.
+    /// </summary>
     [Fact]
     public void Memory_errors_of_a_gpu_in_mig_mode()
     {
@@ -270,7 +284,8 @@ public unsafe class TelemetryTests
         LibNvml.nvmlDeviceGetVbiosVersion(gpu, text, 64).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED);
         LibNvml.nvmlDeviceGetTemperature(gpu, 0, &value).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED);
         LibNvml.nvmlDeviceGetPowerUsage(gpu, &value).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED);
-        LibNvml.nvmlDeviceGetTotalEccErrors(gpu, 0, 0, &count).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED, "its error correction is off");
+        LibNvml.nvmlDeviceGetTotalEccErrors(gpu, 0, 0, &count)
+            .Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED, "its error correction is off");
         LibNvml.nvmlDeviceGetBrand(gpu, &value).Should().Be(nvmlReturn_t.NVML_SUCCESS);
         value.Should().Be(0, "NVML has a brand that is not known");
         LibNvml.nvmlDeviceGetEnforcedPowerLimit(gpu, &value).Should().Be(nvmlReturn_t.NVML_SUCCESS);
@@ -278,7 +293,7 @@ public unsafe class TelemetryTests
     }
 
     [Fact]
-    public void Who_waits_for_events_of_a_lost_gpu_is_told_when_all_before_have_been_told()
+    public void A_lost_gpu_is_reported_after_all_earlier_events()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("A100-SXM4-40GB*2", migEnabled: false);
         nvmlEventSet_t set;
@@ -304,7 +319,7 @@ public unsafe class TelemetryTests
     [Theory]
     [InlineData(null)]
     [InlineData("A100-SXM4-40GB*2")]
-    public void Who_waits_for_events_hears_those_of_the_machine_that_comes_with_a_reset(string? gpus)
+    public void A_waiting_reader_gets_events_after_a_reset(string? gpus)
     {
         using TemporaryFolder folder = new();
         using NvmlSimulator simulator = NvmlSimulator.Start("A100-SXM4-40GB", folder.File("machine"));
@@ -371,7 +386,8 @@ public unsafe class TelemetryTests
         machine.Simulator.RaiseXid(0, 79);
         ulong* data = stackalloc ulong[4];
         data[3] = 42;
-        ((delegate* unmanaged<nint, ulong*, uint, nvmlReturn_t>)Export("nvmlEventSetWait"))(set.Value, data, 20).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        ((delegate* unmanaged<nint, ulong*, uint, nvmlReturn_t>)Export("nvmlEventSetWait"))(set.Value, data, 20)
+            .Should().Be(nvmlReturn_t.NVML_SUCCESS);
         (data[0], data[1], data[2], data[3]).Should().Be(((ulong)Gpu(0), 8ul, 79ul, 42ul));
         LibNvml.nvmlEventSetFree(set);
     }
@@ -392,7 +408,7 @@ public unsafe class TelemetryTests
     }
 
     [Fact]
-    public void Without_the_monitor_capability_events_of_instances_are_kept_back()
+    public void Events_of_instances_need_the_monitor_capability()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         MigDevice device = machine.Create("3g.20gb").CreateComputeInstance().GetMigDevice();
@@ -418,7 +434,8 @@ public unsafe class TelemetryTests
         (fields[0].fieldId, fields[1].fieldId) = (1, LibNvml.NVML_FI_DEV_IS_RESETLESS_MIG_SUPPORTED);
 
         ((delegate* unmanaged<uint, nint*, nvmlReturn_t>)NativeLibrary.GetExport(library, "nvmlDeviceGetHandleByIndex_v2"))(0, &gpu);
-        ((delegate* unmanaged<nint, int, nvmlFieldValue_t*, nvmlReturn_t>)NativeLibrary.GetExport(library, "nvmlDeviceGetFieldValues"))(gpu, 2, fields)
+        ((delegate* unmanaged<nint, int, nvmlFieldValue_t*, nvmlReturn_t>)NativeLibrary.GetExport(
+            library, "nvmlDeviceGetFieldValues"))(gpu, 2, fields)
             .Should().Be(nvmlReturn_t.NVML_SUCCESS);
         ((delegate* unmanaged<nvmlReturn_t>)NativeLibrary.GetExport(library, "nvmlShutdown"))();
 
@@ -426,11 +443,11 @@ public unsafe class TelemetryTests
     }
 
     [Fact]
-    public void Old_names_of_functions_answer_on_a_machine_that_takes_its_time()
+    public void Old_function_names_answer_on_a_slow_machine()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
         machine.Create("3g.20gb").CreateComputeInstance();
-        machine.Simulator.SetLatency(SimulatedLatency.H200);
+        machine.Simulator.SetLatency(SimulatedLatency.Hardware);
         nvmlGpuInstance_t instance;
         nvmlComputeInstance_t compute;
         nvmlComputeInstanceInfo_t info;
@@ -438,9 +455,11 @@ public unsafe class TelemetryTests
         LibNvml.nvmlDeviceGetGpuInstanceById(Device(0), 2, &instance).Should().Be(nvmlReturn_t.NVML_SUCCESS);
         LibNvml.nvmlGpuInstanceGetComputeInstanceById(instance, 0, &compute).Should().Be(nvmlReturn_t.NVML_SUCCESS);
 
-        ((delegate* unmanaged<nvmlComputeInstance_t, nvmlComputeInstanceInfo_t*, nvmlReturn_t>)Export("nvmlComputeInstanceGetInfo"))(compute, &info)
+        ((delegate* unmanaged<nvmlComputeInstance_t, nvmlComputeInstanceInfo_t*, nvmlReturn_t>)Export(
+            "nvmlComputeInstanceGetInfo"))(compute, &info)
             .Should().Be(nvmlReturn_t.NVML_SUCCESS);
-        ((delegate* unmanaged<nint, uint, void*, uint*, nvmlReturn_t>)Export("nvmlDeviceGetGpuInstancePossiblePlacements"))(Gpu(0), 19, null, &count)
+        ((delegate* unmanaged<nint, uint, void*, uint*, nvmlReturn_t>)Export(
+            "nvmlDeviceGetGpuInstancePossiblePlacements"))(Gpu(0), 19, null, &count)
             .Should().Be(nvmlReturn_t.NVML_SUCCESS);
         count.Should().Be(7);
     }
@@ -449,8 +468,10 @@ public unsafe class TelemetryTests
     public void What_is_not_simulated_is_there_and_says_not_supported()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();
-        ((delegate* unmanaged<nint, uint*, nvmlReturn_t>)Export("nvmlDeviceGetFanSpeed"))(Gpu(0), null).Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED);
-        ((delegate* unmanaged<nint, uint*, nvmlReturn_t>)Export("nvmlDeviceGetFanSpeed"))(42, null).Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT);
+        ((delegate* unmanaged<nint, uint*, nvmlReturn_t>)Export("nvmlDeviceGetFanSpeed"))(Gpu(0), null)
+            .Should().Be(nvmlReturn_t.NVML_ERROR_NOT_SUPPORTED);
+        ((delegate* unmanaged<nint, uint*, nvmlReturn_t>)Export("nvmlDeviceGetFanSpeed"))(42, null)
+            .Should().Be(nvmlReturn_t.NVML_ERROR_INVALID_ARGUMENT);
     }
 
     /// <summary>A set for events of the first GPU.</summary>
@@ -503,7 +524,8 @@ public unsafe class TelemetryTests
     {
         ulong* memory = stackalloc ulong[5];
         *memory = 0x02000028;
-        ((delegate* unmanaged<nint, ulong*, nvmlReturn_t>)Export("nvmlDeviceGetMemoryInfo_v2"))(device, memory).Should().Be(nvmlReturn_t.NVML_SUCCESS);
+        ((delegate* unmanaged<nint, ulong*, nvmlReturn_t>)Export("nvmlDeviceGetMemoryInfo_v2"))(device, memory)
+            .Should().Be(nvmlReturn_t.NVML_SUCCESS);
         return (memory[1], memory[2], memory[4]);
     }
 
@@ -515,7 +537,8 @@ public unsafe class TelemetryTests
         for (int i = 0; i < 2; i++)
         {
             ((delegate* unmanaged<nint*, nvmlReturn_t>)Export("nvmlGpmSampleAlloc"))(samples + i).Should().Be(nvmlReturn_t.NVML_SUCCESS);
-            result = ((delegate* unmanaged<nint, uint, nint, nvmlReturn_t>)Export("nvmlGpmMigSampleGet"))(Gpu(0), (uint)gpuInstance, samples[i]);
+            result = ((delegate* unmanaged<nint, uint, nint, nvmlReturn_t>)Export("nvmlGpmMigSampleGet"))(
+                Gpu(0), (uint)gpuInstance, samples[i]);
         }
 
         byte[] metrics = new byte[13344];

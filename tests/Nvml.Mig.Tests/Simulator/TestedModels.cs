@@ -19,7 +19,8 @@ internal sealed record TestedModel(string Name, Architecture Architecture);
 internal static class TestedModels
 {
     public static IReadOnlyList<TestedModel> All { get; } =
-        [.. NvmlSimulator.Models.Where(model => model is { IsSimulated: true, HasMig: true }).Select(model => new TestedModel(model.Key, Generation(model.Key)))];
+        [.. NvmlSimulator.Models.Where(model => model is { IsSimulated: true, HasMig: true })
+            .Select(model => new TestedModel(model.Key, Generation(model.Key)))];
 
     private static Architecture Generation(string key) => key switch
     {

@@ -1,60 +1,57 @@
+// Linux system calls, by glibc and musl alike: constants of the kernel's generic ABI (x86-64 and arm64, but for O_NOFOLLOW).
 using System.Runtime.InteropServices;
 
 namespace Nvml.Mig.Interop;
 
-/// <summary>What .NET has no member for: to wait until a folder's entries are on disk, and to ask who owns a file.</summary>
+/// <summary>The functions of libc that .NET has no member for: declarations only.</summary>
 internal static unsafe partial class LibC
 {
-    /// <summary>EWOULDBLOCK: the same number on all of Linux but Alpha, where .NET does not run.</summary>
-    public const int WouldBlock = 11;
+    public const int ENOENT = 2;
+    public const int EINTR = 4;
+    public const int EACCES = 13;
+    public const int EWOULDBLOCK = 11;
+    public const int ENOTDIR = 20;
+    public const int ELOOP = 40;
 
-    private const int ReadOnlyFolder = 0x80000; // O_RDONLY | O_CLOEXEC
+    public const int O_RDONLY = 0;
+    public const int O_RDWR = 2;
+    public const int O_CREAT = 0x40;
+    public const int O_NONBLOCK = 0x800;
+    public const int O_NOFOLLOW_X64 = 0x20000;
+    public const int O_NOFOLLOW_ARM64 = 0x8000;
+    public const int O_CLOEXEC = 0x80000;
 
-    private const int CurrentFolder = -100; // AT_FDCWD
-    private const uint StatxUid = 0x8;
+    public const int LOCK_EX = 2;
+    public const int LOCK_NB = 4;
+    public const int LOCK_UN = 8;
 
-    // struct statx is the same on all architectures: 256 bytes, stx_uid at 20 (linux/stat.h).
-    private const int StatxSize = 256;
-    private const int StatxUidOffset = 20;
+    public const int AT_FDCWD = -100;
+    public const int AT_SYMLINK_NOFOLLOW = 0x100;
+    public const int AT_EMPTY_PATH = 0x1000;
 
-    [LibraryImport("libc", EntryPoint = "geteuid")]
-    public static partial uint EffectiveUser();
+    public const uint STATX_BASIC_STATS = 0x7FF;
+    public const ushort S_IFMT = 0xF000;
+    public const ushort S_IFREG = 0x8000;
+    public const ushort S_IFLNK = 0xA000;
 
-    [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
-    private static partial int Statx(int folder, string path, int flags, uint mask, byte* answer);
+    [LibraryImport("libc")]
+    public static partial uint geteuid();
 
-    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
-    private static partial int Open(string path, int flags);
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    public static partial int statx(int dirfd, string pathname, int flags, uint mask, statx_t* statxbuf);
 
-    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
-    private static partial int Fsync(int descriptor);
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    public static partial int open(string pathname, int flags);
 
-    [LibraryImport("libc", EntryPoint = "close")]
-    private static partial int Close(int descriptor);
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    public static partial int open(string pathname, int flags, uint mode);
 
-    /// <summary>The user id of a file's owner.</summary>
-    /// <exception cref="IOException">It cannot be read.</exception>
-    public static uint OwnerOf(string path)
-    {
-        byte* answer = stackalloc byte[StatxSize];
-        return Statx(CurrentFolder, path, 0, StatxUid, answer) == 0
-            ? *(uint*)(answer + StatxUidOffset)
-            : throw new IOException($"statx of {path}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
-    }
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int flock(int fd, int operation);
 
-    /// <summary>A file that was renamed is there after a crash only when its folder has been written too.</summary>
-    /// <exception cref="IOException">It cannot be written.</exception>
-    public static void SyncFolder(string folder)
-    {
-        int descriptor = Open(folder, ReadOnlyFolder);
-        int failed = descriptor < 0 ? Marshal.GetLastPInvokeError() : 0;
-        if (descriptor >= 0)
-        {
-            failed = Fsync(descriptor) == 0 ? 0 : Marshal.GetLastPInvokeError();
-            _ = Close(descriptor);
-        }
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int fsync(int fd);
 
-        if (failed != 0)
-            throw new IOException($"fsync of {folder}: {Marshal.GetPInvokeErrorMessage(failed)}");
-    }
+    [LibraryImport("libc")]
+    public static partial int close(int fd);
 }

@@ -1,12 +1,10 @@
+// nvml.h: constants of NVML 13, compared with the C compiler by AbiTests.
 namespace Nvml.Mig.Interop;
 
-/// <summary>
-/// The functions of libnvidia-ml.so.1 under their own names: declarations only. Calling one outside a
-/// <see cref="Native.CallScope"/> is an error; only the Native floor does.
-/// </summary>
+/// <summary>The functions of libnvidia-ml.so.1 and their constants, under their own names: declarations only.</summary>
 internal static unsafe partial class LibNvml
 {
-    /// <summary>The name in every import. <see cref="Native.NvmlLibrary"/> decides which file it stands for.</summary>
+    /// <summary>The name in every import. It stands for the library that this process has loaded.</summary>
     public const string Name = "nvidia-ml";
 
     public const uint NVML_DEVICE_MIG_DISABLE = 0x0;
@@ -36,8 +34,4 @@ internal static unsafe partial class LibNvml
     public const int NVML_DEVICE_VBIOS_VERSION_BUFFER_SIZE = 32;
     public const int NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE = 80;
     public const int NVML_SYSTEM_NVML_VERSION_BUFFER_SIZE = 80;
-
-    /// <summary>nvml.h's NVML_STRUCT_VERSION: a struct's size and version in one number.</summary>
-    public static uint StructVersion<T>(uint version)
-        where T : unmanaged => (uint)sizeof(T) | (version << 24);
 }

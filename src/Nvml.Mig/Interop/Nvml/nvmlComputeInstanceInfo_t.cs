@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace Nvml.Mig.Interop;
 
-/// <summary>What a compute instance is. Its device is the GPU, not the MIG device.</summary>
+/// <summary>A compute instance. By the header, its device is the GPU.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct nvmlComputeInstanceInfo_t
 {

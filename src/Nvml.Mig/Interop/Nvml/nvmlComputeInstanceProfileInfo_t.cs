@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace Nvml.Mig.Interop;
 
-/// <summary>What a compute instance of a profile has; version 1, without a name.</summary>
+/// <summary>The resources of a compute instance of a profile; version 1, without a name.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct nvmlComputeInstanceProfileInfo_t
 {

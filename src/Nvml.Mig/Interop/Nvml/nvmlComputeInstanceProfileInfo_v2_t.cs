@@ -3,12 +3,12 @@ using System.Runtime.InteropServices;
 
 namespace Nvml.Mig.Interop;
 
-/// <summary>What a compute instance of a profile has; version 2, with a name.</summary>
+/// <summary>The resources of a compute instance of a profile; version 2, with a name.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct nvmlComputeInstanceProfileInfo_v2_t
 {
-    /// <summary>What <see cref="version"/> must hold before every call: the driver clears it.</summary>
-    public static uint Version => LibNvml.StructVersion<nvmlComputeInstanceProfileInfo_v2_t>(2);
+    /// <summary>NVML_STRUCT_VERSION. Set <see cref="version"/> before every call: drivers clear it.</summary>
+    public const uint Version = 136 | (2 << 24);
 
     public uint version;
     public uint id;

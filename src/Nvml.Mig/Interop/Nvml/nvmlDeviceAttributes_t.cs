@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace Nvml.Mig.Interop;
 
-/// <summary>What a MIG device has.</summary>
+/// <summary>The resources of a MIG device.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct nvmlDeviceAttributes_t
 {

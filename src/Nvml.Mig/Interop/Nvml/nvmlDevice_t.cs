@@ -1,6 +1,7 @@
+// nvml.h of NVML 13: an opaque pointer.
 namespace Nvml.Mig.Interop;
 
-/// <summary>A GPU or a MIG device, as the driver calls it: an opaque pointer, valid until NVML is shut down. A type of its own, so that no other handle can take its place.</summary>
+/// <summary>The handle of a GPU or a MIG device, valid until NVML is shut down.</summary>
 internal readonly struct nvmlDevice_t
 {
     public readonly nint Value;

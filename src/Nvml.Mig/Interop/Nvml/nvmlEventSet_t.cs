@@ -1,3 +1,4 @@
+// nvml.h of NVML 13: an opaque pointer.
 namespace Nvml.Mig.Interop;
 
 /// <summary>A set of events to wait for: an opaque pointer, owned by whoever created it.</summary>

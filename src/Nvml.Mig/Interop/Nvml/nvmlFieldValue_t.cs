@@ -3,7 +3,9 @@ using System.Runtime.InteropServices;
 
 namespace Nvml.Mig.Interop;
 
-/// <summary>A field and its value. valueType is a nvmlValueType_t; only fieldId and nvmlReturn mean anything if the latter is no success.</summary>
+/// <summary>
+/// A field and its value. valueType is a nvmlValueType_t; only fieldId and nvmlReturn mean anything if the latter is no success.
+/// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct nvmlFieldValue_t
 {

@@ -4,7 +4,9 @@ using System.Runtime.InteropServices;
 
 namespace Nvml.Mig.Interop;
 
-/// <summary>A question for metrics of the time between two samples. Older headers have a shorter array; only numMetrics of it are used.</summary>
+/// <summary>
+/// A question for metrics of the time between two samples. Older headers have a shorter array; only numMetrics of it are used.
+/// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct nvmlGpmMetricsGet_t
 {

@@ -1,3 +1,4 @@
+// nvml.h of NVML 13: an opaque pointer.
 namespace Nvml.Mig.Interop;
 
 /// <summary>A sample of performance counters: an opaque pointer, owned by whoever allocated it.</summary>

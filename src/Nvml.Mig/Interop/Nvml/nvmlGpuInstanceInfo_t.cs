@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace Nvml.Mig.Interop;
 
-/// <summary>What a GPU instance is.</summary>
+/// <summary>A GPU instance: its device, id, profile and placement.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct nvmlGpuInstanceInfo_t
 {

@@ -3,12 +3,14 @@ using System.Runtime.InteropServices;
 
 namespace Nvml.Mig.Interop;
 
-/// <summary>What an instance of a profile has; version 3, with capabilities. Driver 580 misplaces its name: take that from version 2.</summary>
+/// <summary>
+/// The resources of an instance of a profile; version 3, with capabilities. Driver 580 misplaces its name: take that from version 2.
+/// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct nvmlGpuInstanceProfileInfo_v3_t
 {
-    /// <summary>What <see cref="version"/> must hold before every call: the driver clears it.</summary>
-    public static uint Version => LibNvml.StructVersion<nvmlGpuInstanceProfileInfo_v3_t>(3);
+    /// <summary>NVML_STRUCT_VERSION. Set <see cref="version"/> before every call: drivers clear it.</summary>
+    public const uint Version = 152 | (3 << 24);
 
     public uint version;
     public uint id;

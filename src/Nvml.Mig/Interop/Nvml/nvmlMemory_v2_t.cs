@@ -7,8 +7,8 @@ namespace Nvml.Mig.Interop;
 [StructLayout(LayoutKind.Sequential)]
 internal struct nvmlMemory_v2_t
 {
-    /// <summary>What <see cref="version"/> must hold before every call: drivers clear it in some structs.</summary>
-    public static uint Version => LibNvml.StructVersion<nvmlMemory_v2_t>(2);
+    /// <summary>NVML_STRUCT_VERSION. Set <see cref="version"/> before every call: drivers clear it.</summary>
+    public const uint Version = 40 | (2 << 24);
 
     public uint version;
     public ulong total;

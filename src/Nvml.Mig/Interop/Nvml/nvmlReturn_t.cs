@@ -1,7 +1,7 @@
 // Values: nvml.h of NVML 13; compared with the C compiler by AbiTests.
 namespace Nvml.Mig.Interop;
 
-/// <summary>What every NVML function returns. Newer drivers may know more values.</summary>
+/// <summary>The return code of every NVML function. Newer drivers may know more values.</summary>
 internal enum nvmlReturn_t
 {
     NVML_SUCCESS = 0,

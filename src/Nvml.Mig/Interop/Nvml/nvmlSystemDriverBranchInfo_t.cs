@@ -7,8 +7,8 @@ namespace Nvml.Mig.Interop;
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct nvmlSystemDriverBranchInfo_t
 {
-    /// <summary>What <see cref="version"/> must hold before every call: drivers clear it in some structs.</summary>
-    public static uint Version => LibNvml.StructVersion<nvmlSystemDriverBranchInfo_t>(1);
+    /// <summary>NVML_STRUCT_VERSION. Set <see cref="version"/> before every call: drivers clear it.</summary>
+    public const uint Version = 84 | (1 << 24);
 
     public uint version;
     public fixed byte branch[80];

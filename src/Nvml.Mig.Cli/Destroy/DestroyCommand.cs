@@ -1,0 +1,91 @@
+using System.CommandLine;
+using Nvml.Mig.Cli.Arguments;
+using Nvml.Mig.Cli.List;
+using Nvml.Mig.Cli.Output;
+
+namespace Nvml.Mig.Cli.Destroy;
+
+/// <summary><c>nvmig destroy</c>: destroys GPU instances and compute instances, by id.</summary>
+internal static class DestroyCommand
+{
+    private static readonly Argument<string[]> Instances = new("instances")
+    {
+        Description = "GPU instances by id (2), and compute instances as GPU instance/compute instance (2/0).",
+        Arity = ArgumentArity.ZeroOrMore,
+        Validators = { Typos.RefuseOptions },
+    };
+
+    private static readonly Option<bool> Recursive = new("--recursive", "-r")
+    {
+        Description = "Destroy the compute instances inside the named GPU instances first.",
+    };
+
+    private static readonly Option<bool> All = new("--all")
+    {
+        Description = "Destroy every instance on the GPUs, compute instances included.",
+    };
+
+    public static Command Build()
+    {
+        Command command = new("destroy", "Destroy instances. A GPU instance with compute instances is refused without --recursive.")
+        {
+            Instances,
+            Recursive,
+            All,
+        };
+        command.SetAction(parsed => Machine.Run(parsed, machine => Run(
+            machine, parsed.GetValue(Instances) ?? [], parsed.GetValue(Recursive), parsed.GetValue(All))));
+        return command;
+    }
+
+    private static int Run(Machine machine, string[] arguments, bool recursive, bool all)
+    {
+        if (all == arguments.Length > 0)
+            throw new UsageException("Name the instances to destroy, such as 2 or 2/0, or add --all.");
+        List<InstanceName> names = [.. arguments
+            .SelectMany(argument => argument.Split(',', StringSplitOptions.TrimEntries))
+            .Select(InstanceName.Parse)
+            .Distinct()];
+
+        // All names are checked before the first instance is destroyed.
+        List<DestroyWork> work = [.. machine.GpusToChange().Select(gpu => DestroyWork.Find(gpu, names, recursive, all))];
+        Exception? failure = null;
+        using Interruption interruption = new();
+        Progress.Run(machine.Json, say =>
+        {
+            try
+            {
+                foreach (DestroyWork on in work)
+                    on.Destroy(Begin);
+            }
+            catch (Exception e) when (e is NvmlException or OperationCanceledException)
+            {
+                failure = e;
+            }
+
+            void Begin(string step)
+            {
+                interruption.ThrowIfRequested(
+                    "Interrupted before all instances were destroyed. The others are as before. To continue, run 'nvmig destroy' with "
+                        + "them.");
+                say(step);
+            }
+        });
+
+        if (failure is not null)
+            Terminal.WriteError(failure.Message);
+        if (machine.Json)
+        {
+            Documents.Print(new DestroyDocument([.. work.Select(on => on.ToEntry())], ErrorEntry.FromOptional(failure)));
+        }
+        else
+        {
+            foreach (DestroyWork on in work)
+                Terminal.WriteLine(on.Summary());
+            if (work.Exists(on => on.HasDestroyed))
+                LayoutView.ShowReadable(work.Select(on => on.Gpu));
+        }
+
+        return failure is null ? ExitCodes.Success : ExitCodes.For(failure);
+    }
+}

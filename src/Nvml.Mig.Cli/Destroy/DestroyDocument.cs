@@ -1,0 +1,10 @@
+using Nvml.Mig.Cli.Output;
+
+namespace Nvml.Mig.Cli.Destroy;
+
+/// <summary>The document of <c>destroy --json</c>.</summary>
+internal sealed record DestroyDocument(IReadOnlyList<DestroyedEntry> Gpus, ErrorEntry? Error);
+
+/// <summary>The instances destroyed on a GPU: <c>2/0</c> is compute instance 0 of GPU instance 2, <c>2</c> the GPU instance.</summary>
+internal sealed record DestroyedEntry(
+    int Index, string Uuid, IReadOnlyList<string> Destroyed, IReadOnlyList<string> NotDestroyed, ErrorEntry? Error);

@@ -1,0 +1,9 @@
+using Nvml.Mig.Cli.Output;
+
+namespace Nvml.Mig.Cli.Export;
+
+/// <summary>The document of <c>export --json</c>.</summary>
+internal sealed record ExportDocument(IReadOnlyList<ExportEntry> Gpus, ErrorEntry? Error);
+
+/// <summary>The layout of a GPU as <c>apply</c> takes it; null while MIG is disabled.</summary>
+internal sealed record ExportEntry(int Index, string Uuid, string Name, MigModeEntry Mig, string? Layout, ErrorEntry? Error);

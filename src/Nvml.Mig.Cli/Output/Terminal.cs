@@ -1,0 +1,198 @@
+using System.Globalization;
+using System.Text;
+using Spectre.Console;
+
+namespace Nvml.Mig.Cli.Output;
+
+/// <summary>
+/// The only place that writes to standard output and standard error. Control characters in names, messages and files are printed as
+/// <c>\u001b</c>, so that no process name and no layout file reaches a terminal as code.
+/// </summary>
+internal static class Terminal
+{
+    /// <summary>The width of the widest table with its frame.</summary>
+    private const int FramedWidth = 104;
+
+    private static readonly Lazy<IAnsiConsole> Output = new(() => CreateConsole(Console.Out, Console.IsOutputRedirected));
+
+    /// <summary>How many columns a line has. A pipe has no width, and what it carries is not folded at 80 columns.</summary>
+    public static int Width => Output.Value.Profile.Width;
+
+    /// <summary>Whether a person sees what is written to standard error while the command runs.</summary>
+    public static bool IsErrorLive { get; } = !Console.IsErrorRedirected;
+
+    /// <summary>
+    /// From now on a standard error that is closed or full is ignored: a terminal that is gone must not end a change in the middle.
+    /// </summary>
+    public static void Initialize()
+    {
+        TextWriter error;
+        try
+        {
+            error = Console.Error;
+        }
+        catch (IOException)
+        {
+            error = TextWriter.Null;
+        }
+
+        Console.SetError(new ForgivingWriter(error));
+    }
+
+    public static void WriteLine(string text = "") => Console.Out.WriteLine(Escape(text));
+
+    /// <summary>Writes text of several lines: a document, a file, a picture.</summary>
+    public static void WriteLines(string text) => Console.Out.Write(Escape(text, keepLines: true));
+
+    /// <summary>Writes a line that begins with a word in a color.</summary>
+    public static void WriteLine(string color, string word, string text)
+    {
+        Output.Value.Write(new Text(Escape(word), Style.Parse(color)));
+        WriteLine(text);
+    }
+
+    /// <summary>
+    /// Writes a table: framed where there is room, close together on a terminal of 80 columns. Cells are never folded, since a UUID in
+    /// two halves cannot be copied.
+    /// </summary>
+    public static void Write(TextTable table)
+    {
+        IAnsiConsole console = Output.Value;
+        int width = console.Profile.Width;
+        bool framed = width >= FramedWidth;
+        Table drawn = new Table().Border(framed ? TableBorder.Rounded : TableBorder.None);
+        foreach (string name in table.Columns)
+        {
+            bool right = name.StartsWith('>');
+            TableColumn column = new TableColumn(new Text(Escape(right ? name[1..] : name)))
+            {
+                Alignment = right ? Justify.Right : Justify.Left,
+                NoWrap = true,
+            };
+            drawn.AddColumn(framed ? column : column.Padding(0, 0, 2, 0));
+        }
+
+        foreach (string[] row in table.Rows)
+            drawn.AddRow(row.Select(cell => new Text(Escape(cell))));
+        console.Profile.Width = Math.Max(width, FramedWidth); // The terminal folds longer lines, and copies them in one piece.
+        console.Write(drawn);
+        console.Profile.Width = width;
+    }
+
+    /// <summary>Writes an error or a warning, one line on standard error.</summary>
+    public static void WriteError(string message) => WriteProgress($"nvmig: {message}");
+
+    /// <summary>Writes a line on standard error that says what is being done.</summary>
+    public static void WriteProgress(string text) => Console.Error.WriteLine(Escape(text));
+
+    /// <summary>Asks on the terminal, and returns the answer.</summary>
+    public static string? Ask(string question)
+    {
+        Console.Error.Write(Escape(question));
+        return Console.In.ReadLine();
+    }
+
+    /// <summary>Shows what is being done in one line on standard error, which the next replaces.</summary>
+    public static void ShowStatus(Action<Action<string>> work) =>
+        CreateConsole(Console.Error, !IsErrorLive).Status().Start("Starting", status => work(step => status.Status(ToMarkup(step))));
+
+    /// <summary>Shows progress bars on standard error. The work gets the means to begin one.</summary>
+    public static T ShowBars<T>(Func<Func<string, ProgressBar>, T> work, params ProgressColumn[] more) =>
+        CreateConsole(Console.Error, !IsErrorLive)
+            .Progress()
+            .Columns([new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new ElapsedTimeColumn(), .. more])
+            .Start(view => work(text => new ProgressBar(view.AddTask(ToMarkup(text)))));
+
+    /// <summary>Makes the cursor visible again, which a live line hides.</summary>
+    public static void ShowCursor() => Console.Error.Write("\u001b[?25h");
+
+    /// <summary>The text as Spectre.Console takes it, without anything that is code to it or to the terminal.</summary>
+    public static string ToMarkup(string text) => Markup.Escape(Escape(text));
+
+    /// <summary>
+    /// Replaces what a terminal obeys or hides (control and format characters, line separators) by its number as in JSON, where that is
+    /// the same text.
+    /// </summary>
+    public static string Escape(string text, bool keepLines = false)
+    {
+        if (!text.Any(IsCode))
+            return text;
+        StringBuilder escaped = new();
+        foreach (char c in text)
+        {
+            if (IsCode(c))
+                escaped.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
+            else
+                escaped.Append(c);
+        }
+
+        return escaped.ToString();
+
+        bool IsCode(char c) => !(keepLines && c == '\n') && char.GetUnicodeCategory(c)
+            is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
+    }
+
+    private static IAnsiConsole CreateConsole(TextWriter writer, bool isRedirected)
+    {
+        bool noColor = Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 };
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Out = new AnsiConsoleOutput(writer),
+            Ansi = isRedirected ? AnsiSupport.No : AnsiSupport.Detect,
+            ColorSystem = noColor ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect,
+            // The default reads the whole environment for signs of build servers, on which it colors what a pipe carries.
+            Enrichment = new ProfileEnrichment { UseDefaultEnrichers = false },
+            EnvironmentVariables = [],
+        });
+        if (isRedirected)
+            console.Profile.Width = 200;
+        return console;
+    }
+
+    private sealed class ForgivingWriter(TextWriter inner) : TextWriter
+    {
+        public override Encoding Encoding => inner.Encoding;
+
+        public override void Write(char value) => Write(value.ToString());
+
+        public override void Write(char[] buffer, int index, int count) => Write(new string(buffer, index, count));
+
+        public override void Write(string? value)
+        {
+            try
+            {
+                inner.Write(value);
+            }
+            catch (IOException)
+            {
+                // Nobody reads it.
+            }
+        }
+    }
+}
+
+/// <summary>Rows of text under columns; ">" before a column's name aligns its numbers to the right.</summary>
+internal sealed class TextTable(params string[] columns)
+{
+    private readonly List<string[]> _rows = [];
+
+    public IReadOnlyList<string> Columns => columns;
+
+    public IReadOnlyList<string[]> Rows => _rows;
+
+    public void Add(params string[] cells) => _rows.Add(cells);
+}
+
+/// <summary>A progress bar and the text beside it.</summary>
+internal sealed class ProgressBar(ProgressTask task)
+{
+    public void Show(string text) => task.Description = Terminal.ToMarkup(text);
+
+    public void MoveTo(double value, double end)
+    {
+        task.MaxValue = end;
+        task.Value = value;
+    }
+
+    public void Stop() => task.StopTask();
+}

@@ -1,0 +1,10 @@
+using Nvml.Mig.Cli.Output;
+
+namespace Nvml.Mig.Cli.Placements;
+
+/// <summary>The document of <c>placements --json</c>.</summary>
+internal sealed record PlacementsDocument(IReadOnlyList<GpuPlacementsEntry> Gpus, ErrorEntry? Error);
+
+internal sealed record GpuPlacementsEntry(int Index, string? Uuid, IReadOnlyList<ProfilePlacementsEntry>? Profiles, ErrorEntry? Error);
+
+internal sealed record ProfilePlacementsEntry(int Id, string Name, IReadOnlyList<PlacementEntry> Placements);

@@ -1,0 +1,41 @@
+namespace Nvml.Mig.Applying;
+
+/// <summary>A GPU as it stands now, as far as we know, while we change it.</summary>
+internal sealed class LiveGpu(GpuDevice gpu, ApplyContext context)
+{
+    private LiveLayout? _layout;
+
+    public GpuDevice Gpu => gpu;
+
+    public GpuGeometry Geometry { get; set; } = GpuGeometry.Empty;
+
+    /// <summary>The GPU instances whose processes are waited for; null: all.</summary>
+    public IReadOnlyCollection<int>? WaitFor { get; set; } = [];
+
+    /// <summary>Whether services were stopped for a step of this GPU: for each that is tried once.</summary>
+    public bool HasQuiesced { get; set; }
+
+    /// <summary>The objects that changes are made through.</summary>
+    public LiveLayout Layout => _layout ?? throw new InvalidOperationException($"{gpu} was not read.");
+
+    public GpuSnapshot Snapshot => Layout.ToSnapshot(Geometry);
+
+    /// <summary>Reads the GPU. A read that fails changes nothing: it is repeated once in any case, and as long as that may help.</summary>
+    public async Task ReadAsync(SnapshotParts parts, CancellationToken cancellationToken = default)
+    {
+        Retry retry = context.StartRetry();
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                _layout = LiveLayout.Read(gpu, parts);
+                return;
+            }
+            catch (NvmlException e) when (attempt == 1 || retry.IsWorthwhile(e))
+            {
+                if (e.IsTransient && !await context.WaitAsync(retry.NextDelay(), cancellationToken).ConfigureAwait(false))
+                    throw;
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+using Nvml.Mig.Native;
+
+namespace Nvml.Mig.Host;
+
+/// <summary>Writes files that are there whole or not at all, whenever the process dies.</summary>
+internal static class AtomicFile
+{
+    /// <summary>
+    /// Writes the file under a name that nobody can guess, puts it on the disk, and renames it. Neither step follows a link.
+    /// </summary>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be written.</exception>
+    public static void Write(string path, ReadOnlySpan<byte> content, UnixFileMode mode)
+    {
+        if (OperatingSystem.IsWindows())
+            throw new PlatformNotSupportedException("MIG exists on Linux only.");
+        string full = Path.GetFullPath(path);
+        string unfinished = $"{full}.{Guid.NewGuid():N}.tmp";
+        try
+        {
+            // CreateNew is O_EXCL: it never opens a file that is there.
+            FileStreamOptions options = new() { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = mode };
+            using (FileStream stream = new(unfinished, options))
+            {
+                stream.Write(content);
+                stream.Flush(flushToDisk: true);
+            }
+
+            File.Move(unfinished, full, overwrite: true);
+            LinuxFile.SyncFolder(Path.GetDirectoryName(full)!);
+        }
+        catch
+        {
+            File.Delete(unfinished);
+            throw;
+        }
+    }
+}
