@@ -68,6 +68,7 @@ public sealed class PackedPackages : IDisposable
               <ItemGroup>
                 <PackageReference Include="Nvml.Mig" Version="{Version}" />
                 <PackageReference Include="Nvml.Mig.Configuration" Version="{Version}" />
+                <PackageReference Include="Nvml.Mig.Leasing" Version="{Version}" />
                 <PackageReference Include="Nvml.Mig.Simulator" Version="{Version}" />
               </ItemGroup>
               {more}

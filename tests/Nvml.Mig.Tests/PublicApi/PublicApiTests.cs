@@ -1,5 +1,6 @@
 using System.Reflection;
 using Nvml.Mig.Configuration;
+using Nvml.Mig.Leasing.Scheduling;
 
 namespace Nvml.Mig.Tests.PublicApi;
 
@@ -12,6 +13,7 @@ public class PublicApiTests
     [Theory]
     [InlineData(typeof(NvmlSession))]
     [InlineData(typeof(LayoutFile))]
+    [InlineData(typeof(Scheduler))]
     [InlineData(typeof(NvmlSimulator))]
     public void The_public_api_is_the_one_on_file(Type anyOfIt)
     {
