@@ -1,18 +1,5 @@
 namespace Nvml.Mig.Leasing.Scheduling;
 
-/// <summary>A place that is kept for a reservation.</summary>
-internal sealed class Hold(Reservation reservation, Item item)
-{
-    public Reservation Reservation => reservation;
-
-    public Item Item => item;
-
-    /// <summary>Cached instances in the place, which stay until it is used, and what stands for them meanwhile.</summary>
-    public List<(Item Cached, Item StandIn)> Covered { get; } = [];
-
-    public bool IsUsed { get; set; }
-}
-
 /// <summary>What is kept for reservations, and who can have it.</summary>
 internal sealed class Holds(Round round)
 {
@@ -369,7 +356,6 @@ internal sealed class Holds(Round round)
         List<Item> covered =
             Arrangement.Leaving(round.Pool.GroupOf[item.Gpu].Board, round.Pool.Items[item.Gpu], item.Kind, item.Run, Reach.Evict);
         Set(hold, [.. covered.Select(cached => (cached, round.Pool.Cover(cached)))]);
-
         round.Pool.Add(hold.Item);
     }
 

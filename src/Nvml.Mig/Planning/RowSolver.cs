@@ -20,10 +20,10 @@ internal record struct RowChoice(int Slot, Run Run, int Kept);
 /// </summary>
 /// <remarks>
 /// <para>
-/// Best is, in this order: the most gained by instances that stay; the most <see cref="PlanCost.RoomOf">room</see> left; the lowest starts, read
-/// from the left. It is an exact search from left to right. The gain that is still possible depends on where we are and on what is still to
-/// be placed, not on how that came about, so that each such pair is solved once. Of the wanted instances only the number for each shape
-/// matters; how many of a kind have stayed is counted only where it can be too many.
+/// Best is, in this order: the most gained by instances that stay; the most <see cref="PlanCost.RoomOf">room</see> left; the lowest starts,
+/// read from the left. It is an exact search from left to right. The gain that is still possible depends on where we are and on what is
+/// still to be placed, not on how that came about, so that each such pair is solved once. Of the wanted instances only the number for each
+/// shape matters; how many of a kind have stayed is counted only where it can be too many.
 /// </para>
 /// <para>
 /// Limits on numbers are not checked here: the wanted instances are given, so that a limit holds for all solutions or for none.

@@ -3,8 +3,8 @@ using Nvml.Mig.Leasing.Scheduling;
 namespace Nvml.Mig.Leasing.Tests.Scheduling;
 
 /// <summary>
-/// The tables of KAI-Scheduler 0.17 for who may reclaim, in our two resources. A queue is written as quota, fair share, allocated, and what of
-/// that is not preemptible; where KAI has three resources, two of them with the same meaning.
+/// The tables of KAI-Scheduler 0.17 for who may reclaim, in our two resources. A queue is written as quota, fair share, allocated, and what
+/// of that is not preemptible; where KAI has three resources, two of them with the same meaning.
 /// </summary>
 public class ReclaimRuleTests
 {

@@ -157,7 +157,8 @@ public class SchedulerTests
     public void What_is_reserved_is_kept_and_lent_until_then()
     {
         World world = new(Boards.Pool(1), [new("a") { Quota = new Slices(7, 8) }, new("b") { Quota = new Slices(0, 0) }]);
-        world.Reservations.Add(new Reservation("course", World.Start.AddHours(1), World.Start.AddHours(2)) { Queue = "a", Profile = "7g.40gb" });
+        world.Reservations.Add(
+            new Reservation("course", World.Start.AddHours(1), World.Start.AddHours(2)) { Queue = "a", Profile = "7g.40gb" });
         world.Claim("for good", "a", "1g.5gb", preemptible: false);
         world.Claim("borrower", "b", "3g.20gb");
 
@@ -173,7 +174,8 @@ public class SchedulerTests
 
     [Theory]
     [InlineData("7g.80gb", WaitReason.NoSuchProfile, "No GPU that the claim allows has 7g.80gb.")]
-    [InlineData("4g.20gb", WaitReason.Limit, "Queue a would have 4 compute and 4 memory slices; its limit is 3 compute and 4 memory slices.")]
+    [InlineData(
+        "4g.20gb", WaitReason.Limit, "Queue a would have 4 compute and 4 memory slices; its limit is 3 compute and 4 memory slices.")]
     [InlineData("3g.20gb", WaitReason.Quota, null)]
     public void Who_waits_is_told_why(string profile, WaitReason reason, string? message)
     {

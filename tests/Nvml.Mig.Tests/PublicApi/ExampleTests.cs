@@ -31,7 +31,8 @@ public class ExampleTests
     [Fact]
     public void Examples_compile()
     {
-        (string Member, string Code)[] examples = [.. new[] { "Nvml.Mig", "Nvml.Mig.Configuration", "Nvml.Mig.Leasing", "Nvml.Mig.Simulator" }
+        (string Member, string Code)[] examples = [
+            .. new[] { "Nvml.Mig", "Nvml.Mig.Configuration", "Nvml.Mig.Leasing", "Nvml.Mig.Simulator" }
             .SelectMany(library => XDocument.Load(Path.Combine(AppContext.BaseDirectory, $"{library}.xml")).Descendants("example"))
             .Select(example => (example.Parent!.Attribute("name")!.Value, example.Element("code")!.Value))];
         examples.Should().HaveCountGreaterThan(10);
