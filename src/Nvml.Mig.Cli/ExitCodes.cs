@@ -1,6 +1,7 @@
 using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Arguments;
 using Nvml.Mig.Configuration;
+using Nvml.Mig.Leasing;
 using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli;
@@ -19,6 +20,12 @@ internal static class ExitCodes
     /// <summary>A change failed, and so did its rollback: what remains is listed.</summary>
     public const int NotRestored = 66;
 
+    /// <summary>EX_TEMPFAIL: a claim was not granted in time. <c>run</c> says 124 instead, as timeout(1).</summary>
+    public const int NotGranted = 75;
+
+    /// <summary>Of <c>run</c>, whose exit codes are the program's otherwise: as timeout(1), env(1) and docker run.</summary>
+    public const int TimedOut = 124, RunFailed = 125, NotStarted = 126, NoProgram = 127;
+
     /// <summary>Interrupted, as shells report SIGINT (128 + 2): everything is as it was, or what was done is listed.</summary>
     public const int Cancelled = 130;
 
@@ -30,6 +37,16 @@ internal static class ExitCodes
     public static int For(PlanRefusal refusal) =>
         For(refusal.Reason == PlanRefusalReason.NoRoom ? NvmlReturnCode.InsufficientResources : NvmlReturnCode.InUse);
 
+    private static int For(LeaseError error) => error switch
+    {
+        LeaseError.Invalid => Usage,
+        LeaseError.Timeout => NotGranted,
+        LeaseError.Impossible => For(NvmlReturnCode.InvalidArgument),
+        LeaseError.NotFound or LeaseError.Ended => For(NvmlReturnCode.NotFound),
+        LeaseError.Locked => For(NvmlReturnCode.InUse),
+        _ => For(NvmlReturnCode.OperatingSystem),
+    };
+
     public static int For(Exception failure) => failure switch
     {
         NvmlException e => For(e.Code),
@@ -39,6 +56,7 @@ internal static class ExitCodes
         PlanningException => For(NvmlReturnCode.InvalidArgument),
         JournalException { IsLocked: true } => For(NvmlReturnCode.InUse),
         JournalException => For(NvmlReturnCode.OperatingSystem),
+        LeaseException e => For(e.Error),
         OperationCanceledException => Cancelled,
         _ => Other,
     };

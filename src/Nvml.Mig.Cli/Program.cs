@@ -11,13 +11,17 @@ using Nvml.Mig.Cli.Destroy;
 using Nvml.Mig.Cli.Devices;
 using Nvml.Mig.Cli.Doctor;
 using Nvml.Mig.Cli.Export;
+using Nvml.Mig.Cli.Leases;
 using Nvml.Mig.Cli.List;
 using Nvml.Mig.Cli.Mode;
 using Nvml.Mig.Cli.Output;
 using Nvml.Mig.Cli.Placements;
 using Nvml.Mig.Cli.Plan;
 using Nvml.Mig.Cli.Profiles;
+using Nvml.Mig.Cli.Queues;
+using Nvml.Mig.Cli.Reservations;
 using Nvml.Mig.Cli.Rollback;
+using Nvml.Mig.Cli.Run;
 using Nvml.Mig.Cli.Simulate;
 
 namespace Nvml.Mig.Cli;
@@ -50,6 +54,10 @@ internal static class Program
             DestroyCommand.Build(),
             BenchCommand.Build(),
             CdiCommand.Build(),
+            RunCommand.Build(),
+            LeaseCommand.Build(),
+            QueueCommand.Build(),
+            ReservationCommand.Build(),
             SimulateCommand.Build(),
         };
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Serialization;
 
 namespace Nvml.Mig.Leasing;
 
@@ -50,7 +51,8 @@ public sealed record InstanceNeed
 /// <summary>A number of instances of one kind: by profile, or by need.</summary>
 public sealed record InstanceRequest
 {
-    private InstanceRequest(string? profile, InstanceNeed? need, int count)
+    [JsonConstructor]
+    internal InstanceRequest(string? profile, InstanceNeed? need, int count)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         Profile = profile;
@@ -119,5 +121,6 @@ public sealed record Claim(string Id, string Queue, LeaseOwner Owner, IReadOnlyL
     public IReadOnlyList<string> Models { get; init; } = [];
 
     /// <summary>How many instances are wanted.</summary>
+    [JsonIgnore]
     public int InstanceCount => Requests.Sum(r => r.Count);
 }

@@ -54,22 +54,3 @@ public sealed record Reservation(string Id, DateTimeOffset Start, DateTimeOffset
     /// <summary>Whether preemptible leases without a minimum runtime can have the room while its owner does not use it.</summary>
     public bool IsLendable { get; init; }
 }
-
-/// <summary>The root of all errors of leasing.</summary>
-public class LeaseException : Exception
-{
-    /// <summary>Says what is wrong.</summary>
-    /// <param name="message">The message.</param>
-    public LeaseException(string message)
-        : base(message)
-    {
-    }
-
-    /// <summary>Says what is wrong, and what it came of.</summary>
-    /// <param name="message">The message.</param>
-    /// <param name="innerException">What it came of.</param>
-    public LeaseException(string message, Exception innerException)
-        : base(message, innerException)
-    {
-    }
-}

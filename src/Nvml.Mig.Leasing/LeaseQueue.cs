@@ -27,6 +27,25 @@ public sealed record LeaseQueue(string Name)
     /// <summary>What is left above the quotas goes to queues of a higher priority first. It does not touch the quotas.</summary>
     public int Priority { get; init; }
 
+    /// <summary>What happens to a lease whose instances no process has used for <see cref="IdleAfter"/>.</summary>
+    public IdlePolicy Idle { get; init; }
+
+    /// <summary>How long without a process is idle. By default 10 minutes.</summary>
+    public TimeSpan IdleAfter { get; init; } = TimeSpan.FromMinutes(10);
+
     /// <summary>When the queue was made. Between equals the older goes first.</summary>
     public DateTimeOffset Created { get; init; }
+}
+
+/// <summary>What happens to idle leases.</summary>
+public enum IdlePolicy
+{
+    /// <summary>They stay.</summary>
+    Keep,
+
+    /// <summary>They can be taken back as preemptible ones can.</summary>
+    Reclaimable,
+
+    /// <summary>They end.</summary>
+    Release,
 }

@@ -9,11 +9,14 @@ using Nvml.Mig.Cli.Destroy;
 using Nvml.Mig.Cli.Devices;
 using Nvml.Mig.Cli.Doctor;
 using Nvml.Mig.Cli.Export;
+using Nvml.Mig.Cli.Leases;
 using Nvml.Mig.Cli.List;
 using Nvml.Mig.Cli.Mode;
 using Nvml.Mig.Cli.Placements;
 using Nvml.Mig.Cli.Plan;
 using Nvml.Mig.Cli.Profiles;
+using Nvml.Mig.Cli.Queues;
+using Nvml.Mig.Cli.Reservations;
 using Nvml.Mig.Cli.Simulate;
 
 namespace Nvml.Mig.Cli.Output;
@@ -37,6 +40,12 @@ namespace Nvml.Mig.Cli.Output;
 [JsonSerializable(typeof(AssertDocument))]
 [JsonSerializable(typeof(ExportDocument))]
 [JsonSerializable(typeof(BenchDocument))]
+[JsonSerializable(typeof(LeaseDocument))]
+[JsonSerializable(typeof(LeaseListDocument))]
+[JsonSerializable(typeof(ClearDocument))]
+[JsonSerializable(typeof(PolicyDocument))]
+[JsonSerializable(typeof(QueuesDocument))]
+[JsonSerializable(typeof(ReservationsDocument))]
 [JsonSerializable(typeof(ErrorDocument))]
 [JsonSerializable(typeof(ResetDocument))]
 [JsonSerializable(typeof(ModelsDocument))]

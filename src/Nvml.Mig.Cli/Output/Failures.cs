@@ -1,6 +1,7 @@
 using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Arguments;
 using Nvml.Mig.Configuration;
+using Nvml.Mig.Leasing;
 
 namespace Nvml.Mig.Cli.Output;
 
@@ -17,7 +18,7 @@ internal static class Failures
             return ExitCodes.For(NvmlReturnCode.OperatingSystem);
         }
 
-        if (failure is NvmlException or UsageException or PlanningException or LayoutFileException or JournalException
+        if (failure is NvmlException or UsageException or PlanningException or LayoutFileException or JournalException or LeaseException
             or OperationCanceledException)
         {
             Terminal.WriteError(failure.Message);

@@ -18,6 +18,9 @@ internal sealed class ApplyContext(ApplyOptions options, IProgress<ApplyProgress
 
     public ApplyOptions Options { get; } = options;
 
+    /// <summary>The instances of this machine that are promised to somebody.</summary>
+    public IReadOnlyList<PromisedInstance> Promised { get; set; } = [];
+
     public bool CanQuiesce => Options is { Quiesce: true, Services: not null };
 
     public void Dispose() => _turn.Dispose();

@@ -31,6 +31,7 @@ internal sealed class ChangePlanner(LiveGpu live, UseChecks use, ApplyOptions op
     /// <exception cref="PlanningException">The spec makes no sense on this GPU.</exception>
     public PlannedChange Plan(GpuSnapshot before, GpuTarget target, JournalGpu? unfinished)
     {
+        target = target with { Keep = [.. target.Keep.Union(live.Promised)] };
         LayoutSpec? spec = target.MigEnabled ? target.Layout : new LayoutSpec();
         // The same change again would be one change too many: the one that was begun is finished.
         if (spec is { IsChange: true } && unfinished?.Spec == spec.ToString())
@@ -67,7 +68,7 @@ internal sealed class ChangePlanner(LiveGpu live, UseChecks use, ApplyOptions op
         return new PlannedChange(ForDriver(way.Steps), way.Result)
         {
             LeftAlone = way.LeftAlone,
-            Error = Blocked(way) ?? FindOdd(before, way) ?? FindInTheWay(way.Steps, keep) ?? use.FindUsersOfTheWhole(way.Steps),
+            Error = Blocked(way) ?? FindOdd(before, way) ?? FindInTheWay(way.Steps, [.. keep, .. live.Promised]) ?? use.FindUsersOfTheWhole(way.Steps),
         };
     }
 

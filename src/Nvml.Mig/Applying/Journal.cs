@@ -9,46 +9,23 @@ internal sealed class Journal : IDisposable
     private const string EntryName = "apply.json";
 
     private readonly string _folder;
-    private readonly IDisposable _lock;
+    private readonly ChangeLock _lock;
 
-    private Journal(string folder, IDisposable @lock)
+    private Journal(string folder, ChangeLock @lock)
     {
         _folder = folder;
         _lock = @lock;
     }
 
-    /// <summary>Takes the folder; waits for it if that is asked for.</summary>
-    /// <exception cref="JournalException">Another applier has it, or it cannot be written.</exception>
+    /// <summary>Takes the right to change the machine; waits for it if that is asked for.</summary>
+    /// <exception cref="JournalException">Another process has it, or the folder cannot be written.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static async Task<Journal> TakeAsync(ApplyOptions options, CancellationToken cancellationToken)
     {
         string folder = options.JournalFolder;
-        Retry retry = new(options.LockTimeout, TimeSpan.FromMilliseconds(50), options.TimeProvider);
-        while (true)
-        {
-            try
-            {
-                if (LockedFolder.TryTake(folder) is { } taken)
-                    return new Journal(folder, taken);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                throw new JournalException(
-                    $"The layout cannot be recorded in {folder}, and nothing is changed without that: {e.Message}", e);
-            }
-
-            if (retry.IsOver)
-            {
-                throw new JournalException(
-                    $"Another process is changing layouts on this machine: it holds {folder}. Nothing was changed; try again when it is "
-                        + "done.")
-                {
-                    IsLocked = true,
-                };
-            }
-
-            await Task.Delay(retry.NextDelay(), options.TimeProvider, cancellationToken).ConfigureAwait(false);
-        }
+        return new Journal(
+            folder,
+            await ChangeLock.TakeAsync(folder, options.LockTimeout, options.TimeProvider, cancellationToken).ConfigureAwait(false));
     }
 
     /// <summary>The entry; null if there is none.</summary>

@@ -26,6 +26,7 @@ internal abstract class LayoutRun(ApplyContext context)
         ApplyOptions options = context.Options;
         using Journal? journal = options.DryRun ? null : await Journal.TakeAsync(options, cancellationToken).ConfigureAwait(false);
         Last = (journal is null ? Peek(options.JournalFolder) : journal.Load()) ?? Last;
+        context.Promised = ReadPromised(options);
         await PrepareAsync(cancellationToken).ConfigureAwait(false);
         if (journal is null || Gpus.Any(g => g.Outcome == ApplyOutcome.Refused))
             return await EndWithoutChangeAsync().ConfigureAwait(false);
@@ -51,6 +52,19 @@ internal abstract class LayoutRun(ApplyContext context)
         }
 
         return ToResult(services);
+    }
+
+    /// <summary>A run that changes nothing needs no right to read the folder.</summary>
+    private static IReadOnlyList<PromisedInstance> ReadPromised(ApplyOptions options)
+    {
+        try
+        {
+            return PromisedInstance.ReadAll(options.JournalFolder);
+        }
+        catch (JournalException e) when (options.DryRun && e.InnerException is UnauthorizedAccessException)
+        {
+            return [];
+        }
     }
 
     /// <summary>The journal, for a run that changes nothing.</summary>

@@ -18,6 +18,11 @@ internal sealed class LiveGpu(GpuDevice gpu, ApplyContext context)
     /// <summary>The objects that changes are made through.</summary>
     public LiveLayout Layout => _layout ?? throw new InvalidOperationException($"{gpu} was not read.");
 
+    /// <summary>The ids of the instances that are promised to somebody.</summary>
+    public IReadOnlyCollection<int> Promised => [.. Snapshot.Instances
+        .Where(i => PromisedInstance.Find(context.Promised, gpu.Uuid, i.Profile.Id, i.Placement) is not null)
+        .Select(i => i.Id!.Value)];
+
     public GpuSnapshot Snapshot => Layout.ToSnapshot(Geometry);
 
     /// <summary>Reads the GPU. A read that fails changes nothing: it is repeated once in any case, and as long as that may help.</summary>

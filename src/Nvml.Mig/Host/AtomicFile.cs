@@ -8,9 +8,13 @@ internal static class AtomicFile
     /// <summary>
     /// Writes the file under a name that nobody can guess, puts it on the disk, and renames it. Neither step follows a link.
     /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="content">What it has.</param>
+    /// <param name="mode">Its rights.</param>
+    /// <param name="toDisk">Whether it must be there after a crash of the machine, not only of the process.</param>
     /// <exception cref="IOException">It cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be written.</exception>
-    public static void Write(string path, ReadOnlySpan<byte> content, UnixFileMode mode)
+    public static void Write(string path, ReadOnlySpan<byte> content, UnixFileMode mode, bool toDisk = true)
     {
         if (OperatingSystem.IsWindows())
             throw new PlatformNotSupportedException("MIG exists on Linux only.");
@@ -23,11 +27,12 @@ internal static class AtomicFile
             using (FileStream stream = new(unfinished, options))
             {
                 stream.Write(content);
-                stream.Flush(flushToDisk: true);
+                stream.Flush(toDisk);
             }
 
             File.Move(unfinished, full, overwrite: true);
-            LinuxFile.SyncFolder(Path.GetDirectoryName(full)!);
+            if (toDisk)
+                LinuxFile.SyncFolder(Path.GetDirectoryName(full)!);
         }
         catch
         {

@@ -8,10 +8,10 @@ internal static class PrivateFile
 
     /// <summary>Writes the file. Folders are created as needed.</summary>
     /// <inheritdoc cref="PrivateFolder.Check"/>
-    public static void Write(string path, ReadOnlySpan<byte> content)
+    public static void Write(string path, ReadOnlySpan<byte> content, bool toDisk = true)
     {
         PrivateFolder.Create(Path.GetDirectoryName(Path.GetFullPath(path))!);
-        AtomicFile.Write(path, content, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        AtomicFile.Write(path, content, UnixFileMode.UserRead | UnixFileMode.UserWrite, toDisk);
     }
 
     /// <summary>Reads the file; null if there is none.</summary>

@@ -115,7 +115,7 @@ internal sealed unsafe class ChildProcess : IDisposable
     }
 
     /// <summary>A list of strings that ends with a null, as execve takes it.</summary>
-    private static byte** ToNative(IReadOnlyList<string> texts)
+    public static byte** ToNative(IReadOnlyList<string> texts)
     {
         byte** list = (byte**)NativeMemory.Alloc((nuint)(texts.Count + 1), (nuint)sizeof(byte*));
         for (int i = 0; i < texts.Count; i++)
@@ -124,7 +124,7 @@ internal sealed unsafe class ChildProcess : IDisposable
         return list;
     }
 
-    private static void Free(byte** list)
+    public static void Free(byte** list)
     {
         for (byte** text = list; *text is not null; text++)
             Marshal.FreeCoTaskMem((nint)(*text));

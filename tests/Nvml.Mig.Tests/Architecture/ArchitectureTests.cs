@@ -23,9 +23,10 @@ public partial class ArchitectureTests
     [
         ("Nvml.Mig", ["Microsoft.Extensions.Logging.Abstractions"]),
         ("Nvml.Mig.Configuration", ["Nvml.Mig", "YamlDotNet"]),
-        ("Nvml.Mig.Leasing", ["Nvml.Mig"]),
+        ("Nvml.Mig.Leasing", ["Nvml.Mig", "Microsoft.Data.Sqlite"]),
         ("Nvml.Mig.Simulator", ["Nvml.Mig"]),
-        ("Nvml.Mig.Cli", ["Nvml.Mig", "Nvml.Mig.Configuration", "Nvml.Mig.Simulator", "Spectre.Console", "System.CommandLine"]),
+        ("Nvml.Mig.Cli", [
+            "Nvml.Mig", "Nvml.Mig.Configuration", "Nvml.Mig.Leasing", "Nvml.Mig.Simulator", "Spectre.Console", "System.CommandLine"]),
     ];
 
     private static readonly IReadOnlyList<SourceFile> Sources = SourceFile.Below("src/Nvml.Mig");

@@ -6,6 +6,16 @@ namespace Nvml.Mig.Interop;
 internal static unsafe partial class LibC
 {
     public const int SIGKILL = 9;
+    public const int SIGPIPE = 13;
+    public const int SIGTERM = 15;
+    public const int SIG_SETMASK = 2;
+    public const nint SIG_DFL = 0;
+    public const int X_OK = 1;
+
+    // The same numbers on all architectures, as of all calls since Linux 5.1.
+    public const nint SYS_pidfd_send_signal = 424;
+    public const nint SYS_pidfd_open = 434;
+
     public const int P_PID = 1;
     public const int WEXITED = 4;
     public const int WNOWAIT = 0x01000000;
@@ -68,4 +78,28 @@ internal static unsafe partial class LibC
 
     [LibraryImport("libc")]
     public static partial int kill(int pid, int signal);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial nint syscall(nint number, nint a, nint b, nint c, nint d);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    public static partial int access(string path, int mode);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    public static partial int execve(string path, byte** argv, byte** envp);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    public static partial int initgroups(string user, uint group);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int setgid(uint group);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int setuid(uint user);
+
+    [LibraryImport("libc")]
+    public static partial int pthread_sigmask(int how, byte* set, byte* oldSet);
+
+    [LibraryImport("libc")]
+    public static partial nint signal(int signum, nint handler);
 }

@@ -7,6 +7,7 @@ namespace Nvml.Mig.Interop;
 internal static unsafe partial class LibC
 {
     public const int ENOENT = 2;
+    public const int ESRCH = 3;
     public const int EINTR = 4;
     public const int EACCES = 13;
     public const int EWOULDBLOCK = 11;

@@ -1,0 +1,160 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Nvml.Mig.Cli.Arguments;
+using Nvml.Mig.Leasing;
+
+namespace Nvml.Mig.Cli.Leases;
+
+/// <summary>The options of the commands that claim instances.</summary>
+internal static partial class ClaimArguments
+{
+    public static readonly Option<string?> Profile = new("--profile", "-p")
+    {
+        Description = "The profile of the instance, such as 1g.10gb.",
+        HelpName = "PROFILE",
+    };
+
+    public static readonly Option<long?> Memory = new("--memory", "-m")
+    {
+        Description = "The memory that it must have at least, such as 12GiB: the smallest profile that will do is taken.",
+        HelpName = "SIZE",
+        CustomParser = ParseMemory,
+    };
+
+    public static readonly Option<int?> Compute = new("--compute")
+    {
+        Description = "The compute slices that it must have at least.",
+        HelpName = "SLICES",
+    };
+
+    public static readonly Option<int> Count = new("--count", "-n")
+    {
+        Description = "How many of them, all or none. By default 1.",
+        HelpName = "N",
+        DefaultValueFactory = _ => 1,
+    };
+
+    public static readonly Option<string> Queue = new("--queue", "-q")
+    {
+        Description = $"The queue. By default {LeaseOptions.DefaultQueue}.",
+        HelpName = "QUEUE",
+        DefaultValueFactory = _ => LeaseOptions.DefaultQueue,
+    };
+
+    public static readonly Option<int> Priority = new("--priority")
+    {
+        Description = "Within the queue, higher goes first, and takes from lower that is preemptible. By default 0.",
+        HelpName = "N",
+    };
+
+    public static readonly Option<bool> Preemptible = new("--preemptible")
+    {
+        Description = "The lease can be taken back for others. Only such a lease can be above the quota of its queue.",
+    };
+
+    public static readonly Option<TimeSpan?> MinimumRuntime = Durations.Option(
+        "--min-runtime", "How long a preemptible lease is safe from being taken back.");
+
+    public static readonly Option<string[]> Model = new("--model")
+    {
+        Description = "The models of GPUs that will do, by a part of their name, such as H100. By default any.",
+        HelpName = "MODEL",
+    };
+
+    public static readonly Option<string?> Label = new("--label")
+    {
+        Description = "A text of yours that lists show, such as slurm:1234.",
+        HelpName = "TEXT",
+    };
+
+    /// <summary>Without a value: without end.</summary>
+    public static readonly Option<string?> Wait = new("--wait")
+    {
+        Description = "Wait until it is granted, at most for a time: --wait, --wait=10m. Without it, what cannot be had now is an error.",
+        HelpName = "TIME",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    public static IReadOnlyList<Option> All { get; } =
+        [Profile, Memory, Compute, Count, Queue, Priority, Preemptible, MinimumRuntime, Model, Label, Wait];
+
+    /// <summary>The claim of the command line.</summary>
+    /// <exception cref="UsageException">It makes no sense.</exception>
+    public static Claim Read(ParseResult parsed, Machine machine, string id)
+    {
+        int count = parsed.GetValue(Count);
+        if (count < 1)
+            throw new UsageException("--count is 1 at least.");
+        return new Claim(id, parsed.GetValue(Queue)!, new LeaseOwner(Caller.Uid, parsed.GetValue(Label)), [ReadRequest(parsed, count)])
+        {
+            Priority = parsed.GetValue(Priority),
+            IsPreemptible = parsed.GetValue(Preemptible),
+            MinimumRuntime = parsed.GetValue(MinimumRuntime) ?? TimeSpan.Zero,
+            Gpus = machine.NamesGpus ? [.. machine.Gpus().Select(g => g.Uuid)] : [],
+            Models = ReadModels(parsed, machine),
+        };
+    }
+
+    /// <summary>How long to wait: null without end, zero not at all.</summary>
+    /// <exception cref="UsageException">It is no time.</exception>
+    public static TimeSpan? ReadWait(ParseResult parsed)
+    {
+        if (parsed.GetResult(Wait) is not { } wait)
+            return TimeSpan.Zero;
+        if (wait.Tokens is not [{ Value: var text }])
+            return null;
+        return Durations.TryParse(text)
+            ?? throw new UsageException($"--wait={text} is no time: write seconds, or 90s, 10m, 1h30m. A program goes behind --.");
+    }
+
+    private static InstanceRequest ReadRequest(ParseResult parsed, int count)
+    {
+        string? profile = parsed.GetValue(Profile);
+        long? memory = parsed.GetValue(Memory);
+        int? compute = parsed.GetValue(Compute);
+        if ((profile is null) == (memory is null && compute is null))
+            throw new UsageException("Name a profile with --profile, or what the instance must have with --memory and --compute.");
+        return profile is not null
+            ? InstanceRequest.Of(profile, count)
+            : InstanceRequest.Of(new InstanceNeed { MemoryMiB = memory ?? 0, ComputeSlices = compute ?? 0 }, count);
+    }
+
+    private static string[] ReadModels(ParseResult parsed, Machine machine)
+    {
+        string[] parts = parsed.GetValue(Model) ?? [];
+        if (parts.Length == 0)
+            return [];
+        string[] all = [.. machine.Session.Devices.Select(g => g.Name).Distinct(StringComparer.Ordinal)];
+        string[] models = [.. all.Where(name => Array.Exists(parts, part => name.Contains(part, StringComparison.OrdinalIgnoreCase)))];
+        return models.Length > 0
+            ? models
+            : throw new UsageException($"No GPU of this machine is a {string.Join(" or ", parts)}. There are: {string.Join(", ", all)}.");
+    }
+
+    /// <summary>In MiB, rounded up.</summary>
+    private static long? ParseMemory(ArgumentResult argument)
+    {
+        string text = argument.Tokens is [{ Value: var value }] ? value : "";
+        Match match = Size().Match(text);
+        if (!match.Success)
+        {
+            argument.AddError($"'{text}' is no size: write 12GiB, 12000MiB or 12GB.");
+            return null;
+        }
+
+        double bytes = double.Parse(match.Groups["number"].Value, CultureInfo.InvariantCulture) * match.Groups["unit"].Value switch
+        {
+            "MiB" or "M" => 1L << 20,
+            "GiB" or "G" => 1L << 30,
+            "MB" => 1_000_000,
+            _ => 1_000_000_000,
+        };
+        return (long)Math.Ceiling(bytes / (1L << 20));
+    }
+
+    [GeneratedRegex(
+        @"^(?<number>\d{1,9}(\.\d{1,6})?)(?<unit>MiB|GiB|M|G|MB|GB)$", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex Size();
+}

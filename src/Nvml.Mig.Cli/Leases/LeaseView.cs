@@ -1,0 +1,169 @@
+using System.Globalization;
+using Nvml.Mig.Cli.Output;
+using Nvml.Mig.Host;
+using Nvml.Mig.Leasing;
+
+namespace Nvml.Mig.Cli.Leases;
+
+/// <summary>What a lease's instances are doing, and how that is shown.</summary>
+internal sealed class LeaseView(Machine machine)
+{
+    private readonly Dictionary<string, GpuDevice> _gpus = new(StringComparer.Ordinal);
+    private readonly Lazy<MigMinors> _minors = new(() => machine.IsSimulated ? MigMinors.Known : MigMinors.Read());
+
+    /// <summary>The instance with its processes and memory; null for what cannot be read.</summary>
+    public LeasedInstanceEntry Read(LeasedInstance instance, bool withNodes = false)
+    {
+        GpuDevice? gpu = null;
+        IReadOnlyList<LeaseProcessEntry>? processes = null;
+        GpuMemory? memory = null;
+        IReadOnlyList<string>? nodes = null;
+        try
+        {
+            gpu = GpuOf(instance);
+            processes = [.. gpu.GetProcesses()
+                .Where(p => p.GpuInstanceId == instance.GpuInstanceId)
+                .Select(p => new LeaseProcessEntry(p.ProcessId, p.Name, p.UsedMemoryBytes))];
+            MigDevice device = machine.Session.GetMigDevice(instance.MigUuid);
+            memory = device.GetMemory();
+            if (withNodes)
+            {
+                MigDeviceAccess access = MigDeviceAccess.Find(device, _minors.Value);
+                nodes = [.. access.DeviceNodes.Concat(access.SharedDeviceNodes).Select(n => n.Path)];
+            }
+        }
+        catch (Exception e) when (e is NvmlException or IOException or UnauthorizedAccessException or KeyNotFoundException)
+        {
+            // The lease is shown all the same: what the GPU does not say is left out.
+        }
+
+        return new LeasedInstanceEntry(
+            instance.Place.Gpu,
+            gpu?.Index,
+            instance.Profile,
+            instance.Place.Placement.Start,
+            instance.Place.Placement.Size,
+            instance.GpuInstanceId,
+            instance.ComputeInstanceId,
+            instance.MigUuid,
+            instance.CdiDevice,
+            instance.Quarantine,
+            processes,
+            memory?.UsedBytes,
+            memory?.TotalBytes,
+            nodes);
+    }
+
+    public LeaseEntry Read(GrantedLease lease, bool withNodes = false) =>
+        LeaseEntry.From(lease, [.. lease.Instances.Select(i => Read(i, withNodes))]);
+
+    public static void ShowList(LeaseListDocument list)
+    {
+        if (list.Leases.Count == 0)
+            Terminal.WriteLine("No leases.");
+        else
+            ShowLeases(list.Leases);
+        if (list.Waiting.Count > 0)
+        {
+            Terminal.WriteLine();
+            TextTable table = new(">#", "Waiting", "Queue", "Owner", "Wants", "Why");
+            foreach (WaitingClaimEntry w in list.Waiting)
+                table.Add($"{w.Position}", w.Id, w.Queue, Owner(w.Uid, w.Label), w.Requests, w.Message);
+            Terminal.Write(table);
+        }
+
+        foreach (PoolGpuEntry gpu in list.Gpus)
+        {
+            foreach (LeasedInstanceEntry idle in gpu.Idle)
+            {
+                string state = idle.Quarantine is { } why ? $"put aside: {why}" : idle.Processes is { Count: > 0 } ? "in use without a lease"
+                    : "cached";
+                Terminal.WriteLine($"GPU {gpu.Index}: {idle.Profile} at {Place(idle)}, {state}");
+            }
+
+            if (gpu.Foreign.Count > 0)
+            {
+                string places = string.Join(", ", gpu.Foreign.Select(f => string.Create(CultureInfo.InvariantCulture, $"{f.Start}:{f.Size}")));
+                Terminal.WriteLine($"GPU {gpu.Index}: not leasing's, left alone: at {places}");
+            }
+
+            if (gpu.Problem is { } problem)
+                Terminal.WriteLine($"GPU {gpu.Index} gets nothing new: {problem}");
+        }
+    }
+
+    public static void Show(LeaseEntry lease)
+    {
+        Terminal.WriteLine($"{lease.Id}, generation {lease.Generation}, queue {lease.Queue}, owner {Owner(lease.Uid, lease.Label)}");
+        Terminal.WriteLine($"  since {lease.Since:u}, until {Until(lease)}");
+        if (lease.Ending is { } ending)
+            Terminal.WriteLine($"  ends ({ending.Reason}): {ending.Message}{(ending.GoneBy is { } by ? $" Must be gone by {by:u}." : "")}");
+        foreach (LeasedInstanceEntry i in lease.Instances)
+        {
+            Terminal.WriteLine($"  {i.Profile} at {Place(i)} of GPU {i.GpuIndex?.ToString(CultureInfo.InvariantCulture) ?? i.GpuUuid}, "
+                + $"GPU instance {i.GpuInstanceId}, compute instance {i.ComputeInstanceId}");
+            Terminal.WriteLine($"    {i.MigUuid}, memory {Memory([i])}, processes {Processes([i])}");
+            if (i.Quarantine is { } why)
+                Terminal.WriteLine($"    put aside: {why}");
+            if (i.DeviceNodes is { Count: > 0 } nodes)
+                Terminal.WriteLine($"    {string.Join(' ', nodes)}");
+        }
+
+        foreach ((string name, string value) in lease.Environment)
+            Terminal.WriteLine($"  {name}={value}");
+    }
+
+    private static void ShowLeases(IReadOnlyList<LeaseEntry> leases)
+    {
+        TextTable table = new("Lease", "Queue", "Owner", "Instances", "Until", ">Processes", ">Memory", "State");
+        foreach (LeaseEntry lease in leases)
+        {
+            string instances = string.Join(", ", lease.Instances.Select(i => $"{i.GpuIndex}: {i.Profile} at {Place(i)}"));
+            table.Add(
+                lease.Id, lease.Queue, Owner(lease.Uid, lease.Label), instances, Until(lease), Processes(lease.Instances),
+                Memory(lease.Instances), State(lease));
+        }
+
+        Terminal.Write(table);
+    }
+
+    private static string State(LeaseEntry lease) => lease switch
+    {
+        { Ending.Reason: var reason } => $"ends ({reason})",
+        _ when lease.Instances.FirstOrDefault(i => i.Quarantine is not null) is { Quarantine: var why } => $"fault: {why}",
+        { IdleSince: { } since } => $"idle since {since:u}",
+        _ when lease.Instances.Any(i => i.Processes is null) => "unknown",
+        _ => lease.Instances.Any(i => i.Processes!.Count > 0) ? "busy" : "idle",
+    };
+
+    private static string Until(LeaseEntry lease) => (lease.ProcessId, lease.Expires) switch
+    {
+        ({ } pid, null) => string.Create(CultureInfo.InvariantCulture, $"process {pid} ends"),
+        ({ } pid, { } time) => string.Create(CultureInfo.InvariantCulture, $"process {pid} ends or {time:u}"),
+        (null, { } time) => string.Create(CultureInfo.InvariantCulture, $"{time:u}"),
+        _ => "released",
+    };
+
+    private static string Owner(uint uid, string? label) => new LeaseOwner(uid, label).ToString();
+
+    private static string Place(LeasedInstanceEntry i) => new Placement(i.Start, i.Size).ToString();
+
+    private static string Processes(IReadOnlyList<LeasedInstanceEntry> instances) =>
+        instances.Any(i => i.Processes is null)
+            ? "?"
+            : instances.Sum(i => i.Processes!.Count).ToString(CultureInfo.InvariantCulture);
+
+    private static string Memory(IReadOnlyList<LeasedInstanceEntry> instances) =>
+        instances.Any(i => i.UsedMemoryBytes is null)
+            ? "?"
+            : string.Create(
+                CultureInfo.InvariantCulture,
+                $"{instances.Sum(i => i.UsedMemoryBytes!.Value) >> 20} of {instances.Sum(i => i.TotalMemoryBytes!.Value) >> 20} MiB");
+
+    private GpuDevice GpuOf(LeasedInstance instance)
+    {
+        if (!_gpus.TryGetValue(instance.Place.Gpu, out GpuDevice? gpu))
+            _gpus[instance.Place.Gpu] = gpu = machine.Session.GetDevice(instance.Place.Gpu);
+        return gpu;
+    }
+}

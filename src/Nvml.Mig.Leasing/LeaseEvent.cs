@@ -1,0 +1,34 @@
+namespace Nvml.Mig.Leasing;
+
+/// <summary>What can happen to a lease.</summary>
+public enum LeaseEventKind
+{
+    /// <summary>It was granted.</summary>
+    Granted,
+
+    /// <summary>It was told to go, or has ended while processes still use its instances.</summary>
+    Reclaiming,
+
+    /// <summary>It has ended, and its instances are free.</summary>
+    Ended,
+
+    /// <summary>An instance of it is gone.</summary>
+    Lost,
+
+    /// <summary>An instance of it has a fault.</summary>
+    Quarantined,
+
+    /// <summary>Instances of it were made again elsewhere.</summary>
+    Moved,
+}
+
+/// <summary>Something that happened to a lease.</summary>
+/// <param name="Sequence">A number that only grows.</param>
+/// <param name="Time">When.</param>
+/// <param name="Kind">What.</param>
+/// <param name="Lease">The lease's name.</param>
+/// <param name="Generation">The lease's generation.</param>
+/// <param name="Reason">Why it ends; null if it does not.</param>
+/// <param name="Message">What happened, as a sentence.</param>
+public sealed record LeaseEvent(
+    long Sequence, DateTimeOffset Time, LeaseEventKind Kind, string Lease, long Generation, LeaseEndReason? Reason, string Message);

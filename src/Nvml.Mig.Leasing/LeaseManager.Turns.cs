@@ -1,0 +1,272 @@
+using System.Text.Json;
+using Nvml.Mig.Applying;
+using Nvml.Mig.Host;
+using Nvml.Mig.Leasing.Leases;
+using Nvml.Mig.Leasing.Scheduling;
+
+namespace Nvml.Mig.Leasing;
+
+public sealed partial class LeaseManager
+{
+    private DateTimeOffset Now => _options.TimeProvider.GetUtcNow();
+
+    private static async Task<ChangeLock> TakeLockAsync(LeaseOptions options, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ChangeLock.TakeAsync(options.JournalFolder, options.LockTimeout, TimeProvider.System, cancellationToken)
+                .ConfigureAwait(false);
+        }
+        catch (JournalException e)
+        {
+            throw new LeaseException(e.IsLocked ? LeaseError.Locked : LeaseError.Store, e.Message, e);
+        }
+    }
+
+    /// <summary>Uses the book, away from the caller's thread: native calls and the disk block.</summary>
+    private async Task<T> GatedAsync<T>(Func<T> work)
+    {
+        await _gate.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            return await Task.Run(work, CancellationToken.None).ConfigureAwait(false);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>Changes the book with the right to change GPUs, and brings about what follows.</summary>
+    private async Task<T> ChangeAsync<T>(Func<T> change, CancellationToken cancellationToken)
+    {
+        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            using ChangeLock taken = await TakeLockAsync(_options, cancellationToken).ConfigureAwait(false);
+            return await Task.Run(
+                () =>
+                {
+                    LoadIfChanged();
+                    T result = change();
+                    RunTurn();
+                    return result;
+                },
+                CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            _version = -1; // What was changed in memory was not written.
+            throw;
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>Changes queues or reservations, if the scheduler can make sense of what results.</summary>
+    private async Task ChangeRulesAsync(Action change, CancellationToken cancellationToken)
+    {
+        await ChangeAsync(
+            () =>
+            {
+                change();
+                _ = _turn.Scheduler.Decide(_turn.ToInput());
+                return true;
+            },
+            cancellationToken).ConfigureAwait(false);
+        await GatedAsync(() =>
+        {
+            _store.PutOnDisk();
+            return true;
+        }).ConfigureAwait(false);
+    }
+
+    private void LoadIfChanged()
+    {
+        long version = _store.ReadVersion();
+        if (version == _version)
+            return;
+        _store.Load(_book);
+        _version = version;
+    }
+
+    /// <summary>Has the right to change GPUs.</summary>
+    private void RunTurn()
+    {
+        LoadIfChanged();
+        try
+        {
+            _turn.Run();
+        }
+        catch
+        {
+            _version = -1;
+            throw;
+        }
+    }
+
+    /// <summary>A turn, if nobody else has it. False if somebody has.</summary>
+    private bool TryTurn()
+    {
+        using ChangeLock? taken = ChangeLock.TryTake(_options.JournalFolder);
+        if (taken is null)
+        {
+            LoadIfChanged();
+            return false;
+        }
+
+        RunTurn();
+        return true;
+    }
+
+    private async Task AddAsync(Claim claim, LeaseHold hold)
+    {
+        if (claim.Requests.Count == 0)
+            throw new LeaseException(LeaseError.Invalid, $"Claim {claim.Id} asks for no instance.");
+        bool added = await GatedAsync(() =>
+        {
+            LoadIfChanged();
+            if (_book.Queues.Find(claim.Queue) is null)
+                throw new LeaseException(LeaseError.NotFound, $"There is no queue {claim.Queue}. There are: {NameQueues()}.");
+            if (_book.Queues.Any(q => q.Parent == claim.Queue))
+                throw new LeaseException(LeaseError.Invalid, $"Queue {claim.Queue} has children: claims go to those.");
+            WaitingEntry entry = new(claim, hold, HostProcess.Current);
+            if (!_store.TryAdd(entry))
+                return false;
+            _version = -1;
+            return true;
+        }).ConfigureAwait(false);
+        if (!added)
+            await GatedAsync(() => RequireSame(claim)).ConfigureAwait(false);
+    }
+
+    private string NameQueues() => string.Join(", ", _book.Queues.Select(q => q.Name).Order(StringComparer.Ordinal));
+
+    /// <summary>The same id again is the same claim.</summary>
+    private bool RequireSame(Claim claim)
+    {
+        _version = -1;
+        LoadIfChanged();
+        Claim? there = _book.Claims.Find(claim.Id)?.Claim ?? _book.Leases.Find(claim.Id)?.Lease.Claim;
+        if (there is null)
+            return true; // It ended just now: it is found out by the next look.
+        bool isSame = there.Queue == claim.Queue && there.Owner == claim.Owner && there.Requests.SequenceEqual(claim.Requests);
+        return isSame
+            ? true
+            : throw new LeaseException(LeaseError.Invalid, $"There is another claim {claim.Id}: {string.Join(", ", there.Requests)}.");
+    }
+
+    /// <summary>The lease, if the claim was granted; else the claim as it waits. Takes a turn where that may help.</summary>
+    private GrantedLease? Look(string id, bool isDue, out WaitingEntry? waiting, ref DateTimeOffset lastTurn)
+    {
+        if (_store.Find("lease", id) is { } granted)
+        {
+            waiting = null;
+            return Read(granted, BookJson.Default.GrantedLease);
+        }
+
+        waiting = _store.Find("claim", id) is { } entry ? Read(entry, BookJson.Default.WaitingEntry) : null;
+        if (waiting is not null && waiting.Position > 0 && !isDue && !IsTimeDue())
+            return null;
+        if (!TryTurn())
+            return null;
+        lastTurn = Now;
+        waiting = _book.Claims.Find(id);
+        return _book.Leases.Find(id);
+    }
+
+    private IReadOnlyList<LeaseEvent> LookForEvents(long last, bool isDue, ref DateTimeOffset lastTurn)
+    {
+        if ((isDue || IsTimeDue()) && TryTurn())
+            lastTurn = Now;
+        return _store.ReadEvents(last);
+    }
+
+    private bool IsTimeDue() =>
+        _store.Find("state", "book") is { } state && Read(state, BookJson.Default.BookState).NextTime <= Now;
+
+    private static T Read<T>(string value, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> json) =>
+        JsonSerializer.Deserialize(value, json)!;
+
+    /// <summary>A claim for a profile that no GPU has is not waited for, unless a GPU that may have it does not answer just now.</summary>
+    private Task<bool> IsHopelessAsync() => GatedAsync(() => _book.Gpus.All(g => g.Problem is null || !g.HasMig));
+
+    /// <summary>Withdraws a claim; if it was granted meanwhile, the lease is released.</summary>
+    private async Task WithdrawAsync(string id)
+    {
+        await ChangeAsync(
+            () =>
+            {
+                _book.Claims.Remove(id);
+                if (_book.Leases.Find(id) is { Ending: null } lease)
+                    _book.Leases.Put(id, LeaseEnds.Tell(lease, new LeaseEnding(LeaseEndReason.Released, "It was withdrawn.", Now) { GoneBy = Now }));
+                return true;
+            },
+            CancellationToken.None).ConfigureAwait(false);
+    }
+
+    private GrantedLease Find(string id, long? generation)
+    {
+        GrantedLease lease = _book.Leases.Find(id) ?? throw new LeaseException(LeaseError.NotFound, $"There is no lease {id}.");
+        return generation is null || lease.Generation == generation
+            ? lease
+            : throw new LeaseException(LeaseError.Ended, $"Lease {id} is of generation {lease.Generation}, not {generation}.");
+    }
+
+    private GrantedLease Adopt(string gpu, int gpuInstanceId, string id, string queue, LeaseOwner owner, LeaseHold hold)
+    {
+        if (_book.Leases.Find(id) is not null || _book.Claims.Find(id) is not null)
+            throw new LeaseException(LeaseError.Invalid, $"There is a lease or a claim {id}.");
+        if (_book.Queues.Find(queue) is null)
+            throw new LeaseException(LeaseError.NotFound, $"There is no queue {queue}. There are: {NameQueues()}.");
+        GpuDevice device = _turn.Gpus.GetDevice(gpu);
+        GpuInstanceSnapshot there = device.ReadSnapshot().Instances.FirstOrDefault(i => i.Id == gpuInstanceId)
+            ?? throw new LeaseException(LeaseError.NotFound, $"There is no GPU instance {gpuInstanceId} on {device}.");
+        InstancePlace place = new(device.Uuid, there.Profile.Id, there.Placement);
+        if (_book.Instances.Find(InstanceEntry.KeyOf(place)) is { } ours && ours.Place == place)
+            throw new LeaseException(LeaseError.Invalid, $"{there} of {device} is leasing's own.");
+        if (there.ComputeInstances is not [{ Id: { } compute, MigUuid: { } uuid } whole] || whole.SliceCount != there.Profile.SliceCount)
+        {
+            throw new LeaseException(
+                LeaseError.Invalid, $"{there} of {device} does not have one compute instance that takes the whole of it.");
+        }
+
+        InstanceEntry entry = new(place, there.Profile.Name, InstanceStage.Ready)
+        {
+            GpuInstanceId = gpuInstanceId,
+            ComputeInstanceId = compute,
+            MigUuid = uuid,
+            LastUid = owner.Uid,
+        };
+        _book.Instances.Put(entry.Key, entry);
+        _turn.Gpus.Doubt(device.Uuid);
+        Claim claim = new(id, queue, owner, [InstanceRequest.Of(there.Profile.Name)]) { Created = Now };
+        return _turn.Enter(claim, hold, [entry], null);
+    }
+
+    private LeaseOverview Overview()
+    {
+        Decisions? last = _turn.LastDecisions;
+        return new LeaseOverview(
+            [.. _book.Leases.OrderBy(l => l.Lease.Since).ThenBy(l => l.Generation)],
+            [.. _book.Claims.OrderBy(c => c.Position).Select(c => new Waiting(c.Claim, c.Position, c.Reason, c.Message))],
+            last?.Shares ?? [],
+            last?.Reservations ?? [],
+            [.. _book.Gpus.OrderBy(g => g.Index).Select(g => new PoolGpu(
+                g.Uuid,
+                g.Index,
+                g.Model,
+                g.Problem,
+                [.. _book.InstancesOf(g.Uuid).Where(i => _book.LeaseOf(i.Place) is null).Select(i => i.ToLeased())],
+                g.Foreign))],
+            _book.State.Policy);
+    }
+
+    /// <summary>Not Progress, which reports on another thread, later.</summary>
+    private sealed class Progress(Action<Waiting> report) : IProgress<Waiting>
+    {
+        public void Report(Waiting value) => report(value);
+    }
+}

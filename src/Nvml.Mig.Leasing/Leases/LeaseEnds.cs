@@ -1,0 +1,200 @@
+using Nvml.Mig.Host;
+
+namespace Nvml.Mig.Leasing.Leases;
+
+/// <summary>
+/// Ends leases, and frees their instances: once the lease is over and no process uses them. Nothing is destroyed for it; a free instance is
+/// cached for the next claim.
+/// </summary>
+internal sealed class LeaseEnds(Book book, PoolGpus gpus, LeaseOptions options)
+{
+    /// <summary>How often processes are looked for that keep an instance from being free.</summary>
+    private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(100);
+
+    private readonly Dictionary<string, ILookup<int?, GpuProcess>?> _processes = new(StringComparer.Ordinal);
+    private DateTimeOffset _now;
+
+    /// <summary>When the next end can be due, without anybody's doing; null: never.</summary>
+    public DateTimeOffset? NextTime { get; private set; }
+
+    /// <summary>Ends what is to end by now. True if an instance was freed, or a lease ended.</summary>
+    public bool EndDue()
+    {
+        _now = options.TimeProvider.GetUtcNow();
+        _processes.Clear();
+        NextTime = null;
+        bool any = false;
+        foreach (WaitingEntry claim in book.Claims.Where(c => !c.Waiter.IsRunning))
+        {
+            book.Claims.Remove(claim.Claim.Id);
+            any = true;
+        }
+
+        foreach (GrantedLease lease in book.Leases)
+        {
+            GrantedLease now = lease.Ending is null ? LookAt(lease) : lease;
+            any |= now.Ending != lease.Ending;
+            if (now != lease)
+                book.Leases.Put(lease.Id, now);
+            if (now.Ending is not null)
+                any |= TryFree(now);
+        }
+
+        foreach (InstanceEntry occupied in book.Instances.Where(i => i.IsOccupied))
+        {
+            if (UsersOf(occupied) is { Length: 0 })
+            {
+                book.Instances.Put(occupied.Key, occupied with { IsOccupied = false });
+                any = true;
+            }
+            else
+            {
+                Expect(_now + LookInterval);
+            }
+        }
+
+        return any;
+    }
+
+    /// <summary>The lease with its end told: for now, or for later if it is taken back with notice.</summary>
+    public static GrantedLease Tell(GrantedLease lease, LeaseEnding ending) =>
+        lease with { Lease = lease.Lease with { IsEnding = true }, Ending = ending };
+
+    private GrantedLease LookAt(GrantedLease lease)
+    {
+        if (lease.Hold.Process is { } holder && !holder.IsRunning)
+            return End(lease, LeaseEndReason.ProcessEnded, $"{holder} has ended.");
+        if (lease.Expires is { } expires)
+        {
+            if (expires <= _now)
+                return End(lease, LeaseEndReason.Expired, $"It was not renewed by {expires:u}.");
+            Expect(expires);
+        }
+
+        if (book.Queues.Find(lease.Lease.Claim.Queue) is not { Idle: not IdlePolicy.Keep } queue)
+            return lease;
+        if (IsUsed(lease) != false)
+        {
+            Expect(_now + queue.IdleAfter);
+            return lease with { IdleSince = null };
+        }
+
+        DateTimeOffset since = lease.IdleSince ?? _now;
+        if (since + queue.IdleAfter > _now)
+            Expect(since + queue.IdleAfter);
+        else if (queue.Idle == IdlePolicy.Release)
+            return End(lease, LeaseEndReason.Idle, $"No process has used it since {since:u}, and queue {queue.Name} does not keep it then.");
+        return lease with { IdleSince = since };
+    }
+
+    private GrantedLease End(GrantedLease lease, LeaseEndReason reason, string message)
+    {
+        // Who is taken back gets its notice; who has gone needs none.
+        DateTimeOffset graceFrom = _now + (IsTakenBack(reason) ? book.State.Policy.Notice : TimeSpan.Zero);
+        DateTimeOffset goneBy = graceFrom + (IsTakenBack(reason) ? book.State.Policy.Grace : TimeSpan.Zero);
+        GrantedLease ended = Tell(lease, new LeaseEnding(reason, message, _now) { GraceFrom = graceFrom, GoneBy = goneBy });
+        if (IsUsed(ended) != false)
+            book.Report(LeaseEventKind.Reclaiming, ended, _now, $"{message} Processes still use it.", reason);
+        return ended;
+    }
+
+    private bool TryFree(GrantedLease lease)
+    {
+        LeaseEnding ending = lease.Ending!;
+        HostProcess? holder = lease.Hold.Process is { IsRunning: true } running && IsTakenBack(ending.Reason) ? running : null;
+        bool isOver = ending.GoneBy is not { } goneBy || goneBy <= _now || (holder is null && lease.Hold.Process is not null);
+        if (holder is { } process && lease.Hold.MayEndProcess)
+            EndProcess(lease, process);
+        if (!isOver)
+        {
+            Expect(ending.GoneBy!.Value);
+            if (ending.GraceFrom > _now)
+                Expect(ending.GraceFrom.Value);
+            return false;
+        }
+
+        // A process that holds the lease can begin to use it at any time, until it has gone.
+        if (holder is not null || IsUsed(lease) != false)
+        {
+            Expect(_now + LookInterval);
+            return false;
+        }
+
+        foreach (InstanceEntry entry in EntriesOf(lease))
+            book.Instances.Put(entry.Key, entry with { LastUid = lease.Lease.Claim.Owner.Uid });
+        book.Leases.Remove(lease.Id);
+        book.Report(LeaseEventKind.Ended, lease, _now, ending.Message, ending.Reason);
+        return true;
+    }
+
+    /// <summary>Asks once, then ends it.</summary>
+    private void EndProcess(GrantedLease lease, HostProcess process)
+    {
+        LeaseEnding ending = lease.Ending!;
+        try
+        {
+            if (ending.GoneBy <= _now)
+                process.Kill();
+            else if (ending is { WasAsked: false } && ending.GraceFrom <= _now && process.Terminate())
+                book.Leases.Put(lease.Id, lease with { Ending = ending with { WasAsked = true } });
+        }
+        catch (IOException)
+        {
+            // It is waited for then.
+        }
+    }
+
+    private static bool IsTakenBack(LeaseEndReason reason) => reason
+        is LeaseEndReason.Reclaimed or LeaseEndReason.Preempted or LeaseEndReason.Reserved or LeaseEndReason.Idle or LeaseEndReason.Moved;
+
+    /// <summary>Whether a process uses an instance of the lease; null if the driver does not say.</summary>
+    private bool? IsUsed(GrantedLease lease)
+    {
+        bool? used = false;
+        foreach (InstanceEntry entry in EntriesOf(lease))
+        {
+            switch (UsersOf(entry))
+            {
+                case null:
+                    used = null;
+                    break;
+                case { Length: > 0 }:
+                    return true;
+            }
+        }
+
+        return used;
+    }
+
+    private GpuProcess[]? UsersOf(InstanceEntry entry)
+    {
+        string gpu = entry.Place.Gpu;
+        if (!_processes.TryGetValue(gpu, out ILookup<int?, GpuProcess>? processes))
+        {
+            try
+            {
+                processes = gpus.GetDevice(gpu).GetProcesses().ToLookup(p => p.GpuInstanceId);
+            }
+            catch (NvmlException e)
+            {
+                gpus.Fail(gpu, e);
+            }
+
+            _processes[gpu] = processes;
+        }
+
+        return processes is null ? null : [.. processes[entry.GpuInstanceId]];
+    }
+
+    /// <summary>The instances of the lease that are there.</summary>
+    private IEnumerable<InstanceEntry> EntriesOf(GrantedLease lease) =>
+        lease.Lease.Instances
+            .Select(place => book.Instances.Find(InstanceEntry.KeyOf(place)) is { } entry && entry.Place == place ? entry : null)
+            .OfType<InstanceEntry>();
+
+    private void Expect(DateTimeOffset time)
+    {
+        if (NextTime is null || time < NextTime)
+            NextTime = time;
+    }
+}

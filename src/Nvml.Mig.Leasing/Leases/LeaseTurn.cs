@@ -1,0 +1,334 @@
+using Nvml.Mig.Applying;
+using Nvml.Mig.Leasing.Scheduling;
+
+namespace Nvml.Mig.Leasing.Leases;
+
+/// <summary>
+/// One turn of whoever has the right to change GPUs: puts right what a death has left, ends what is to end, decides for all who wait, and
+/// does what was decided.
+/// </summary>
+internal sealed class LeaseTurn
+{
+    /// <summary>Rounds of deciding in one turn: a round that fails is repeated, and what it frees is handed out in the next.</summary>
+    private const int MaxRounds = 20;
+
+    private readonly Book _book;
+    private readonly LeaseStore _store;
+    private readonly NvmlSession _session;
+    private readonly LeaseOptions _options;
+    private readonly PoolGpus _gpus;
+    private readonly InstanceMaker _maker;
+    private readonly LeaseEnds _ends;
+    private (SchedulerOptions Policy, Scheduler Scheduler)? _last;
+
+    public LeaseTurn(Book book, LeaseStore store, NvmlSession session, LeaseOptions options)
+    {
+        _book = book;
+        _store = store;
+        _session = session;
+        _options = options;
+        _gpus = new PoolGpus(book, session, options);
+        _maker = new InstanceMaker(book, store, _gpus);
+        _ends = new LeaseEnds(book, _gpus, options);
+    }
+
+    private DateTimeOffset Now => _options.TimeProvider.GetUtcNow();
+
+    /// <summary>The scheduler for the policy of the book. It is kept for what it has worked out of the GPUs.</summary>
+    public Scheduler Scheduler
+    {
+        get
+        {
+            if (_last?.Policy != _book.State.Policy)
+                _last = (_book.State.Policy, new Scheduler(_book.State.Policy));
+            return _last.Value.Scheduler;
+        }
+    }
+
+    public Decisions? LastDecisions { get; private set; }
+
+    public PoolGpus Gpus => _gpus;
+
+    public InstanceMaker Maker => _maker;
+
+    public void Run()
+    {
+        Begin();
+        for (int round = 0; round < MaxRounds; round++)
+        {
+            bool again = _gpus.ReadDue();
+            again |= _ends.EndDue();
+            again |= Decide();
+            // Before a claim waits for room, it is made sure that there is none.
+            if (!again && _book.Claims.Count > 0)
+                again = _gpus.DoubtOld();
+            if (!again)
+                break;
+        }
+
+        DateTimeOffset?[] times =
+        [
+            LastDecisions?.NextTime,
+            _ends.NextTime,
+            .. _book.Gpus.Select(g => g.ReadAt),
+            .. _book.Claims.Count > 0 ? _book.Gpus.Select(g => (DateTimeOffset?)g.LastRead + _options.ReadInterval) : [],
+        ];
+        _book.State = _book.State with { NextTime = times.Min() };
+        Promise();
+        _store.Commit(_book);
+        Promise();
+    }
+
+    /// <summary>What the scheduler is told.</summary>
+    public SchedulerInput ToInput() => new(
+        Now,
+        [.. _book.Gpus.Where(g => g.Geometry.Length > 0).Select(ToPool)],
+        [.. _book.Queues],
+        [.. _book.Claims.Select(c => c.Claim)],
+        [.. _book.Leases.Select(ToScheduled)])
+    {
+        Promised = [.. _book.Claims.Where(c => c.IsPromised).Select(c => c.Claim.Id)],
+        Reservations = [.. _book.Reservations],
+    };
+
+    /// <summary>Records which instances others must not touch, if that has changed.</summary>
+    public void Promise()
+    {
+        PromisedInstance[] promised = [.. _book.Leases
+            .SelectMany(l => l.Lease.Instances.Select(p => new PromisedInstance(p.Gpu, p.ProfileId, p.Placement, l.Id)
+            {
+                Process = l.Hold.Process,
+                Expires = l.Expires,
+            }))
+            .OrderBy(p => p.Gpu, StringComparer.Ordinal).ThenBy(p => p.Placement.Start)];
+        if (!promised.SequenceEqual(PromisedInstance.ReadAll(_options.JournalFolder)))
+            PromisedInstance.WriteAll(_options.JournalFolder, promised);
+    }
+
+    /// <summary>Enters a lease on instances that are there.</summary>
+    public GrantedLease Enter(Claim claim, LeaseHold hold, IReadOnlyList<InstanceEntry> instances, string? reservation)
+    {
+        long generation = _book.State.Generation + 1;
+        _book.State = _book.State with { Generation = generation };
+        GrantedLease lease = new(
+            new Lease(claim.Id, claim, [.. instances.Select(i => i.Place)], Now) { Reservation = reservation },
+            generation,
+            _options.BootId,
+            hold,
+            [.. instances.Select(i => i.ToLeased())])
+        {
+            Expires = Now + hold.Duration,
+        };
+        _book.Claims.Remove(claim.Id);
+        _book.Leases.Put(lease.Id, lease);
+        _book.Report(LeaseEventKind.Granted, lease, Now, $"It has {string.Join("; ", lease.Instances)}.");
+        Promise();
+        _store.Commit(_book);
+        return lease;
+    }
+
+    /// <summary>Finds out whether this is the same boot and the same driver as that of the book.</summary>
+    private void Begin()
+    {
+        string driver = _session.GetDriverVersion();
+        BookState was = _book.State;
+        if (was.BootId == _options.BootId && was.Driver == driver)
+            return;
+        if (was.BootId != _options.BootId)
+        {
+            // No instance survives a reboot: what the book says of them is of another time.
+            foreach (GrantedLease lease in _book.Leases)
+            {
+                _book.Leases.Remove(lease.Id);
+                _book.Report(LeaseEventKind.Ended, lease, Now, "The machine was booted again.", LeaseEndReason.Rebooted);
+            }
+
+            foreach (InstanceEntry instance in _book.Instances)
+                _book.Instances.Remove(instance.Key);
+            foreach (GpuEntry gpu in _book.Gpus.Where(g => g.HasMig))
+                EnableAgain(gpu);
+        }
+
+        _gpus.FindAll();
+        if (_book.Queues.Count == 0)
+            _book.Queues.Put(LeaseOptions.DefaultQueue, new LeaseQueue(LeaseOptions.DefaultQueue) { Created = Now });
+        _book.State = was with { BootId = _options.BootId, Driver = driver };
+    }
+
+    /// <summary>Hopper and newer GPUs lose the MIG mode with a reboot: the pool is to be what it was.</summary>
+    private void EnableAgain(GpuEntry gpu)
+    {
+        try
+        {
+            GpuDevice device = _gpus.GetDevice(gpu.Uuid);
+            if (device.GetMigMode() is { Current: false, Pending: false })
+                device.EnableMig();
+        }
+        catch (NvmlException e)
+        {
+            _gpus.Fail(gpu.Uuid, e);
+        }
+    }
+
+    private LeasableGpu ToPool(GpuEntry gpu)
+    {
+        InstanceEntry[] free = [.. _book.InstancesOf(gpu.Uuid).Where(i => _book.LeaseOf(i.Place) is null)];
+        bool IsCached(InstanceEntry i) => i is { Stage: InstanceStage.Ready, IsOccupied: false, Quarantine: null };
+        return new LeasableGpu(gpu.Uuid, _book.GeometryOf(gpu), gpu.Model)
+        {
+            Cached = [.. free.Where(IsCached).Select(i => new CachedInstance(i.Place, i.LastUid))],
+            Untouchable = [.. gpu.Foreign, .. free.Where(i => !IsCached(i)).Select(i => i.Place)],
+            IsUsable = gpu.Problem is null,
+        };
+    }
+
+    /// <summary>A lease as the scheduler sees it: an idle one can be taken back if its queue says so.</summary>
+    private Lease ToScheduled(GrantedLease lease)
+    {
+        bool isReclaimable = lease.IdleSince is { } since
+            && _book.Queues.Find(lease.Lease.Claim.Queue) is { Idle: IdlePolicy.Reclaimable } queue
+            && since + queue.IdleAfter <= Now;
+        return isReclaimable
+            ? lease.Lease with { Claim = lease.Lease.Claim with { IsPreemptible = true, MinimumRuntime = TimeSpan.Zero } }
+            : lease.Lease;
+    }
+
+    /// <summary>Decides, and does it. True if another round can bring more.</summary>
+    private bool Decide()
+    {
+        Decisions decisions = LastDecisions = Scheduler.Decide(ToInput());
+        bool again = false;
+        foreach (Victim victim in decisions.Victims)
+        {
+            again = true;
+            LeaseEndReason reason = victim.Reason switch
+            {
+                VictimReason.Reclaim => LeaseEndReason.Reclaimed,
+                VictimReason.Preempt => LeaseEndReason.Preempted,
+                _ => LeaseEndReason.Reserved,
+            };
+            Tell(victim.Lease.Id, new LeaseEnding(reason, victim.Message, Now) { GraceFrom = victim.GraceFrom, GoneBy = victim.GoneBy });
+            PromiseTo(victim.For);
+        }
+
+        foreach (Move move in decisions.Moves)
+        {
+            again = true;
+            TryMove(move);
+        }
+
+        foreach (Grant grant in decisions.Grants)
+            again |= !TryGrant(grant);
+        foreach (Waiting waiting in decisions.Waiting)
+            Note(waiting);
+        foreach (ReservationState state in decisions.Reservations.Where(s => !s.Kept.SequenceEqual(s.Reservation.Kept)))
+            _book.Reservations.Put(state.Reservation.Id, state.Reservation with { Kept = state.Kept });
+        return again;
+    }
+
+    private void Tell(string id, LeaseEnding ending)
+    {
+        GrantedLease lease = LeaseEnds.Tell(_book.Leases.Find(id)!, ending);
+        _book.Leases.Put(id, lease);
+        _book.Report(LeaseEventKind.Reclaiming, lease, Now, ending.Message, ending.Reason);
+    }
+
+    private void PromiseTo(string claim)
+    {
+        if (_book.Claims.TryGet(claim, out WaitingEntry? entry))
+            _book.Claims.Put(claim, entry with { IsPromised = true });
+    }
+
+    private void Note(Waiting waiting)
+    {
+        if (_book.Claims.TryGet(waiting.Claim.Id, out WaitingEntry? entry))
+        {
+            WaitingEntry now = entry with { Position = waiting.Position, Reason = waiting.Reason, Message = waiting.Message };
+            if (now != entry)
+                _book.Claims.Put(waiting.Claim.Id, now);
+        }
+    }
+
+    /// <summary>False if it failed: the GPU is read, and there is another decision.</summary>
+    private bool TryGrant(Grant grant)
+    {
+        if (Obtain(grant.Instances) is not { } instances)
+            return false;
+        Enter(grant.Claim, _book.Claims.Find(grant.Claim.Id)!.Hold, instances, grant.Reservation);
+        return true;
+    }
+
+    /// <summary>
+    /// The lease has the new place at once, and the old one stays taken, under a name of its own, until its processes have gone.
+    /// </summary>
+    private void TryMove(Move move)
+    {
+        if (Obtain([move.To]) is not [{ } created] || _book.Leases.Find(move.Lease.Id) is not { } lease)
+            return;
+        int index = lease.Lease.Instances.ToList().IndexOf(move.From);
+        GrantedLease left = LeaseEnds.Tell(
+            lease with
+            {
+                Lease = lease.Lease with { Id = $"{lease.Id} (moved at {lease.Generation})", Instances = [move.From] },
+                Instances = [lease.Instances[index]],
+            },
+            new LeaseEnding(LeaseEndReason.Moved, move.Message, Now) { GraceFrom = move.GraceFrom, GoneBy = move.GoneBy });
+        long generation = _book.State.Generation + 1;
+        _book.State = _book.State with { Generation = generation };
+        lease = lease with
+        {
+            Generation = generation,
+            Lease = lease.Lease with { Instances = [.. lease.Lease.Instances.Select((p, i) => i == index ? created.Place : p)] },
+            Instances = [.. lease.Instances.Select((p, i) => i == index ? created.ToLeased() : p)],
+        };
+        _book.Leases.Put(lease.Id, lease);
+        _book.Leases.Put(left.Id, left);
+        PromiseTo(move.For);
+        _book.Report(LeaseEventKind.Moved, lease, Now, move.Message);
+        Promise();
+        _store.Commit(_book);
+    }
+
+    /// <summary>
+    /// Makes the instances of a grant ready. Null if one fails: those that are ready are cached ones then, and nothing is lost.
+    /// </summary>
+    private List<InstanceEntry>? Obtain(IReadOnlyList<GrantedInstance> wanted)
+    {
+        List<InstanceEntry> ready = [];
+        foreach (GrantedInstance instance in wanted)
+        {
+            string gpu = instance.Place.Gpu;
+            try
+            {
+                foreach (CachedInstance evicted in instance.Evicted)
+                {
+                    if (_book.Instances.Find(InstanceEntry.KeyOf(evicted.Place)) is { } entry && entry.Place == evicted.Place)
+                        _maker.Destroy(entry);
+                }
+
+                if (!instance.IsCached)
+                {
+                    ready.Add(_maker.Create(instance.Place, instance.Profile));
+                }
+                else if (_book.Instances.Find(InstanceEntry.KeyOf(instance.Place)) is { } cached && _maker.CanReuse(cached))
+                {
+                    ready.Add(cached);
+                }
+                else
+                {
+                    _gpus.Doubt(gpu);
+                    return null;
+                }
+
+                _gpus.Succeed(gpu);
+            }
+            catch (NvmlException e)
+            {
+                _gpus.Fail(gpu, e);
+                return null;
+            }
+        }
+
+        return ready;
+    }
+}

@@ -1,0 +1,99 @@
+using System.Diagnostics;
+using Nvml.Mig.Host;
+using Nvml.Mig.Leasing.Scheduling;
+using Nvml.Mig.Simulator;
+
+namespace Nvml.Mig.Leasing.Tests.Leases;
+
+/// <summary>A simulated machine with MIG enabled, its journal folder, and managers on it.</summary>
+internal sealed class LeaseMachine : IDisposable
+{
+    private readonly List<IDisposable> _opened = [];
+    private readonly List<Process> _programs = [];
+    private readonly string _folder = Directory.CreateTempSubdirectory("nvml-mig-leases-").FullName;
+
+    public LeaseMachine(string gpus = "A100-SXM4-40GB", string? stateFile = null)
+    {
+        Simulator = NvmlSimulator.Start(gpus, stateFile);
+        Session = NvmlSession.Open(Simulator.LibraryPath);
+        foreach (GpuDevice gpu in Session.Devices.Where(g => g.TryGetMigMode() is { Current: false }))
+            gpu.EnableMig();
+    }
+
+    public NvmlSimulator Simulator { get; }
+
+    public NvmlSession Session { get; }
+
+    public GpuDevice Gpu => Session.Devices[0];
+
+    public string JournalFolder => Path.Combine(_folder, "journal");
+
+    public Clock Clock { get; } = new();
+
+    public LeaseOptions Options => new() { JournalFolder = JournalFolder, TimeProvider = Clock };
+
+    /// <summary>A manager whose leases that are taken back must be gone at once.</summary>
+    public async Task<LeaseManager> OpenAsync(LeaseOptions? options = null)
+    {
+        LeaseManager manager = await LeaseManager.OpenAsync(Session, options ?? Options);
+        _opened.Add(manager);
+        await manager.SetPolicyAsync(new SchedulerOptions());
+        return manager;
+    }
+
+    /// <summary>A program that does nothing, as long as it is not ended.</summary>
+    public HostProcess StartProgram()
+    {
+        Process program = Process.Start("sleep", "600");
+        _programs.Add(program);
+        return HostProcess.Find(program.Id)!.Value;
+    }
+
+    public void EndProgram(HostProcess program)
+    {
+        Process process = _programs.Find(p => p.Id == program.Id)!;
+        process.Kill();
+        process.WaitForExit();
+    }
+
+    public static Claim Want(string id, string profile, int count = 1, string queue = LeaseOptions.DefaultQueue, uint uid = 1000) =>
+        new(id, queue, new LeaseOwner(uid), [InstanceRequest.Of(profile, count)]);
+
+    /// <summary>The instances of all GPUs: <c>0: 3g.20gb at 4:4</c>.</summary>
+    public string[] Describe() => [.. Session.Devices.SelectMany(gpu => gpu.GetGpuInstances()
+        .OrderBy(i => i.Placement.Start)
+        .Select(i => $"{gpu.Index}: {i.Profile.Name} at {i.Placement}"))];
+
+    /// <summary>How many calls change the machine, and how many reach the driver in all.</summary>
+    public (long Changes, long All) CountCalls() =>
+    (
+        ((string[])["nvmlDeviceCreateGpuInstance", "nvmlDeviceCreateGpuInstanceWithPlacement", "nvmlGpuInstanceDestroy",
+            "nvmlGpuInstanceCreateComputeInstance", "nvmlGpuInstanceCreateComputeInstanceWithPlacement", "nvmlComputeInstanceDestroy",
+            "nvmlDeviceSetMigMode"]).Sum(f => Simulator.GetCallCount(f)),
+        Simulator.GetCallCount());
+
+    public void Dispose()
+    {
+        foreach (IDisposable opened in _opened)
+            opened.Dispose();
+        Session.Dispose();
+        Simulator.Dispose();
+        foreach (Process program in _programs)
+        {
+            program.Kill();
+            program.Dispose();
+        }
+
+        Directory.Delete(_folder, recursive: true);
+    }
+}
+
+/// <summary>A clock that is put forward by hand, beside running itself.</summary>
+internal sealed class Clock : TimeProvider
+{
+    private TimeSpan _ahead;
+
+    public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + _ahead;
+
+    public void Advance(TimeSpan time) => _ahead += time;
+}
