@@ -54,6 +54,7 @@ internal sealed class LeaseTurn
     public void Run()
     {
         Begin();
+        _gpus.DoubtUnfinished();
         for (int round = 0; round < MaxRounds; round++)
         {
             bool again = _gpus.ReadDue();

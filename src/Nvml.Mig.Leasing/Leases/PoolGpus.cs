@@ -48,6 +48,16 @@ internal sealed class PoolGpus(Book book, NvmlSession session, LeaseOptions opti
             book.Gpus.Put(gpu.Uuid, gpu with { ReadAt = DateTimeOffset.MinValue });
     }
 
+    /// <summary>Has those GPUs read again on which a process has died in the middle of a change.</summary>
+    public void DoubtUnfinished()
+    {
+        foreach (string gpu in book.Instances.Where(i => i.Stage != InstanceStage.Ready).Select(i => i.Place.Gpu).Distinct(StringComparer.Ordinal))
+        {
+            if (book.Gpus.Find(gpu) is { ReadAt: null })
+                Doubt(gpu);
+        }
+    }
+
     /// <summary>Has those GPUs read again that were not read for long: strangers' instances can have gone. True if there is one.</summary>
     public bool DoubtOld()
     {
@@ -112,8 +122,11 @@ internal sealed class PoolGpus(Book book, NvmlSession session, LeaseOptions opti
     {
         GpuDevice device = GetDevice(gpu.Uuid);
         GpuSnapshot snapshot = device.ReadSnapshot();
+        bool hasChanged = false;
         foreach (InstanceEntry entry in book.InstancesOf(gpu.Uuid))
-            Reconcile(device, entry, snapshot.Instances.FirstOrDefault(i => IsAt(i, entry.Place)));
+            hasChanged |= Reconcile(device, entry, snapshot.Instances.FirstOrDefault(i => IsAt(i, entry.Place)));
+        if (hasChanged)
+            return; // It is read again as it is now.
 
         InstancePlace[] foreign = [.. snapshot.Instances
             .Select(i => new InstancePlace(gpu.Uuid, i.Profile.Id, i.Placement))
@@ -135,14 +148,14 @@ internal sealed class PoolGpus(Book book, NvmlSession session, LeaseOptions opti
         });
     }
 
-    /// <summary>Makes what the book says of an instance true, whatever died in between.</summary>
-    private void Reconcile(GpuDevice device, InstanceEntry entry, GpuInstanceSnapshot? there)
+    /// <summary>Makes what the book says of an instance true, whatever died in between. True if the GPU was changed for that.</summary>
+    private bool Reconcile(GpuDevice device, InstanceEntry entry, GpuInstanceSnapshot? there)
     {
         if (there is null)
         {
             book.Instances.Remove(entry.Key);
             LoseLeaseOf(entry, "is gone: somebody destroyed it, or the GPU was reset");
-            return;
+            return false;
         }
 
         ComputeInstanceSnapshot? whole = there.ComputeInstances is [{ } only] && only.SliceCount == there.Profile.SliceCount ? only : null;
@@ -154,13 +167,15 @@ internal sealed class PoolGpus(Book book, NvmlSession session, LeaseOptions opti
             {
                 half.Destroy();
                 book.Instances.Remove(entry.Key);
-                return;
+                return true;
             }
 
             ComputeInstance created = half.CreateComputeInstance();
             book.Instances.Put(entry.Key, Describe(entry, half.Id, created.Id, created.GetMigDevice().Uuid));
+            return true;
         }
-        else if (whole is { Id: { } id, MigUuid: { } uuid })
+
+        if (whole is { Id: { } id, MigUuid: { } uuid })
         {
             bool isOccupied = there.IsAnythingInUse && book.LeaseOf(entry.Place) is null;
             book.Instances.Put(entry.Key, Describe(entry, there.Id!.Value, id, uuid) with { IsOccupied = isOccupied });
@@ -171,6 +186,8 @@ internal sealed class PoolGpus(Book book, NvmlSession session, LeaseOptions opti
             book.Instances.Remove(entry.Key);
             LoseLeaseOf(entry, "was divided otherwise by somebody");
         }
+
+        return false;
     }
 
     private static InstanceEntry Describe(InstanceEntry entry, int gpuInstance, int computeInstance, string uuid) => entry with

@@ -10,11 +10,15 @@ internal sealed class LeaseMachine : IDisposable
 {
     private readonly List<IDisposable> _opened = [];
     private readonly List<Process> _programs = [];
-    private readonly string _folder = Directory.CreateTempSubdirectory("nvml-mig-leases-").FullName;
+    private readonly bool _isShared;
+    private readonly string _folder;
 
-    public LeaseMachine(string gpus = "A100-SXM4-40GB", string? stateFile = null)
+    /// <summary>A machine of its own, or with a folder one that other processes share, and that stays.</summary>
+    public LeaseMachine(string gpus = "A100-SXM4-40GB", string? folder = null)
     {
-        Simulator = NvmlSimulator.Start(gpus, stateFile);
+        _isShared = folder is not null;
+        _folder = folder ?? Directory.CreateTempSubdirectory("nvml-mig-leases-").FullName;
+        Simulator = NvmlSimulator.Start(gpus, folder is null ? null : Path.Combine(folder, "machine"));
         Session = NvmlSession.Open(Simulator.LibraryPath);
         foreach (GpuDevice gpu in Session.Devices.Where(g => g.TryGetMigMode() is { Current: false }))
             gpu.EnableMig();
@@ -64,6 +68,23 @@ internal sealed class LeaseMachine : IDisposable
         .OrderBy(i => i.Placement.Start)
         .Select(i => $"{gpu.Index}: {i.Profile.Name} at {i.Placement}"))];
 
+    /// <summary>The book and the machine are equal: each lease is whole, and every instance is leased, cached or a stranger's.</summary>
+    public async Task CheckAsync(LeaseManager manager, string because)
+    {
+        LeaseOverview overview = await manager.ReadAsync();
+        InstancePlace[] leased = [.. overview.Leases.SelectMany(l => l.Lease.Instances)];
+        foreach (GrantedLease lease in overview.Leases)
+            lease.Instances.Select(i => i.Place).Should().Equal(lease.Lease.Instances, because);
+        InstancePlace[] known = [.. leased, .. overview.Gpus.SelectMany(g => g.Idle.Select(i => i.Place).Concat(g.Foreign))];
+        InstancePlace[] there = [.. Session.Devices.SelectMany(
+            gpu => gpu.GetGpuInstances().Select(i => new InstancePlace(gpu.Uuid, i.Profile.Id, i.Placement)))];
+        known.Should().OnlyHaveUniqueItems(because).And.BeEquivalentTo(there, because);
+        foreach (InstancePlace place in known)
+            known.Should().NotContain(o => o != place && o.Gpu == place.Gpu && o.Placement.Overlaps(place.Placement), because);
+        foreach (LeasedInstance instance in overview.Leases.SelectMany(l => l.Instances))
+            Session.GetMigDevice(instance.MigUuid).GpuInstanceId.Should().Be(instance.GpuInstanceId, because);
+    }
+
     /// <summary>How many calls change the machine, and how many reach the driver in all.</summary>
     public (long Changes, long All) CountCalls() =>
     (
@@ -84,7 +105,8 @@ internal sealed class LeaseMachine : IDisposable
             program.Dispose();
         }
 
-        Directory.Delete(_folder, recursive: true);
+        if (!_isShared)
+            Directory.Delete(_folder, recursive: true);
     }
 }
 

@@ -1,0 +1,81 @@
+using System.Diagnostics;
+using System.Globalization;
+using Xunit.Abstractions;
+
+namespace Nvml.Mig.Leasing.Tests.Leases;
+
+/// <summary>Many processes lease on one machine, some are killed, and the driver fails at random.</summary>
+public class ManyProcessesTests(ITestOutputHelper output)
+{
+    private const string Gpus = "H100-SXM5-80GB*8";
+
+    [Fact]
+    public async Task Book_and_machine_are_equal_in_the_end()
+    {
+        int processes = LongTests.Cases(4, 32);
+        int claims = LongTests.Cases(25, 625);
+        int kills = LongTests.Cases(4, 500);
+        string folder = Directory.CreateTempSubdirectory("nvml-mig-many-").FullName;
+        Stopwatch watch = Stopwatch.StartNew();
+        // The machine is there as long as one process has it; MIG is enabled by the first.
+        using LeaseMachine machine = new(Gpus, folder);
+        using (await machine.OpenAsync())
+        {
+            // The queue is there before the first worker.
+        }
+
+        int seed = 0;
+        List<Process> workers = [.. Enumerable.Range(0, processes).Select(_ => StartWorker())];
+        Random random = new(7);
+        int killed = 0;
+        while (workers.Count > 0)
+        {
+            await Task.Delay(LongTests.Wanted ? 20 : 200);
+            if (killed < kills && workers.Count > 0)
+            {
+                Process victim = workers[random.Next(workers.Count)];
+                if (!victim.HasExited)
+                {
+                    victim.Kill();
+                    killed++;
+                    await victim.WaitForExitAsync();
+                    workers.Remove(victim);
+                    workers.Add(StartWorker());
+                }
+            }
+
+            foreach (Process ended in workers.Where(w => w.HasExited).ToArray())
+            {
+                string error = await ended.StandardError.ReadToEndAsync();
+                ended.ExitCode.Should().Be(0, error);
+                workers.Remove(ended);
+            }
+
+            watch.Elapsed.Should().BeLessThan(TimeSpan.FromMinutes(LongTests.Wanted ? 55 : 5));
+        }
+
+        await Task.Delay(400); // Leases of 300 ms.
+        LeaseManager manager = await machine.OpenAsync();
+        LeaseOverview overview = await manager.ReadAsync();
+        overview.Leases.Should().BeEmpty();
+        overview.Waiting.Should().BeEmpty();
+        await machine.CheckAsync(manager, "all have ended");
+
+        double[] waits = [.. Directory.GetFiles(folder, "waits-*").SelectMany(File.ReadLines)
+            .Select(line => double.TryParse(line, CultureInfo.InvariantCulture, out double wait) ? wait : 0).Order()];
+        output.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{waits.Length} claims by {processes} processes in {watch.Elapsed.TotalSeconds:0} s "
+            + $"({waits.Length / watch.Elapsed.TotalSeconds:0} a second), {killed} killed; waits: median {waits[waits.Length / 2]:0} ms, "
+            + $"p95 {waits[waits.Length * 95 / 100]:0} ms, longest {waits[^1]:0} ms"));
+        waits.Length.Should().BeGreaterThanOrEqualTo(processes * claims);
+        Directory.Delete(folder, recursive: true);
+
+        Process StartWorker()
+        {
+            seed++;
+            return LeaseWorker.Start(
+                "work", folder, Gpus, seed.ToString(CultureInfo.InvariantCulture), claims.ToString(CultureInfo.InvariantCulture));
+        }
+    }
+}
