@@ -200,8 +200,9 @@ public sealed partial class LeaseManager
             () =>
             {
                 _book.Claims.Remove(id);
+                LeaseEnding withdrawn = new(LeaseEndReason.Released, "It was withdrawn.", Now) { GoneBy = Now };
                 if (_book.Leases.Find(id) is { Ending: null } lease)
-                    _book.Leases.Put(id, LeaseEnds.Tell(lease, new LeaseEnding(LeaseEndReason.Released, "It was withdrawn.", Now) { GoneBy = Now }));
+                    _book.Leases.Put(id, LeaseEnds.Tell(lease, withdrawn));
                 return true;
             },
             CancellationToken.None).ConfigureAwait(false);

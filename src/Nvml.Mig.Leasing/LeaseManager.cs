@@ -128,11 +128,9 @@ public sealed partial class LeaseManager : IDisposable
                         throw new LeaseException(LeaseError.Impossible, waiting.Message);
                     if (Now - start >= timeout)
                     {
+                        string when = timeout == TimeSpan.Zero ? "cannot be granted now" : $"was not granted within {timeout}";
                         throw new LeaseException(
-                            LeaseError.Timeout,
-                            timeout == TimeSpan.Zero
-                                ? $"Nothing can be had for claim {claim.Id} now. {waiting.Message}"
-                                : $"Claim {claim.Id} was not granted within {timeout}; it was number {waiting.Position}. {waiting.Message}");
+                            LeaseError.Timeout, $"Claim {claim.Id} {when}; it was number {waiting.Position}. {waiting.Message}");
                     }
                 }
 
@@ -214,14 +212,21 @@ public sealed partial class LeaseManager : IDisposable
     /// <param name="cancellationToken">Ends the wait for another process.</param>
     /// <returns>The lease.</returns>
     public Task<GrantedLease> AdoptAsync(
-        string gpu, int gpuInstanceId, string id, string queue, LeaseOwner owner, LeaseHold hold, CancellationToken cancellationToken = default)
+        string gpu,
+        int gpuInstanceId,
+        string id,
+        string queue,
+        LeaseOwner owner,
+        LeaseHold hold,
+        CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(id);
         return ChangeAsync(() => Adopt(gpu, gpuInstanceId, id, queue, owner, hold), cancellationToken);
     }
 
     /// <summary>
-    /// Destroys instances that nobody leases or uses: cached ones, and those with a fault. They are made anew for the claims that need them.
+    /// Destroys instances that nobody leases or uses: cached ones, and those with a fault. They are created anew for the claims that need
+    /// them.
     /// </summary>
     /// <param name="gpu">The UUID of a GPU; null: all.</param>
     /// <param name="cancellationToken">Ends the wait for another process.</param>

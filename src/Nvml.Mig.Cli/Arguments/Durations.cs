@@ -48,6 +48,8 @@ internal static partial class Durations
     }
 
     [GeneratedRegex(
-        @"^((?<d>\d{1,5})d)?((?<h>\d{1,5})h)?((?<m>\d{1,6})m)?((?<s>\d{1,8})s)?$", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+        @"^((?<d>\d{1,5})d)?((?<h>\d{1,5})h)?((?<m>\d{1,6})m)?((?<s>\d{1,8})s)?$",
+        RegexOptions.ExplicitCapture,
+        matchTimeoutMilliseconds: 1000)]
     private static partial Regex Pattern();
 }

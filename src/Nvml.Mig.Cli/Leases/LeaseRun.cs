@@ -10,11 +10,12 @@ namespace Nvml.Mig.Cli.Leases;
 internal static class LeaseRun
 {
     /// <summary>Opens the machine's leases and runs the command on them. Ctrl-C ends what it waits for.</summary>
-    public static int Run(ParseResult parsed, Func<LeaseManager, Machine, CancellationToken, Task<int>> command) => Machine.Run(parsed, machine =>
-    {
-        using Interruption interruption = new();
-        return RunAsync(parsed, machine, command, interruption.Token).GetAwaiter().GetResult();
-    });
+    public static int Run(ParseResult parsed, Func<LeaseManager, Machine, CancellationToken, Task<int>> command) =>
+        Machine.Run(parsed, machine =>
+        {
+            using Interruption interruption = new();
+            return RunAsync(parsed, machine, command, interruption.Token).GetAwaiter().GetResult();
+        });
 
     /// <summary>Claims, and says meanwhile why it waits.</summary>
     public static async Task<GrantedLease> ClaimAsync(

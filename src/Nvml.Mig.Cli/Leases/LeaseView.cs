@@ -76,14 +76,18 @@ internal sealed class LeaseView(Machine machine)
         {
             foreach (LeasedInstanceEntry idle in gpu.Idle)
             {
-                string state = idle.Quarantine is { } why ? $"put aside: {why}" : idle.Processes is { Count: > 0 } ? "in use without a lease"
-                    : "cached";
+                string state = idle switch
+                {
+                    { Quarantine: { } why } => $"put aside: {why}",
+                    { Processes.Count: > 0 } => "in use without a lease",
+                    _ => "cached",
+                };
                 Terminal.WriteLine($"GPU {gpu.Index}: {idle.Profile} at {Place(idle)}, {state}");
             }
 
             if (gpu.Foreign.Count > 0)
             {
-                string places = string.Join(", ", gpu.Foreign.Select(f => string.Create(CultureInfo.InvariantCulture, $"{f.Start}:{f.Size}")));
+                string places = string.Join(", ", gpu.Foreign.Select(f => new Placement(f.Start, f.Size)));
                 Terminal.WriteLine($"GPU {gpu.Index}: not leasing's, left alone: at {places}");
             }
 

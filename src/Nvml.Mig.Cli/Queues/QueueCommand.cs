@@ -13,7 +13,11 @@ internal static class QueueCommand
 {
     private static readonly Argument<string> Name = new("name") { Description = "The name of the queue." };
 
-    private static readonly Option<string?> Parent = new("--parent") { Description = "The queue that it is a part of.", HelpName = "QUEUE" };
+    private static readonly Option<string?> Parent = new("--parent")
+    {
+        Description = "The queue that it is a part of.",
+        HelpName = "QUEUE",
+    };
 
     private static readonly Option<SlicesOrNone?> Quota = SlicesOption(
         "--quota", "What it can always have, and claim back: compute and memory slices, such as 4,4; none: whatever it asks for.");

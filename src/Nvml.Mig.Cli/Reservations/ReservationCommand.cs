@@ -30,7 +30,11 @@ internal static class ReservationCommand
 
     private static readonly Option<uint?> User = new("--user") { Description = "The user that it is for, by number.", HelpName = "UID" };
 
-    private static readonly Option<string?> Model = new("--model") { Description = "The model of GPU; by default any.", HelpName = "MODEL" };
+    private static readonly Option<string?> Model = new("--model")
+    {
+        Description = "The model of GPU; by default any.",
+        HelpName = "MODEL",
+    };
 
     private static readonly Option<DateTimeOffset?> Start = new("--start")
     {

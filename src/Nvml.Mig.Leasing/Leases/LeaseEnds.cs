@@ -80,11 +80,12 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, LeaseOptions options)
         }
 
         DateTimeOffset since = lease.IdleSince ?? _now;
-        if (since + queue.IdleAfter > _now)
+        bool isLong = since + queue.IdleAfter <= _now;
+        if (!isLong)
             Expect(since + queue.IdleAfter);
-        else if (queue.Idle == IdlePolicy.Release)
-            return End(lease, LeaseEndReason.Idle, $"No process has used it since {since:u}, and queue {queue.Name} does not keep it then.");
-        return lease with { IdleSince = since };
+        return isLong && queue.Idle == IdlePolicy.Release
+            ? End(lease, LeaseEndReason.Idle, $"No process has used it since {since:u}: queue {queue.Name} does not keep it then.")
+            : lease with { IdleSince = since };
     }
 
     private GrantedLease End(GrantedLease lease, LeaseEndReason reason, string message)

@@ -51,10 +51,10 @@ internal sealed class PoolGpus(Book book, NvmlSession session, LeaseOptions opti
     /// <summary>Has those GPUs read again on which a process has died in the middle of a change.</summary>
     public void DoubtUnfinished()
     {
-        foreach (string gpu in book.Instances.Where(i => i.Stage != InstanceStage.Ready).Select(i => i.Place.Gpu).Distinct(StringComparer.Ordinal))
+        foreach (InstanceEntry unfinished in book.Instances.Where(i => i.Stage != InstanceStage.Ready))
         {
-            if (book.Gpus.Find(gpu) is { ReadAt: null })
-                Doubt(gpu);
+            if (book.Gpus.Find(unfinished.Place.Gpu) is { ReadAt: null })
+                Doubt(unfinished.Place.Gpu);
         }
     }
 

@@ -68,7 +68,8 @@ internal sealed class ChangePlanner(LiveGpu live, UseChecks use, ApplyOptions op
         return new PlannedChange(ForDriver(way.Steps), way.Result)
         {
             LeftAlone = way.LeftAlone,
-            Error = Blocked(way) ?? FindOdd(before, way) ?? FindInTheWay(way.Steps, [.. keep, .. live.Promised]) ?? use.FindUsersOfTheWhole(way.Steps),
+            Error = Blocked(way) ?? FindOdd(before, way) ?? FindInTheWay(way.Steps, [.. keep, .. live.Promised])
+                ?? use.FindUsersOfTheWhole(way.Steps),
         };
     }
 

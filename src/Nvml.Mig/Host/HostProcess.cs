@@ -83,9 +83,10 @@ public readonly record struct HostProcess(int Id, long StartTime)
     /// <summary>As a shell does.</summary>
     private static string FindProgram(string program)
     {
+        string folders = Environment.GetEnvironmentVariable("PATH") ?? "/usr/bin:/bin";
         string[] candidates = program.Contains('/', StringComparison.Ordinal)
             ? [program]
-            : [.. (Environment.GetEnvironmentVariable("PATH") ?? "/usr/bin:/bin").Split(':').Select(folder => Path.Combine(folder, program))];
+            : [.. folders.Split(':').Select(folder => Path.Combine(folder, program))];
         return Array.Find(candidates, ProgramCalls.IsExecutable)
             ?? throw new FileNotFoundException($"There is no program '{program}', or it may not be executed.", program);
     }

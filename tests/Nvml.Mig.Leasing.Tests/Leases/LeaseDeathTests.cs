@@ -135,7 +135,8 @@ public class LeaseDeathTests(ITestOutputHelper output)
         foreach (string file in Directory.GetFiles(folder, "*", SearchOption.AllDirectories))
         {
             string to = Path.Combine(copy, Path.GetRelativePath(folder, file));
-            Directory.CreateDirectory(Path.GetDirectoryName(to)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            Directory.CreateDirectory(
+                Path.GetDirectoryName(to)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             File.Copy(file, to);
         }
 

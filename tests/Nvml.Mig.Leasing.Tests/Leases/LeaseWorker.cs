@@ -15,7 +15,11 @@ internal static class LeaseWorker
 
     /// <summary>Starts a process that does something on a shared machine.</summary>
     public static Process Start(params string[] arguments) => Process.Start(
-        new ProcessStartInfo("dotnet", ["exec", typeof(LeaseWorker).Assembly.Location, .. arguments]) { RedirectStandardError = true })!;
+        new ProcessStartInfo("dotnet", ["exec", typeof(LeaseWorker).Assembly.Location, .. arguments])
+        {
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        })!;
 
     /// <summary>The act of a name, for a process that dies in it.</summary>
     public static async Task ActAsync(string act, LeaseManager manager)
@@ -55,7 +59,7 @@ internal static class LeaseWorker
         }
     }
 
-    /// <summary>Dies at a native call, or before or after the nth write of the store; prints how many writes there were otherwise.</summary>
+    /// <summary>Dies at a native call, or before or after a write of the store: odd numbers are before, even ones after.</summary>
     private static async Task<int> DieAsync(string folder, string act, string fault, int write)
     {
         using LeaseMachine machine = new("A100-SXM4-40GB", folder);

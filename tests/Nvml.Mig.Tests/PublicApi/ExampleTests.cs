@@ -14,6 +14,7 @@ public class ExampleTests
         using Nvml.Mig.Configuration;
         using Nvml.Mig.Applying;
         using Nvml.Mig.Host;
+        using Nvml.Mig.Leasing;
         using Nvml.Mig.Planning;
         using Nvml.Mig.Simulator;
 
