@@ -12,6 +12,13 @@ internal sealed class ProfileCatalog(GpuDevice gpu)
     /// <summary>No driver knows as many profiles; the limit ends the reading of one that never says "no more".</summary>
     private const uint MaxProfileNumbers = 256;
 
+    /// <summary>
+    /// The profile numbers of driver 580, of GPU instances and of compute instances. A refusal before that is asked again: older drivers
+    /// end there, and a single one must not hide the instances of all profiles behind it.
+    /// </summary>
+    private const uint KnownProfileNumbers = 17;
+    private const uint KnownComputeProfileNumbers = 9;
+
     private readonly ConcurrentDictionary<int, IReadOnlyList<Placement>> _placements = new();
     private readonly ConcurrentDictionary<int, GpuInstanceCapabilities> _capabilities = new();
     private readonly ConcurrentDictionary<int, IReadOnlyList<ComputeInstanceProfile>> _computeProfiles = new();
@@ -46,6 +53,8 @@ internal sealed class ProfileCatalog(GpuDevice gpu)
         for (uint number = 0; number < MaxProfileNumbers; number++)
         {
             GpuInstanceProfile? profile = gpu.Native.GetGpuInstanceProfile(number, out bool end);
+            if (end && number < KnownProfileNumbers)
+                profile = gpu.Native.GetGpuInstanceProfile(number, out end);
             if (profile is not null)
                 profiles.Add(profile);
             if (end)
@@ -134,6 +143,8 @@ internal sealed class ProfileCatalog(GpuDevice gpu)
         for (uint number = 0; number < MaxProfileNumbers; number++)
         {
             ComputeInstanceProfile? profile = instance.Native.GetComputeInstanceProfile(number, instance.Profile, out bool end);
+            if (end && number < KnownComputeProfileNumbers)
+                profile = instance.Native.GetComputeInstanceProfile(number, instance.Profile, out end);
             if (profile is not null)
                 profiles.Add(profile);
             if (end)
