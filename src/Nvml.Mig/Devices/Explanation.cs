@@ -49,12 +49,14 @@ internal static class Explanation
     };
 
     /// <summary>The cause of a MIG mode that cannot be changed.</summary>
-    public static string? WhyModeNotSet(GpuDevice gpu, NvmlReturnCode code) => code != NvmlReturnCode.NotSupported ? null : Try(() =>
-        gpu.Name.Contains("RTX PRO", StringComparison.Ordinal)
-            ? "This board can be divided only in compute mode: if it is in display mode, switch it with NVIDIA's displaymodeselector "
-                + "tool, and "
-                + "reboot."
-            : "The GPU has no MIG mode.");
+    public static string? WhyModeNotSet(GpuDevice gpu, NvmlReturnCode code) =>
+        code == NvmlReturnCode.NotSupported ? WhyNoMode(gpu) ?? "The GPU has no MIG mode." : null;
+
+    /// <summary>The cause of a missing MIG mode, on boards that have one. The driver reports display mode nowhere else.</summary>
+    public static string? WhyNoMode(GpuDevice gpu) => Try(() => gpu.Name.Contains("RTX PRO", StringComparison.Ordinal)
+        ? "This board can be divided only in compute mode: if it is in display mode, switch it with NVIDIA's displaymodeselector tool, and "
+            + "reboot."
+        : null);
 
     /// <summary>The traces of a failed creation of a compute instance.</summary>
     public static string? AfterFailedCreation(GpuInstance parent, ComputeInstanceProfile profile, Placement? placement)

@@ -60,7 +60,10 @@ public sealed partial class GpuDevice
     /// <summary>The MIG mode, current and pending. One native call (0.14 ms on an H200), no allocation.</summary>
     /// <exception cref="NvmlNotSupportedException">The GPU has no MIG mode: see <see cref="TryGetMigMode"/>.</exception>
     public MigMode GetMigMode() => Native.GetMigMode() ?? throw NvmlErrors.Refused(
-        NvmlReturnCode.NotSupported, NvmlFunction.GetMigMode, $"{this} cannot be divided: it has no MIG mode");
+        NvmlReturnCode.NotSupported,
+        NvmlFunction.GetMigMode,
+        $"{this} cannot be divided: it has no MIG mode",
+        Explanation.WhyNoMode(this) ?? "");
 
     /// <summary>
     /// Enables MIG mode. Needs root or the MIG config capability. At once on Hopper and newer; on Ampere the driver resets the GPU,
@@ -309,7 +312,8 @@ public sealed partial class GpuDevice
             throw NvmlErrors.Create(
                 NvmlReturnCode.Unknown,
                 call.Function,
-                $"The MIG mode of {this} is still {reached}, although {call.Function} returned {call.Code.ToSymbol()}.");
+                $"The MIG mode of {this} is still {reached}, although {call.Function} returned {call.Code.ToSymbol()}. "
+                + "Stop the processes that use it and set the mode again, or reset the GPU (nvidia-smi --gpu-reset), or reboot.");
         }
 
         // The code of the call counts first: where the call fails, the activation says nothing.
