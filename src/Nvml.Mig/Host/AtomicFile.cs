@@ -26,6 +26,7 @@ internal static class AtomicFile
             FileStreamOptions options = new() { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = mode };
             using (FileStream stream = new(unfinished, options))
             {
+                File.SetUnixFileMode(stream.SafeFileHandle, mode); // whatever the umask
                 stream.Write(content);
                 stream.Flush(toDisk);
             }
