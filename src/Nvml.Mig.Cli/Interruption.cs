@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli;
 
@@ -13,6 +14,7 @@ internal sealed class Interruption : IDisposable
 
     public Interruption()
     {
+        Terminal.BeginChange();
         PosixSignal[] signals = [PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP];
         _registrations = [.. signals.Select(signal => PosixSignalRegistration.Create(signal, Cancel))];
     }

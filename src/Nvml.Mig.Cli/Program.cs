@@ -64,15 +64,15 @@ internal static class Program
         // No response files: an argument is taken literally, with '@' or without.
         ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0)
-            return Refuse(parsed, json: args.Contains("--json", StringComparer.Ordinal));
+            return Terminal.Finish(Refuse(parsed, json: args.Contains("--json", StringComparer.Ordinal)));
 
         try
         {
-            return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            return Terminal.Finish(parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false }));
         }
         catch (Exception e)
         {
-            return Failures.Report(e, parsed.GetValue(GlobalOptions.Json));
+            return Terminal.Finish(Failures.Report(e, parsed.GetValue(GlobalOptions.Json)));
         }
     }
 

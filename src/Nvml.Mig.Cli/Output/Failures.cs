@@ -11,11 +11,10 @@ internal static class Failures
     /// <summary>Writes one line on standard error, and with <c>--json</c> the same as a document. Returns the exit code.</summary>
     public static int Report(Exception failure, bool json)
     {
-        // Most of all standard output: a full disk, a closed stream. The document cannot be written either.
         if (failure is IOException or UnauthorizedAccessException)
         {
             Terminal.WriteError($"Cannot write: {failure.GetBaseException().Message}");
-            return ExitCodes.For(NvmlReturnCode.OperatingSystem);
+            return ExitCodes.For(NvmlReturnCode.OperatingSystem); // A file that was named; for standard output see Terminal.Finish.
         }
 
         if (failure is NvmlException or UsageException or PlanningException or LayoutFileException or JournalException or LeaseException

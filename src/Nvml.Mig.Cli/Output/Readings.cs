@@ -4,12 +4,18 @@ namespace Nvml.Mig.Cli.Output;
 internal sealed record Reading<T>(GpuDevice Gpu, T? Value, NvmlException? Error)
     where T : class;
 
-/// <summary>The end of a command that reads: the GPUs that did not answer, and the exit code.</summary>
+/// <summary>The end of a command that reads: what is to be noticed, the GPUs that did not answer, and the exit code.</summary>
 internal static class Readings
 {
-    public static int Finish<T>(IReadOnlyList<Reading<T>> readings)
+    public static int Finish<T>(IReadOnlyList<Reading<T>> readings, Func<T, string?>? notice = null)
         where T : class
     {
+        foreach (Reading<T> reading in readings)
+        {
+            if (reading.Value is { } value && notice?.Invoke(value) is { } text)
+                Terminal.WriteError($"GPU {reading.Gpu.Index}: {text}");
+        }
+
         foreach (NvmlException error in readings.Select(reading => reading.Error).OfType<NvmlException>())
             Terminal.WriteError(error.Message);
         return FirstError(readings) is { } first ? ExitCodes.For(first) : ExitCodes.Success;

@@ -15,6 +15,9 @@ internal static class Terminal
 
     private static readonly Lazy<IAnsiConsole> Output = new(() => CreateConsole(Console.Out, Console.IsOutputRedirected));
 
+    private static ForgivingWriter? _out;
+    private static bool _hasBegunChange;
+
     /// <summary>How many columns a line has. A pipe has no width, and what it carries is not folded at 80 columns.</summary>
     public static int Width => Output.Value.Profile.Width;
 
@@ -22,21 +25,27 @@ internal static class Terminal
     public static bool IsErrorLive { get; } = !Console.IsErrorRedirected;
 
     /// <summary>
-    /// From now on a standard error that is closed or full is ignored: a terminal that is gone must not end a change in the middle.
+    /// From now on a stream that is closed or full ends nothing: a terminal that is gone must not end a change in the middle. To be called
+    /// before any file is opened.
     /// </summary>
     public static void Initialize()
     {
-        TextWriter error;
-        try
-        {
-            error = Console.Error;
-        }
-        catch (IOException)
-        {
-            error = TextWriter.Null;
-        }
+        StandardStreams.Examine();
+        _out = new ForgivingWriter(StandardStreams.HasOutput, () => Console.Out);
+        Console.SetOut(_out);
+        Console.SetError(new ForgivingWriter(StandardStreams.HasError, () => Console.Error));
+    }
 
-        Console.SetError(new ForgivingWriter(error));
+    /// <summary>From now on the exit code is the change's, also if its report cannot be written.</summary>
+    public static void BeginChange() => _hasBegunChange = true;
+
+    /// <summary>The exit code of a command, which fails if it has only printed something, and that could not be written.</summary>
+    public static int Finish(int exitCode)
+    {
+        if (_out?.Failure is not { } failure)
+            return exitCode;
+        WriteError($"Cannot write: {failure.GetBaseException().Message}");
+        return exitCode != ExitCodes.Success || _hasBegunChange ? exitCode : ExitCodes.For(NvmlReturnCode.OperatingSystem);
     }
 
     public static void WriteLine(string text = "") => Console.Out.WriteLine(Escape(text));
@@ -115,31 +124,41 @@ internal static class Terminal
     /// </summary>
     public static string Escape(string text, bool keepLines = false)
     {
-        if (!text.Any(IsCode))
-            return text;
-        StringBuilder escaped = new();
-        foreach (char c in text)
+        StringBuilder? escaped = null;
+        for (int i = 0; i < text.Length; i++)
         {
-            if (IsCode(c))
-                escaped.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
+            // Some format characters take two chars.
+            int length = char.IsSurrogatePair(text, i) ? 2 : 1;
+            if (!IsCode(i))
+            {
+                escaped?.Append(text, i, length);
+            }
             else
-                escaped.Append(c);
+            {
+                escaped ??= new StringBuilder(text, 0, i, text.Length + 16);
+                foreach (char c in text.AsSpan(i, length))
+                    escaped.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
+            }
+
+            i += length - 1;
         }
 
-        return escaped.ToString();
+        return escaped?.ToString() ?? text;
 
-        bool IsCode(char c) => !(keepLines && c == '\n') && char.GetUnicodeCategory(c)
+        bool IsCode(int at) => !(keepLines && text[at] == '\n') && CharUnicodeInfo.GetUnicodeCategory(text, at)
             is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
     }
 
     private static IAnsiConsole CreateConsole(TextWriter writer, bool isRedirected)
     {
-        bool noColor = Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 };
+        string? noColor = Environment.GetEnvironmentVariable("NO_COLOR");
+        if (noColor is "")
+            Environment.SetEnvironmentVariable("NO_COLOR", null); // Spectre.Console only asks whether it is there.
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
         {
             Out = new AnsiConsoleOutput(writer),
             Ansi = isRedirected ? AnsiSupport.No : AnsiSupport.Detect,
-            ColorSystem = noColor ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect,
+            ColorSystem = noColor is { Length: > 0 } ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect,
             // The default reads the whole environment for signs of build servers, on which it colors what a pipe carries.
             Enrichment = new ProfileEnrichment { UseDefaultEnrichers = false },
             EnvironmentVariables = [],
@@ -149,23 +168,51 @@ internal static class Terminal
         return console;
     }
 
-    private sealed class ForgivingWriter(TextWriter inner) : TextWriter
+    /// <summary>Remembers the first failure, and writes nothing after it: half a line more helps nobody.</summary>
+    private sealed class ForgivingWriter : TextWriter
     {
-        public override Encoding Encoding => inner.Encoding;
+        private readonly TextWriter? _inner;
+
+        public ForgivingWriter(bool exists, Func<TextWriter> open)
+        {
+            if (!exists)
+            {
+                Failure = new IOException("It is closed.");
+                return;
+            }
+
+            try
+            {
+                _inner = open();
+            }
+            catch (IOException e)
+            {
+                Failure = e;
+            }
+        }
+
+        public IOException? Failure { get; private set; }
+
+        public override Encoding Encoding => _inner?.Encoding ?? Encoding.UTF8;
 
         public override void Write(char value) => Write(value.ToString());
 
         public override void Write(char[] buffer, int index, int count) => Write(new string(buffer, index, count));
 
+        /// <summary>In one piece, so that the lines of several processes do not mix.</summary>
+        public override void WriteLine(string? value) => Write(value + NewLine);
+
         public override void Write(string? value)
         {
+            if (Failure is not null)
+                return;
             try
             {
-                inner.Write(value);
+                _inner!.Write(value);
             }
-            catch (IOException)
+            catch (IOException e)
             {
-                // Nobody reads it.
+                Failure = e;
             }
         }
     }
