@@ -61,6 +61,61 @@ internal sealed class Machine : IDisposable
     }
 
     /// <summary>
+    /// Prepares the change of each GPU that was named, which must all answer; by default of each that supports MIG. Of these, one that does
+    /// not answer gets an entry with its error, and does not keep the others from being changed.
+    /// </summary>
+    /// <exception cref="NvmlException">A named GPU cannot be read, or none can.</exception>
+    public IReadOnlyList<Reading<T>> Prepare<T>(Func<GpuDevice, MigMode, T> prepare)
+        where T : class
+    {
+        List<NvmlException> requests = [];
+        IReadOnlyList<Reading<T>> readings = ReadEach((gpu, mode) =>
+        {
+            try
+            {
+                return prepare(gpu, mode);
+            }
+            catch (NvmlException e) when (e.Code != NvmlReturnCode.GpuIsLost)
+            {
+                requests.Add(e); // What is wrong with the request is wrong for all of it.
+                throw;
+            }
+        });
+        if (requests.Count > 0)
+            throw requests[0];
+        return Readings.FirstError(readings) is { } error && (NamesGpus || readings.All(reading => reading.Value is null))
+            ? throw error
+            : readings;
+    }
+
+    /// <summary>
+    /// Changes one GPU after the other until a change fails; returns that failure. A GPU that is lost keeps the others from being changed
+    /// only if it was named.
+    /// </summary>
+    public Exception? ChangeEach<T>(IEnumerable<T> gpus, Action<T> change)
+    {
+        Exception? first = null;
+        foreach (T gpu in gpus)
+        {
+            try
+            {
+                change(gpu);
+            }
+            catch (Exception e) when (e is NvmlException or OperationCanceledException)
+            {
+                first ??= e;
+                if (!GoesOnAfter(e))
+                    return first;
+            }
+        }
+
+        return first;
+    }
+
+    /// <summary>Whether a failure on one GPU leaves the others to be changed.</summary>
+    public bool GoesOnAfter(Exception failure) => !NamesGpus && failure is NvmlException { Code: NvmlReturnCode.GpuIsLost };
+
+    /// <summary>
     /// Reads each GPU that supports MIG, or each that was named. A GPU that does not answer gets an entry with its error, and does not hide
     /// the others.
     /// </summary>
@@ -109,12 +164,14 @@ internal sealed class Machine : IDisposable
             : null;
         try
         {
+            NvmlSession session = NvmlSession.Open(simulator?.LibraryPath);
             return new Machine(
                 simulator,
-                NvmlSession.Open(simulator?.LibraryPath),
+                session,
                 names,
                 parsed.GetValue(GlobalOptions.Json),
-                SimulatedMachines.JournalFolderFor(parsed.GetValue(GlobalOptions.Simulate)));
+                SimulatedMachines.JournalFolderFor(
+                    parsed.GetValue(GlobalOptions.Simulate), SimulatedMachines.FileFromEnvironment, session.LibraryPath));
         }
         catch
         {

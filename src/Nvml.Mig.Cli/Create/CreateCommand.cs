@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Nvml.Mig.Cli.Arguments;
 using Nvml.Mig.Cli.List;
+using Nvml.Mig.Cli.Mode;
 using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Create;
@@ -41,43 +42,36 @@ internal static class CreateCommand
     private static int Run(Machine machine, IReadOnlyList<InstanceRequest> requests, bool withCompute, bool enableMig)
     {
         // The whole request is checked before the first change.
-        List<CreateWork> work = [.. machine.GpusToChange()
-            .Select(gpu => new CreateWork(gpu, [.. requests.Select(r => PlacedRequest.On(gpu, r))], withCompute))];
-        if (!enableMig && work.Find(w => !w.Gpu.GetMigMode().Current) is { } disabled)
-        {
-            throw new NvmlNotSupportedException(
-                NvmlReturnCode.NotSupported,
-                "nvmlDeviceCreateGpuInstance",
-                $"MIG mode is disabled on {disabled.Gpu}: add --enable-mig, or run 'nvmig enable' first. Nothing was changed.");
-        }
+        IReadOnlyList<Reading<CreateWork>> found = machine.Prepare((gpu, mode) =>
+            new CreateWork(gpu, mode, [.. requests.Select(r => PlacedRequest.On(gpu, r))], withCompute));
+        CreateWork[] work = [.. found.Select(reading => reading.Value).OfType<CreateWork>()];
+        if (!enableMig && Array.Find(work, on => !on.Mode.Current) is { } disabled)
+            throw Disabled(disabled);
 
         Exception? failure = null;
         using Interruption interruption = new();
         Progress.Run(machine.Json, say =>
         {
-            try
+            // All modes first, so that no GPU is divided where another cannot be.
+            failure = enableMig ? machine.ChangeEach(work, on => on.EnableMig(Begin)) : null;
+            if (failure is null || machine.GoesOnAfter(failure))
             {
-                foreach (CreateWork on in work.Where(_ => enableMig))
-                    on.EnableMig(Begin);
-                foreach (CreateWork on in work)
-                    on.Create(Begin);
-            }
-            catch (Exception e) when (e is NvmlException or OperationCanceledException)
-            {
-                failure = e;
+                Exception? later = machine.ChangeEach(work.Where(on => !on.HasFailed), on => on.Create(Begin));
+                failure ??= later;
             }
 
             void Begin(string step)
             {
                 interruption.ThrowIfRequested(
                     "Interrupted before all instances were created. Those that were created stay. To continue, run 'nvmig create' with "
-                        + "those that "
-                    + "were not tried, or 'nvmig apply' with the whole layout; to undo it, run 'nvmig destroy'.");
+                        + "those that were not tried, or 'nvmig apply' with the whole layout; to undo it, run 'nvmig destroy'.");
                 say(step);
             }
         });
 
         // The changes done come first, from memory, since the driver may fail again.
+        foreach (string note in work.SelectMany(on => on.Notes))
+            Terminal.WriteError(note);
         if (failure is not null)
         {
             Terminal.WriteError(failure.Message);
@@ -85,10 +79,28 @@ internal static class CreateCommand
                 Terminal.WriteError(on.Summary());
         }
 
+        int exitCode = Readings.Finish(found);
         if (machine.Json)
-            Documents.Print(new CreateDocument([.. work.Select(on => on.ToEntry(failure is not null))], ErrorEntry.FromOptional(failure)));
+        {
+            Documents.Print(new CreateDocument(
+                [.. found.Select(on => on.Value?.ToEntry(failure is not null)
+                    ?? new CreatedEntry(on.Gpu.Index, null, false, [], null, [], [], null, ErrorEntry.FromOptional(on.Error)))],
+                ErrorEntry.FromOptional(failure ?? Readings.FirstError(found))));
+        }
         else
+        {
             LayoutView.ShowReadable(work.Select(on => on.Gpu));
-        return failure is null ? ExitCodes.Success : ExitCodes.For(failure);
+        }
+
+        return failure is null ? exitCode : ExitCodes.For(failure);
+    }
+
+    private static NvmlNotSupportedException Disabled(CreateWork on)
+    {
+        string why = PendingMode.Describe(on.Gpu, on.Mode) is { } pending
+            ? $"MIG mode is not active on {on.Gpu}: {pending}"
+            : $"MIG mode is disabled on {on.Gpu}: add --enable-mig, or run 'nvmig enable' first.";
+        return new NvmlNotSupportedException(
+            NvmlReturnCode.NotSupported, "nvmlDeviceCreateGpuInstance", $"{why} Nothing was changed.");
     }
 }

@@ -7,15 +7,17 @@ internal sealed record CreateDocument(IReadOnlyList<CreatedEntry> Gpus, ErrorEnt
 
 /// <summary>
 /// The changes on a GPU: whether MIG mode was enabled, what was created, what failed (null: nothing), what was not tried after a failure or
-/// an interruption, and, after either, the room left (null: it cannot be read).
+/// an interruption, what may be there and cannot be read, and, after a failure or an interruption, the room left (null: it cannot be read).
+/// The UUID is null if the GPU does not answer.
 /// </summary>
 internal sealed record CreatedEntry(
     int Index,
-    string Uuid,
+    string? Uuid,
     bool MigEnabled,
     IReadOnlyList<GpuInstanceEntry> Created,
     string? Failed,
     IReadOnlyList<string> NotTried,
+    IReadOnlyList<string> Uncertain,
     IReadOnlyList<RoomEntry>? Room,
     ErrorEntry? Error);
 

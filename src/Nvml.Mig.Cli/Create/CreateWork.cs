@@ -5,9 +5,9 @@ using Nvml.Mig.Cli.Output;
 namespace Nvml.Mig.Cli.Create;
 
 /// <summary>The instances to create on one GPU, and those created so far.</summary>
-internal sealed class CreateWork(GpuDevice gpu, IReadOnlyList<PlacedRequest> wanted, bool withCompute)
+internal sealed class CreateWork(GpuDevice gpu, MigMode mode, IReadOnlyList<PlacedRequest> wanted, bool withCompute)
 {
-    private readonly List<(GpuInstance Instance, ComputeInstance? Compute)> _created = [];
+    private readonly CreatedInstances _created = new(gpu);
     private int _tried;
     private bool _migEnabled;
 
@@ -19,21 +19,37 @@ internal sealed class CreateWork(GpuDevice gpu, IReadOnlyList<PlacedRequest> wan
 
     public GpuDevice Gpu => gpu;
 
+    public MigMode Mode => mode;
+
+    public bool HasFailed => _failure is not null;
+
+    /// <summary>Calls that failed and took effect all the same.</summary>
+    public IReadOnlyList<string> Notes => _created.Notes;
+
     /// <summary>An interruption can come between a GPU instance and its compute instance.</summary>
     private IEnumerable<string> NotTried =>
     [
-        .. _created.Where(c => withCompute && _doing is null && c.Compute is null)
+        .. _created.All.Where(c => withCompute && _doing is null && c.Compute is null)
         .Select(c => $"a compute instance in GPU instance {c.Instance.Id}"),
         .. wanted.Skip(_tried).Select(w => w.ToString()),
     ];
 
+    /// <summary>Enables MIG mode, if it is not.</summary>
     public void EnableMig(Action<string> begin)
     {
-        if (gpu.GetMigMode().Current)
+        if (mode.Current)
             return;
-        Do("enabling MIG mode", "", begin, () => ModeCommand.Explain(gpu, gpu.EnableMig(), enable: true) is { } problem
-            ? throw problem
-            : _migEnabled = true);
+        Do("enabling MIG mode", "", begin, () =>
+        {
+            ModeSwitch done = ModeSwitch.Run(gpu, enable: true);
+            if (done.IsUncertain)
+                _created.Uncertain.Add("the MIG mode");
+            if (done.Problem is not null)
+                throw done.Problem;
+            if (done.Note is not null)
+                _created.Notes.Add(done.Note);
+            return _migEnabled = true;
+        });
     }
 
     public void Create(Action<string> begin)
@@ -43,28 +59,29 @@ internal sealed class CreateWork(GpuDevice gpu, IReadOnlyList<PlacedRequest> wan
             string count = $" ({_tried + 1} of {wanted.Count})";
             GpuInstance instance = Do($"creating GPU instance {next}", count, begin, () =>
             {
+                _created.RememberBefore();
                 _tried++;
-                return gpu.CreateGpuInstance(next.Profile, next.Placement);
+                return _created.Create(next);
             });
-            _created.Add((instance, null));
             if (withCompute)
             {
                 string step = $"creating a compute instance in GPU instance {instance.Id}";
-                _created[^1] = (instance, Do(step, count, begin, () => instance.CreateComputeInstance()));
+                Do(step, count, begin, () => _created.CreateInside(instance));
             }
         }
     }
 
     public CreatedEntry ToEntry(bool failed)
     {
-        IReadOnlyList<MigDevice> devices = _created.Count == 0 ? [] : TryRead(gpu.GetMigDevices) ?? [];
+        IReadOnlyList<MigDevice> devices = _created.All.Count == 0 ? [] : TryRead(gpu.GetMigDevices) ?? [];
         return new CreatedEntry(
             gpu.Index,
             gpu.Uuid,
             _migEnabled,
-            [.. _created.Select(c => Layout.Entry(c.Instance, c.Compute is null ? [] : [c.Compute], devices))],
+            [.. _created.All.Select(c => Layout.Entry(c.Instance, c.Compute is null ? [] : [c.Compute], devices))],
             _doing,
             [.. NotTried],
+            _created.Uncertain,
             failed ? TryRead(Room) : [],
             ErrorEntry.FromOptional(_failure));
     }
@@ -75,11 +92,13 @@ internal sealed class CreateWork(GpuDevice gpu, IReadOnlyList<PlacedRequest> wan
         List<string> parts = [];
         if (_migEnabled)
             parts.Add("MIG mode was enabled");
-        parts.Add(_created.Count == 0
+        parts.Add(_created.All.Count == 0
             ? "nothing was created"
             : "created and left in place: "
                 + string.Join(
-                    ", ", _created.Select(c => $"GPU instance {c.Instance.Id} ({c.Instance.Profile.Name} at {c.Instance.Placement})")));
+                    ", ", _created.All.Select(c => $"GPU instance {c.Instance.Id} ({c.Instance.Profile.Name} at {c.Instance.Placement})")));
+        if (_created.Uncertain.Count > 0)
+            parts[^1] += $", as far as is known; uncertain: {string.Join(", ", _created.Uncertain)}";
         if (_doing is not null)
             parts.Add($"failed: {_doing}");
         if (NotTried.Any())

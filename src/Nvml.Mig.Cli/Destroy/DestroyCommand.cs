@@ -48,44 +48,41 @@ internal static class DestroyCommand
             .Distinct()];
 
         // All names are checked before the first instance is destroyed.
-        List<DestroyWork> work = [.. machine.GpusToChange().Select(gpu => DestroyWork.Find(gpu, names, recursive, all))];
+        IReadOnlyList<Reading<DestroyWork>> found = machine.Prepare((gpu, mode) => DestroyWork.Find(gpu, mode, names, recursive, all));
+        DestroyWork[] work = [.. found.Select(reading => reading.Value).OfType<DestroyWork>()];
         Exception? failure = null;
+        List<string> notes = [];
         using Interruption interruption = new();
-        Progress.Run(machine.Json, say =>
-        {
-            try
-            {
-                foreach (DestroyWork on in work)
-                    on.Destroy(Begin);
-            }
-            catch (Exception e) when (e is NvmlException or OperationCanceledException)
-            {
-                failure = e;
-            }
-
-            void Begin(string step)
+        Progress.Run(machine.Json, say => failure = machine.ChangeEach(work, on => on.Destroy(
+            step =>
             {
                 interruption.ThrowIfRequested(
                     "Interrupted before all instances were destroyed. The others are as before. To continue, run 'nvmig destroy' with "
                         + "them.");
                 say(step);
-            }
-        });
+            },
+            notes.Add)));
 
+        foreach (string note in notes)
+            Terminal.WriteError(note);
         if (failure is not null)
             Terminal.WriteError(failure.Message);
+        int exitCode = Readings.Finish(found);
         if (machine.Json)
         {
-            Documents.Print(new DestroyDocument([.. work.Select(on => on.ToEntry())], ErrorEntry.FromOptional(failure)));
+            Documents.Print(new DestroyDocument(
+                [.. found.Select(on => on.Value?.ToEntry()
+                    ?? new DestroyedEntry(on.Gpu.Index, null, [], [], [], ErrorEntry.FromOptional(on.Error)))],
+                ErrorEntry.FromOptional(failure ?? Readings.FirstError(found))));
         }
         else
         {
             foreach (DestroyWork on in work)
                 Terminal.WriteLine(on.Summary());
-            if (work.Exists(on => on.HasDestroyed))
-                LayoutView.ShowReadable(work.Select(on => on.Gpu));
+            if (work.Any(on => on.HasDestroyed))
+                LayoutView.ShowReadable(work.Select(on => (Func<Layout>)on.ReadLayout));
         }
 
-        return failure is null ? ExitCodes.Success : ExitCodes.For(failure);
+        return failure is null ? exitCode : ExitCodes.For(failure);
     }
 }

@@ -1,26 +1,36 @@
-using System.Globalization;
+using Nvml.Mig.Cli.List;
 using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Destroy;
 
-/// <summary>The instances to destroy on one GPU, in order, and how many are destroyed.</summary>
-internal sealed class DestroyWork(GpuDevice gpu, IReadOnlyList<(string Name, Action Destroy)> steps)
+/// <summary>The instances to destroy on one GPU, in order, and what became of them.</summary>
+internal sealed class DestroyWork
 {
-    private int _done;
+    private readonly MigMode _mode;
+    private readonly IReadOnlyList<DestroyStep> _steps;
+    private readonly bool _isAll;
 
     /// <summary>Why it stopped on this GPU.</summary>
     private Exception? _failure;
 
-    public GpuDevice Gpu => gpu;
+    private DestroyWork(GpuDevice gpu, MigMode mode, IReadOnlyList<DestroyStep> steps, bool isAll)
+    {
+        Gpu = gpu;
+        _mode = mode;
+        _steps = steps;
+        _isAll = isAll;
+    }
 
-    public bool HasDestroyed => _done > 0;
+    public GpuDevice Gpu { get; }
 
-    public static DestroyWork Find(GpuDevice gpu, IReadOnlyList<InstanceName> names, bool recursive, bool all)
+    public bool HasDestroyed => _steps.Any(step => step.IsGone != false);
+
+    public static DestroyWork Find(GpuDevice gpu, MigMode mode, IReadOnlyList<InstanceName> names, bool recursive, bool all)
     {
         // One GPU instance after the other: if one is in use, the rest keep their compute instances.
-        List<(string Name, Action Destroy)> steps = [];
+        List<DestroyStep> steps = [];
         IEnumerable<GpuInstance> instances = all
-            ? gpu.GetGpuInstances()
+            ? mode.Current ? gpu.GetGpuInstances() : []
             : [.. names.Select(n => n.GpuInstance).Distinct().Select(gpu.GetGpuInstance)];
         foreach (GpuInstance instance in instances)
         {
@@ -29,7 +39,7 @@ internal sealed class DestroyWork(GpuDevice gpu, IReadOnlyList<(string Name, Act
             foreach (ComputeInstance inside in instance.GetComputeInstances())
             {
                 if (named.Remove(inside.Id) || (isNamed && (all || recursive)))
-                    steps.Add(($"{instance.Id}/{inside.Id}", inside.Destroy));
+                    steps.Add(new DestroyStep(instance, inside));
             }
 
             if (named.Count > 0)
@@ -41,21 +51,22 @@ internal sealed class DestroyWork(GpuDevice gpu, IReadOnlyList<(string Name, Act
             }
 
             if (isNamed)
-                steps.Add((instance.Id.ToString(CultureInfo.InvariantCulture), instance.Destroy));
+                steps.Add(new DestroyStep(instance, null));
         }
 
-        return new DestroyWork(gpu, steps);
+        return new DestroyWork(gpu, mode, steps, all);
     }
 
-    public void Destroy(Action<string> begin)
+    /// <summary>Destroys them; <paramref name="note"/> hears of calls that failed and took effect all the same.</summary>
+    public void Destroy(Action<string> begin, Action<string> note)
     {
         try
         {
-            foreach ((string name, Action destroy) in steps)
+            for (int i = 0; i < _steps.Count; i++)
             {
-                begin($"GPU {gpu.Index}: destroying {Describe(name)} ({_done + 1} of {steps.Count})");
-                destroy();
-                _done++;
+                begin($"GPU {Gpu.Index}: destroying {_steps[i]} ({i + 1} of {_steps.Count})");
+                if (_steps[i].Destroy() is { } failed)
+                    note(failed);
             }
         }
         catch (Exception e) when (e is NvmlException or OperationCanceledException)
@@ -66,24 +77,24 @@ internal sealed class DestroyWork(GpuDevice gpu, IReadOnlyList<(string Name, Act
     }
 
     public DestroyedEntry ToEntry() =>
-        new(
-            gpu.Index,
-            gpu.Uuid,
-            [.. steps.Take(_done).Select(s => s.Name)],
-            [.. steps.Skip(_done).Select(s => s.Name)],
-            ErrorEntry.FromOptional(_failure));
+        new(Gpu.Index, Gpu.Uuid, Names(isGone: true), Names(isGone: false), Names(isGone: null), ErrorEntry.FromOptional(_failure));
 
     public string Summary()
     {
-        if (steps.Count == 0)
-            return $"GPU {gpu.Index}: there is nothing to destroy.";
-        string destroyed = _done == 0 ? "nothing" : string.Join(", ", steps.Take(_done).Select(s => Describe(s.Name)));
-        string left = _done == steps.Count ? "" : $" Not destroyed: {string.Join(", ", steps.Skip(_done).Select(s => Describe(s.Name)))}.";
-        return $"GPU {gpu.Index}: destroyed {destroyed}.{left}";
+        if (_steps.Count == 0)
+            return $"GPU {Gpu.Index}: there is nothing to destroy.";
+        string destroyed = List(isGone: true) is { Length: > 0 } gone ? gone : "nothing";
+        string left = List(isGone: false) is { Length: > 0 } there ? $" Not destroyed: {there}." : "";
+        string uncertain = List(isGone: null) is { Length: > 0 } unread ? $" Uncertain, since it cannot be read: {unread}." : "";
+        return $"GPU {Gpu.Index}: destroyed {destroyed}.{left}{uncertain}";
     }
 
-    private static string Describe(string name) =>
-        name.Split('/') is [string gpuInstance, string computeInstance]
-            ? $"compute instance {computeInstance} of GPU instance {gpuInstance}"
-            : $"GPU instance {name}";
+    /// <summary>The instances now. After all were destroyed, and each read back, there is nothing to list again.</summary>
+    public Layout ReadLayout() => _isAll && _steps.All(step => step.IsGone == true)
+        ? Layout.OfEmpty(Gpu, _mode)
+        : Layout.Read(Gpu, _mode, draws: true);
+
+    private string[] Names(bool? isGone) => [.. _steps.Where(step => step.IsGone == isGone).Select(step => step.Name)];
+
+    private string List(bool? isGone) => string.Join(", ", _steps.Where(step => step.IsGone == isGone));
 }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Nvml.Mig.Cli.Doctor;
 using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Mode;
@@ -16,77 +15,29 @@ internal static class ModeCommand
         return command;
     }
 
-    /// <summary>The error of a change that did not take effect; null if it did.</summary>
-    public static NvmlException? Explain(GpuDevice gpu, MigModeChange change, bool enable)
-    {
-        string verb = enable ? "enabled" : "disabled";
-        string gpuName = $"{gpu} ({gpu.PciBusId})";
-        return change.Outcome switch
-        {
-            MigModeOutcome.Pending => new NvmlException(
-                change.Reason,
-                "nvmlDeviceSetMigMode",
-                $"MIG will be {verb} on {gpuName} after a GPU reset or reboot, not before ({change.Reason}). "
-                + Diagnosis.PendingAdvice(change.Reason != NvmlReturnCode.InUse && IsPassedThrough(gpu))),
-            MigModeOutcome.InUse => new NvmlInUseException(
-                NvmlReturnCode.InUse,
-                "nvmlDeviceSetMigMode",
-                $"MIG cannot be {verb} on {gpuName}: In use by another client (NVML_ERROR_IN_USE, 19, from nvmlDeviceSetMigMode). "
-                    + "Nothing was changed. "
-                + (enable
-                    ? "Stop the processes that use the GPU."
-                    : "Destroy its instances (nvmig destroy) and stop the processes that use the GPU.")),
-            _ => null,
-        };
-    }
-
-    private static bool IsPassedThrough(GpuDevice gpu)
-    {
-        try
-        {
-            return gpu.GetVirtualizationMode() == GpuVirtualizationMode.Passthrough;
-        }
-        catch (NvmlException)
-        {
-            return false; // It only selects the better advice.
-        }
-    }
-
     private static int Run(Machine machine, bool enable)
     {
-        string verb = enable ? "enabled" : "disabled";
-        IReadOnlyList<GpuDevice> chosen = machine.GpusToChange();
+        IReadOnlyList<Reading<ModeTarget>> targets = machine.Prepare((gpu, mode) => new ModeTarget(gpu, mode));
         List<ModeEntry> gpus = [];
         Exception? first = null;
         using Interruption interruption = new();
-        foreach (GpuDevice gpu in chosen)
+        foreach (Reading<ModeTarget> target in targets)
         {
             try
             {
-                interruption.ThrowIfRequested($"Interrupted before {gpu}: its MIG mode is as it was. To continue, run 'nvmig "
-                    + $"{(enable ? "enable" : "disable")} -i {gpu.Index}'.");
-                // A GPU in that mode is left alone: NVIDIA does not document what a driver does when asked for the same mode again.
-                bool change = gpu.GetMigMode() != new MigMode(enable, enable);
-                MigModeChange outcome = !change ? new MigModeChange(MigModeOutcome.Activated, NvmlReturnCode.Success)
-                    : enable ? gpu.EnableMig() : gpu.DisableMig();
-                NvmlException? problem = Explain(gpu, outcome, enable);
-                if (problem is not null)
-                    Terminal.WriteError(problem.Message);
-                else if (!machine.Json)
-                    Terminal.WriteLine($"MIG {(change ? verb : $"was {verb} already")} on {gpu} ({gpu.PciBusId}).");
-
-                // A pending change is a warning, as in nvidia-smi: the driver has accepted it.
-                if (outcome.Outcome == MigModeOutcome.InUse)
-                    first ??= problem;
-                gpus.Add(new ModeEntry(
-                    gpu.Index, outcome.Outcome, outcome.Reason, change && problem is null, ErrorEntry.FromOptional(problem)));
+                if (target.Value is not { } work)
+                    throw target.Error!;
+                interruption.ThrowIfRequested($"Interrupted before {work.Gpu}: its MIG mode is as it was. To continue, run 'nvmig "
+                    + $"{(enable ? "enable" : "disable")} -i {work.Gpu.Index}'.");
+                gpus.Add(Switch(work, enable, machine.Json, out NvmlException? failure));
+                first ??= failure;
             }
             catch (Exception e) when (e is NvmlException or OperationCanceledException)
             {
                 // GPUs are independent of each other: go on with the next.
                 first ??= e;
                 Terminal.WriteError(e.Message);
-                gpus.Add(new ModeEntry(gpu.Index, null, null, Changed: false, ErrorEntry.From(e)));
+                gpus.Add(new ModeEntry(target.Gpu.Index, null, null, Changed: false, Uncertain: false, ErrorEntry.From(e)));
             }
         }
 
@@ -94,4 +45,39 @@ internal static class ModeCommand
             Documents.Print(new ModeDocument(gpus, ErrorEntry.FromOptional(first)));
         return first is null ? ExitCodes.Success : ExitCodes.For(first);
     }
+
+    private static ModeEntry Switch(ModeTarget target, bool enable, bool json, out NvmlException? failure)
+    {
+        // A GPU in that mode is left alone: NVIDIA does not document what a driver does when asked for the same mode again.
+        bool change = target.Mode != new MigMode(enable, enable);
+        ModeSwitch done = change
+            ? ModeSwitch.Run(target.Gpu, enable)
+            : new ModeSwitch(MigModeOutcome.Activated, NvmlReturnCode.Success, null);
+        // A pending change is a warning, as in nvidia-smi: the driver has accepted it.
+        failure = done.HasFailed ? done.Problem : null;
+        if (done.Note is not null)
+            Terminal.WriteError(done.Note);
+        if (done.Problem is not null)
+            Terminal.WriteError(done.Problem.Message);
+        else if (!json)
+            Terminal.WriteLine($"{Describe(target, enable)}.");
+        return new ModeEntry(
+            target.Gpu.Index,
+            done.Outcome,
+            done.Reason,
+            change && done.Problem is null,
+            done.IsUncertain,
+            ErrorEntry.FromOptional(done.Problem));
+    }
+
+    private static string Describe(ModeTarget target, bool enable)
+    {
+        string verb = enable ? "enabled" : "disabled";
+        string on = ModeSwitch.Name(target.Gpu);
+        return target.Mode.Current != enable ? $"MIG {verb} on {on}"
+            : target.Mode.Pending == enable ? $"MIG was {verb} already on {on}"
+            : $"MIG stays {verb} on {on}: no change is pending any more";
+    }
+
+    private sealed record ModeTarget(GpuDevice Gpu, MigMode Mode);
 }

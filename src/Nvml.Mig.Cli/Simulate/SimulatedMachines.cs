@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Nvml.Mig.Cli.Arguments;
 using Nvml.Mig.Simulator;
 
@@ -24,9 +25,19 @@ internal static class SimulatedMachines
         return Path.Combine(Folder(), name + Suffix);
     }
 
-    /// <summary>The journal of a simulated machine; null if the machine is real.</summary>
-    public static string? JournalFolderFor(string? spec) =>
-        spec is not null ? FileFor(spec) + JournalSuffix : FileFromEnvironment is { } file ? file + JournalSuffix : null;
+    /// <summary>The journal of a simulated machine; null if the machine is real, whatever file the environment names.</summary>
+    public static string? JournalFolderFor(string? spec, string? file, string libraryPath) =>
+        spec is not null ? FileFor(spec) + JournalSuffix : file is not null && IsSimulated(libraryPath) ? file + JournalSuffix : null;
+
+    /// <summary>Whether a library that is loaded is the simulated driver, which has functions that no other has.</summary>
+    private static bool IsSimulated(string libraryPath)
+    {
+        if (!NativeLibrary.TryLoad(libraryPath, out IntPtr library))
+            return false;
+        bool isSimulated = NativeLibrary.TryGetExport(library, "nvmlStubConfigure", out _);
+        NativeLibrary.Free(library);
+        return isSimulated;
+    }
 
     /// <summary>Resets a machine, and deletes its journal.</summary>
     public static void Reset(string file, string? spec)

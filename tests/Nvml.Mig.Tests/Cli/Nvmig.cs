@@ -36,6 +36,12 @@ internal sealed class Nvmig : IDisposable
     /// <summary>Runs it on the simulated machine.</summary>
     public Answer Run(params string[] arguments) => RunBare(["--simulate", Simulate, .. arguments]);
 
+    /// <summary>Runs it on the simulated machine with faults, in this run alone.</summary>
+    public Answer RunWithFaults(string faults, params string[] arguments) => Start(
+        Program,
+        ["--simulate", Simulate, .. arguments],
+        new Dictionary<string, string?>(Environment) { ["NVML_STUB_FAULTS"] = faults });
+
     /// <summary>From now on <see cref="RunBare"/> takes the simulated machine for a real one.</summary>
     public void PassForReal()
     {
