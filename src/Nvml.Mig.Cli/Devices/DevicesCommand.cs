@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Nvml.Mig.Cli.Mode;
 using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Devices;
@@ -24,7 +25,7 @@ internal static class DevicesCommand
                 machine.Session.GetNvmlVersion(),
                 machine.Session.LibraryPath,
                 [.. gpus.Select(gpu => gpu.Value
-                    ?? new DeviceEntry(gpu.Gpu.Index, null, null, null, null, null, ErrorEntry.FromOptional(gpu.Error)))],
+                    ?? new DeviceEntry(gpu.Gpu.Index, null, null, null, null, null, null, ErrorEntry.FromOptional(gpu.Error)))],
                 ErrorEntry.FromOptional(Readings.FirstError(gpus))));
         }
         else
@@ -32,16 +33,24 @@ internal static class DevicesCommand
             Terminal.Write(DeviceTable(gpus));
         }
 
-        return Readings.Finish(gpus);
+        return Readings.Finish(gpus, device => device.Notice);
     }
 
     private static Reading<DeviceEntry> Read(GpuDevice gpu)
     {
         try
         {
-            MigModeEntry? mode = gpu.TryGetMigMode() is { } read ? MigModeEntry.From(read) : null;
-            return new Reading<DeviceEntry>(
-                gpu, new DeviceEntry(gpu.Index, gpu.Name, gpu.Uuid, gpu.PciBusId, mode is not null, mode, Error: null), null);
+            MigMode? mode = gpu.TryGetMigMode();
+            DeviceEntry device = new(
+                gpu.Index,
+                gpu.Name,
+                gpu.Uuid,
+                gpu.PciBusId,
+                mode is not null,
+                mode is { } read ? MigModeEntry.From(read) : null,
+                mode is { } pending ? PendingMode.Describe(gpu, pending) : null,
+                Error: null);
+            return new Reading<DeviceEntry>(gpu, device, null);
         }
         catch (NvmlException e)
         {

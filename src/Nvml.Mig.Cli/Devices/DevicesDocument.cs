@@ -6,6 +6,10 @@ namespace Nvml.Mig.Cli.Devices;
 internal sealed record DevicesDocument(
     string DriverVersion, string NvmlVersion, string Library, IReadOnlyList<DeviceEntry> Gpus, ErrorEntry? Error);
 
-/// <summary>A GPU: all null but the error if it does not answer; <c>mig</c> is null if it does not support MIG.</summary>
+/// <summary>
+/// A GPU: all null but the error if it does not answer; <c>mig</c> is null if it does not support MIG; <c>notice</c> says what to do about
+/// a mode that is pending.
+/// </summary>
 internal sealed record DeviceEntry(
-    int Index, string? Name, string? Uuid, string? PciBusId, bool? MigCapable, MigModeEntry? Mig, ErrorEntry? Error);
+    int Index, string? Name, string? Uuid, string? PciBusId, bool? MigCapable, MigModeEntry? Mig, string? Notice,
+    ErrorEntry? Error);

@@ -14,20 +14,24 @@ internal static class LayoutView
         {
             Terminal.WriteLine();
             Terminal.WriteLine(layout.Heading);
-            if (layout.Mode.Current)
-                Terminal.WriteLines(Picture.Draw(layout.SliceCount, layout.GpuInstances.Select(PictureBox.From), Terminal.Width));
+            if (layout.SliceCount is > 0 and { } slices)
+                Terminal.WriteLines(Picture.Draw(slices, layout.GpuInstances.Select(PictureBox.From), Terminal.Width));
         }
     }
 
     /// <summary>After a change: shows the GPUs as they are now, except those that do not answer.</summary>
-    public static void ShowReadable(IEnumerable<GpuDevice> gpus)
+    public static void ShowReadable(IEnumerable<GpuDevice> gpus) =>
+        ShowReadable(gpus.Select(gpu => (Func<Layout>)(() => Layout.Read(gpu, gpu.GetMigMode(), draws: true))));
+
+    /// <inheritdoc cref="ShowReadable(IEnumerable{GpuDevice})"/>
+    public static void ShowReadable(IEnumerable<Func<Layout>> reads)
     {
         List<Layout> layouts = [];
-        foreach (GpuDevice gpu in gpus)
+        foreach (Func<Layout> read in reads)
         {
             try
             {
-                layouts.Add(Layout.Read(gpu, gpu.GetMigMode()));
+                layouts.Add(read());
             }
             catch (NvmlException e)
             {

@@ -17,14 +17,15 @@ internal static class ListCommand
 
     private static int Run(Machine machine, string? svg)
     {
-        IReadOnlyList<Reading<Layout>> layouts = machine.ReadEach(Layout.Read);
+        IReadOnlyList<Reading<Layout>> layouts = machine.ReadEach((gpu, mode) =>
+            Layout.Read(gpu, mode, draws: !machine.Json && svg != "-", drawsSvg: svg is not null));
         if (svg is not null)
             SvgPicture.Write(svg, layouts.Select(ListPicture.From));
         if (machine.Json)
         {
             Documents.Print(new ListDocument(
                 [.. layouts.Select(layout => layout.Value?.ToEntry()
-                    ?? new GpuLayoutEntry(layout.Gpu.Index, null, null, null, null, null, ErrorEntry.FromOptional(layout.Error)))],
+                    ?? new GpuLayoutEntry(layout.Gpu.Index, null, null, null, null, null, null, ErrorEntry.FromOptional(layout.Error)))],
                 ErrorEntry.FromOptional(Readings.FirstError(layouts))));
         }
         else if (svg != "-")
@@ -32,6 +33,6 @@ internal static class ListCommand
             LayoutView.Show([.. layouts.Select(layout => layout.Value).OfType<Layout>()]);
         }
 
-        return Readings.Finish(layouts);
+        return Readings.Finish(layouts, layout => layout.Notice);
     }
 }

@@ -5,6 +5,7 @@ namespace Nvml.Mig.Cli.List;
 /// <summary>The document of <c>list --json</c>.</summary>
 internal sealed record ListDocument(IReadOnlyList<GpuLayoutEntry> Gpus, ErrorEntry? Error);
 
+/// <summary>The layout of a GPU; <c>notice</c> says what to do about a mode that is pending.</summary>
 internal sealed record GpuLayoutEntry(
     int Index, string? Name, string? Uuid, string? PciBusId, MigModeEntry? Mig, IReadOnlyList<GpuInstanceEntry>? GpuInstances,
-    ErrorEntry? Error);
+    string? Notice, ErrorEntry? Error);

@@ -9,8 +9,8 @@ internal static class ListPicture
     {
         if (reading.Value is not { } layout)
             return new SvgGpu($"GPU {reading.Gpu.Index}", [reading.Error!.Message], []);
-        return layout.Mode.Current
-            ? new SvgGpu(layout.Heading, [], [new SvgRow("", layout.ToGeometry(), layout.GpuInstances, (_, _) => SvgFate.Stays)])
+        return layout.Geometry is { } geometry
+            ? new SvgGpu(layout.Heading, [], [new SvgRow("", geometry, layout.GpuInstances, (_, _) => SvgFate.Stays)])
             : new SvgGpu(layout.Heading, [], []);
     }
 }

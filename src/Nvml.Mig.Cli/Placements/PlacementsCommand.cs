@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Nvml.Mig.Cli.Mode;
 using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Placements;
@@ -16,19 +17,21 @@ internal static class PlacementsCommand
 
     private static int Run(Machine machine)
     {
-        IReadOnlyList<Reading<GpuPlacementsEntry>> gpus = machine.ReadEach((gpu, _) => new GpuPlacementsEntry(
+        IReadOnlyList<Reading<GpuPlacementsEntry>> gpus = machine.ReadEach((gpu, mode) => new GpuPlacementsEntry(
             gpu.Index,
             gpu.Uuid,
             [.. gpu.GetGpuInstanceProfiles().Select(p => new ProfilePlacementsEntry(
                 p.Id, p.Name, [.. gpu.GetPossiblePlacements(p).Select(PlacementEntry.From)]))],
+            MigModeEntry.From(mode),
+            PendingMode.Describe(gpu, mode),
             Error: null));
         if (machine.Json)
         {
             Documents.Print(new PlacementsDocument(
                 [.. gpus.Select(gpu => gpu.Value
-                    ?? new GpuPlacementsEntry(gpu.Gpu.Index, null, null, ErrorEntry.FromOptional(gpu.Error)))],
+                    ?? new GpuPlacementsEntry(gpu.Gpu.Index, null, null, null, null, ErrorEntry.FromOptional(gpu.Error)))],
                 ErrorEntry.FromOptional(Readings.FirstError(gpus))));
-            return Readings.Finish(gpus);
+            return Readings.Finish(gpus, gpu => gpu.Notice);
         }
 
         TextTable table = new(">GPU", "Profile", ">Id", "Placements");
@@ -45,6 +48,6 @@ internal static class PlacementsCommand
         }
 
         Terminal.Write(table);
-        return Readings.Finish(gpus);
+        return Readings.Finish(gpus, gpu => gpu.Notice);
     }
 }

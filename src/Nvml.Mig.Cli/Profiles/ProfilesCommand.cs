@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Nvml.Mig.Cli.Mode;
 using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Profiles;
@@ -16,7 +17,7 @@ internal static class ProfilesCommand
 
     private static int Run(Machine machine)
     {
-        IReadOnlyList<Reading<GpuProfilesEntry>> gpus = machine.ReadEach((gpu, _) => new GpuProfilesEntry(
+        IReadOnlyList<Reading<GpuProfilesEntry>> gpus = machine.ReadEach((gpu, mode) => new GpuProfilesEntry(
             gpu.Index,
             gpu.Uuid,
             [.. gpu.GetGpuInstanceProfiles().Select(p => new ProfileEntry(
@@ -34,12 +35,14 @@ internal static class ProfilesCommand
                 p.JpegCount,
                 p.OfaCount,
                 p.SupportsP2P))],
+            MigModeEntry.From(mode),
+            PendingMode.Describe(gpu, mode),
             Error: null));
         if (machine.Json)
         {
             Documents.Print(new ProfilesDocument(
                 [.. gpus.Select(gpu => gpu.Value
-                    ?? new GpuProfilesEntry(gpu.Gpu.Index, null, null, ErrorEntry.FromOptional(gpu.Error)))],
+                    ?? new GpuProfilesEntry(gpu.Gpu.Index, null, null, null, null, ErrorEntry.FromOptional(gpu.Error)))],
                 ErrorEntry.FromOptional(Readings.FirstError(gpus))));
         }
         else
@@ -47,7 +50,7 @@ internal static class ProfilesCommand
             Terminal.Write(ProfileTable(gpus.Select(gpu => gpu.Value).OfType<GpuProfilesEntry>()));
         }
 
-        return Readings.Finish(gpus);
+        return Readings.Finish(gpus, gpu => gpu.Notice);
     }
 
     private static TextTable ProfileTable(IEnumerable<GpuProfilesEntry> gpus)

@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
 namespace Nvml.Mig.Tests.Cli;
 
 /// <summary>
@@ -35,14 +38,65 @@ public class CommandCostTests
 
         Calls(full: true, "list").Should().Be(
             Session + Count
-                + (Gpus * (Identity + Profiles + EachProfile + Description + gpuInstances + computeProfiles + computeInstances
-                + migDevices)));
+                + (Gpus * (Identity + Profiles + Description + gpuInstances + computeProfiles + computeInstances + migDevices)));
     }
 
     [Fact]
     public void List_on_an_empty_machine() =>
         Calls(full: false, "list")
-            .Should().Be(Session + Count + (Gpus * (Identity + Profiles + EachProfile + Description + 7)), "a list for each profile");
+            .Should().Be(Session + Count + (Gpus * (Identity + Profiles + Description + EachProfile)), "a list for each profile");
+
+    [Fact]
+    public void List_with_mig_disabled_reads_the_mode_alone()
+    {
+        using Nvmig nvmig = new($"H200*{Gpus}");
+
+        Trace(nvmig, "list").Should().HaveCount(Session + Count + (Gpus * (Identity + Description)));
+    }
+
+    [Fact]
+    public void Drawing_needs_the_placements_of_one_profile()
+    {
+        using Nvmig nvmig = new("H200");
+        nvmig.Run("create", "1g.18gb*7", "--enable-mig").ExitCode.Should().Be(0);
+
+        Trace(nvmig, "list").Count(call => call.StartsWith("nvmlDeviceGetGpuInstancePossiblePlacements", StringComparison.Ordinal))
+            .Should().Be(1);
+    }
+
+    [Fact]
+    public void Placements() => Calls(full: true, "placements")
+        .Should().Be(Session + Count + (Gpus * (Identity + Profiles + EachProfile)));
+
+    [Theory]
+    [InlineData("devices")]
+    [InlineData("list")]
+    [InlineData("profiles")]
+    [InlineData("placements")]
+    public void Gpus_are_read_one_after_the_other(string command)
+    {
+        using Nvmig nvmig = new("A100-SXM4-40GB*3");
+        nvmig.Run("create", "3g.20gb", "--enable-mig").ExitCode.Should().Be(0);
+
+        int[] gpus = [.. Trace(nvmig, command)
+            .Select(call => Regex.Match(call, @" gpu=(\d+)"))
+            .Where(gpu => gpu.Success)
+            .Select(gpu => int.Parse(gpu.Groups[1].Value, CultureInfo.InvariantCulture))];
+
+        gpus.Should().BeInAscendingOrder().And.Contain([0, 1, 2]);
+    }
+
+    [Fact]
+    public void Destroy_all_lists_once()
+    {
+        using Nvmig nvmig = new("A100-SXM4-40GB");
+        nvmig.Run("create", "3g.20gb,1g.5gb", "--enable-mig").ExitCode.Should().Be(0);
+
+        string[] trace = Trace(nvmig, "destroy", "--all");
+
+        trace.Count(call => call.StartsWith("nvmlDeviceGetGpuInstances ", StringComparison.Ordinal)).Should().Be(EachProfile);
+        trace.Should().NotContain(call => call.StartsWith("nvmlDeviceGetMigDeviceHandleByIndex", StringComparison.Ordinal));
+    }
 
     [Fact]
     public void Devices() =>
@@ -67,9 +121,14 @@ public class CommandCostTests
             }
         }
 
+        return Trace(nvmig, command, "--json").Length;
+    }
+
+    private static string[] Trace(Nvmig nvmig, params string[] command)
+    {
         string trace = Path.Combine(nvmig.Folder, "trace");
         nvmig.Environment["NVML_STUB_TRACE"] = trace;
-        nvmig.Run(command, "--json").ExitCode.Should().Be(0);
-        return File.ReadLines(trace).Count();
+        nvmig.Run(command).ExitCode.Should().Be(0);
+        return File.ReadAllLines(trace);
     }
 }

@@ -28,6 +28,8 @@ public class RecordedH200Tests
         ["$.findings[0].message"] = "worded otherwise since the recording",
     };
 
+    private static readonly string[] Newer = ["$.gpus[0].mig."];
+
     private static readonly string[] HostFindings = ["host-unread", "host-hidden", "holders", "holders-incomplete"];
 
     [Theory]
@@ -45,8 +47,12 @@ public class RecordedH200Tests
         Dictionary<string, string> simulated = Fields(nvmig.Run(command, "--json").Json);
 
         real.Should().HaveCountGreaterThan(5);
-        simulated.Should().Equal(real);
+        simulated.Where(field => real.ContainsKey(field.Key) || !IsNewer(field.Key)).Should().Equal(real);
     }
+
+    /// <summary>Documents grow: the recording lacks what was added since.</summary>
+    private static bool IsNewer(string path) =>
+        path.EndsWith(".notice", StringComparison.Ordinal) || Newer.Any(added => path.StartsWith(added, StringComparison.Ordinal));
 
     /// <summary>Every value by its path, without those that cannot be the same.</summary>
     private static Dictionary<string, string> Fields(JsonElement root)
