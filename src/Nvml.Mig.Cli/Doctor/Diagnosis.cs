@@ -1,4 +1,5 @@
 using System.Globalization;
+using Nvml.Mig.Cli.Mode;
 using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Doctor;
@@ -19,13 +20,6 @@ internal static class Diagnosis
         IEnumerable<Finding> all = OfMachine(host, driver, gpus, error).Concat(ofGpus);
         return (gpus, [.. all.OrderBy(f => f.Severity).ThenBy(f => f.Gpus.Count == 0 ? -1 : f.Gpus[0])]);
     }
-
-    /// <summary>
-    /// How a mode takes effect that the driver has accepted and left pending (the MIG user guide, and the output of nvidia-smi).
-    /// </summary>
-    public static string PendingAdvice(bool needsReboot) => needsReboot
-        ? "Reboot this virtual machine: that resets a GPU that is passed through to it."
-        : "Stop the processes that use it and set the mode again, or reset it with nvidia-smi --gpu-reset, or reboot.";
 
     public static string Name(GpuHolderReport client)
     {
@@ -108,11 +102,8 @@ internal static class Diagnosis
             yield return (Severity.Note, "virtual-gpu", "It is a virtual GPU: the host decides how the GPU is divided.");
         if (gpu.Mig is { } mode && mode.Current != mode.Pending)
         {
-            string advice = PendingAdvice(ReadinessCheck.NeedsReset(gpu) == true && gpu.IsPassedThrough);
-            yield return (
-                Severity.Warning,
-                "mode-pending",
-                $"MIG is {OnOff(mode.Current)} until the GPU is reset, then {OnOff(mode.Pending)}. {advice}");
+            bool needsReboot = ReadinessCheck.NeedsReset(gpu) == true && gpu.IsPassedThrough;
+            yield return (Severity.Warning, "mode-pending", PendingMode.Describe(new MigMode(mode.Current, mode.Pending), needsReboot));
         }
 
         if (ReadinessCheck.NeedsReset(gpu) == true && host?.NvidiaDrmLoaded == true)
@@ -120,12 +111,8 @@ internal static class Diagnosis
                 Severity.Note,
                 "kernel-client",
                 "The kernel module nvidia_drm is loaded. It can keep a GPU from being reset although no process is visible.");
-        if (gpu.GpuInstances?.Where(i => i.ComputeInstances.Count == 0).ToArray() is { Length: > 0 } empty)
-            yield return (
-                Severity.Warning,
-                "unusable-instance",
-                "GPU instances without compute instances, which no process can use: "
-                    + $"{string.Join(", ", empty.Select(i => $"{i.Id} ({i.Profile})"))}.");
+        foreach ((Severity Severity, string Code, string Message) found in CapacityCheck.Of(gpu))
+            yield return found;
         if (gpu.Holders?.Where(h => h.ShownByNvml != true).ToArray() is { Length: > 0 } hidden)
         {
             string names = string.Join(", ", hidden.Select(Name))
@@ -179,8 +166,6 @@ internal static class Diagnosis
     /// <summary>A reading that the GPU does not support is no trouble; one that fails is.</summary>
     private static bool IsTrouble(UnreadEntry unread) =>
         unread.Code is not (NvmlReturnCode.NotSupported or NvmlReturnCode.FunctionNotFound);
-
-    private static string OnOff(bool enabled) => enabled ? "enabled" : "disabled";
 
     /// <summary>The 7 of <c>gpu0/gi7/access</c> and of <c>gpu0/gi7/ci0/access</c>, for GPU minor number 0; otherwise null.</summary>
     private static int? GpuInstanceOf(string capability, int minor) =>

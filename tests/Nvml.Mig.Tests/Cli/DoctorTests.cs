@@ -111,7 +111,7 @@ public class DoctorTests
 
         JsonElement report = nvmig.Run("doctor", "--json").Json;
 
-        Codes(report).Should().Equal("row-remap-failed", "no-persistence", "row-remap-pending", "driver-quirks");
+        Codes(report).Should().Equal("row-remap-failed", "no-instances", "no-persistence", "row-remap-pending", "driver-quirks");
         report.GetProperty("gpus")[0].GetProperty("uncorrectedEccErrors").GetInt64().Should().Be(3);
         nvmig.Run("doctor").Out.Should()
             .NotContain("No problem found").And.Contain("\nwarning  GPU 1: A bad memory row is replaced at the next GPU reset.\n");
