@@ -2,6 +2,7 @@ using System.CommandLine;
 using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Apply;
 using Nvml.Mig.Cli.Arguments;
+using Nvml.Mig.Cli.Mode;
 using Nvml.Mig.Cli.Output;
 using Nvml.Mig.Host;
 
@@ -58,6 +59,7 @@ internal static class BenchCommand
         if (repetitions < 1 || warmup < 0)
             throw new UsageException("--repetitions must be 1 or more, --warmup 0 or more.");
         (GpuDevice gpu, bool switchesMode) = SelectGpu(parsed, machine);
+        string driver = machine.Session.GetDriverVersion(); // Now: a failure afterwards must not take away the report.
         ThrowIfInUse(parsed, gpu);
 
         ApplyOptions options = new() { JournalFolder = ApplyArguments.GetJournalFolder(parsed, machine) };
@@ -65,7 +67,7 @@ internal static class BenchCommand
         ApplyResult check = LayoutApplier.RunExclusivelyAsync(gpu, _ => Task.CompletedTask, options with { DryRun = true })
             .GetAwaiter().GetResult();
         if (!check.IsSuccess)
-            return Report(machine, check, [], repetitions, warmup);
+            return Report(machine, driver, check, [], repetitions, warmup);
 
         BenchPlan plan = BenchPlan.For(gpu);
         foreach (string line in BenchView.Announce(gpu, plan, switchesMode, repetitions, warmup))
@@ -82,7 +84,7 @@ internal static class BenchCommand
             (say, progress) =>
                 LayoutApplier.RunExclusivelyAsync(gpu, use => Measure(use, say), options, progress, interruption.Token)
                     .GetAwaiter().GetResult());
-        return Report(machine, result, measured, repetitions, warmup);
+        return Report(machine, driver, result, measured, repetitions, warmup);
 
         Task Measure(CancellationToken cancellationToken, Action<string, TimeSpan?> say)
         {
@@ -109,9 +111,18 @@ internal static class BenchCommand
         if (gpus.Count != 1)
             throw new UsageException($"bench measures one GPU at a time, and there are {gpus.Count}: select one with -i.");
         GpuDevice gpu = gpus[0];
-        bool isEnabled = gpu.GetMigMode().Current;
+        MigMode mode = gpu.GetMigMode();
+        bool isEnabled = mode.Current;
         // On a simulated machine a change of mode harms nobody, so it needs no option.
         bool switchesMode = parsed.GetValue(ModeSwitch) || (machine.IsSimulated && !isEnabled);
+        if (PendingMode.Describe(gpu, mode) is { } pending && (switchesMode || !isEnabled))
+        {
+            throw new NvmlResetRequiredException(
+                NvmlReturnCode.ResetRequired,
+                "",
+                $"bench cannot switch the MIG mode of {gpu}, and leave it as it was: {pending} Nothing was changed.");
+        }
+
         if (!isEnabled && !switchesMode)
         {
             throw new NvmlNotSupportedException(
@@ -152,10 +163,13 @@ internal static class BenchCommand
             throw new OperationCanceledException("Nothing was changed.");
     }
 
-    private static int Report(Machine machine, ApplyResult result, IReadOnlyList<Measurement> measured, int repetitions, int warmup)
+    private static int Report(
+        Machine machine, string driver, ApplyResult result, IReadOnlyList<Measurement> measured, int repetitions, int warmup)
     {
         GpuApplyResult gpu = result.Gpus[0];
         ApplyRun.WriteErrors(result);
+        if (gpu.Outcome == ApplyOutcome.NotRestored)
+            Terminal.WriteError($"GPU {gpu.Gpu.Index}: once the cause is mended, 'nvmig rollback' empties it.");
         (int exitCode, ErrorEntry? error) = ApplyRun.Judge(result);
         if (machine.Json)
         {
@@ -163,7 +177,7 @@ internal static class BenchCommand
                 gpu.Gpu.Index,
                 gpu.Gpu.Uuid,
                 gpu.Gpu.Name,
-                machine.Session.GetDriverVersion(),
+                driver,
                 machine.Session.LibraryPath,
                 repetitions,
                 warmup,

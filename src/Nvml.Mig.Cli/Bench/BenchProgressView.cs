@@ -73,7 +73,7 @@ internal static class BenchProgressView
             if (Volatile.Read(ref _end) is not (> 0 and long end))
                 return new Text("");
             TimeSpan left = TimeSpan.FromMilliseconds(Math.Max(0, end - Environment.TickCount64));
-            return new Text(string.Create(CultureInfo.InvariantCulture, $@"{left:hh\:mm\:ss} left"));
+            return new Text(string.Create(CultureInfo.InvariantCulture, $@"{(long)left.TotalHours:00}:{left:mm\:ss} left"));
         }
     }
 }

@@ -112,7 +112,7 @@ internal sealed class BenchRun(
     /// time of a mode switch says nothing about instances.
     /// </summary>
     private TimeSpan? EstimateRest() =>
-        _instances == 0 ? null : _spent / _instances * ((plan.InstanceCount * (warmup + repetitions)) - _instances);
+        _instances == 0 ? null : _spent / _instances * (((double)plan.InstanceCount * (warmup + repetitions)) - _instances);
 
     private void Time(Measurement measurement, Action act) => Time(measurement, () =>
     {
@@ -139,8 +139,7 @@ internal sealed class BenchRun(
 
     private void Switch(bool enabled)
     {
-        MigModeChange change = enabled ? gpu.EnableMig() : gpu.DisableMig();
-        if (ModeCommand.Explain(gpu, change, enabled) is { } problem)
+        if (ModeSwitch.Run(gpu, enabled).Problem is { } problem)
             throw problem;
     }
 }

@@ -43,7 +43,18 @@ internal static class CdiCommand
         // Runtimes ignore files with other names.
         if (output is not null && !output.EndsWith(".json", StringComparison.Ordinal))
             throw new UsageException($"--output '{output}' does not end in .json: container runtimes do not read it.");
-        MigDevice[] devices = [.. Find(machine, names)];
+        IReadOnlyList<Reading<IReadOnlyList<MigDevice>>> found = names.Length > 0 ? [] : machine.Prepare((gpu, _) => gpu.GetMigDevices());
+        MigDevice[] devices = names.Length > 0 ? [.. Find(machine, names)] : [.. found.SelectMany(gpu => gpu.Value ?? [])];
+        if (devices.Length == 0)
+        {
+            // A GPU that does not answer may have some.
+            throw Readings.FirstError(found) ?? new NvmlNotFoundException(
+                NvmlReturnCode.NotFound,
+                "nvmlDeviceGetMigDeviceHandleByIndex",
+                "There is no MIG device, and a specification needs one (NVML_ERROR_NOT_FOUND, 6). Create instances with 'nvmig create' "
+                    + "first.");
+        }
+
         try
         {
             MigMinors minors = machine.IsSimulated && !File.Exists(root.Locate(MigMinors.FilePath))
@@ -54,7 +65,7 @@ internal static class CdiCommand
             if (output is null)
                 Terminal.WriteLines(specification + "\n");
             else
-                Write(output, specification);
+                Save(output, specification);
             string[] missing = [.. all
                 .SelectMany(device => device.DeviceNodes.Concat(device.SharedDeviceNodes))
                 .Where(node => !node.Exists)
@@ -63,7 +74,7 @@ internal static class CdiCommand
             if (missing.Length > 0)
                 Terminal.WriteError(
                     $"Warning: these device nodes do not exist, and containers cannot start without them: {string.Join(", ", missing)}.");
-            return ExitCodes.Success;
+            return Readings.Finish(found);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or MigMinorsFormatException or KeyNotFoundException)
         {
@@ -75,63 +86,24 @@ internal static class CdiCommand
         }
     }
 
-    /// <summary>
-    /// The MIG devices that were named, or all. A GPU that does not answer is an error, since nothing shows that a specification lacks
-    /// devices.
-    /// </summary>
     private static IEnumerable<MigDevice> Find(Machine machine, string[] arguments)
     {
         string[] names = [.. arguments.SelectMany(argument => argument.Split(',', StringSplitOptions.TrimEntries))];
         if (names.FirstOrDefault(name => !name.StartsWith("MIG-", StringComparison.OrdinalIgnoreCase)) is { } wrong)
             throw new UsageException($"'{wrong}' is not the UUID of a MIG device. 'nvmig list' shows the UUIDs.");
-        if (names.Length > 0)
+        HashSet<int> gpus = [.. machine.Gpus().Select(gpu => gpu.Index)];
+        foreach (MigDevice device in names.Select(machine.Session.GetMigDevice))
         {
-            HashSet<int> gpus = [.. machine.Gpus().Select(gpu => gpu.Index)];
-            foreach (MigDevice device in names.Select(machine.Session.GetMigDevice))
-            {
-                yield return gpus.Contains(device.Device.Index)
-                    ? device
-                    : throw new UsageException($"{device.Uuid} is on {device.Device}, which --gpu does not select.");
-            }
-
-            yield break;
-        }
-
-        bool any = false;
-        foreach (MigDevice device in machine.GpusToChange().SelectMany(gpu => gpu.GetMigDevices()))
-        {
-            any = true;
-            yield return device;
-        }
-
-        if (!any)
-        {
-            throw new NvmlNotFoundException(
-                NvmlReturnCode.NotFound,
-                "nvmlDeviceGetMigDeviceHandleByIndex",
-                "There is no MIG device, and a specification needs one (NVML_ERROR_NOT_FOUND, 6). Create instances with 'nvmig create' "
-                    + "first.");
+            yield return gpus.Contains(device.Device.Index)
+                ? device
+                : throw new UsageException($"{device.Uuid} is on {device.Device}, which --gpu does not select.");
         }
     }
 
-    /// <summary>Writes under another name and renames, since runtimes watch the folder and must not read half a file.</summary>
-    private static void Write(string file, string text)
+    private static void Save(string file, string specification)
     {
         string full = Path.GetFullPath(file);
         Directory.CreateDirectory(Path.GetDirectoryName(full)!);
-        string unfinished = $"{full}.{Environment.ProcessId}.tmp";
-        try
-        {
-            File.WriteAllText(unfinished, text + "\n");
-            // With any umask, since rootless runtimes read it too.
-            File.SetUnixFileMode(
-                unfinished, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
-            File.Move(unfinished, full, overwrite: true);
-        }
-        catch
-        {
-            File.Delete(unfinished);
-            throw;
-        }
+        CdiSpecification.Save(full, specification);
     }
 }

@@ -329,6 +329,26 @@ public class BenchTests(ITestOutputHelper output)
         answer.Out.Should().Contain("│ 1g.18gb    │ 6:1   │     1 │").And.NotContain("as it was before");
     }
 
+    [Theory]
+    [InlineData("nvmlGpuInstanceDestroy=NVML_ERROR_UNKNOWN")]
+    [InlineData("nvmlGpuInstanceDestroy=NVML_SUCCESS")]
+    [InlineData("nvmlComputeInstanceDestroy=NVML_ERROR_UNKNOWN")]
+    [InlineData("nvmlComputeInstanceDestroy=NVML_ERROR_NO_PERMISSION")]
+    public void An_instance_that_bench_leaves_is_named(string fault)
+    {
+        using Nvmig nvmig = Divisible("A30");
+
+        Nvmig.Answer answer = nvmig.RunWithFaults(fault, [.. Quick, "--json"]);
+
+        answer.ExitCode.Should().Be(66, answer.Error);
+        answer.Complaints.Should().HaveCount(2);
+        answer.Complaints[0].Should().Contain("The GPU is not as it was before: GPU instance ");
+        answer.Complaints[1].Should().Be("nvmig: GPU 0: once the cause is mended, 'nvmig rollback' empties it.");
+        answer.Json.GetProperty("outcome").GetString().Should().Be("NotRestored");
+        nvmig.Run("rollback").ExitCode.Should().Be(0);
+        nvmig.Run("export").Out.Should().Be("GPU 0: none\n");
+    }
+
     [Fact]
     public void The_remaining_time_is_shown_and_accurate()
     {

@@ -111,6 +111,60 @@ public class CdiTests
             .Should().Be(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
     }
 
+    [Theory]
+    [InlineData("nvmig.json")]
+    [InlineData("nvmig.json.tmp")]
+    [InlineData("nvmig.json.1.tmp")]
+    public void A_planted_link_is_not_followed(string link)
+    {
+        using Nvmig nvmig = new();
+        nvmig.Run("create", "3g.20gb", "--enable-mig").ExitCode.Should().Be(0);
+        string precious = Path.Combine(nvmig.Folder, "precious");
+        File.WriteAllText(precious, "precious");
+        string file = Path.Combine(nvmig.Folder, "nvmig.json");
+        File.CreateSymbolicLink(Path.Combine(nvmig.Folder, link), precious);
+
+        nvmig.Run("cdi", "--output", file).ExitCode.Should().Be(0);
+
+        File.ReadAllText(precious).Should().Be("precious");
+        new FileInfo(file).LinkTarget.Should().BeNull();
+        File.ReadAllText(file).Should().Be(nvmig.Run("cdi").Out);
+    }
+
+    [Fact]
+    public void Its_name_before_it_is_whole_cannot_be_guessed()
+    {
+        using Nvmig nvmig = new();
+        nvmig.Run("create", "3g.20gb", "--enable-mig").ExitCode.Should().Be(0);
+        string folder = Path.Combine(nvmig.Folder, "cdi");
+        Directory.CreateDirectory(folder);
+        const string plant = "for i in $(seq $$ $(($$ + 50))); do ln -s /nonexistent/planted cdi/a.json.$i.tmp; done; ";
+
+        Nvmig.Answer answer = Nvmig.Start(
+            "/bin/sh",
+            ["-c", plant + "exec \"$@\"", "sh", Nvmig.Program, "--simulate", nvmig.Simulate, "cdi", "-o", "cdi/a.json"],
+            nvmig.Environment,
+            nvmig.Folder);
+
+        answer.ExitCode.Should().Be(0, answer.Error);
+        new FileInfo(Path.Combine(folder, "a.json")).LinkTarget.Should().BeNull();
+    }
+
+    [Fact]
+    public void All_read_it_whatever_the_umask()
+    {
+        using Nvmig nvmig = new();
+        nvmig.Run("create", "3g.20gb", "--enable-mig").ExitCode.Should().Be(0);
+
+        Nvmig.Start(
+            "/bin/sh",
+            ["-c", "umask 077; exec \"$@\"", "sh", Nvmig.Program, "--simulate", nvmig.Simulate, "cdi", "-o", "a.json"],
+            nvmig.Environment,
+            nvmig.Folder).ExitCode.Should().Be(0);
+
+        File.GetUnixFileMode(Path.Combine(nvmig.Folder, "a.json")).Should().HaveFlag(UnixFileMode.OtherRead);
+    }
+
     [Fact]
     public void A_file_that_cannot_be_written_is_an_error()
     {
@@ -148,7 +202,7 @@ public class CdiTests
     }
 
     [Fact]
-    public void A_gpu_that_does_not_answer_makes_no_specification()
+    public void A_gpu_that_is_lost_meanwhile_is_named()
     {
         using Nvmig nvmig = new("A100-SXM4-40GB*2");
         nvmig.Run("create", "3g.20gb", "--enable-mig").ExitCode.Should().Be(0);
@@ -156,7 +210,9 @@ public class CdiTests
 
         Nvmig.Answer answer = nvmig.Run("cdi");
 
-        Fails(answer, 15, "nvmig: *GPU 1*NVML_ERROR_GPU_IS_LOST*");
+        answer.ExitCode.Should().Be(15);
+        answer.Complaints.Should().ContainSingle().Which.Should().Match("nvmig: *GPU 1*NVML_ERROR_GPU_IS_LOST*");
+        Names(answer.Json).Should().HaveCount(2, "GPU 0 has one MIG device, with two names");
     }
 
     private static void Fails(Nvmig.Answer answer, int exitCode, string complaint)
