@@ -1,3 +1,5 @@
+using System.Text.RegularExpressions;
+
 namespace Nvml.Mig.Tests.Cli;
 
 /// <summary>NVIDIA's own client on the simulated machine: what one makes, the other shows.</summary>
@@ -73,6 +75,36 @@ public class NvidiaSmiTests
             "|                  |               0MiB / 131071MiB |           |                       |",
             "|  0    7   0   1  |               0MiB / 16384MiB  | 16      0 |  1   0    1    0    1 |");
         Smi(nvmig, "-q").Out.Should().Contain("        Reserved                          : 615 MiB");
+    }
+
+    [NvidiaSmiFact]
+    public void The_bare_nvidia_smi_shows_mig_devices_of_every_model()
+    {
+        foreach (SimulatedModel model in NvmlSimulator.Models.Where(m => m.IsSimulated && m.HasMig))
+        {
+            using Nvmig nvmig = new(model.Key);
+            string smallest = nvmig.Run("profiles", "--json").Json.GetProperty("gpus")[0].GetProperty("profiles")[0].GetProperty("name")
+                .GetString()!;
+            nvmig.Run("create", $"{smallest}*2", "--enable-mig").ExitCode.Should().Be(0, model.Key);
+
+            string shown = Smi(nvmig).Out;
+
+            shown.Should().NotContain("No MIG devices found", model.Key).And.NotContain("ERR!", model.Key);
+            shown[shown.IndexOf("MIG devices:", StringComparison.Ordinal)..].Split('\n')
+                .Count(line => Regex.IsMatch(line, @"^\|\s+0\s+\d+\s+0\s+[01]\s+\|.*MiB")).Should().Be(2, $"{model.Key}: {shown}");
+        }
+    }
+
+    [NvidiaSmiFact]
+    public void A_3g_covers_four_slots_on_hopper_and_three_on_ampere()
+    {
+        using Nvmig hopper = new("H100-SXM5-80GB");
+        using Nvmig ampere = new("A100-SXM4-80GB");
+        foreach (Nvmig nvmig in (Nvmig[])[hopper, ampere])
+            nvmig.Run("create", "3g.40gb", "--enable-mig").ExitCode.Should().Be(0);
+
+        Smi(hopper, "mig", "-lci").Out.Should().Contain("|   0      2       MIG 3g.40gb          2         0          0:4     |");
+        Smi(ampere, "mig", "-lci").Out.Should().Contain("|   0      2       MIG 3g.40gb          2         0          0:3     |");
     }
 
     /// <summary>As nvidia-smi 580 printed them on a real H200; 535 prints narrower columns.</summary>
