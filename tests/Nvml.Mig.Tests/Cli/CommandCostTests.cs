@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.RegularExpressions;
 
 namespace Nvml.Mig.Tests.Cli;
 
@@ -79,9 +78,10 @@ public class CommandCostTests
         nvmig.Run("create", "3g.20gb", "--enable-mig").ExitCode.Should().Be(0);
 
         int[] gpus = [.. Trace(nvmig, command)
-            .Select(call => Regex.Match(call, @" gpu=(\d+)"))
-            .Where(gpu => gpu.Success)
-            .Select(gpu => int.Parse(gpu.Groups[1].Value, CultureInfo.InvariantCulture))];
+            .Select(call => call.Split(' ').FirstOrDefault(part => part.StartsWith("gpu=", StringComparison.Ordinal)))
+            .OfType<string>()
+            .Select(gpu => int.TryParse(gpu["gpu=".Length..], CultureInfo.InvariantCulture, out int index) ? index : -1)
+            .Where(index => index >= 0)];
 
         gpus.Should().BeInAscendingOrder().And.Contain([0, 1, 2]);
     }
