@@ -45,7 +45,8 @@ internal static class Explanation
         NvmlReturnCode.InsufficientResources => WhyNoRoom(gpu, profile, placement),
         NvmlReturnCode.InUse => WhoUses(gpu, null, null),
         NvmlReturnCode.NoPermission => null,
-        _ => AfterFailedCreation(Try(() => gpu.Native.GetGpuInstances(profile).Select(i => (i.Info, i.Description)).ToArray()), placement),
+        _ => AfterFailedCreation(
+            code, Try(() => gpu.Native.GetGpuInstances(profile).Select(i => (i.Info, i.Description)).ToArray()), placement),
     };
 
     /// <summary>The cause of a MIG mode that cannot be changed.</summary>
@@ -59,11 +60,12 @@ internal static class Explanation
         : null);
 
     /// <summary>The traces of a failed creation of a compute instance.</summary>
-    public static string? AfterFailedCreation(GpuInstance parent, ComputeInstanceProfile profile, Placement? placement)
+    public static string AfterFailedCreation(
+        GpuInstance parent, ComputeInstanceProfile profile, Placement? placement, NvmlReturnCode code)
     {
         (InstanceInfo, string)[]? present = Try(() =>
             parent.Native.GetComputeInstances(profile).Select(i => (i.Info, $"compute instance {i.Info.Id}")).ToArray());
-        return AfterFailedCreation(present, placement);
+        return AfterFailedCreation(code, present, placement);
     }
 
     /// <summary>The exception for an instance that was not destroyed, or whose destruction failed although it is gone.</summary>
@@ -88,11 +90,13 @@ internal static class Explanation
 
         if (remains is false && change.Code is NvmlReturnCode.InvalidArgument or NvmlReturnCode.NotFound)
             return NvmlErrors.Gone(change.Function, instance); // it went between the question and the call
+        const string Unknown = "It is not known whether it is gone: list the instances.";
         string? hint = remains switch
         {
             true => why,
-            false => "It is gone all the same.",
-            null => $"{why} It is not known whether it is gone: list the instances.".TrimStart(),
+            false => NvmlErrors.HintAnd(change.Code, "It is gone all the same."),
+            null when why is null => NvmlErrors.HintAnd(change.Code, Unknown),
+            null => $"{why} {Unknown}",
         };
         NvmlException failed = session.Error(change.Code, change.Function, $"destroy {subject}", hint, isTransient);
         return failed is NvmlNotFoundException ? NvmlErrors.AsUnreadable(failed) : failed;
@@ -121,16 +125,17 @@ internal static class Explanation
     });
 
     /// <summary>A call that failed can have done its work.</summary>
-    private static string? AfterFailedCreation((InstanceInfo Info, string Description)[]? present, Placement? placement)
+    private static string AfterFailedCreation(
+        NvmlReturnCode code, (InstanceInfo Info, string Description)[]? present, Placement? placement)
     {
         string[]? alike = present?.Where(i => placement is null || i.Info.Placement == placement)
             .Select(i => $"{i.Description} at {i.Info.Placement}").ToArray();
-        return alike switch
+        return NvmlErrors.HintAnd(code, alike switch
         {
             null => "It is not known whether it was created: list the instances.",
             [] => "It was not created.",
-            _ => $"It may have been created all the same: there is {string.Join(" and ", alike)}. Destroy it if it is not wanted.",
-        };
+            _ => $"It may have been created all the same: there is {string.Join(" and ", alike)}. Destroy it if it is new and not wanted.",
+        });
     }
 
     /// <summary>The instances that stand where one of a profile could, or where it was wanted.</summary>

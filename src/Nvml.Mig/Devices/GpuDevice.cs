@@ -303,7 +303,9 @@ public sealed partial class GpuDevice
         bool isNoted = reached?.Pending == enabled;
         if (!call.Succeeded && call.Code != NvmlReturnCode.InUse)
         {
-            string? hint = isActive || isNoted ? $"The mode is {reached} all the same." : Explanation.WhyModeNotSet(this, call.Code);
+            string? hint = isActive || isNoted
+                ? NvmlErrors.HintAnd(call.Code, $"The mode is {reached} all the same.")
+                : Explanation.WhyModeNotSet(this, call.Code);
             throw _session.Error(call.Code, call.Function, $"{(enabled ? "enable" : "disable")} MIG on {this}", hint);
         }
 

@@ -353,7 +353,7 @@ public sealed class GpuInstance
                 NvmlReturnCode.InvalidArgument => "It cannot be placed there; places are in compute slices of the GPU instance.",
                 NvmlReturnCode.InUse when placement is not null => "Another compute instance has one of these slices.",
                 NvmlReturnCode.InUse or NvmlReturnCode.NoPermission => null,
-                _ => Explanation.AfterFailedCreation(this, profile, placement),
+                _ => Explanation.AfterFailedCreation(this, profile, placement, change.Code),
             });
     }
 }

@@ -60,6 +60,9 @@ internal static class NvmlErrors
     /// </summary>
     public static NvmlException AsUnreadable(NvmlException e) => new(e.Code, e.Function, $"{e.Message} It exists, and cannot be read.", e);
 
+    /// <summary>The remedy for the code in general, and the state after the failed call.</summary>
+    public static string HintAnd(NvmlReturnCode code, string state) => $"{Hint(code)} {state}".TrimStart();
+
     private static string Hint(NvmlReturnCode code) => code switch
     {
         NvmlReturnCode.NoPermission =>

@@ -144,11 +144,31 @@ public class ReadBackTests
         machine.Simulator.SetFaults(Late("nvmlDeviceCreateGpuInstance"));
         FluentActions.Invoking(() => machine.Create("3g.20gb")).Should().Throw<NvmlException>()
             .WithMessage(
-                "*It may have been created all the same: there is GPU instance 2 of GPU 0 (GPU-*) at 4:4. Destroy it if it is not wanted.");
+                "*It may have been created all the same: there is GPU instance 2 of GPU 0 (GPU-*) at 4:4. Destroy it if it is new and not wanted.");
 
         machine.Simulator.SetFaults(Late("nvmlGpuInstanceCreateComputeInstance"));
         machine.Gpu.GetGpuInstance(2).Invoking(i => i.CreateComputeInstance()).Should().Throw<NvmlException>()
             .WithMessage("*It may have been created all the same: there is compute instance 0 at 0:3. *");
+    }
+
+    [Theory]
+    [InlineData("nvmlDeviceCreateGpuInstance", false)]
+    [InlineData("nvmlGpuInstanceCreateComputeInstance", false)]
+    [InlineData("nvmlComputeInstanceDestroy", true)]
+    [InlineData("nvmlGpuInstanceDestroy", true)]
+    [InlineData("nvmlDeviceSetMigMode", true)]
+    public void The_state_after_a_failure_hides_no_remedy(string function, bool afterEffect)
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start();
+        machine.Simulator.SetFaults(NvmlFault.Return(function, NvmlReturnCode.GpuIsLost) with { AfterEffect = afterEffect });
+
+        machine.Gpu.Invoking(gpu =>
+        {
+            GpuInstance instance = machine.Create("3g.20gb");
+            instance.CreateComputeInstance(instance.GetComputeInstanceProfile("3g.20gb")).Destroy();
+            instance.Destroy();
+            gpu.DisableMig();
+        }).Should().Throw<NvmlException>().WithMessage("*(NVML_ERROR_GPU_IS_LOST, *). The GPU no longer answers: * or reboot. *");
     }
 
     [Theory]
