@@ -16,7 +16,7 @@ internal sealed class ComputeContent : IEquatable<ComputeContent>
         Slots = slots;
         IsWhole = isWhole;
         IsAssumed = isAssumed;
-        Key = isWhole ? "whole" : (isAssumed ? "assumed " : "") + string.Join('/', slots);
+        Key = isWhole ? "whole" : (isAssumed ? "assumed " : "") + string.Join('/', slots.Select(s => s.Key));
         Total = slots.Sum(s => s.Count);
     }
 

@@ -15,7 +15,7 @@ public static class Defragmentation
         ArgumentNullException.ThrowIfNull(snapshot);
         SnapshotTables state = SnapshotTables.Of(snapshot);
         long room = Planner.Search(state, ResolvedSpec.Of(LayoutSpec.For(snapshot), state), Guard.None)!.Room;
-        Demand anywhere = new(state.Geometry, [.. state.Kinds.Select(kind => new SpecSlot(kind, state.Geometry.Whole(kind), 1, -1))]);
+        Demand anywhere = new(state.Geometry, [.. state.Kinds.Select(kind => new RowSlot(kind, 1, -1, state.Geometry.Whole(kind)))]);
         long best = Planner.BestRoom(anywhere);
         return best == 0 ? 0 : 1 - ((double)room / best);
     }

@@ -131,22 +131,21 @@ internal sealed class Explainer
                 $"{memory} memory slices are wanted; the GPU has {Geometry.Geometry.MemorySliceCount}.");
         }
 
-        for (int i = 0; i < demand.Slots.Length; i++)
+        foreach (RowSlot slot in demand.Slots)
         {
-            if (!demand.Contents[i].Fits(Geometry, demand.Slots[i].Kind, out string? why))
+            if (!slot.Content!.Fits(Geometry, slot.Kind, out string? why))
                 yield return new PlanShortage(
-                    PlanShortageKind.ComputeInstances, Geometry.Profiles[demand.Slots[i].Kind].Profile.Name, null, null, why!);
+                    PlanShortageKind.ComputeInstances, Geometry.Profiles[slot.Kind].Profile.Name, null, null, why!);
         }
     }
 
     /// <summary>There is enough of everything, but it cannot be arranged: as few instances as show that.</summary>
     private PlanShortage Placements(Demand demand)
     {
-        List<SpecSlot> conflict = [
-            .. demand.Slots.SelectMany((s, i) => Enumerable.Repeat(new SpecSlot(s.Kind, demand.Contents[i], 1, s.Start), s.Count))];
+        List<RowSlot> conflict = [.. demand.Slots.SelectMany(s => Enumerable.Repeat(s with { Count = 1 }, s.Count))];
         for (int i = conflict.Count - 1; i >= 0; i--)
         {
-            SpecSlot left = conflict[i];
+            RowSlot left = conflict[i];
             conflict.RemoveAt(i);
             if (Planner.IsPossible(new Demand(Geometry, [.. conflict])))
                 conflict.Insert(i, left);

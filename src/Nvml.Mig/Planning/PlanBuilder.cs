@@ -30,7 +30,7 @@ internal ref struct PlanBuilder
         for (int i = 0; i < state.Kinds.Length; i++)
             most += 1 + state.Compute[i].Length;
         foreach (RowChoice choice in layout)
-            most += 1 + demand.Contents[choice.Slot].Total;
+            most += 1 + demand.Slots[choice.Slot].Content!.Total;
         LayoutStep[] steps = ArrayPool<LayoutStep>.Shared.Rent(most);
         GpuPlan plan = new PlanBuilder(state, demand, stays, guard, steps).Build(layout, PlanCost.RoomOf(value));
         ArrayPool<LayoutStep>.Shared.Return(steps, clearArray: true);
@@ -54,7 +54,7 @@ internal ref struct PlanBuilder
             if (slot >= 0)
             {
                 kept[keptCount++] = _state.Instances[i];
-                DestroyInside(i, _demand.Contents[slot]);
+                DestroyInside(i, _demand.Slots[slot].Content!);
             }
             else
             {
@@ -65,7 +65,7 @@ internal ref struct PlanBuilder
 
         foreach (RowChoice choice in layout)
         {
-            ComputeContent content = _demand.Contents[choice.Slot];
+            ComputeContent content = _demand.Slots[choice.Slot].Content!;
             if (choice.Kept >= 0)
                 CreateInside(choice.Kept, content);
             else

@@ -161,11 +161,11 @@ public static class Planner
             stays[i] = guard.Protects(state, i);
             if (goes && stays[i])
                 return None(rented);
-            instances[i] = new RowInstance(state.Kinds[i], state.Runs[i], stays[i], goes);
+            instances[i] = new RowInstance(state.Kinds[i], state.Runs[i], stays[i]);
             for (int slot = 0; slot < demand.Slots.Length; slot++)
             {
                 gains[(i * demand.Slots.Length) + slot] = demand.Slots[slot].Kind == state.Kinds[i] && !goes
-                    ? KeepGain(state, i, demand.Contents[slot], MustStayInside(state, i, stays[i], guard))
+                    ? KeepGain(state, i, demand.Slots[slot].Content!, MustStayInside(state, i, stays[i], guard))
                     : PlanCost.None;
             }
         }

@@ -3,18 +3,6 @@ using System.Runtime.InteropServices;
 
 namespace Nvml.Mig.Planning;
 
-/// <summary>GPU instances that are wanted: a number of one profile and content, or one of them at a start.</summary>
-internal readonly record struct SpecSlot(int Kind, ComputeContent Content, int Count, int Start)
-{
-    public bool IsLike(SpecSlot other) => Kind == other.Kind && Start == other.Start && Content.Equals(other.Content);
-
-    /// <summary>In a fixed order, whatever the order of the spec.</summary>
-    public static int Compare(SpecSlot a, SpecSlot b) =>
-        a.Kind != b.Kind ? a.Kind.CompareTo(b.Kind)
-        : a.Start != b.Start ? a.Start.CompareTo(b.Start)
-        : string.CompareOrdinal(a.Content.Key, b.Content.Key);
-}
-
 /// <summary>
 /// A layout as the solver takes it: which instances, in a fixed order, whatever the order in the spec; and what follows from
 /// their number alone.
@@ -26,12 +14,12 @@ internal sealed class Demand
     /// <param name="slots">
     /// The instances, in any order; the same kind of instance can be in it more than once. They are sorted and merged where they are.
     /// </param>
-    public Demand(GeometryTables geometry, Span<SpecSlot> slots)
+    public Demand(GeometryTables geometry, Span<RowSlot> slots)
     {
         Geometry = geometry;
-        slots.Sort(SpecSlot.Compare);
+        slots.Sort(RowSlot.Compare);
         int different = 0;
-        foreach (SpecSlot one in slots)
+        foreach (RowSlot one in slots)
         {
             if (different > 0 && slots[different - 1].IsLike(one))
                 slots[different - 1] = one with { Count = slots[different - 1].Count + one.Count };
@@ -39,14 +27,7 @@ internal sealed class Demand
                 slots[different++] = one;
         }
 
-        Slots = new RowSlot[different];
-        Contents = new ComputeContent[different];
-        for (int i = 0; i < different; i++)
-        {
-            Slots[i] = new RowSlot(slots[i].Kind, slots[i].Count, slots[i].Start);
-            Contents[i] = slots[i].Content;
-        }
-
+        Slots = slots[..different].ToArray();
         Counts = new int[geometry.Profiles.Count];
         CountOfShapes = new int[geometry.Memory.Shapes.Length];
         Used = new int[GeometryTables.ResourceCount];
@@ -70,11 +51,11 @@ internal sealed class Demand
             IsWithinLimits &= Used[resource] <= geometry.Resources[resource];
         IsPlain = true;
         int total = 0;
-        for (int i = 0; i < Slots.Length; i++)
+        foreach (RowSlot slot in Slots)
         {
-            IsWithinLimits &= Contents[i].Fits(geometry, Slots[i].Kind, out _);
-            IsPlain &= Contents[i].IsWhole && Slots[i].Start < 0;
-            total += Slots[i].Count;
+            IsWithinLimits &= slot.Content!.Fits(geometry, slot.Kind, out _);
+            IsPlain &= slot.Content.IsWhole && slot.Start < 0;
+            total += slot.Count;
         }
 
         // More than that fits nowhere, and is more than the solver counts.
@@ -83,10 +64,8 @@ internal sealed class Demand
 
     public GeometryTables Geometry { get; }
 
+    /// <summary>The instances, each slot with its content.</summary>
     public RowSlot[] Slots { get; }
-
-    /// <summary>The content of the instances of each slot.</summary>
-    public ComputeContent[] Contents { get; }
 
     /// <summary>Instances of each profile.</summary>
     public int[] Counts { get; }
@@ -100,7 +79,7 @@ internal sealed class Demand
     public bool[] RoomFor { get; }
 
     /// <summary>The demand as text, to compare.</summary>
-    public string Key => string.Join(',', Slots.Select((s, i) => $"{s} {Contents[i].Key}"));
+    public string Key => string.Join(',', Slots.Select(s => s.Key));
 
     /// <summary>Whether the GPU has enough of everything but places, and each GPU instance enough room for what is inside.</summary>
     public bool IsWithinLimits { get; }
@@ -120,7 +99,7 @@ internal sealed class ResolvedSpec
     private ResolvedSpec(LayoutSpec spec, GeometryTables geometry)
     {
         Geometry = geometry;
-        List<SpecSlot> slots = [];
+        List<RowSlot> slots = [];
         foreach (InstanceSpec item in spec.Items.Where(i => i.Shared is null))
             slots.Add(Resolve(item, geometry));
         CheckOverlaps(slots, geometry);
@@ -137,7 +116,7 @@ internal sealed class ResolvedSpec
         for (int i = 0; i < MustGo.Length; i++)
             MustGo[i] = (alsoRemoved >> i & 1) != 0;
         Span<int> toRemove = stackalloc int[geometry.Profiles.Count];
-        List<SpecSlot> added = new(spec.Items.Count + MustGo.Length);
+        List<RowSlot> added = new(spec.Items.Count + MustGo.Length);
         foreach (InstanceSpec item in spec.Items)
         {
             if (item.GpuInstanceId is { } id)
@@ -154,7 +133,7 @@ internal sealed class ResolvedSpec
             for (int i = 0; i < MustGo.Length; i++)
             {
                 if (!MustGo[i])
-                    added.Add(new SpecSlot(state.Kinds[i], state.Contents[i], 1, -1));
+                    added.Add(new RowSlot(state.Kinds[i], 1, -1, state.Contents[i]));
             }
 
             Demands = [new Demand(geometry, CollectionsMarshal.AsSpan(added))];
@@ -179,8 +158,8 @@ internal sealed class ResolvedSpec
         }
 
         // Which of a profile go is free: with different content, each choice leaves another demand.
-        SpecSlot[] there = [.. state.Kinds
-            .Select((kind, i) => (Slot: new SpecSlot(kind, state.Contents[i], 1, -1), Stays: !MustGo[i]))
+        RowSlot[] there = [.. state.Kinds
+            .Select((kind, i) => (Slot: new RowSlot(kind, 1, -1, state.Contents[i]), Stays: !MustGo[i]))
             .Where(i => i.Stays)
             .GroupBy(i => i.Slot)
             .Select(same => same.Key with { Count = same.Count() })];
@@ -207,7 +186,7 @@ internal sealed class ResolvedSpec
         return known;
     }
 
-    private static SpecSlot Resolve(InstanceSpec item, GeometryTables geometry)
+    private static RowSlot Resolve(InstanceSpec item, GeometryTables geometry)
     {
         int kind = geometry.IndexOf(item.Profile);
         int start = -1;
@@ -224,10 +203,10 @@ internal sealed class ResolvedSpec
                         + $"{string.Join(", ", places.Select(p => p.Start))}.");
         }
 
-        return new SpecSlot(kind, ComputeContent.From(item.ComputeInstances, geometry, kind, item.ToString()), item.Count, start);
+        return new RowSlot(kind, item.Count, start, ComputeContent.From(item.ComputeInstances, geometry, kind, item.ToString()));
     }
 
-    private static void CheckOverlaps(List<SpecSlot> slots, GeometryTables geometry)
+    private static void CheckOverlaps(List<RowSlot> slots, GeometryTables geometry)
     {
         for (int i = 0; i < slots.Count; i++)
         {
@@ -245,21 +224,21 @@ internal sealed class ResolvedSpec
             }
         }
 
-        Run RunOf(SpecSlot slot) => geometry.Memory.Shapes[geometry.Memory.ShapeOf[slot.Kind]].First(r => r.Start == slot.Start);
-        string Name(SpecSlot slot, Run run) => $"{geometry.Profiles[slot.Kind].Profile} at {geometry.Memory.ToPlacement(run)}";
+        Run RunOf(RowSlot slot) => geometry.Memory.Shapes[geometry.Memory.ShapeOf[slot.Kind]].First(r => r.Start == slot.Start);
+        string Name(RowSlot slot, Run run) => $"{geometry.Profiles[slot.Kind].Profile} at {geometry.Memory.ToPlacement(run)}";
     }
 
     /// <summary>The ways to share out the compute instances of a spec that share GPU instances.</summary>
-    private static List<List<SpecSlot>> ShareOut(LayoutSpec spec, GeometryTables geometry)
+    private static List<List<RowSlot>> ShareOut(LayoutSpec spec, GeometryTables geometry)
     {
-        List<List<SpecSlot>> ways = [[]];
+        List<List<RowSlot>> ways = [[]];
         foreach (IGrouping<int, InstanceSpec> shared in spec.Items.Where(i => i.Shared is not null)
             .GroupBy(i => geometry.IndexOf(i.Profile)).OrderBy(g => g.Key))
         {
             List<List<ComputeContent>> distributions = new Sharing(geometry, shared.Key, shared).Distribute();
             ways = [
                 .. ways.SelectMany(
-                    way => distributions.Select(d => (List<SpecSlot>)[.. way, .. d.Select(c => new SpecSlot(shared.Key, c, 1, -1))]))];
+                    way => distributions.Select(d => (List<RowSlot>)[.. way, .. d.Select(c => new RowSlot(shared.Key, 1, -1, c))]))];
         }
 
         return ways;
@@ -268,11 +247,11 @@ internal sealed class ResolvedSpec
     /// <summary>
     /// The slots that can be left when a number of each profile is removed. It does not matter which of those that are alike.
     /// </summary>
-    private static IEnumerable<SpecSlot[]> Remainders(ReadOnlyMemory<SpecSlot> there, int[] toRemove, SpecSlot[] kept)
+    private static IEnumerable<RowSlot[]> Remainders(ReadOnlyMemory<RowSlot> there, int[] toRemove, RowSlot[] kept)
     {
         if (there.IsEmpty)
             return toRemove.All(n => n == 0) ? [kept] : [];
-        SpecSlot first = there.Span[0];
+        RowSlot first = there.Span[0];
         return Enumerable.Range(0, Math.Min(first.Count, toRemove[first.Kind]) + 1).SelectMany(removed =>
         {
             int[] left = [.. toRemove];

@@ -1,18 +1,30 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Numerics;
 
 namespace Nvml.Mig.Planning;
 
-/// <summary>Instances that are wanted: a number of one kind, or one of it at a start.</summary>
-internal readonly record struct RowSlot(int Kind, int Count, int Start = -1);
-
 /// <summary>
-/// An instance that is there. One that must stay keeps its place; one that must go can at most be created again. All others stay where
-/// that is best.
+/// Instances that are wanted: a number of one kind and, of GPU instances, of one content; or one of them at a start.
 /// </summary>
-internal readonly record struct RowInstance(int Kind, Run Run, bool MustStay = false, bool MustGo = false);
+internal readonly record struct RowSlot(int Kind, int Count, int Start = -1, ComputeContent? Content = null)
+{
+    /// <summary>The same as text, to compare.</summary>
+    public string Key => string.Create(CultureInfo.InvariantCulture, $"{Kind}*{Count}:{Start} {Content?.Key}");
 
-/// <summary>An instance of the solution: of a slot, at a place; the instance that stays there, or -1 where one is to be created.</summary>
+    public bool IsLike(RowSlot other) => this == other with { Count = Count };
+
+    /// <summary>In a fixed order, whatever the order of the spec.</summary>
+    public static int Compare(RowSlot a, RowSlot b) =>
+        a.Kind != b.Kind ? a.Kind.CompareTo(b.Kind)
+        : a.Start != b.Start ? a.Start.CompareTo(b.Start)
+        : string.CompareOrdinal(a.Content?.Key, b.Content?.Key);
+}
+
+/// <summary>An instance that exists. One that must stay keeps its place; all others are kept where that is best.</summary>
+internal readonly record struct RowInstance(int Kind, Run Run, bool MustStay = false);
+
+/// <summary>An instance of the solution: of a slot, at a place; the existing instance that it keeps, or -1 to create one.</summary>
 internal record struct RowChoice(int Slot, Run Run, int Kept);
 
 /// <summary>
@@ -150,8 +162,8 @@ internal ref struct RowSolver
         if (_slots[slot].Start >= 0)
             return 0;
         int there = 0;
-        foreach (RowInstance instance in _instances)
-            there += instance.Kind == _slots[slot].Kind && !instance.MustGo ? 1 : 0;
+        for (int i = 0; i < _instances.Length; i++)
+            there += _instances[i].Kind == _slots[slot].Kind && _gains[(i * _slots.Length) + slot] >= 0 ? 1 : 0;
         bool competes = false;
         for (int i = 0; i < _slots.Length; i++)
             competes |= i != slot && _slots[i].Kind == _slots[slot].Kind && _slots[i].Start < 0;
@@ -271,7 +283,7 @@ internal ref struct RowSolver
     private long Keep(in Next next, long wanted, ref long best, ref RowChoice choice, ref ulong left)
     {
         int there = _instanceAt[next.Start];
-        if (there < 0 || _instances[there].MustGo || !IsFree(_instances[there].Run))
+        if (there < 0 || !IsFree(_instances[there].Run))
             return PlanCost.None;
         RowInstance instance = _instances[there];
         int fixedSlot = _fixedAt[next.Start];
