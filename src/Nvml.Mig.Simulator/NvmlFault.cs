@@ -39,7 +39,7 @@ public sealed record NvmlFault
     /// </summary>
     public double? Rate { get; init; }
 
-    /// <summary>What <see cref="Rate"/> draws with.</summary>
+    /// <summary>The seed of the random numbers of <see cref="Rate"/>.</summary>
     public uint Seed { get; init; }
 
     /// <summary>Whether it strikes when the call has done its work, instead of before.</summary>

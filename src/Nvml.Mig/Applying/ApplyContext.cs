@@ -8,8 +8,8 @@ namespace Nvml.Mig.Applying;
 internal sealed class ApplyContext(ApplyOptions options, IProgress<ApplyProgress>? progress) : IDisposable
 {
     /// <summary>
-    /// The driver makes one change at a time on the whole machine, whoever asks, and reads are quickest GPU by GPU: so one GPU has the
-    /// turn, and keeps it until it is done or has to wait.
+    /// The driver makes one change at a time on the whole machine, for all threads and processes, and reads are quickest GPU by GPU: so one
+    /// GPU has the turn, and keeps it until it is done or has to wait.
     /// </summary>
     private readonly SemaphoreSlim _turn = new(1, 1);
 

@@ -33,9 +33,9 @@ public sealed record ApplyOptions
     /// <summary>
     /// How long a step is tried again that failed for a reason that may pass (<see cref="NvmlException.IsTransient"/>): the driver was not
     /// ready or timed out, a client that NVML does not show holds the GPU, processes of <see cref="GpuTarget.AllowInUse"/> end. Other
-    /// failures are final at once, and so is it that an instance to be destroyed is used by somebody else: nobody's end is waited for to
-    /// take the instance then. By default 5 seconds. <see cref="Timeout.InfiniteTimeSpan"/>: until it has passed or is cancelled, and on a
-    /// GPU's way back, which is not cancelled, until it has passed.
+    /// failures are final at once. So is the use of an instance that is to be destroyed by another process: the applier does not wait for
+    /// the end of that process. By default 5 seconds. <see cref="Timeout.InfiniteTimeSpan"/>: until the cause has passed or the apply is
+    /// cancelled; in a rollback, which is not cancelled, until the cause has passed.
     /// </summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(5);
 
@@ -50,7 +50,7 @@ public sealed record ApplyOptions
     public bool LeaveModePending { get; init; }
 
     /// <summary>
-    /// Called with the result before the journal is closed: reports it to whoever asked. If the process dies before that is done, the same
+    /// Called with the result before the journal is closed: reports it to the caller. If the process dies before that is done, the same
     /// change (<c>+1g.5gb</c>), repeated, completes and does not add another instance. If it throws, that is the
     /// <see cref="ApplyResult.Error"/>.
     /// </summary>
@@ -58,7 +58,7 @@ public sealed record ApplyOptions
 
     /// <summary>
     /// Resets a GPU where a MIG mode waits for that: <see cref="NvidiaSmi.ResetGpuAsync"/>, for instance. Null: nothing is reset, and
-    /// where it would take that, the GPU is taken back to the mode it had.
+    /// where a reset is necessary, the GPU is rolled back to its former mode.
     /// </summary>
     public Func<GpuDevice, CancellationToken, Task>? ResetGpu { get; init; }
 

@@ -93,16 +93,16 @@ public sealed record GpuApplyResult
     /// <summary>The steps in their order, and what came of each.</summary>
     public IReadOnlyList<ApplyStepResult> Steps { get; init; } = [];
 
-    /// <summary>The steps of the way back, if one was needed.</summary>
+    /// <summary>The steps of the rollback, if there was one.</summary>
     public IReadOnlyList<ApplyStepResult> RollbackSteps { get; init; } = [];
 
     /// <summary>
-    /// Why it was refused, failed or was taken back: a <see cref="NvmlException"/>, a <see cref="PlanningException"/>, an
+    /// Why it was refused, failed or was rolled back: a <see cref="NvmlException"/>, a <see cref="PlanningException"/>, an
     /// <see cref="OperationCanceledException"/> or what a callback threw. Null if all went well, and for a <see cref="Refusal"/>.
     /// </summary>
     public Exception? Error { get; init; }
 
-    /// <summary>Why the way back failed: what a call said, or what others have made and is in the way.</summary>
+    /// <summary>Why the rollback failed: the error of a call, or instances of other clients that are in the way.</summary>
     public Exception? RollbackError { get; init; }
 
     /// <summary>
@@ -116,7 +116,7 @@ public sealed record GpuApplyResult
     /// </summary>
     public IReadOnlyList<string> LeftAlone { get; init; } = [];
 
-    /// <summary>Whether the GPU is as it was asked to be, or could be made so.</summary>
+    /// <summary>Whether the GPU has the requested layout, or can have it.</summary>
     public bool IsSuccess => Outcome is ApplyOutcome.Unchanged or ApplyOutcome.Applied or ApplyOutcome.Planned;
 
     /// <summary>All of it in a sentence or two.</summary>
@@ -136,7 +136,7 @@ public sealed record GpuApplyResult
                 ApplyOutcome.NotTried => $"{why} Nothing was changed.".TrimStart(),
                 ApplyOutcome.RolledBack => $"{why} The GPU is as it was before.".TrimStart(),
                 _ => ($"{why} The GPU is not as it was before: {string.Join(" ", Differences)}"
-                    + (RollbackError is null ? "" : $" The way back failed: {RollbackError.Message}")).TrimStart(),
+                    + (RollbackError is null ? "" : $" The rollback failed: {RollbackError.Message}")).TrimStart(),
             };
         }
     }
@@ -146,7 +146,7 @@ public sealed record GpuApplyResult
 /// <param name="Gpus">The result on each GPU, in the order they were given.</param>
 public sealed record ApplyResult(IReadOnlyList<GpuApplyResult> Gpus)
 {
-    /// <summary>Whether all GPUs are as they were asked to be, or could be made so, and all services run again.</summary>
+    /// <summary>Whether all GPUs have the requested layout, or can have it, and all services run again.</summary>
     public bool IsSuccess => Gpus.All(g => g.IsSuccess) && Error is null && Services is not { StillStopped.Count: > 0 };
 
     /// <summary>

@@ -40,7 +40,7 @@ internal sealed class ApplyRun : LayoutRun
     protected override async Task PrepareAsync(CancellationToken cancellationToken)
     {
         await Context.OnEachAsync(Gpus, gpu => gpu.ReadAsync(SnapshotParts.All, cancellationToken)).ConfigureAwait(false);
-        // A GPU that cannot be read keeps all from being changed, but the plans of the others are made all the same.
+        // A GPU that cannot be read keeps all from being changed, but the others are planned all the same.
         (GpuTransaction Gpu, GpuTarget Target)[] readable = [.. Gpus.Zip(_targets).Where(r => r.First.Error is null)];
         GpuGeometry?[] geometries = GpuDevice.ShareGeometries([.. readable.Select(r => r.Gpu.Profiles)], out PlanningException?[] errors);
         for (int i = 0; i < readable.Length; i++)
@@ -71,7 +71,7 @@ internal sealed class ApplyRun : LayoutRun
             await gpu.ExecuteAsync(stop.Token).ConfigureAwait(false);
             if (gpu.Error is null)
                 return;
-            // Not Cancel: a callback on the token is the caller's, and whatever it does must not keep this GPU from its way back.
+            // Not Cancel: a callback on the token is the caller's, and must not keep this GPU from its rollback.
             if (allOrNothing)
                 _ = stop.CancelAsync();
             await gpu.RollBackAsync().ConfigureAwait(false);
@@ -91,7 +91,7 @@ internal sealed class ApplyRun : LayoutRun
             stopped.SetCause(why);
     }
 
-    // If all is as it was, the journal is as if this apply had not been: the one before can be taken back still, on all its GPUs.
+    // If all is as it was, the journal is as if this apply had not been: the one before can still be rolled back, on all its GPUs.
     protected override JournalEntry Close(JournalEntry written) =>
         Gpus.Any(g => g.Outcome is ApplyOutcome.Applied or ApplyOutcome.Pending or ApplyOutcome.NotRestored)
             ? written.Change(Gpus, CloseChanged)
@@ -99,7 +99,7 @@ internal sealed class ApplyRun : LayoutRun
                 ? was with { IsFinished = true, Own = OwnBefore(gpu) }
                 : was);
 
-    /// <summary>A GPU that was taken back is as it was before: finished, or as a dead apply had left it.</summary>
+    /// <summary>A GPU that was rolled back is as it was before: finished, or as a dead apply had left it.</summary>
     private JournalGpu? CloseChanged(GpuTransaction gpu, JournalGpu was) => gpu.Outcome switch
     {
         ApplyOutcome.Applied or ApplyOutcome.Unchanged or ApplyOutcome.Pending => was with { IsFinished = true },

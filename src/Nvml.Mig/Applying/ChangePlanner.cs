@@ -2,7 +2,7 @@ using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Applying;
 
-/// <summary>The change that is to be made to a GPU, or that was asked for and is refused.</summary>
+/// <summary>The change of a GPU that is planned, or that was requested and is refused.</summary>
 /// <param name="Steps">The steps.</param>
 /// <param name="Goal">The GPU after them; null if there is no plan.</param>
 internal sealed record PlannedChange(IReadOnlyList<LayoutStep> Steps, GpuSnapshot? Goal)
@@ -11,7 +11,7 @@ internal sealed record PlannedChange(IReadOnlyList<LayoutStep> Steps, GpuSnapsho
 
     public PlanRefusal? Refusal { get; init; }
 
-    /// <summary>Why it must not be made.</summary>
+    /// <summary>Why it is refused.</summary>
     public Exception? Error { get; init; }
 
     public IReadOnlyList<string> LeftAlone { get; init; } = [];
@@ -73,11 +73,11 @@ internal sealed class ChangePlanner(LiveGpu live, UseChecks use, ApplyOptions op
         };
     }
 
-    /// <summary>Refuses a GPU that is not empty, or in a change: what stands there is not ours to disturb. Null if it can be had.</summary>
+    /// <summary>Refuses a GPU that has instances or an unfinished change. Null if it is free.</summary>
     public NvmlException? FindOccupied(GpuSnapshot before, JournalGpu? unfinished)
     {
         if (unfinished is not null)
-            return InUse("", $"{Gpu} was left in the middle of a change that died or could not be taken back: roll that back first.");
+            return InUse("", $"{Gpu} has an unfinished change: its process died, or it could not be rolled back. Roll it back first.");
         if (before.Instances.Count > 0)
             return InUse(NvmlFunction.GetGpuInstances, $"{Gpu} is not empty: {string.Join(" and ", before.Instances)} is there.");
         if (live.Layout.Processes is { Count: > 0 } processes)

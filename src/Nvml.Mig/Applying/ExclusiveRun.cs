@@ -1,6 +1,6 @@
 namespace Nvml.Mig.Applying;
 
-/// <summary>Lets somebody use an empty GPU, and takes it back to what it was.</summary>
+/// <summary>Gives the caller an empty GPU to itself, then restores it.</summary>
 internal sealed class ExclusiveRun : LayoutRun
 {
     private readonly GpuTransaction _gpu;

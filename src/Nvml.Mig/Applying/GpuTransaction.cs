@@ -92,7 +92,7 @@ internal sealed class GpuTransaction
             _result = _result with { Outcome = ApplyOutcome.Planned };
     }
 
-    /// <summary>Says why it was stopped or taken back, where that was not its own failure.</summary>
+    /// <summary>Sets why it was stopped or rolled back, if that was not its own failure.</summary>
     public void SetCause(Exception why)
     {
         if (Error is null or OperationCanceledException)
@@ -149,15 +149,15 @@ internal sealed class GpuTransaction
         // The processes that were waited for have ended. On what this apply created there are none, or a job that was started since: that
         // is left.
         _live.WaitFor = [];
-        await GoBackAsync(_runner.Made).ConfigureAwait(false);
+        await GoBackAsync(_runner.Created).ConfigureAwait(false);
         FinishSteps();
         ReportEnd();
     }
 
-    /// <summary>Lets somebody use the empty GPU, and takes it back to what it was.</summary>
+    /// <summary>Runs the use on the empty GPU, then restores the GPU.</summary>
     /// <param name="use">The use. Its exception is the <see cref="Error"/>.</param>
     /// <param name="own">The instances that it may create.</param>
-    /// <param name="cancellationToken">For the use; the way back is not cancelled.</param>
+    /// <param name="cancellationToken">For the use; the rollback is not cancelled.</param>
     public async Task RunExclusivelyAsync(
         Func<CancellationToken, Task> use, IReadOnlyList<GpuInstanceSnapshot> own, CancellationToken cancellationToken)
     {
@@ -165,7 +165,7 @@ internal sealed class GpuTransaction
         {
             await use(cancellationToken).ConfigureAwait(false);
         }
-#pragma warning disable CA1031 // Whatever it threw, the GPU is taken back; the result has it.
+#pragma warning disable CA1031 // The GPU is restored after any exception; the result has it.
         catch (Exception e)
 #pragma warning restore CA1031
         {
@@ -180,7 +180,7 @@ internal sealed class GpuTransaction
         ReportEnd();
     }
 
-    /// <summary>Where there is no way back, since this was the way back: says what is not as it was recorded.</summary>
+    /// <summary>After a failed rollback: reports the differences from the recorded layout.</summary>
     public async Task LeaveAsync()
     {
         try
@@ -213,7 +213,7 @@ internal sealed class GpuTransaction
     /// </summary>
     public IReadOnlyList<GpuInstanceSnapshot> GetOwn(IReadOnlyList<GpuInstanceSnapshot> before)
     {
-        List<GpuInstanceSnapshot> own = LayoutSteps.Union(LayoutSteps.Union(_runner.Made, before), _runner.PerhapsMade);
+        List<GpuInstanceSnapshot> own = LayoutSteps.Union(LayoutSteps.Union(_runner.Created, before), _runner.PerhapsCreated);
         return _result.After is { } after ? LayoutSteps.Present(own, after) : own;
     }
 
@@ -262,7 +262,7 @@ internal sealed class GpuTransaction
             return differences.Count == 0 ? null : new NvmlException(
                 NvmlReturnCode.InvalidState,
                 NvmlFunction.GetGpuInstances,
-                $"No call failed, but {Gpu} is not as it was to be, by somebody else's doing or the driver's: "
+                $"No call failed, but {Gpu} does not have the planned layout, because of another client or the driver: "
                     + $"{string.Join(" ", differences)}");
         }
 #pragma warning disable CA1031 // Without reading back there is no success, whatever the reason.
@@ -277,9 +277,9 @@ internal sealed class GpuTransaction
         _result = _result with { After = _live.Snapshot, Differences = _live.Snapshot.GetDifferencesFrom(wanted) };
 
     private void SetUnknown() =>
-        _result = _result with { After = null, Differences = [$"What stands on {Gpu} now cannot be read."] };
+        _result = _result with { After = null, Differences = [$"The instances of {Gpu} cannot be read."] };
 
-    /// <summary>Says of steps that were done what became of them on the way back.</summary>
+    /// <summary>Records the effect of the rollback on the steps that were done.</summary>
     private void FinishSteps()
     {
         for (int i = 0; i < _results.Count; i++)

@@ -10,7 +10,7 @@ namespace Nvml.Mig.Applying;
 /// <param name="Version">The version of the format: a file of another version is not touched.</param>
 /// <param name="Started">When the apply began.</param>
 /// <param name="Gpus">
-/// The GPUs that it changes, and those of applies before that were never finished; not those that were taken back.
+/// The GPUs that it changes, and those of earlier applies that were never finished, without those that were rolled back.
 /// </param>
 internal sealed record JournalEntry(int Version, DateTimeOffset Started, IReadOnlyList<JournalGpu> Gpus)
 {
@@ -64,8 +64,8 @@ internal sealed record JournalEntry(int Version, DateTimeOffset Started, IReadOn
 /// <param name="Before">The GPU before the first change.</param>
 /// <param name="Goal">The GPU as it was to be.</param>
 /// <param name="Own">
-/// What this apply is to create, and what there is of what applies before were to create that were never finished; where it is known, what
-/// of all that is there. It is what the way back may destroy.
+/// The instances that a rollback may destroy: those that this apply is to create, and those that exist of earlier, unfinished applies;
+/// where it is known, only those that exist.
 /// </param>
 /// <param name="IsFinished">Whether the GPU is as it was to be, or as it was.</param>
 internal sealed record JournalGpu(

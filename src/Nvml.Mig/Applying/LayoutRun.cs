@@ -85,7 +85,7 @@ internal abstract class LayoutRun(ApplyContext context)
 
     /// <summary>
     /// The instances that exist of an unfinished apply. An instance that did not exist when the GPU was read was not created by
-    /// it: the like that appears later is somebody else's.
+    /// it: one that appears later, however alike, is another client's.
     /// </summary>
     protected IReadOnlyList<GpuInstanceSnapshot> OwnBefore(GpuTransaction gpu) =>
         LayoutSteps.Present(Last.FindUnfinished(gpu.Gpu.Uuid)?.Own ?? [], gpu.Before!);

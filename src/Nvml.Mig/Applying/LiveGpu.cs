@@ -15,7 +15,7 @@ internal sealed class LiveGpu(GpuDevice gpu, ApplyContext context)
     /// <summary>Whether services were stopped for a step of this GPU: for each that is tried once.</summary>
     public bool HasQuiesced { get; set; }
 
-    /// <summary>The objects that changes are made through.</summary>
+    /// <summary>The objects of the public API that change the GPU.</summary>
     public LiveLayout Layout => _layout ?? throw new InvalidOperationException($"{gpu} was not read.");
 
     /// <summary>The ids of the instances that are promised to somebody.</summary>

@@ -18,7 +18,7 @@ internal sealed class RollbackRun(ApplyContext context, NvmlSession session, IRe
         await Context.OnEachAsync(
             all.Select(r => r.Gpu), gpu => gpu.ReadAsync(SnapshotParts.Users, cancellationToken)).ConfigureAwait(false);
         Failures.AddRange(
-            all.Where(r => r.Gpu.Error is not null).Select(r => NotTakenBack($"GPU {r.Recorded.Uuid}", (NvmlException)r.Gpu.Error!)));
+            all.Where(r => r.Gpu.Error is not null).Select(r => NotRolledBack($"GPU {r.Recorded.Uuid}", (NvmlException)r.Gpu.Error!)));
         all.RemoveAll(r => r.Gpu.Error is not null);
         foreach ((GpuTransaction gpu, JournalGpu recorded) in all)
             gpu.PlanExact(recorded.Before, recorded.Own);
@@ -36,11 +36,11 @@ internal sealed class RollbackRun(ApplyContext context, NvmlSession session, IRe
             await gpu.LeaveAsync().ConfigureAwait(false);
     });
 
-    // A GPU that was taken back is done with: what stands there from now on is not this apply's.
+    // A GPU that was rolled back is finished: instances created there from now on are not this apply's.
     protected override JournalEntry Close(JournalEntry written) => written.Change(Gpus, (gpu, was) =>
         gpu.Outcome is ApplyOutcome.Applied or ApplyOutcome.Unchanged ? null : was with { Own = gpu.GetOwn(was.Own) });
 
-    /// <summary>A GPU that cannot be reached keeps no other from being taken back.</summary>
+    /// <summary>A GPU that cannot be reached does not keep the others from being rolled back.</summary>
     private void TryReach(string gpu, Action reach)
     {
         try
@@ -49,10 +49,10 @@ internal sealed class RollbackRun(ApplyContext context, NvmlSession session, IRe
         }
         catch (NvmlException e)
         {
-            Failures.Add(NotTakenBack(gpu, e));
+            Failures.Add(NotRolledBack(gpu, e));
         }
     }
 
-    private static NvmlException NotTakenBack(string gpu, NvmlException why) =>
-        NvmlErrors.Create(why.Code, why.Function, $"{gpu} is not taken back and stays recorded: {why.Message}", why.IsTransient, why);
+    private static NvmlException NotRolledBack(string gpu, NvmlException why) =>
+        NvmlErrors.Create(why.Code, why.Function, $"{gpu} is not rolled back and stays recorded: {why.Message}", why.IsTransient, why);
 }

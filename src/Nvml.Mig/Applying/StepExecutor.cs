@@ -127,7 +127,7 @@ internal sealed class StepExecutor(LiveGpu live, UseChecks use, ApplyContext con
             return false;
         if (canQuiesce)
             live.HasQuiesced = await context.QuiesceAsync(cancellationToken).ConfigureAwait(false);
-        // A reset takes along what stands there by now.
+        // A reset destroys the instances that exist by now.
         if (step.Kind == LayoutStepKind.DisableMig)
             await live.ReadAsync(SnapshotParts.Users, cancellationToken).ConfigureAwait(false);
         if (use.FindInTheWay(step) is { } inTheWay)

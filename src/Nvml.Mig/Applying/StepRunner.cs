@@ -12,7 +12,7 @@ internal sealed class StepRunner
     private readonly UseChecks _use;
     private readonly ApplyContext _context;
     private readonly StepExecutor _executor;
-    private readonly List<GpuInstanceSnapshot> _made = [];
+    private readonly List<GpuInstanceSnapshot> _created = [];
 
     /// <summary>The last step, if it failed and the GPU could not be read since; with what was known before it.</summary>
     private (LayoutStep Step, GpuSnapshot Before, Exception Error)? _unknown;
@@ -23,13 +23,13 @@ internal sealed class StepRunner
         _executor = new StepExecutor(live, use, context);
     }
 
-    /// <summary>The instances that this apply created, and nobody else: the way back may destroy them.</summary>
-    public IReadOnlyList<GpuInstanceSnapshot> Made => _made;
+    /// <summary>The instances that this apply created, and nobody else: a rollback may destroy them.</summary>
+    public IReadOnlyList<GpuInstanceSnapshot> Created => _created;
 
     /// <summary>The instances that the last step may have created, if its effect is not known.</summary>
-    public IReadOnlyList<GpuInstanceSnapshot> PerhapsMade => _unknown is { } last ? LayoutSteps.CreatedBy([last.Step]) : [];
+    public IReadOnlyList<GpuInstanceSnapshot> PerhapsCreated => _unknown is { } last ? LayoutSteps.CreatedBy([last.Step]) : [];
 
-    /// <summary>Runs steps in order. Null if all were done; else the first failure. A way back goes on past it: each step counts.</summary>
+    /// <summary>Runs steps in order. Null if all were done; else the first failure. A rollback continues after it.</summary>
     public async Task<Exception?> RunAsync(
         IReadOnlyList<LayoutStep> steps, List<ApplyStepResult> results, bool isRollback, CancellationToken cancellationToken)
     {
@@ -49,7 +49,7 @@ internal sealed class StepRunner
             _context.Report(new ApplyProgress(_live.Gpu, steps[i], i + 1, steps.Count, isRollback));
             GpuSnapshot before = _live.Snapshot;
             ApplyStepResult result = await TryAsync(steps[i], before, cancellationToken).ConfigureAwait(false);
-            // The way back looks at the GPU itself, and not at the results of its steps.
+            // A rollback checks the GPU itself, not the results of its steps.
             if (isRollback)
                 _unknown = null;
             results.Add(result);
@@ -145,7 +145,7 @@ internal sealed class StepRunner
     /// </summary>
     private static bool HasTakenEffect(LayoutStep step, GpuSnapshot before, GpuSnapshot now, Exception error) => step.Kind switch
     {
-        // The driver created nothing, since the place was taken: what stands there is somebody else's, however alike.
+        // The driver created nothing, since the place was taken: another client created the instance there, however alike.
         LayoutStepKind.CreateGpuInstance or LayoutStepKind.CreateComputeInstance when error is NvmlInsufficientResourcesException
             && StepExecutor.IsAnswerTo(step, error) => false,
         LayoutStepKind.CreateComputeInstance
@@ -164,22 +164,22 @@ internal sealed class StepRunner
     {
         if (!step.IsCreate)
             return;
-        int index = _made.FindIndex(step.GpuInstance!.IsAt);
+        int index = _created.FindIndex(step.GpuInstance!.IsAt);
         if (step.ComputeInstance is null)
         {
             if (index < 0)
-                _made.Add(step.GpuInstance with { ComputeInstances = [] });
+                _created.Add(step.GpuInstance with { ComputeInstances = [] });
             return;
         }
 
         HashSet<int?> known = [.. before.Find(step.GpuInstance)?.ComputeInstances.Select(c => c.Id) ?? []];
-        ComputeInstanceSnapshot? made = _live.Snapshot.Find(step.GpuInstance)?.ComputeInstances
+        ComputeInstanceSnapshot? created = _live.Snapshot.Find(step.GpuInstance)?.ComputeInstances
             .FirstOrDefault(c => !known.Contains(c.Id) && step.ComputeInstance.Describes(c));
-        if (made is null)
+        if (created is null)
             return;
         if (index < 0)
-            _made.Add(step.GpuInstance with { ComputeInstances = [made] });
+            _created.Add(step.GpuInstance with { ComputeInstances = [created] });
         else
-            _made[index] = _made[index] with { ComputeInstances = [.. _made[index].ComputeInstances, made] };
+            _created[index] = _created[index] with { ComputeInstances = [.. _created[index].ComputeInstances, created] };
     }
 }

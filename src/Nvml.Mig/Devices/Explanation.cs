@@ -2,7 +2,7 @@ using Nvml.Mig.Native;
 
 namespace Nvml.Mig;
 
-/// <summary>Explains failures of the driver by what stands on a GPU and who uses it. Null where there is nothing to say.</summary>
+/// <summary>Explains failures of the driver by the instances of a GPU and its users. Null where nothing explains one.</summary>
 internal static class Explanation
 {
     /// <summary>"It is used by process 4711 (python3): end that first.", of an instance or of the GPU as a whole.</summary>
@@ -138,7 +138,7 @@ internal static class Explanation
         });
     }
 
-    /// <summary>The instances that stand where one of a profile could, or where it was wanted.</summary>
+    /// <summary>The instances in all places of a profile, or in the requested one.</summary>
     private static string? WhyNoRoom(GpuDevice gpu, GpuInstanceProfile profile, Placement? wanted) => Try(() =>
     {
         IReadOnlyList<GpuInstance> present = gpu.GetGpuInstances();

@@ -4,7 +4,7 @@ namespace Nvml.Mig;
 [Flags]
 public enum SnapshotParts
 {
-    /// <summary>Nothing more: enough to show what stands there.</summary>
+    /// <summary>Nothing more: enough to show the instances.</summary>
     Instances = 0,
 
     /// <summary>How the GPU can be divided.</summary>
@@ -37,7 +37,7 @@ public sealed record GpuSnapshotResult(GpuDevice Gpu, GpuSnapshot? Snapshot, Exc
 public sealed partial class GpuDevice
 {
     /// <summary>
-    /// Reads what stands on the GPU, how it can be divided, and which instances processes use. Needs root or a MIG capability. NVML does
+    /// Reads the instances of the GPU, how it can be divided, and which instances processes use. Needs root or a MIG capability. NVML does
     /// not show clients such as DCGM.
     /// </summary>
     /// <param name="parts">The parts to read beside the mode and the instances; by default all that the planner needs.</param>

@@ -8,7 +8,7 @@ namespace Nvml.Mig;
 /// <remarks>
 /// <para>
 /// The instance belongs to the machine, not to this object: it lives on when the object is forgotten, and other processes can
-/// destroy it. Every change made through this object first asks the driver whether the instance is still the one that was found,
+/// destroy it. Every change through this object first asks the driver whether the instance is still the one that was found,
 /// with the same id, profile and placement; if it is not, the change throws <see cref="NvmlNotFoundException"/> and touches nothing. A
 /// replacement within the microseconds between that question and the change is not noticed. A successor that is alike in all three cannot
 /// be told apart: the driver gives it the same id and its MIG devices the same UUIDs.

@@ -22,7 +22,7 @@ internal sealed class LiveLayout
 
     public MigMode Mode { get; private set; }
 
-    /// <summary>The processes that use the GPU or what stands on it; none if they were not asked for.</summary>
+    /// <summary>The processes that use the GPU or its instances; none if they were not asked for.</summary>
     public IReadOnlyList<GpuProcess> Processes { get; }
 
     /// <summary>The profiles; none if they were not asked for.</summary>
@@ -40,7 +40,7 @@ internal sealed class LiveLayout
             }
             catch (NvmlNotFoundException)
             {
-                // Another process destroyed it while we read: it does not stand there any more.
+                // Another process destroyed it while we read: it does not exist any more.
             }
         }
 

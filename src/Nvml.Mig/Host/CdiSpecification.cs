@@ -26,7 +26,7 @@ namespace Nvml.Mig.Host;
 /// <para>
 /// Runtimes read /etc/cdi and /var/run/cdi. When two files in one folder have a device of the same name, neither is used; when they are
 /// in both folders, that in /var/run/cdi is. NVIDIA's own specification (<c>nvidia-ctk</c>; the service nvidia-cdi-refresh writes
-/// /var/run/cdi/nvidia.yaml) has the same names once it was made anew after a change of MIG: use one of the two, or another kind here.
+/// /var/run/cdi/nvidia.yaml) has the same names once it was written again after a change of MIG: use one of the two, or another kind here.
 /// </para>
 /// <para>
 /// Runtimes watch the folder: write the file with <see cref="Save"/>.

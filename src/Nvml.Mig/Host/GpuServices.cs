@@ -136,8 +136,8 @@ public sealed class GpuServices
             return new ServiceReport { StillStopped = left, Failures = [query] };
         }
 
-        // Before anything else: whatever happens from here on, the next start knows of it. All that run, and not each as its turn comes:
-        // systemd stops what depends on a service along with it.
+        // Before anything else, so that the next start knows of it after any failure from here on. All running services at once:
+        // systemd stops the dependents of a service along with it.
         string[] recorded = [.. left.Except(running, StringComparer.Ordinal), .. running];
         WriteJournal(recorded);
         List<string> stopped = [];

@@ -27,7 +27,7 @@ internal static class PrivateFolder
     /// Checks that nobody but this user and root can replace the folder, a parent of it or a link to it. A parent in which others may only
     /// add files of their own, such as /tmp, is allowed.
     /// </summary>
-    /// <exception cref="UnauthorizedAccessException">Somebody else can; the message names the folder.</exception>
+    /// <exception cref="UnauthorizedAccessException">Another user can; the message names the folder.</exception>
     /// <exception cref="FileNotFoundException">There is no such folder.</exception>
     /// <exception cref="IOException">A folder cannot be looked at.</exception>
     public static void Check(string folder)

@@ -4,7 +4,7 @@ using Nvml.Mig.Native;
 namespace Nvml.Mig.Host;
 
 /// <summary>
-/// Reads files that somebody else may have put there: a regular file of bounded size, and nothing else. A FIFO does not block it, a device
+/// Reads files that another user may have put there: a regular file of bounded size, and nothing else. A FIFO does not block it, a device
 /// such as <c>/dev/zero</c> does not fill the memory.
 /// </summary>
 public static class RegularFile

@@ -16,7 +16,7 @@ public enum InstanceSpecKind
 }
 
 /// <summary>
-/// The instances that somebody wants on a GPU: a whole layout, or a change to what is there.
+/// The instances that are requested on a GPU: a whole layout, or a change to the present one.
 /// </summary>
 /// <remarks>
 /// <para>As text, items are separated by commas:</para>
@@ -95,7 +95,7 @@ public sealed class LayoutSpec : IEquatable<LayoutSpec>
         return items <= MaxInstances ? new LayoutSpec(text.Split(',').Select(InstanceSpec.Parse)) : throw TooMany($"{items} instances");
     }
 
-    /// <summary>The spec of exactly what stands on a GPU, with all placements.</summary>
+    /// <summary>The spec of exactly the instances that a GPU has, with all placements.</summary>
     /// <param name="snapshot">The GPU.</param>
     public static LayoutSpec For(GpuSnapshot snapshot)
     {

@@ -21,7 +21,7 @@ public enum PlanningError
     /// <summary>An instance that is to be kept is in the way.</summary>
     KeptInstance,
 
-    /// <summary>Instances of the profile cannot stand there.</summary>
+    /// <summary>Instances of the profile cannot be placed there.</summary>
     InvalidPlacement,
 
     /// <summary>Two instances want the same slices.</summary>

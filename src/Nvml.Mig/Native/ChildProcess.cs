@@ -5,7 +5,7 @@ using static Nvml.Mig.Interop.LibC;
 
 namespace Nvml.Mig.Native;
 
-/// <summary>The end of a process: by itself with an exit code, or by a signal. Neither if somebody else has reaped it.</summary>
+/// <summary>The end of a process: by itself with an exit code, or by a signal. Neither if it was reaped elsewhere.</summary>
 internal readonly record struct ChildEnd(int? ExitCode, int? Signal);
 
 /// <summary>

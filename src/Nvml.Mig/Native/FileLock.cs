@@ -17,7 +17,7 @@ internal sealed unsafe class FileLock : IDisposable
 
     private FileLock(SafeFileHandle file) => _file = file;
 
-    /// <summary>Takes the lock, and creates the file if it is not there. Null if somebody else has it.</summary>
+    /// <summary>Takes the lock, and creates the file if it is not there. Null if another process has it.</summary>
     /// <exception cref="IOException">The file cannot be opened or locked.</exception>
     public static FileLock? TryTake(string path)
     {
@@ -28,7 +28,7 @@ internal sealed unsafe class FileLock : IDisposable
                 ownsHandle: true);
             int descriptor = (int)file.DangerousGetHandle();
             int result = Repeat(() => flock(descriptor, LOCK_EX | LOCK_NB));
-            // Somebody can have deleted or replaced the file between the two calls: then another file has its name, and others lock that.
+            // Another process can have deleted or replaced the file between the two calls: others then lock the file that has its name now.
             if (result == 0 && IdentityOf(descriptor, "", AT_EMPTY_PATH) is { } mine && mine == IdentityOf(AT_FDCWD, path, 0))
                 return new FileLock(file);
             file.Dispose();

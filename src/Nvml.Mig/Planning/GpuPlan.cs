@@ -78,7 +78,7 @@ public sealed class GpuPlan
         {
             GpuInstanceSnapshot? moved = Destroyed.FirstOrDefault(i => i.Profile == about.Profile && SuccessorOf(i) == about.Placement);
             return moved is null ? "wanted"
-                : moved.Placement == about.Placement ? $"{moved} is to be made anew"
+                : moved.Placement == about.Placement ? $"{moved} is created again"
                 : $"takes the place of {moved}";
         }
 

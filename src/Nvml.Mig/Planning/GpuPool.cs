@@ -2,13 +2,13 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Nvml.Mig.Planning;
 
-/// <summary>A GPU of a fleet.</summary>
+/// <summary>A GPU of a pool.</summary>
 /// <param name="Name">The caller's name for it: an index, a UUID, node and index.</param>
 /// <param name="Snapshot">The GPU as it is.</param>
 /// <param name="Group">The name by which requests choose GPUs: a model, a node pool. GPUs of one group need not be alike.</param>
 public sealed record PoolGpu(string Name, GpuSnapshot Snapshot, string Group = "");
 
-/// <summary>A GPU instance that somebody wants somewhere in a fleet.</summary>
+/// <summary>A request for a GPU instance on any GPU of a pool.</summary>
 /// <param name="Profile">The profile's name or id. GPUs that have no such profile are left out.</param>
 /// <param name="Group">The group of GPUs to place it on; null: any.</param>
 public sealed record PoolRequest(string Profile, string? Group = null)
@@ -18,7 +18,7 @@ public sealed record PoolRequest(string Profile, string? Group = null)
 }
 
 /// <summary>Where a requested instance goes.</summary>
-/// <param name="Gpu">The index of the GPU in the fleet.</param>
+/// <param name="Gpu">The index of the GPU in the pool.</param>
 /// <param name="Profile">The profile.</param>
 /// <param name="Placement">The placement.</param>
 public readonly record struct PoolPlacement(int Gpu, GpuInstanceProfile Profile, Placement Placement);
@@ -39,22 +39,22 @@ public sealed record PoolRefusal(IReadOnlyList<PoolRequest> Unplaced, bool IsPro
 
 /// <summary>
 /// Many GPUs, and where the next instance should go: on a GPU that has instances already if possible, there where it costs the least
-/// <see cref="GpuPlan.Room"/>, so that few GPUs are opened and large holes stay whole. Nothing that stands is touched.
+/// <see cref="GpuPlan.Room"/>, so that few GPUs are opened and large holes stay whole. No present instance is changed.
 /// </summary>
 /// <remarks>
 /// <para>
-/// The cost of a request does not depend on the number of GPUs: GPUs on which the same profiles stand in the same places are one class, and
-/// each request looks at classes only, best first. A fleet keeps account of what it has placed. Not for several threads at once.
+/// The cost of a request does not depend on the number of GPUs: GPUs that have the same profiles in the same places are one class, and
+/// each request looks at classes only, best first. A pool counts the instances that it has placed. Not for several threads at once.
 /// </para>
 /// <para>
-/// One request after the other cannot know what comes next: what <see cref="TryPlace"/> opens is the best for each request, not for all of
+/// <see cref="TryPlace"/> does not know the requests that follow: it finds the best place for each request, not for all of
 /// them. If you know all of them, use <see cref="TryPlaceAll"/>.
 /// </para>
 /// </remarks>
 /// <example>
 /// <code>
-/// GpuPool fleet = new(session.Devices.Select(gpu => new PoolGpu(gpu.Uuid, gpu.ReadSnapshot())));
-/// if (fleet.TryPlace(new PoolRequest("1g.5gb"), out PoolPlacement place))
+/// GpuPool pool = new(session.Devices.Select(gpu => new PoolGpu(gpu.Uuid, gpu.ReadSnapshot())));
+/// if (pool.TryPlace(new PoolRequest("1g.5gb"), out PoolPlacement place))
 ///     session.Devices[place.Gpu].CreateGpuInstance(place.Profile, place.Placement);
 /// </code>
 /// </example>
@@ -67,7 +67,7 @@ public sealed class GpuPool
     private readonly List<PoolClass> _classesInOrder = [];
     private readonly Dictionary<PoolRequest, Offers> _offers = [];
 
-    /// <summary>Takes in a fleet.</summary>
+    /// <summary>Creates a pool.</summary>
     /// <param name="gpus">The GPUs.</param>
     public GpuPool(IEnumerable<PoolGpu> gpus)
     {
@@ -174,10 +174,10 @@ public sealed class GpuPool
         return false;
     }
 
-    /// <summary>Gives a place back: of an instance that was placed here, or that stood there before.</summary>
+    /// <summary>Frees the place of an instance that was placed here, or that was there before.</summary>
     /// <param name="placement">The place.</param>
-    /// <exception cref="PlanningException">Nothing of that profile stands there.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">The fleet has no such GPU.</exception>
+    /// <exception cref="PlanningException">There is no instance of that profile.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The pool has no such GPU.</exception>
     public void Release(PoolPlacement placement)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(placement.Gpu, nameof(placement));

@@ -1,6 +1,6 @@
 namespace Nvml.Mig.Planning;
 
-/// <summary>The way from what stands on a GPU to a layout in which every place is known.</summary>
+/// <summary>The way from the layout of a GPU to one in which every place is known.</summary>
 /// <param name="Steps">The steps.</param>
 /// <param name="Result">The GPU after them: the layout, and the instances of others that are left alone.</param>
 /// <param name="Blocked">The instances of others that are in the way, each as a sentence.</param>
@@ -9,8 +9,8 @@ internal sealed record LayoutWay(
     IReadOnlyList<LayoutStep> Steps, GpuSnapshot Result, IReadOnlyList<string> Blocked, IReadOnlyList<string> LeftAlone);
 
 /// <summary>
-/// The steps from what stands on a GPU to a layout in which every place is known: back to what was recorded, or on to what was planned.
-/// Nothing is searched for; what could be chosen was chosen before.
+/// The steps from the layout of a GPU to one in which every place is known: back to the recorded one, or on to the planned one. There is
+/// no search: the planner has chosen.
 /// </summary>
 internal static class LayoutSteps
 {
@@ -19,7 +19,7 @@ internal static class LayoutSteps
     /// <param name="goal">The GPU as it is to be.</param>
     /// <param name="own">
     /// The instances that an apply created, or was to destroy, as <see cref="Union"/> has them: of the instances outside the goal, these
-    /// alone are destroyed, each once. Of compute instances that look alike, others may have made some.
+    /// alone are destroyed, each once. Of compute instances that look alike, other clients may have created some.
     /// </param>
     public static LayoutWay Between(GpuSnapshot now, GpuSnapshot goal, IReadOnlyList<GpuInstanceSnapshot> own)
     {

@@ -7,8 +7,8 @@ public sealed record PlanOptions
     public IReadOnlyCollection<int> AllowInUse { get; init; } = [];
 
     /// <summary>
-    /// The instances that are kept as they are, with all their compute instances, whether they are in use or not: promised to somebody, for
-    /// instance. No plan destroys or changes them, no refusal names them as removable, and they are kept also if
+    /// The instances that are kept as they are, with all their compute instances, whether they are in use or not: because they are leased,
+    /// for instance. No plan destroys or changes them, no refusal names them as removable, and they are kept also if
     /// <see cref="AllowInUse"/> names them. A spec that asks for them to be removed is refused.
     /// </summary>
     public IReadOnlyCollection<int> Keep { get; init; } = [];

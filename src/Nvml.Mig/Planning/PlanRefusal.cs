@@ -48,8 +48,8 @@ public sealed record PlanShortage(PlanShortageKind Kind, string Subject, int? Wa
 
 /// <summary>A place that a wanted instance could have, but for instances in use.</summary>
 /// <param name="Profile">The profile that is wanted.</param>
-/// <param name="Placement">Where it could stand.</param>
-/// <param name="By">The instances in use that stand there.</param>
+/// <param name="Placement">Where it could be placed.</param>
+/// <param name="By">The instances in use that are there.</param>
 public sealed record BlockedPlacement(GpuInstanceProfile Profile, Placement Placement, IReadOnlyList<GpuInstanceSnapshot> By);
 
 /// <summary>Why there is no plan, and what would help.</summary>

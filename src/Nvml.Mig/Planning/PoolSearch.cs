@@ -12,7 +12,7 @@ internal sealed record PoolFilling(int[] Counts, (PoolRequest Request, int Kind,
 /// Shares out a list of instances over GPUs, exactly: finds places for all on the fewest GPUs that were empty, or that there are none.
 /// </summary>
 /// <remarks>
-/// First, for each class of GPUs, everything that one of them can take in beside what stands there: only the numbers of instances matter
+/// First, for each class of GPUs, everything that one of them can take in beside its instances: only the numbers of instances matter
 /// for what the other GPUs must take. Then one GPU after the other takes as much as it can of what is left, in every way that is not less
 /// than another. The rest for a number of GPUs is looked at once, and not at all if it is more than they can take of anything.
 /// </remarks>
@@ -99,12 +99,12 @@ internal sealed class PoolSearch
             if (IsComplete && most < _wanted[kind])
                 return string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{_wanted[kind]} {_kinds[kind]} are wanted; {most} at most fit on {gpus} beside what stands there.");
+                    $"{_wanted[kind]} {_kinds[kind]} are wanted; {most} at most fit on {gpus} beside the present instances.");
         }
 
         string all = string.Join(", ", _kinds.Select((kind, i) => string.Create(CultureInfo.InvariantCulture, $"{_wanted[i]} {kind}")));
         return IsComplete
-            ? $"{all} do not fit beside each other on {gpus} with what stands there."
+            ? $"{all} do not fit together on {gpus} beside the present instances."
             : $"No arrangement of {all} on {gpus} was found. There may be one: not all could be looked at.";
     }
 

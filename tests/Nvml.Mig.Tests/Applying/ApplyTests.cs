@@ -445,8 +445,8 @@ public class ApplyTests
 
         gpu.Outcome.Should().Be(ApplyOutcome.NotRestored);
         gpu.Error!.Message.Should()
-            .Contain("is not as it was to be, by somebody else's doing or the driver's: GPU instance 7 (1g.5gb at 0:1) is there and "
-                + "should not be.");
+            .Contain("does not have the planned layout, because of another client or the driver: GPU instance 7 (1g.5gb at 0:1) is "
+                + "there and should not be.");
         gpu.Differences.Should().Equal("GPU instance 7 (1g.5gb at 0:1) is there and should not be.");
         machine.Gpu.GetGpuInstances().Select(i => i.Id).Should().Equal(7);
     }

@@ -411,7 +411,7 @@ public class RollbackTests
         result.Gpus.Should().ContainSingle().Which.Outcome.Should().Be(ApplyOutcome.Applied);
         machine.Describe()[1].Should().Be(start[1]);
         result.Error.Should().BeOfType<NvmlNotFoundException>().Which.Message.Should()
-            .StartWith("GPU GPU-00000000-0000-0000-0000-000000000000 is not taken back and stays recorded: ");
+            .StartWith("GPU GPU-00000000-0000-0000-0000-000000000000 is not rolled back and stays recorded: ");
         File.ReadAllText(file).Should().Contain("GPU-00000000").And.NotContain(machine.Session.Devices[1].Uuid);
     }
 
@@ -435,7 +435,7 @@ public class RollbackTests
             NvmlException error = result.Error.Should().BeOfType<NvmlException>().Which;
             error.Code.Should().Be(NvmlReturnCode.GpuIsLost);
             foreach (string gpu in named ? ["GPU 0", "GPU 1"] : (string[])[uuids[0], uuids[1]])
-                error.Message.Should().Contain($"{gpu} is not taken back and stays recorded: ");
+                error.Message.Should().Contain($"{gpu} is not rolled back and stays recorded: ");
         }
 
         machine.Session.Devices[2].GetGpuInstances().Should().BeEmpty();

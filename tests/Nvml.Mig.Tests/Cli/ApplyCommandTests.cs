@@ -91,7 +91,7 @@ public class ApplyCommandTests
         answer.ExitCode.Should().Be(66);
         answer.Complaints.Should().ContainSingle().Which.Should().Contain(
             "The GPU is not as it was before: GPU instance 7 (1g.5gb at 0:1) is missing. GPU instance 2 (3g.20gb at 4:4) is missing. The "
-                + "way back failed: Cannot create");
+                + "rollback failed: Cannot create");
 
         nvmig.Environment["NVML_STUB_FAULTS"] = null;
         nvmig.Run("rollback").ExitCode.Should().Be(0);

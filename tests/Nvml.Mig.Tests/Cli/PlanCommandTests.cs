@@ -126,7 +126,7 @@ public class PlanCommandTests
         none.ExitCode.Should().Be(23);
         none.Complaints.Should()
             .ContainSingle().Which.Should()
-            .Be("nvmig: There is no room: 3 7g.40gb are wanted; 2 at most fit on 3 GPUs beside what stands there. Placed one after the "
+            .Be("nvmig: There is no room: 3 7g.40gb are wanted; 2 at most fit on 3 GPUs beside the present instances. Placed one after the "
                 + "other, 1 of 3 7g.40gb is left over. On the same GPUs without instances there is room for all. Nothing was changed.");
         nvmig.Run("plan", "3g.20gb", "--anywhere", "-i", "0,2", "--json").Json.GetProperty("gpus")[0].GetProperty("index").GetInt32()
             .Should().Be(0);

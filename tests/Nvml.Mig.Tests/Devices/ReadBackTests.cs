@@ -144,7 +144,8 @@ public class ReadBackTests
         machine.Simulator.SetFaults(Late("nvmlDeviceCreateGpuInstance"));
         FluentActions.Invoking(() => machine.Create("3g.20gb")).Should().Throw<NvmlException>()
             .WithMessage(
-                "*It may have been created all the same: there is GPU instance 2 of GPU 0 (GPU-*) at 4:4. Destroy it if it is new and not wanted.");
+                "*It may have been created all the same: there is GPU instance 2 of GPU 0 (GPU-*) at 4:4. Destroy it if it is new and "
+                + "not wanted.");
 
         machine.Simulator.SetFaults(Late("nvmlGpuInstanceCreateComputeInstance"));
         machine.Gpu.GetGpuInstance(2).Invoking(i => i.CreateComputeInstance()).Should().Throw<NvmlException>()

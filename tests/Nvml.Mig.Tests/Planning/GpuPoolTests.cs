@@ -44,7 +44,7 @@ public class GpuPoolTests
 
         refusal!.Unplaced.Should().ContainSingle();
         refusal.IsProved.Should().BeTrue();
-        refusal.Message.Should().Be("2 3g.20gb, 1 4g.20gb do not fit beside each other on 2 GPUs with what stands there.");
+        refusal.Message.Should().Be("2 3g.20gb, 1 4g.20gb do not fit together on 2 GPUs beside the present instances.");
         fleet.TryPlaceAll([new("3g.20gb"), new("3g.20gb")], out _, out _).Should().BeTrue();
     }
 
@@ -168,7 +168,7 @@ public class GpuPoolTests
                 .Should().BeTrue();
         PoolOf("", "", "").TryPlaceAll([.. Enumerable.Repeat(new PoolRequest("1g.5gb"), 22)], out _, out PoolRefusal? refusal).Should()
             .BeFalse();
-        refusal!.Message.Should().Be("22 1g.5gb are wanted; 21 at most fit on 3 GPUs beside what stands there.");
+        refusal!.Message.Should().Be("22 1g.5gb are wanted; 21 at most fit on 3 GPUs beside the present instances.");
     }
 
     [Fact]
