@@ -6,6 +6,10 @@ internal sealed class VictimSearch(Round round, Placing placing)
     /// <summary>How many more GPUs are looked at for fewer victims once there is a way.</summary>
     private const int MoreGpus = 64;
 
+    /// <summary>How often room is looked for if a claim wants several instances.</summary>
+    private const int MaxTrials = 8;
+
+    private readonly HashSet<LeaseEntry> _avoided = [];
     private Dictionary<QueueNode, List<LeaseEntry>>? _candidates;
 
     /// <summary>A place and the leases in its way.</summary>
@@ -16,9 +20,25 @@ internal sealed class VictimSearch(Round round, Placing placing)
     {
         if (rule == VictimReason.Reclaim && !ReclaimRule.MayReclaim(claim.Queue, claim.Least, claim.Claim.IsPreemptible))
             return null;
+        _avoided.Clear();
+        for (int trial = 0; trial < MaxTrials; trial++)
+        {
+            List<LeaseEntry> victims = [];
+            if (TryTake(claim, rule, victims) is { } placed)
+                return (placed, victims);
+            // The best lease for the first instance can be one beside which the rules allow none for the next.
+            if (claim.Shapes.Length == 1 || victims.Count == 0)
+                return null;
+            _avoided.Add(victims[0]);
+        }
+
+        return null;
+    }
+
+    private Placed[]? TryTake(ClaimEntry claim, VictimReason rule, List<LeaseEntry> victims)
+    {
         int mark = round.Pool.Mark;
         Placed[] placed = new Placed[claim.Shapes.Length];
-        List<LeaseEntry> victims = [];
         Slices size = default;
         foreach (int i in claim.LargeFirst)
         {
@@ -49,7 +69,7 @@ internal sealed class VictimSearch(Round round, Placing placing)
         }
 
         round.Charge(claim.Queue, size, claim.Claim.IsPreemptible);
-        return (placed, victims);
+        return placed;
     }
 
     /// <summary>Leases that the rules of protection leave open to be taken, the first to go first.</summary>
@@ -172,7 +192,7 @@ internal sealed class VictimSearch(Round round, Placing placing)
         return board.ViewOf(mask, counts);
     }
 
-    private bool MayTake(LeaseEntry lease, ClaimEntry claim, VictimReason rule) => IsOpen(lease, round.Now)
+    private bool MayTake(LeaseEntry lease, ClaimEntry claim, VictimReason rule) => IsOpen(lease, round.Now) && !_avoided.Contains(lease)
         && (rule == VictimReason.Reclaim
             ? lease.Queue != claim.Queue
             : lease.Queue == claim.Queue && lease.Lease.Claim.Priority < claim.Claim.Priority);
