@@ -6,6 +6,9 @@ namespace Nvml.Mig.Leasing.Scheduling;
 /// </summary>
 internal sealed class Decider
 {
+    /// <summary>How many orders are tried for those that others have gone for.</summary>
+    private const int MaxTrials = 8;
+
     private readonly Round _round;
     private readonly Placing _placing;
     private readonly VictimSearch _search;
@@ -36,8 +39,8 @@ internal sealed class Decider
 
         // Who others were told to go for comes first: what they gave up is not for those who came later.
         HashSet<string> promised = [.. _round.Input.Promised];
-        List<ClaimEntry> left = Serve([.. _round.Claims.Where(c => promised.Contains(c.Claim.Id))], Place);
-        left.AddRange(Serve([.. _round.Claims.Where(c => !promised.Contains(c.Claim.Id))], Place));
+        List<ClaimEntry> left = ServePromised([.. _round.Claims.Where(c => promised.Contains(c.Claim.Id))]);
+        left.AddRange(Serve([.. _round.Claims.Where(c => !promised.Contains(c.Claim.Id))]));
         foreach (ClaimEntry claim in left.Where(c => !c.IsPlaced && c.Reason != WaitReason.NoSuchProfile))
             MakeRoom(claim);
         left.RemoveAll(c => c.IsGranted);
@@ -51,8 +54,31 @@ internal sealed class Decider
             NextTime(left));
     }
 
+    /// <summary>
+    /// Serves those that others have gone for. What they left has room for all of them, but not in any order: in the best place of one,
+    /// another can have its only one. So large ones go first, and before them who would find nothing. Otherwise the others who came into
+    /// the gaps would be told to go again, without end.
+    /// </summary>
+    private List<ClaimEntry> ServePromised(List<ClaimEntry> claims)
+    {
+        List<ClaimEntry> order = [.. claims.OrderByDescending(c => c.Least.Memory).ThenByDescending(c => c.Least.Compute)];
+        for (int trial = 0; trial < Math.Min(order.Count, MaxTrials); trial++)
+        {
+            int mark = _round.Pool.Mark;
+            int without = order.FindIndex(c => Find(c) is null && c != order[0]);
+            _round.Pool.BackTo(mark);
+            if (without < 0)
+                break;
+            order.Insert(0, order[without]);
+            order.RemoveAt(without + 1);
+        }
+
+        order.RemoveAll(Place);
+        return order;
+    }
+
     /// <summary>Serves claims, each time the first of the queue whose turn it is. Returns those that wait, in that order.</summary>
-    private List<ClaimEntry> Serve(List<ClaimEntry> claims, Func<ClaimEntry, bool> serve)
+    private List<ClaimEntry> Serve(List<ClaimEntry> claims)
     {
         Dictionary<QueueNode, Queue<ClaimEntry>> pending = [];
         Dictionary<QueueNode, ClaimEntry> next = [];
@@ -69,7 +95,7 @@ internal sealed class Decider
         while (next.TryGetValue(_round.Root, out ClaimEntry? claim))
         {
             pending[claim.Queue].Dequeue();
-            if (!serve(claim))
+            if (!Place(claim))
                 left.Add(claim);
             Advance(claim.Queue);
         }
@@ -116,11 +142,14 @@ internal sealed class Decider
             return false;
         }
 
-        Placed[]? placed = _placing.TryPlace(claim, Reach.Evict)
-            ?? _placing.Holds.Borrow(claim, () => _placing.TryPlace(claim, Reach.Evict))
-            ?? _placing.TryPlace(claim, Reach.Depart);
-        return placed is not null && Settle(claim, placed);
+        (claim.Reason, claim.Message) = (WaitReason.NoPlace, "");
+        return Find(claim) is { } placed && Settle(claim, placed);
     }
+
+    private Placed[]? Find(ClaimEntry claim) =>
+        _placing.TryPlace(claim, Reach.Evict)
+        ?? _placing.Holds.Borrow(claim, () => _placing.TryPlace(claim, Reach.Evict))
+        ?? _placing.TryPlace(claim, Reach.Depart);
 
     /// <summary>Grants a claim what it was given, or lets it wait for what has to go. Returns whether it is granted.</summary>
     private bool Settle(ClaimEntry claim, Placed[] placed)

@@ -14,7 +14,8 @@ public class KaiReclaimTests
     /// - of lower and + of higher priority. Expected: who is told to go, and who gets room.
     /// </summary>
     [Theory]
-    [InlineData("by fair share", 6, "d 1 1, a 1 1 d, b 1 1 d, c 2 0 d", "a0 a 1, a1 a 1, a2 a 1-, b0 b 1, b1 b 1, b2 b 1-", "c c 2", "a2 b2: c")]
+    [InlineData(
+        "by fair share", 6, "d 1 1, a 1 1 d, b 1 1 d, c 2 0 d", "a0 a 1, a1 a 1, a2 a 1-, b0 b 1, b1 b 1, b2 b 1-", "c c 2", "a2 b2: c")]
     [InlineData("a gang from single jobs", 4, "a 0 0, b 2 1", "a0 a 1, a1 a 1, a2 a 1, a3 a 1", "b b 4", "a0 a1 a2 a3: b")]
     [InlineData("a gang from a gang", 4, "a 1 0, b 2 1", "a0 a 3, a1 a 1", "b b 3", "a0: b")]
     [InlineData("a gang from two queues", 4, "a 0 0, b 1 0, c 3 0", "a0 a 1, b0 b 1, a1 a 1, b1 b 1", "c c 3", "a0 a1 b1: c")]
@@ -58,7 +59,8 @@ public class KaiReclaimTests
             next += places.Length;
         }
 
-        world.Claims.AddRange(pending.Split(", ").Select((job, i) => NewClaim(world, job.Split(' ')) with { Created = world.Now.AddTicks(i) }));
+        world.Claims.AddRange(
+            pending.Split(", ").Select((job, i) => NewClaim(world, job.Split(' ')) with { Created = world.Now.AddTicks(i) }));
         Decisions decisions = world.Decide();
         IEnumerable<string> served = decisions.Grants.Select(g => g.Claim.Id)
             .Concat(decisions.Waiting.Where(w => w.Reason == WaitReason.Departure).Select(w => w.Claim.Id));
