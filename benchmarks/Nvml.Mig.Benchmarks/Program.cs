@@ -4,8 +4,16 @@ using BenchmarkDotNet.Diagnosers;
 using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
+using Nvml.Mig.Benchmarks.Planning;
 using Nvml.Mig.Benchmarks.Running;
 using Perfolizer.Horology;
+
+// Not a benchmark: a simulation of a site, which takes minutes and says what leases are worth.
+if (args is ["leasing-worth"])
+{
+    Nvml.Mig.Benchmarks.LeasingWorth.WorthReport.Write(Geometries.Simulated("H100-SXM5-80GB"));
+    return;
+}
 
 // --quick: a part of the benchmarks, with shorter iterations. They run as all do, each in a process of its own: in this one,
 // what one benchmark teaches the JIT compiler would show in the next.
