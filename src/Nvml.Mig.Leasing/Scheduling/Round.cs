@@ -174,7 +174,7 @@ internal sealed class Round
         if (!_caches.TryGetValue(key, out CacheList? list))
         {
             _caches[key] = list = new CacheList(_cached
-                .Where(i => i.IsThere && i.Kind == candidate.Kind && Pool.GroupOf[i.Gpu] == candidate.Group)
+                .Where(i => i.Kind == candidate.Kind && Pool.GroupOf[i.Gpu] == candidate.Group)
                 .Where(i => CanReuse(i, uid) && Pool.IsUsable(i.Gpu))
                 .OrderBy(i => Pool.ArrangementOf(i.Gpu).Standing.Loss(i.Kind.Index, i.Run)).ThenBy(i => i.Gpu).ThenBy(i => i.Run));
         }
