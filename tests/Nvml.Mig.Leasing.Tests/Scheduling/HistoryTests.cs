@@ -38,8 +38,8 @@ public class HistoryTests
     public void With_victims_back_in_their_queues_it_comes_to_rest() => Check.One(Config, Prop.ForAll(History.Any, ComesToRest));
 
     /// <summary>
-    /// Two claims that others have gone for: the place that is best for the small one, alone, leaves none for the large one. It was found as
-    /// one history of 85,876.
+    /// Two claims that others have gone for: the place that is best for the small one, alone, leaves none for the large one. One random
+    /// history of 85,876 showed it.
     /// </summary>
     [Fact]
     public void Two_promises_do_not_take_each_others_room() => ComesToRest(new History(
