@@ -23,6 +23,15 @@ public sealed record GpuIdentity(
         return new GpuIdentity(gpu.Index, gpu.Uuid, gpu.PciBusId, gpu.PciDeviceId, gpu.PciSubsystemId, gpu.Name, gpu.IsMigCapable());
     }
 
+    /// <summary>
+    /// Whether the GPU answered. Of one that did not, the index alone is known: see <see cref="ResolvedLayout.Undecided"/>.
+    /// </summary>
+    public bool IsReadable { get; init; } = true;
+
+    /// <summary>A GPU that does not answer. It counts as one that can be divided.</summary>
+    /// <param name="index">NVML's index.</param>
+    public static GpuIdentity Unreadable(int index) => new(index, "", "", 0, 0, "unreadable", IsMigCapable: true) { IsReadable = false };
+
     /// <summary><c>GPU 0 (NVIDIA H200, 0x233510DE)</c></summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"GPU {Index} ({Name}, 0x{PciDeviceId:X8})");
 }

@@ -123,11 +123,13 @@ public sealed partial record GpuSelector
             : throw new FormatException($"'{text}' is not the id of an NVIDIA device: its last 4 digits must be 10DE, as in 0x233010DE.");
     }
 
-    /// <summary>Whether it chooses a GPU.</summary>
+    /// <summary>Whether it chooses a GPU. Only an index chooses one that does not answer.</summary>
     /// <param name="gpu">The GPU.</param>
     public bool Matches(GpuIdentity gpu)
     {
         ArgumentNullException.ThrowIfNull(gpu);
+        if (!gpu.IsReadable && Kind != GpuSelectorKind.Index)
+            return false;
         return Kind switch
         {
             GpuSelectorKind.Index => Text == gpu.Index.ToString(CultureInfo.InvariantCulture),

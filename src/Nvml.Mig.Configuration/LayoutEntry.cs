@@ -39,6 +39,8 @@ public sealed class LayoutEntry
             return possible;
         foreach (GpuSelector one in Gpus.Where(one => one.IsOne && !Array.Exists(possible, one.Matches)))
         {
+            if (gpus.Any(gpu => MayMean(one, gpu, gpus)))
+                continue;
             throw new LayoutFileException(Location, gpus.FirstOrDefault(one.Matches) is { } filtered
                 ? $"{filtered} is named, but device-filter lets only {string.Join(", ", DeviceFilter)} through. Take one of the two out."
                 : $"There is no GPU {one} here. There {NamedLayout.List(gpus)}.");
@@ -47,6 +49,13 @@ public sealed class LayoutEntry
         return [.. possible.Where(gpu => Gpus.Any(one => one.Matches(gpu)))];
     }
 
+    /// <summary>Whether the entry may be for a GPU that does not answer, so that its UUID or its kind is not known.</summary>
+    internal bool MayBeFor(GpuIdentity gpu, IReadOnlyList<GpuIdentity> gpus) =>
+        !gpu.IsReadable && (Gpus is null || Gpus.Any(one => MayMean(one, gpu, gpus)));
+
     /// <summary>Whether the entry names this very GPU, and not only its kind or all.</summary>
     internal bool Names(GpuIdentity gpu) => Gpus is not null && Gpus.Any(one => one.IsOne && one.Matches(gpu));
+
+    private static bool MayMean(GpuSelector selector, GpuIdentity gpu, IReadOnlyList<GpuIdentity> gpus) => !gpu.IsReadable
+        && (selector.Kind == GpuSelectorKind.Index ? selector.Matches(gpu) : !selector.IsOne || !gpus.Any(selector.Matches));
 }

@@ -56,7 +56,8 @@ public sealed class NamedLayout
             }
         }
 
-        if (decided.Count == 0)
+        GpuIdentity[] undecided = [.. gpus.Where(gpu => !decided.ContainsKey(gpu) && Entries.Any(entry => entry.MayBeFor(gpu, gpus)))];
+        if (decided.Count == 0 && undecided.Length == 0)
             throw new LayoutFileException(Location, $"No entry of '{Label}' is for a GPU of this machine. There {List(gpus)}.");
         ResolvedGpu[] resolved = [.. gpus.Where(decided.ContainsKey).Select(gpu =>
             new ResolvedGpu(gpu, decided[gpu].Layout) { Location = decided[gpu].Location })];
@@ -70,7 +71,8 @@ public sealed class NamedLayout
         return new ResolvedLayout
         {
             Gpus = [.. resolved.Where(gpu => gpu.Gpu.IsMigCapable)],
-            LeftOut = [.. gpus.Where(gpu => !decided.ContainsKey(gpu))],
+            LeftOut = [.. gpus.Where(gpu => !decided.ContainsKey(gpu) && !undecided.Contains(gpu))],
+            Undecided = undecided,
             NotMigCapable = incapable,
             Unused = unused,
         };

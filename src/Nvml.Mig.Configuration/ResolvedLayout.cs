@@ -15,6 +15,12 @@ public sealed record ResolvedLayout
     /// </summary>
     public required IReadOnlyList<ResolvedGpu> NotMigCapable { get; init; }
 
+    /// <summary>
+    /// The GPUs that do not answer (<see cref="GpuIdentity.IsReadable"/>), where an entry chooses by what is not known of them then: its
+    /// layout may be for them.
+    /// </summary>
+    public IReadOnlyList<GpuIdentity> Undecided { get; init; } = [];
+
     /// <summary>Entries for kinds of GPU that this machine does not have.</summary>
     public required IReadOnlyList<LayoutEntry> Unused { get; init; }
 }

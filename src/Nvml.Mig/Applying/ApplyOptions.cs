@@ -25,8 +25,8 @@ public sealed record ApplyOptions
     public bool DryRun { get; init; }
 
     /// <summary>
-    /// Whether one GPU that fails takes all others back to what they were; otherwise only itself, and the others finish. A GPU that is
-    /// refused before the first change keeps all others from being changed in either case.
+    /// Whether one GPU that fails, or cannot be read, takes all others back to what they were; otherwise only itself, and the others
+    /// finish. A GPU that is refused before the first change keeps all others from being changed in either case.
     /// </summary>
     public bool AllOrNothing { get; init; }
 

@@ -40,7 +40,6 @@ internal sealed class ApplyRun : LayoutRun
     protected override async Task PrepareAsync(CancellationToken cancellationToken)
     {
         await Context.OnEachAsync(Gpus, gpu => gpu.ReadAsync(SnapshotParts.All, cancellationToken)).ConfigureAwait(false);
-        // A GPU that cannot be read keeps all from being changed, but the others are planned all the same.
         (GpuTransaction Gpu, GpuTarget Target)[] readable = [.. Gpus.Zip(_targets).Where(r => r.First.Error is null)];
         GpuGeometry?[] geometries = GpuDevice.ShareGeometries([.. readable.Select(r => r.Gpu.Profiles)], out PlanningException?[] errors);
         for (int i = 0; i < readable.Length; i++)
@@ -57,7 +56,10 @@ internal sealed class ApplyRun : LayoutRun
     {
         Gpus = [
             .. Last.Gpus.Where(g => !g.IsFinished && Find(g) is null),
-            .. _targets.Zip(Gpus, ToJournal).Where(g => !g.IsFinished)],
+            .. _targets.Zip(Gpus)
+                .Where(t => t.Second.Before is not null)
+                .Select(t => ToJournal(t.First, t.Second))
+                .Where(g => !g.IsFinished)],
     };
 
     /// <summary>A failure stops the other GPUs or does not.</summary>
@@ -94,8 +96,8 @@ internal sealed class ApplyRun : LayoutRun
     // If all is as it was, the journal is as if this apply had not been: the one before can still be rolled back, on all its GPUs.
     protected override JournalEntry Close(JournalEntry written) =>
         Gpus.Any(g => g.Outcome is ApplyOutcome.Applied or ApplyOutcome.Pending or ApplyOutcome.NotRestored)
-            ? written.Change(Gpus, CloseChanged)
-            : Last.Change(Gpus, (gpu, was) => gpu.Outcome == ApplyOutcome.Unchanged && !was.IsFinished
+            ? written.Change([.. Readable], CloseChanged)
+            : Last.Change([.. Readable], (gpu, was) => gpu.Outcome == ApplyOutcome.Unchanged && !was.IsFinished
                 ? was with { IsFinished = true, Own = OwnBefore(gpu) }
                 : was);
 

@@ -7,8 +7,9 @@ namespace Nvml.Mig.Applying;
 /// <remarks>
 /// <para>
 /// It reads and plans all GPUs before the first change. If anything on any GPU is impossible, or an instance in use is in the way, it
-/// refuses the whole request. Then it writes the layout to the journal: after the death of the process at any moment the same apply
-/// completes the change, and <see cref="RollbackAsync"/> restores the layout. It changes one GPU after the other, each in the plan's order.
+/// refuses the whole request; a GPU that cannot be read is refused alone, unless it is all or nothing. Then it writes the layout to the
+/// journal: after the death of the process at any moment the same apply completes the change, and <see cref="RollbackAsync"/> restores the
+/// layout. It changes one GPU after the other, each in the plan's order.
 /// </para>
 /// <para>
 /// After a failed call it reads the GPU: if the call took effect all the same, the step is done. It retries a transient failure

@@ -16,6 +16,9 @@ internal abstract class LayoutRun(ApplyContext context)
 
     protected IReadOnlyList<GpuTransaction> Gpus { get; set; } = [];
 
+    /// <summary>The GPUs that could be read. Of the others not even the UUID may be known.</summary>
+    protected IEnumerable<GpuTransaction> Readable => Gpus.Where(g => g.Before is not null);
+
     protected IEnumerable<GpuTransaction> Changing => Gpus.Where(g => g.Steps.Count > 0);
 
     /// <summary>The failures beside the GPUs.</summary>
@@ -28,7 +31,7 @@ internal abstract class LayoutRun(ApplyContext context)
         Last = (journal is null ? Peek(options.JournalFolder) : journal.Load()) ?? Last;
         context.Promised = ReadPromised(options);
         await PrepareAsync(cancellationToken).ConfigureAwait(false);
-        if (journal is null || Gpus.Any(g => g.Outcome == ApplyOutcome.Refused))
+        if (journal is null || FindBlocking() is not null)
             return await EndWithoutChangeAsync().ConfigureAwait(false);
         cancellationToken.ThrowIfCancellationRequested();
 
@@ -81,7 +84,7 @@ internal abstract class LayoutRun(ApplyContext context)
     /// <summary>The journal after the last change.</summary>
     protected abstract JournalEntry Close(JournalEntry written);
 
-    protected GpuTransaction? Find(JournalGpu gpu) => Gpus.FirstOrDefault(g => g.Gpu.Uuid == gpu.Uuid);
+    protected GpuTransaction? Find(JournalGpu gpu) => Readable.FirstOrDefault(g => g.Gpu.Uuid == gpu.Uuid);
 
     /// <summary>
     /// The instances that exist of an unfinished apply. An instance that did not exist when the GPU was read was not created by
@@ -90,9 +93,19 @@ internal abstract class LayoutRun(ApplyContext context)
     protected IReadOnlyList<GpuInstanceSnapshot> OwnBefore(GpuTransaction gpu) =>
         LayoutSteps.Present(Last.FindUnfinished(gpu.Gpu.Uuid)?.Own ?? [], gpu.Before!);
 
+    /// <summary>
+    /// The GPU that keeps all from being changed: what is asked for is impossible on it, or in the way of somebody. One that cannot be read
+    /// is a failure of its own, unless it is to be all or nothing.
+    /// </summary>
+    private GpuTransaction? FindBlocking()
+    {
+        bool readable = !context.Options.AllOrNothing && Readable.Any();
+        return Gpus.FirstOrDefault(g => g.Outcome == ApplyOutcome.Refused && (g.Before is not null || !readable));
+    }
+
     private async Task<ApplyResult> EndWithoutChangeAsync()
     {
-        GpuTransaction? refused = Gpus.FirstOrDefault(g => g.Outcome == ApplyOutcome.Refused);
+        GpuTransaction? refused = FindBlocking();
         foreach (GpuTransaction gpu in Gpus)
         {
             if (refused is not null)

@@ -486,16 +486,19 @@ public class ApplyTests
     }
 
     [Fact]
-    public void A_gpu_that_does_not_answer_is_refused_like_any_other()
+    public void A_gpu_that_does_not_answer_is_refused_alone()
     {
         using ApplyMachine machine = ApplyMachine.Start(new Scenario(A100 + "*2", "", [], ""));
         machine.Simulator.SetFaults(NvmlFault.LoseGpu("nvmlDeviceGetMemoryInfo_v2"));
         machine.Session.Devices[1].Invoking(g => g.GetMemory()).Should().Throw<NvmlException>();
         machine.Reopen();
 
+        ApplyResult nothing = machine.Apply("9", machine.Options with { AllOrNothing = true });
         ApplyResult result = machine.Apply("9");
 
-        result.Gpus.Select(g => g.Outcome).Should().Equal(ApplyOutcome.NotTried, ApplyOutcome.Refused);
+        nothing.Gpus.Select(g => g.Outcome).Should().Equal(ApplyOutcome.NotTried, ApplyOutcome.Refused);
+        result.Gpus.Select(g => g.Outcome).Should().Equal(ApplyOutcome.Applied, ApplyOutcome.Refused);
+        result.IsSuccess.Should().BeFalse();
         result.Gpus[1].Error.Should().BeOfType<NvmlException>().Which.Code.Should().Be(NvmlReturnCode.GpuIsLost);
     }
 
