@@ -8,11 +8,20 @@ internal static class Removals
     /// <summary>How many sets of instances are tried on GPUs with very many of them; 12 instances have no more sets.</summary>
     private const int MaxSets = 1 << 12;
 
-    /// <summary>The smallest set of any instances but those that are kept: with the fewest in use, then the least memory.</summary>
-    public static IReadOnlyList<GpuInstanceSnapshot>? FindAny(SnapshotTables state, LayoutSpec spec, Guard guard) =>
-        FindSmallest(state, spec, guard, ~guard.Kept) is { Count: > 0 } sets
-            ? [.. Chosen(state, sets.MinBy(set => (Chosen(state, set).Count(i => i.IsAnythingInUse), Memory(Chosen(state, set)))))]
-            : null;
+    /// <summary>
+    /// The smallest set of idle instances, or if none helps of any, but those that are kept, and those of a profile that is wanted: with
+    /// the fewest in use, then the least memory.
+    /// </summary>
+    public static IReadOnlyList<GpuInstanceSnapshot>? FindAny(SnapshotTables state, LayoutSpec spec, Guard guard)
+    {
+        uint possible = ~guard.Kept & ~Wanted(state, spec);
+        List<uint> sets = FindSmallest(state, spec, guard, possible & Idle(state, guard));
+        if (sets.Count == 0)
+            sets = FindSmallest(state, spec, guard, possible);
+        return sets.Count == 0
+            ? null
+            : [.. Chosen(state, sets.MinBy(set => (Chosen(state, set).Count(i => i.IsAnythingInUse), Memory(Chosen(state, set)))))];
+    }
 
     /// <summary>
     /// Of the plans that the removal of the fewest idle instances makes possible, the one that destroys the fewest instances and the least
@@ -22,10 +31,7 @@ internal static class Removals
     {
         if (!spec.IsChange)
             return null;
-        uint idle = 0;
-        for (int i = 0; i < state.Kinds.Length; i++)
-            idle |= guard.Protects(state, i) ? 0 : 1U << i;
-        return FindSmallest(state, spec, guard, idle)
+        return FindSmallest(state, spec, guard, Idle(state, guard) & ~Wanted(state, spec))
             .Select(set => Planner.Search(state, new ResolvedSpec(spec, state, set), guard)!)
             .MinBy(plan => (plan.DestroyedCount, Memory(plan.Destroyed), -plan.Room));
     }
@@ -52,6 +58,25 @@ internal static class Removals
         }
 
         return [];
+    }
+
+    /// <summary>The instances of profiles that are to be added: to give one for another like it gains nothing.</summary>
+    private static uint Wanted(SnapshotTables state, LayoutSpec spec)
+    {
+        GpuInstanceProfile[] added = [.. spec.Items.Where(item => item.Kind == InstanceSpecKind.Add)
+            .Select(item => state.Geometry.Geometry.GetProfile(item.Profile).Profile)];
+        uint wanted = 0;
+        for (int i = 0; i < state.Instances.Count; i++)
+            wanted |= added.Contains(state.Instances[i].Profile) ? 1U << i : 0;
+        return wanted;
+    }
+
+    private static uint Idle(SnapshotTables state, Guard guard)
+    {
+        uint idle = 0;
+        for (int i = 0; i < state.Kinds.Length; i++)
+            idle |= guard.Protects(state, i) ? 0 : 1U << i;
+        return idle;
     }
 
     private static long Memory(IEnumerable<GpuInstanceSnapshot> instances) => instances.Sum(i => i.Profile.MemoryMiB);

@@ -52,7 +52,8 @@ public class KeepAndEvictTests
     {
         PlanOptions keep = new() { Keep = [5] };
 
-        States.Refuse(Full(), "+3g.40gb").Removal!.Select(i => i.Id).Should().Equal(5);
+        States.Refuse(Full(), "+2g.20gb").Removal!.Select(i => i.Id).Should().Equal(5);
+        States.Refuse(Full(), "+2g.20gb", keep).Removal!.Select(i => i.Id).Should().HaveCount(2).And.NotContain(5);
         States.Refuse(Full(), "+3g.40gb", keep).Removal!.Select(i => i.Id).Should().Equal(1, 2, 3, 4);
         States.Refuse(Full(), "+7g.80gb", keep).Removal.Should().BeNull();
         States.Refuse(Full(), "1g.10gb*7", keep).Nearest.Should().NotBeEmpty().And.OnlyContain(s => Planner.CanPlan(Full(), s, keep));
@@ -76,6 +77,21 @@ public class KeepAndEvictTests
         // Those that only move are created again.
         int created = plan.Steps.Count(s => s.Kind == LayoutStepKind.CreateGpuInstance);
         (plan.Destroyed.Count - created + LayoutSpec.Parse(spec).Items.Sum(i => i.Count)).Should().Be(evicted);
+    }
+
+    /// <summary>To give up one of a profile for another of it would gain nothing.</summary>
+    [Theory]
+    [InlineData("+1g.10gb")]
+    [InlineData("+3g.40gb")]
+    [InlineData("+1g.10gb,+2g.20gb")]
+    [InlineData("+3g.40gb,-GI1")]
+    public void No_instance_of_the_wanted_profile_is_to_go(string spec)
+    {
+        string[] wanted = [.. LayoutSpec.Parse(spec).Items.Select(item => item.Profile)];
+
+        States.Refuse(Full(), spec).Removal?.Should().NotContain(i => wanted.Contains(i.Profile.Name, StringComparer.Ordinal));
+        if (Planner.TryPlan(Full(), spec: LayoutSpec.Parse(spec), out GpuPlan? plan, out _, new PlanOptions { EvictIdle = true }))
+            plan.Destroyed.Count(i => wanted.Contains(i.Profile.Name, StringComparer.Ordinal)).Should().Be(0);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Tests.Planning;
@@ -72,8 +73,9 @@ public class RefusalTests
         PlanRefusal refusal = States.Refuse(state, "+2g.10gb");
 
         refusal.Reason.Should().Be(PlanRefusalReason.NoRoom);
-        refusal.Removal.Should().Equal(state.Instances[2]);
-        States.Refuse(state, "+3g.20gb").Removal.Should().Equal(state.Instances[3]);
+        refusal.Removal.Should().Equal(state.Instances.Take(2));
+        States.Refuse(state, "+3g.20gb").Removal.Should().Equal(state.Instances.Take(3));
+        States.Refuse(state, "+4g.20gb").Removal.Should().Equal(state.Instances.Take(3));
         States.Refuse(state, "+1g.5gb").Removal.Should().ContainSingle().Which.IsAnythingInUse.Should().BeFalse();
         States.Refuse(state, "+4g.20gb*2").Removal.Should().BeNull();
     }
@@ -109,16 +111,25 @@ public class RefusalTests
                 Planner.CanPlan(state, spec, new PlanOptions { AllowInUse = [.. needed.Where(id => id != spared)] }).Should().BeFalse();
 
             // The layouts that hold the rest of the state as it stands, if it is in use, or anywhere, and what is added.
-            int? smallest = Enumerable.Range(0, 1 << state.Instances.Count)
-                .Where(set => Without(state, set) is var rest && Planner.CanPlan(rest, spec))
-                .Select(set => (int?)System.Numerics.BitOperations.PopCount((uint)set))
-                .Min();
+            // Nothing is gained by an instance of a profile that is to be added, and an idle one is rather given up.
+            string[] added = [.. spec.Items.Select(item => item.Profile)];
+            GpuInstanceSnapshot[] useful = [.. state.Instances
+                .Where(there => !added.Contains(there.Profile.Id.ToString(CultureInfo.InvariantCulture), StringComparer.Ordinal))];
+            int? smallest = Smallest(state, spec, there => useful.Contains(there) && !there.IsAnythingInUse)
+                ?? Smallest(state, spec, useful.Contains);
             refusal.Removal?.Count.Should().Be(smallest, $"{state} {spec}");
             (refusal.Removal is null).Should().Be(smallest is null);
         }
 
         refused.Should().BeGreaterThan(30);
     }
+
+    private static int? Smallest(GpuSnapshot state, LayoutSpec spec, Func<GpuInstanceSnapshot, bool> mayGo) =>
+        Enumerable.Range(0, 1 << state.Instances.Count)
+            .Where(set => !state.Instances.Where((there, i) => (set >> i & 1) != 0 && !mayGo(there)).Any()
+                && Without(state, set) is var rest && Planner.CanPlan(rest, spec))
+            .Select(set => (int?)System.Numerics.BitOperations.PopCount((uint)set))
+            .Min();
 
     private static GpuSnapshot Without(GpuSnapshot state, int set) =>
         GpuSnapshot.Of(state.Geometry, state.Instances.Where((_, i) => (set >> i & 1) == 0));
