@@ -26,6 +26,9 @@ internal static class ExitCodes
     /// <summary>Of <c>run</c>, whose exit codes are the program's otherwise: as timeout(1), env(1) and docker run.</summary>
     public const int TimedOut = 124, RunFailed = 125, NotStarted = 126, NoProgram = 127;
 
+    /// <summary>EX_TEMPFAIL: a MIG mode is left pending, and the same apply after a reboot completes.</summary>
+    public const int Pending = 75;
+
     /// <summary>Interrupted, as shells report SIGINT (128 + 2): everything is as it was, or what was done is listed.</summary>
     public const int Cancelled = 130;
 

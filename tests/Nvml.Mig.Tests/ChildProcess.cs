@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Nvml.Mig.Tests.Applying;
 using Nvml.Mig.Tests.Host;
 
 namespace Nvml.Mig.Tests;
@@ -18,10 +19,33 @@ internal static class ChildProcess
         return process.ExitCode;
     }
 
+    /// <summary>Starts a task that works until the result is disposed of, which kills it. It has said a line first.</summary>
+    public static IDisposable Start(string task, params string[] arguments)
+    {
+        Process process = Process.Start(new ProcessStartInfo("dotnet", ["exec", typeof(ChildProcess).Assembly.Location, task, .. arguments])
+        {
+            RedirectStandardOutput = true,
+            UseShellExecute = false,
+        })!;
+        process.StandardOutput.ReadLine().Should().NotBeNull("it must begin");
+        return new Killed(process);
+    }
+
     private static async Task<int> Main(string[] arguments) =>
         arguments switch
         {
+            [nameof(ApplyTimeTests), string stateFile] => ApplyTimeTests.ReadForEver(stateFile),
             [nameof(FakeSystemd), string recordPath] => await FakeSystemd.StopAndStartAgain(recordPath),
             _ => throw new ArgumentException("There is no such task.", nameof(arguments)),
         };
+
+    private sealed class Killed(Process process) : IDisposable
+    {
+        public void Dispose()
+        {
+            process.Kill();
+            process.WaitForExit();
+            process.Dispose();
+        }
+    }
 }

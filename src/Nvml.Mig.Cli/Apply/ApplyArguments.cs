@@ -52,10 +52,23 @@ internal static class ApplyArguments
         HelpName = "DIR",
     };
 
+    public static readonly Option<bool> LeavePending = new("--leave-pending")
+    {
+        Description = "Where only a reboot switches the MIG mode, leave it pending (exit code 75); the same apply after it completes.",
+    };
+
+    public static readonly Option<double> Wait = new("--wait")
+    {
+        Description = "How long to wait while another process changes layouts. Without it, that is an error at once.",
+        HelpName = "SECONDS",
+    };
+
     /// <summary>Reads the options of apply and rollback.</summary>
     /// <exception cref="UsageException">Options contradict each other.</exception>
     public static ApplyOptions Read(ParseResult parsed, Machine machine) => new()
     {
+        LockTimeout = ReadWait(parsed),
+        LeaveModePending = ReadLeavePending(parsed),
         DryRun = parsed.GetValue(DryRun),
         AllOrNothing = parsed.GetResult(AllOrNothing) is not null && parsed.GetValue(AllOrNothing),
         JournalFolder = GetJournalFolder(parsed, machine),
@@ -64,8 +77,31 @@ internal static class ApplyArguments
         Quiesce = parsed.GetValue(Quiesce),
     };
 
-    public static string GetJournalFolder(ParseResult parsed, Machine machine) =>
-        parsed.GetValue(JournalFolder) is { } folder ? Path.GetFullPath(folder) : machine.JournalFolder;
+    /// <summary>The folder of the journal that was named, or that of the machine.</summary>
+    /// <exception cref="UsageException">The name is empty.</exception>
+    public static string GetJournalFolder(ParseResult parsed, Machine machine) => parsed.GetValue(JournalFolder) switch
+    {
+        null => machine.JournalFolder,
+        { } folder when string.IsNullOrWhiteSpace(folder) => throw new UsageException("--record-folder names no folder."),
+        { } folder => Path.GetFullPath(folder),
+    };
+
+    private static TimeSpan ReadWait(ParseResult parsed)
+    {
+        const double most = 1e6;
+        double seconds = parsed.GetValue(Wait);
+        return seconds is >= 0 and <= most
+            ? TimeSpan.FromSeconds(seconds)
+            : throw new UsageException(FormattableString.Invariant($"--wait is a number of seconds from 0 to {most:0}."));
+    }
+
+    private static bool ReadLeavePending(ParseResult parsed)
+    {
+        bool leave = parsed.GetResult(LeavePending) is not null && parsed.GetValue(LeavePending);
+        return leave && parsed.GetValue(ResetGpu)
+            ? throw new UsageException("--leave-pending waits for a reboot, and --reset-gpu does not: choose one.")
+            : leave;
+    }
 
     /// <summary>
     /// The services of the real machine. Without --quiesce none is stopped, but those that a killed apply has stopped are started again.

@@ -7,13 +7,6 @@ namespace Nvml.Mig.Cli.Apply;
 /// <summary><c>nvmig apply</c>: makes a layout, whole or not at all.</summary>
 internal static class ApplyCommand
 {
-    private static readonly Option<int[]> ForceInUse = new("--force-in-use")
-    {
-        Description = "GPU instances, by id, to destroy even if they are in use, once their processes end; on the one GPU that -i names.",
-        HelpName = "ID",
-        AllowMultipleArgumentsPerToken = true,
-    };
-
     public static Command Build()
     {
         Command command = new("apply", "Divide GPUs as a layout says, and keep the instances that fit it. A GPU that fails is rolled back.")
@@ -21,13 +14,15 @@ internal static class ApplyCommand
             ApplyArguments.DryRun,
             ApplyArguments.ResetGpu,
             ApplyArguments.AllOrNothing,
-            ForceInUse,
+            ApplyArguments.LeavePending,
+            ApplyArguments.Wait,
             ApplyArguments.JournalFolder,
             ApplyArguments.Quiesce,
             ApplyArguments.Services,
             ApplyArguments.BeforeStop,
             ApplyArguments.AfterStart,
         };
+        InstanceOptions.AddTo(command);
         Argument<string[]> layout = LayoutSource.AddTo(
             command, "The layout for each GPU, or a change to it, as for 'plan'. MIG mode is enabled where it is disabled.");
         command.SetAction(parsed => Machine.Run(parsed, machine => Run(parsed, machine, layout)));
@@ -37,20 +32,33 @@ internal static class ApplyCommand
     private static int Run(ParseResult parsed, Machine machine, Argument<string[]> layout)
     {
         RequestedLayouts requested = LayoutSource.Read(parsed, machine, layout);
-        int[] forced = parsed.GetValue(ForceInUse) ?? [];
-        if (forced.Length > 0 && requested.Targets.Count != 1)
-            throw new UsageException("--force-in-use names instances of one GPU: select it with -i.");
+        IReadOnlyList<GpuTarget> targets = InstanceOptions.Complete(parsed, machine, requested.Targets);
         requested.WriteNotes();
-        if (requested.Targets.Count == 0)
+        if (targets.Count == 0 && requested.Undecided.Count == 0)
             return ApplyRun.ReportNothing(machine);
-        return ApplyRun.Run(parsed, machine, "applied", async (options, progress, cancellation) =>
-        {
-            ApplyResult result = await LayoutApplier
-                .ApplyAsync([.. requested.Targets.Select(target => target with { AllowInUse = forced })], options, progress, cancellation)
-                .ConfigureAwait(false);
-            foreach ((GpuTarget target, GpuApplyResult gpu) in requested.Targets.Zip(result.Gpus))
-                RequestedLayouts.WriteNotes(gpu.Gpu, target.Layout, gpu.Before?.Geometry);
-            return result;
-        });
+        return ApplyRun.Run(
+            parsed,
+            machine,
+            ApplyRun.Applied,
+            (options, progress, cancellation) => ApplyAsync(requested, targets, options, progress, cancellation),
+            result =>
+            {
+                requested.WriteNotes(result);
+                return requested.Complete(result);
+            });
+    }
+
+    private static Task<ApplyResult> ApplyAsync(
+        RequestedLayouts requested,
+        IReadOnlyList<GpuTarget> targets,
+        ApplyOptions options,
+        IProgress<ApplyProgress>? progress,
+        CancellationToken cancellation)
+    {
+        if (options.AllOrNothing && requested.Undecided.Count > 0)
+            throw requested.Undecided[0].Error;
+        return targets.Count == 0
+            ? Task.FromResult(new ApplyResult([]))
+            : LayoutApplier.ApplyAsync(targets, options, progress, cancellation);
     }
 }

@@ -9,12 +9,13 @@ namespace Nvml.Mig.Cli.Apply;
 internal sealed record ApplyDocument(IReadOnlyList<ApplyEntry> Gpus, ServiceReport? Services, ErrorEntry? Error);
 
 /// <summary>
-/// The result of an apply on a GPU. <c>after</c> was read after the last change; it is null if nothing was changed or it could not be read.
-/// <c>differences</c> is what remains where the GPU is neither as requested nor as before, <c>leftAlone</c> what others have created.
+/// The result of an apply on a GPU; the UUID is null if the GPU does not answer. <c>after</c> was read after the last change; it is null if
+/// nothing was changed or it could not be read. <c>differences</c> is what remains where the GPU is neither as requested nor as before,
+/// <c>leftAlone</c> what others have created.
 /// </summary>
 internal sealed record ApplyEntry(
     int Index,
-    string Uuid,
+    string? Uuid,
     ApplyOutcome Outcome,
     string Message,
     GpuStateEntry? Before,
@@ -30,7 +31,7 @@ internal sealed record ApplyEntry(
     public static ApplyEntry From(GpuApplyResult gpu) =>
         new(
             gpu.Gpu.Index,
-            gpu.Gpu.Uuid,
+            Readings.TryRead(() => gpu.Gpu.Uuid),
             gpu.Outcome,
             gpu.Message,
             GpuStateEntry.From(gpu.Before),
@@ -47,6 +48,7 @@ internal sealed record ApplyEntry(
     public static ErrorEntry? ErrorOf(GpuApplyResult gpu) => gpu switch
     {
         { Refusal: { } refusal } => ErrorEntry.From(refusal),
+        { Outcome: ApplyOutcome.Pending } => new ErrorEntry(ExitCodes.Pending, nameof(ApplyOutcome.Pending), null, gpu.Message),
         { Outcome: ApplyOutcome.NotRestored, Error: not NvmlException } =>
             new ErrorEntry(ExitCodes.NotRestored, nameof(ApplyOutcome.NotRestored), null, gpu.Message),
         _ => ErrorEntry.FromOptional(gpu.Error),

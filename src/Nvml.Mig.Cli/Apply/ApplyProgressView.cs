@@ -8,7 +8,7 @@ namespace Nvml.Mig.Cli.Apply;
 /// </summary>
 internal static class ApplyProgressView
 {
-    public static ApplyResult Run(bool json, Func<IProgress<ApplyProgress>?, ApplyResult> apply)
+    public static T Run<T>(bool json, Func<IProgress<ApplyProgress>?, T> apply)
     {
         if (json)
             return apply(null);

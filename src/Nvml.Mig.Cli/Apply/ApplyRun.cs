@@ -8,18 +8,62 @@ namespace Nvml.Mig.Cli.Apply;
 /// <summary>Runs an apply or a rollback with progress and interruption, and reports what came of it.</summary>
 internal static class ApplyRun
 {
-    // "done" is what an outcome of success is called.
+    public const string Applied = "applied";
+    public const string RolledBack = "rolled back";
+
+    // "done" is what an outcome of success is called; "complete" adds to a result what the command knows beside it.
     public static int Run(
         ParseResult parsed,
         Machine machine,
         string done,
-        Func<ApplyOptions, IProgress<ApplyProgress>?, CancellationToken, Task<ApplyResult>> apply)
+        Func<ApplyOptions, IProgress<ApplyProgress>?, CancellationToken, Task<ApplyResult>> apply,
+        Func<ApplyResult, ApplyResult>? complete = null)
     {
         ApplyOptions options = ApplyArguments.Read(parsed, machine);
         using Interruption interruption = new();
-        ApplyResult result = ApplyProgressView.Run(
-            machine.Json, progress => apply(options, progress, interruption.Token).GetAwaiter().GetResult());
-        return Report(machine, result, options.DryRun, done);
+        // The result is shown before the journal is closed: whoever dies before it is shown, and repeats the change, completes it.
+        TaskCompletionSource<ApplyResult> changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        TaskCompletionSource shown = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        options = options with
+        {
+            Report = result =>
+            {
+                changed.SetResult(result);
+                return shown.Task;
+            },
+        };
+        Task<ApplyResult> running = ApplyProgressView.Run(machine.Json, progress =>
+        {
+            Task<ApplyResult> begun = apply(options, progress, interruption.Token);
+            Task.WaitAny(begun, changed.Task);
+            return begun;
+        });
+        ApplyResult first;
+        try
+        {
+            first = (changed.Task.IsCompleted ? changed.Task : running).GetAwaiter().GetResult();
+        }
+        catch (OperationCanceledException e)
+        {
+            throw new OperationCanceledException("Interrupted before the first change. Nothing was changed.", e, e.CancellationToken);
+        }
+
+        first = complete?.Invoke(first) ?? first;
+        try
+        {
+            Show(machine, first, options.DryRun, done);
+        }
+        finally
+        {
+            shown.SetResult();
+        }
+
+        ApplyResult last = running.GetAwaiter().GetResult();
+        if (last.Gpus.Count == 0 && first.Gpus.Count == 0)
+            throw last.Error ?? new NvmlNotFoundException(NvmlReturnCode.NotFound, "", "The journal has nothing to roll back.");
+        if (last.Error is { } since && since.Message != first.Error?.Message)
+            Terminal.WriteError(since.Message);
+        return Judge(first with { Error = last.Error }).ExitCode;
     }
 
     /// <summary>Success without a GPU to change, as with a layout that disables MIG on GPUs that cannot be divided.</summary>
@@ -47,7 +91,7 @@ internal static class ApplyRun
     {
         GpuApplyResult? worst = result.Gpus.FirstOrDefault(g => g.Outcome == ApplyOutcome.NotRestored)
             ?? result.Gpus.FirstOrDefault(g => g.Refusal is not null || g.Error is not null and not OperationCanceledException)
-            ?? result.Gpus.FirstOrDefault(g => !g.IsSuccess);
+            ?? result.Gpus.FirstOrDefault(g => g is { IsSuccess: false, Outcome: not ApplyOutcome.Pending });
         if (worst is null && result.Error is { } beside)
             return (ExitCodes.For(beside), ErrorEntry.From(beside));
         if (worst is null && result.Services is { StillStopped.Count: > 0 } services)
@@ -57,29 +101,42 @@ internal static class ApplyRun
             return (ExitCodes.For(code), new ErrorEntry((int)code, code.ToString(), null, message));
         }
 
+        // A mode that waits for a reboot was asked to be left so: any failure counts more.
+        worst ??= result.Gpus.FirstOrDefault(g => g.Outcome == ApplyOutcome.Pending);
         if (worst is null)
             return (ExitCodes.Success, null);
         int exitCode = worst.Outcome == ApplyOutcome.NotRestored ? ExitCodes.NotRestored
+            : worst.Outcome == ApplyOutcome.Pending ? ExitCodes.Pending
             : worst.Refusal is { } refusal ? ExitCodes.For(refusal)
             : ExitCodes.For(worst.Error!);
         return (exitCode, ApplyEntry.ErrorOf(worst)! with { Message = $"GPU {worst.Gpu.Index}: {worst.Message}" });
     }
 
-    private static int Report(Machine machine, ApplyResult result, bool dryRun, string done)
+    /// <summary>Shows the result. That it cannot be shown makes no change undone: the exit code is that of the change.</summary>
+    private static void Show(Machine machine, ApplyResult result, bool dryRun, string done)
     {
         if (result.Gpus.Count == 0)
-            throw result.Error ?? new NvmlNotFoundException(NvmlReturnCode.NotFound, "", "The journal has nothing to roll back.");
+            return;
         WriteErrors(result);
-        (int exitCode, ErrorEntry? error) = Judge(result);
-        if (machine.Json)
+        try
         {
-            Documents.Print(new ApplyDocument([.. result.Gpus.Select(ApplyEntry.From)], result.Services, error));
-            return exitCode;
-        }
+            if (machine.Json)
+            {
+                Documents.Print(new ApplyDocument([.. result.Gpus.Select(ApplyEntry.From)], result.Services, Judge(result).Error));
+                return;
+            }
 
-        if (result.Services is { } services)
-            ApplyView.ShowServices(services);
-        ApplyView.Show(result, dryRun, done);
-        return exitCode;
+            if (result.Services is { } services)
+                ApplyView.ShowServices(services);
+            ApplyView.Show(result, dryRun, done);
+        }
+        catch (Exception e) when (!dryRun && e is (IOException or UnauthorizedAccessException))
+        {
+            Terminal.WriteError($"The result cannot be written: {e.Message}");
+        }
+        catch (NvmlException e)
+        {
+            Terminal.WriteError($"The result cannot be shown: {e.Message}");
+        }
     }
 }

@@ -17,7 +17,9 @@ internal static class ApplyView
         {
             if (dryRun || gpu.Refusal is not null)
             {
-                ShowPlan(gpu);
+                ShowPlan(gpu, done);
+                foreach (string left in gpu.LeftAlone)
+                    Terminal.WriteLine($"GPU {gpu.Gpu.Index}: {left}");
                 continue;
             }
 
@@ -36,8 +38,14 @@ internal static class ApplyView
         }
 
         if (result.Gpus.Any(g => g.Steps.Any(s => s.Attempts > 0)))
-            LayoutView.ShowReadable(result.Gpus.Select(g => g.Gpu));
+            LayoutView.ShowReadable(result.Gpus.Select(ToLayout).OfType<Func<Layout>>());
     }
+
+    /// <summary>What stands on a GPU, as the apply has read it; null if it could not, or does not know what it left.</summary>
+    private static Func<Layout>? ToLayout(GpuApplyResult gpu) =>
+        (gpu.After ?? (gpu.Outcome == ApplyOutcome.NotRestored ? null : gpu.Before)) is { } snapshot
+            ? () => Layout.From(gpu.Gpu, snapshot)
+            : null;
 
     public static void ShowServices(ServiceReport services)
     {
@@ -56,28 +64,14 @@ internal static class ApplyView
         ApplyOutcome.Applied => "applied",
         ApplyOutcome.Planned => "possible",
         ApplyOutcome.Refused => "refused, nothing was changed",
+        ApplyOutcome.Pending => "MIG mode left pending, nothing else was changed",
         ApplyOutcome.NotTried => "not tried, nothing was changed",
         ApplyOutcome.RolledBack => "rolled back, as it was before",
         _ => "failed, and not as it was before",
     };
 
-    private static void ShowPlan(GpuApplyResult gpu)
-    {
-        if ((gpu.Plan?.Before ?? gpu.Refusal?.Snapshot) is { } state)
-        {
-            PlannedGpu planned = new(
-                $"GPU {gpu.Gpu.Index}", gpu.Gpu, gpu.Gpu.Name, gpu.Before?.Mode, state, new LayoutSpec(), gpu.Plan, gpu.Refusal);
-            PlanView.Show(planned, enablesMig: true);
-        }
-        else if (gpu.Steps.Count > 0)
-        {
-            ShowSteps($"GPU {gpu.Gpu.Index}: what would be done", gpu.Steps);
-        }
-        else
-        {
-            Terminal.WriteLine($"GPU {gpu.Gpu.Index}: {Name(gpu.Outcome)}.");
-        }
-    }
+    private static void ShowPlan(GpuApplyResult gpu, string done) => PlanView.Show(PlannedGpu.From(
+        gpu, new LayoutSpec(), done == ApplyRun.Applied ? PlanCommand.BegunBefore : "it was so before"));
 
     private static void ShowSteps(string title, IReadOnlyList<ApplyStepResult> steps)
     {

@@ -57,24 +57,52 @@ internal static class LayoutSource
         if (!NamesFile(parsed) || parsed.GetValue(layout) is { Length: > 0 })
         {
             LayoutSpec spec = ReadArgument(parsed, layout);
-            return new RequestedLayouts([.. machine.GpusToChange().Select(gpu => new GpuTarget(gpu, spec))], [], []);
+            return new RequestedLayouts([.. FindGpus(machine).Select(gpu => new GpuTarget(gpu, spec))], [], []);
         }
 
-        ResolvedLayout resolved = Parse(parsed.GetValue(LayoutFilePath)!).GetLayout(parsed.GetValue(Label))
-            .Resolve([.. machine.Session.Devices.Select(GpuIdentity.From)]);
+        NamedLayout named = Parse(parsed.GetValue(LayoutFilePath)!).GetLayout(parsed.GetValue(Label));
+        Dictionary<int, NvmlException> unreadable = [];
+        ResolvedLayout resolved = named.Resolve([.. machine.Session.Devices.Select(gpu => Identify(gpu, unreadable))]);
         Dictionary<int, GpuDevice> selected = machine.Gpus().ToDictionary(gpu => gpu.Index);
         return new RequestedLayouts(
             [.. resolved.Gpus.Where(gpu => selected.ContainsKey(gpu.Gpu.Index))
                 .Select(gpu => new GpuTarget(selected[gpu.Gpu.Index], gpu.Layout, gpu.IsMigEnabled))],
             [.. resolved.LeftOut.Where(gpu => selected.ContainsKey(gpu.Index))],
-            [.. resolved.NotMigCapable.Where(gpu => selected.ContainsKey(gpu.Gpu.Index))]);
+            [.. resolved.NotMigCapable.Where(gpu => selected.ContainsKey(gpu.Gpu.Index))])
+        {
+            Undecided = [.. resolved.Undecided.Where(gpu => selected.ContainsKey(gpu.Index))
+                .Select(gpu => (selected[gpu.Index], unreadable[gpu.Index]))],
+            Unreadable = unreadable,
+        };
+    }
+
+    /// <summary>
+    /// The GPUs that a layout on the command line is for. One that does not answer is among them, and keeps no other from being changed.
+    /// </summary>
+    /// <exception cref="NvmlNotSupportedException">A GPU that is named cannot be divided, or none of the machine can.</exception>
+    private static IReadOnlyList<GpuDevice> FindGpus(Machine machine) =>
+        [.. machine.ReadEach((gpu, _) => gpu).Select(read => read.Error is NvmlNotSupportedException ? throw read.Error : read.Gpu)];
+
+    private static GpuIdentity Identify(GpuDevice gpu, Dictionary<int, NvmlException> unreadable)
+    {
+        try
+        {
+            return GpuIdentity.From(gpu);
+        }
+        catch (NvmlException e)
+        {
+            unreadable.Add(gpu.Index, e);
+            return GpuIdentity.Unreadable(gpu.Index);
+        }
     }
 
     private static LayoutFile Parse(string path)
     {
+        if (string.IsNullOrWhiteSpace(path))
+            throw new UsageException("--config-file names no file.");
         try
         {
-            return path == "-" ? LayoutFile.Read(Console.OpenStandardInput(), "standard input") : LayoutFile.Read(path);
+            return path == "-" ? LayoutFile.Read(StandardInput.Open(), "standard input") : LayoutFile.Read(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Arguments;
 using Nvml.Mig.Cli.Output;
+using Nvml.Mig.Cli.Plan;
 using Nvml.Mig.Configuration;
 
 namespace Nvml.Mig.Cli.Assert;
@@ -22,11 +23,9 @@ internal static class AssertCommand
         RequestedLayouts requested = LayoutSource.Read(parsed, machine, layout);
         if (requested.Targets.FirstOrDefault(target => target.Layout?.IsChange == true) is { } change)
             throw new UsageException($"'{change.Layout}' is a change: name the whole layout.");
-        IReadOnlyList<GpuApplyResult> results = requested.Targets.Count == 0
-            ? []
-            : LayoutApplier.ApplyAsync(requested.Targets, new ApplyOptions { DryRun = true }).GetAwaiter().GetResult().Gpus;
-        foreach ((GpuTarget target, GpuApplyResult gpu) in requested.Targets.Zip(results))
-            RequestedLayouts.WriteNotes(gpu.Gpu, target.Layout, gpu.Before?.Geometry);
+        ApplyResult read = requested.Complete(PlanCommand.DryRun(machine, requested.Targets));
+        requested.WriteNotes(read);
+        IReadOnlyList<GpuApplyResult> results = read.Gpus;
         AssertEntry[] gpus = [.. results.Select(ToEntry).Concat(WithoutTarget(requested)).OrderBy(gpu => gpu.Index)];
         // A layout that a GPU cannot have, or a GPU that cannot be read, is an error of its own and no difference.
         Exception? impossible = results.Select(UnreadableOrImpossible).FirstOrDefault(e => e is not null);
@@ -37,8 +36,9 @@ internal static class AssertCommand
                 Terminal.WriteError($"GPU {gpu.Index}: {difference}");
         }
 
-        if (impossible is not null)
-            Terminal.WriteError(impossible.Message);
+        IEnumerable<string> messages = results.Select(UnreadableOrImpossible).OfType<Exception>().Select(e => e.Message);
+        foreach (string message in messages.Distinct(StringComparer.Ordinal))
+            Terminal.WriteError(message);
         if (machine.Json)
         {
             ErrorEntry? error = impossible is not null ? ErrorEntry.From(impossible)
@@ -80,7 +80,7 @@ internal static class AssertCommand
         ErrorEntry? error = UnreadableOrImpossible(gpu) is { } impossible ? ErrorEntry.From(impossible)
             : holds ? null
             : new ErrorEntry(ExitCodes.Differs, nameof(ExitCodes.Differs), null, string.Join(" ", differences));
-        return new AssertEntry(gpu.Gpu.Index, gpu.Gpu.Uuid, holds, differences, error);
+        return new AssertEntry(gpu.Gpu.Index, Readings.TryRead(() => gpu.Gpu.Uuid), holds, differences, error);
     }
 
     /// <summary>A GPU with a goal can be compared with it, even if an instance in use is in the way of a change.</summary>

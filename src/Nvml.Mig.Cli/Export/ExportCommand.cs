@@ -45,35 +45,84 @@ internal static class ExportCommand
             throw new UsageException("--format prints a layout file, which is YAML: it cannot be used with --json.");
         if (format is null && parsed.GetValue(Label) is not null)
             throw new UsageException("--label is the label of a layout in a file: it needs --format.");
-        IReadOnlyList<GpuDevice> gpus = machine.GpusToChange();
-        (GpuDevice Gpu, MigMode Mode, LayoutSpec Layout)[] read = [.. GpuDevice.ReadSnapshots(gpus)
-            .Select(r => r.GetSnapshotOrThrow())
-            .Zip(gpus, (snapshot, gpu) => (gpu, snapshot.Mode, LayoutSpec.For(snapshot)))];
-        if (format is not null)
-        {
-            // GPUs that cannot be divided too, as in mig-parted's exports: its assert demands an entry for every GPU.
-            Dictionary<int, LayoutSpec?> layoutOf = read.ToDictionary(r => r.Gpu.Index, r => r.Mode.Current ? r.Layout : null);
-            Terminal.WriteLines(LayoutFile.For(
-                parsed.GetValue(Label) ?? "current",
-                machine.Gpus().Select(gpu => new ResolvedGpu(GpuIdentity.From(gpu), layoutOf.GetValueOrDefault(gpu.Index))),
-                format == Ours ? LayoutFileFormat.Nvmig : LayoutFileFormat.MigParted).ToString());
-            return ExitCodes.Success;
-        }
+        return format is null
+            ? Print(machine)
+            : PrintFile(
+                machine, parsed.GetValue(Label) ?? "current", format == Ours ? LayoutFileFormat.Nvmig : LayoutFileFormat.MigParted);
+    }
 
-        ExportEntry[] layouts = [.. read.Select(r =>
-            new ExportEntry(
-                r.Gpu.Index, r.Gpu.Uuid, r.Gpu.Name, MigModeEntry.From(r.Mode), r.Mode.Current ? r.Layout.ToString() : null, Error: null))];
+    private static int Print(Machine machine)
+    {
+        IReadOnlyList<Reading<MigModeEntry>> modes = machine.ReadEach((_, mode) => MigModeEntry.From(mode));
+        Dictionary<int, GpuSnapshotResult> snapshots = ReadSnapshots(modes.Where(m => m.Value is { Current: true }).Select(m => m.Gpu));
+        ExportEntry[] layouts = [.. modes.Select(read => ToEntry(read, snapshots.GetValueOrDefault(read.Gpu.Index)))];
+        ExportEntry? failed = Array.Find(layouts, layout => layout.Error is not null);
+        foreach (ExportEntry unread in layouts.Where(layout => layout.Error is not null))
+            Terminal.WriteError($"GPU {unread.Index}: {unread.Error!.Message}");
         if (machine.Json)
         {
-            Documents.Print(new ExportDocument(layouts, Error: null));
+            Documents.Print(new ExportDocument(layouts, failed?.Error));
         }
         else
         {
-            foreach (ExportEntry layout in layouts)
-                Terminal.WriteLine(
-                    $"GPU {layout.Index}: {layout.Layout switch { null => "MIG disabled", "" => "empty", { } text => text }}");
+            foreach (ExportEntry layout in layouts.Where(layout => layout.Error is null))
+                Terminal.WriteLine($"GPU {layout.Index}: {layout.Layout ?? "MIG disabled"}");
         }
 
-        return ExitCodes.Success;
+        return ExitCodeOf(modes.Select(m => m.Error).Concat(snapshots.Values.Select(s => s.Error)));
     }
+
+    /// <summary>GPUs that cannot be divided too, as in mig-parted's exports: its assert demands an entry for every GPU.</summary>
+    private static int PrintFile(Machine machine, string label, LayoutFileFormat format)
+    {
+        List<(GpuDevice Gpu, GpuIdentity Identity)> known = [];
+        List<(GpuDevice Gpu, Exception Error)> unread = [];
+        foreach (GpuDevice gpu in machine.Gpus())
+        {
+            try
+            {
+                known.Add((gpu, GpuIdentity.From(gpu)));
+            }
+            catch (NvmlException e)
+            {
+                unread.Add((gpu, e));
+            }
+        }
+
+        Dictionary<int, GpuSnapshotResult> snapshots = ReadSnapshots(known.Where(k => k.Identity.IsMigCapable).Select(k => k.Gpu));
+        unread.AddRange(snapshots.Values.Where(s => s.Error is not null).Select(s => (s.Gpu, s.Error!)));
+        foreach ((GpuDevice gpu, Exception error) in unread)
+            Terminal.WriteError($"GPU {gpu.Index}: {error.Message}");
+        ResolvedGpu[] gpus = [.. known
+            .Select(k => (k.Identity, Read: snapshots.GetValueOrDefault(k.Gpu.Index)))
+            .Where(k => k.Read?.Error is null)
+            .Select(k => new ResolvedGpu(
+                k.Identity, k.Read?.Snapshot is { Mode.Current: true } divided ? LayoutSpec.For(divided) : null))];
+        if (gpus.Length > 0)
+            Terminal.WriteLines(LayoutFile.For(label, gpus, format).ToString());
+        else if (unread.Count == 0)
+            throw new NvmlNotFoundException(NvmlReturnCode.NotFound, "nvmlDeviceGetCount_v2", "This machine has no NVIDIA GPU.");
+        return ExitCodeOf(unread.Select(u => u.Error));
+    }
+
+    /// <summary>The users of instances are no part of a layout.</summary>
+    private static Dictionary<int, GpuSnapshotResult> ReadSnapshots(IEnumerable<GpuDevice> gpus) =>
+        GpuDevice.ReadSnapshots(gpus, SnapshotParts.Geometry).ToDictionary(read => read.Gpu.Index);
+
+    private static ExportEntry ToEntry(Reading<MigModeEntry> read, GpuSnapshotResult? snapshot)
+    {
+        Exception? error = read.Error ?? snapshot?.Error;
+        return error is not null
+            ? new ExportEntry(read.Gpu.Index, null, null, null, null, ErrorEntry.From(error))
+            : new ExportEntry(
+                read.Gpu.Index,
+                Readings.TryRead(() => read.Gpu.Uuid),
+                Readings.TryRead(() => read.Gpu.Name),
+                read.Value,
+                snapshot?.Snapshot is { } divided ? LayoutSpec.For(divided).ToString() : null,
+                Error: null);
+    }
+
+    private static int ExitCodeOf(IEnumerable<Exception?> errors) =>
+        errors.FirstOrDefault(error => error is not null) is { } first ? ExitCodes.For(first) : ExitCodes.Success;
 }

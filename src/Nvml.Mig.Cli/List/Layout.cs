@@ -75,6 +75,20 @@ internal sealed class Layout
     public static Layout OfEmpty(GpuDevice gpu, MigMode mode) =>
         new(gpu, mode, []) { SliceCount = mode.Current ? CountSlices(gpu, []) : null };
 
+    /// <summary>
+    /// The instances of a snapshot, without reading them again. A snapshot without a geometry takes the native calls for that.
+    /// </summary>
+    public static Layout From(GpuDevice gpu, GpuSnapshot snapshot)
+    {
+        int slices = snapshot.Geometry.MemorySliceCount;
+        return new Layout(gpu, snapshot.Mode, [.. snapshot.Instances.OrderBy(instance => instance.Id).Select(GpuInstanceEntry.From)])
+        {
+            SliceCount = !snapshot.Mode.Current ? null
+                : slices > 0 ? slices
+                : CountSlices(gpu, snapshot.Instances.Select(instance => instance.Placement)),
+        };
+    }
+
     public GpuLayoutEntry ToEntry() =>
         new(Gpu.Index, Name, Gpu.Uuid, PciBusId, MigModeEntry.From(Mode), GpuInstances, Notice, Error: null);
 

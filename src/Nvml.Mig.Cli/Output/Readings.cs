@@ -24,4 +24,18 @@ internal static class Readings
     /// <summary>The error that the document and the exit code name.</summary>
     public static NvmlException? FirstError<T>(IReadOnlyList<Reading<T>> readings)
         where T : class => readings.Select(reading => reading.Error).FirstOrDefault(error => error is not null);
+
+    /// <summary>Reads what a report mentions; null if the GPU does not answer, which must not keep the report from being made.</summary>
+    public static T? TryRead<T>(Func<T> read)
+        where T : class
+    {
+        try
+        {
+            return read();
+        }
+        catch (NvmlException)
+        {
+            return null;
+        }
+    }
 }

@@ -21,26 +21,21 @@ internal static class PlanCommand
         HelpName = "MODEL",
     };
 
-    private static readonly Option<int[]> ForceInUse = new("--force-in-use")
-    {
-        Description = "GPU instances, by id, that may be destroyed or changed even if they are in use; on the one GPU that -i names.",
-        HelpName = "ID",
-        AllowMultipleArgumentsPerToken = true,
-    };
+    /// <summary>Why steps are taken that finish what an apply began.</summary>
+    public const string BegunBefore = "the change was begun before, and is finished";
 
     public static Command Build()
     {
         Command command = new(
             "plan",
-            "Show how to get to a layout: what stays, what is destroyed, what is created where. Changes nothing. Exit code 23: no room, "
-                + "19: an "
-            + "instance in use is in the way.")
+            "Show what 'apply' would do: what stays, what is destroyed, what is created where. Changes nothing. Exit code 23: no room, 19: "
+            + "an instance in use is in the way.")
         {
             Anywhere,
             For,
-            ForceInUse,
             SvgOption.File,
         };
+        InstanceOptions.AddTo(command);
         Argument<string[]> layout = LayoutSource.AddTo(
             command,
             "The layout: 3g.20gb,1g.5gb*3 or 9,19:0; 1c.3g.20gb*2 for compute instances that share GPU instances, 3g.20gb/2c/1c for those "
@@ -53,14 +48,14 @@ internal static class PlanCommand
     {
         string? svg = SvgOption.Get(parsed);
         bool anywhere = parsed.GetValue(Anywhere);
-        int[] forced = parsed.GetValue(ForceInUse) ?? [];
         if (parsed.GetValue(For) is { } model)
         {
-            if (anywhere || forced.Length > 0 || LayoutSource.NamesFile(parsed)
+            if (anywhere || InstanceOptions.AreGiven(parsed) || LayoutSource.NamesFile(parsed)
                 || parsed.GetResult(GlobalOptions.Gpu) is not null || parsed.GetValue(GlobalOptions.Simulate) is not null)
             {
                 throw new UsageException(
-                    "--for plans without a GPU: it cannot be used with --gpu, --simulate, --config-file, --anywhere or --force-in-use.");
+                    "--for plans without a GPU: it cannot be used with --gpu, --simulate, --config-file, --anywhere, --force-in-use, "
+                        + "--keep or --evict.");
             }
 
             LayoutSpec spec = LayoutSource.ReadArgument(parsed, layout);
@@ -72,37 +67,47 @@ internal static class PlanCommand
         {
             if (anywhere && LayoutSource.NamesFile(parsed))
                 throw new UsageException("--anywhere places one layout on all GPUs: it cannot be used with --config-file.");
-            LayoutSpec? shared = anywhere ? LayoutSource.ReadArgument(parsed, layout) : null;
+            if (anywhere && InstanceOptions.AreGiven(parsed))
+                throw new UsageException("--anywhere destroys nothing: it cannot be used with --force-in-use, --keep or --evict.");
             RequestedLayouts requested = LayoutSource.Read(parsed, machine, layout);
             requested.WriteNotes();
-            GpuDevice[] gpus = [.. requested.Targets.Select(target => target.Gpu)];
-            if (forced.Length > 0 && (gpus.Length != 1 || anywhere))
-                throw new UsageException("--force-in-use names instances of one GPU: select it with -i.");
-            IReadOnlyList<GpuSnapshot> states = [.. GpuDevice.ReadSnapshots(gpus).Select(r => r.GetSnapshotOrThrow())];
-            foreach ((GpuTarget target, GpuSnapshot state) in requested.Targets.Zip(states))
-                RequestedLayouts.WriteNotes(target.Gpu, target.Layout, state.Geometry);
-            PlannedGpu[] planned = shared is not null
-                ? AnywherePlan.Place(gpus, states, shared)
-                : [.. requested.Targets.Select((target, i) => PlannedGpu.On(target, states[i], forced))];
+            IReadOnlyList<GpuTarget> targets = InstanceOptions.Complete(parsed, machine, requested.Targets);
+            LayoutSpec? shared = anywhere ? LayoutSource.ReadArgument(parsed, layout) : null;
+            if (shared is not null)
+                targets = [.. targets.Select(target => target with { Layout = null })];
+            ApplyResult result = requested.Complete(DryRun(machine, targets));
+            requested.WriteNotes(result);
+            Dictionary<int, LayoutSpec?> layoutOf = targets.ToDictionary(target => target.Gpu.Index, target => target.Layout);
+            PlannedGpu[] planned = shared is not null ? AnywherePlan.Place(result.Gpus, shared) : [.. result.Gpus.Select(gpu =>
+                PlannedGpu.From(gpu, layoutOf.GetValueOrDefault(gpu.Gpu.Index) ?? new LayoutSpec(), BegunBefore))];
+            if (planned.Length == 0 && !machine.Json && svg != "-")
+                Terminal.WriteLine("Nothing to do.");
             return Finish(planned, machine.Json, svg);
         });
     }
+
+    /// <summary>What an apply would do.</summary>
+    public static ApplyResult DryRun(Machine machine, IReadOnlyList<GpuTarget> targets) => targets.Count == 0
+        ? new ApplyResult([])
+        : LayoutApplier.ApplyAsync(targets, new ApplyOptions { DryRun = true, JournalFolder = machine.JournalFolder })
+            .GetAwaiter().GetResult();
 
     private static int Finish(PlannedGpu[] planned, bool json, string? svg)
     {
         // Lack of room comes first: where there is none, it does not help to wait until nothing is in use.
         PlannedGpu? refused = Array.Find(planned, p => p.Refusal?.Reason == PlanRefusalReason.NoRoom)
-            ?? Array.Find(planned, p => p.Refusal is not null);
-        foreach (PlannedGpu plan in planned.Where(p => p.Refusal is not null))
-            Terminal.WriteError($"{plan.Title}: {plan.Refusal!.Message}");
+            ?? Array.Find(planned, p => p.Refusal is not null)
+            ?? Array.Find(planned, p => p.Error is not null);
+        foreach (PlannedGpu plan in planned.Where(p => p.Refusal is not null || p.Error is not null))
+            Terminal.WriteError($"{plan.Title}: {plan.Refusal?.Message ?? plan.Error!.Message}");
         if (svg is not null)
             SvgPicture.Write(svg, planned.Select(PlanPicture.From));
         if (json)
         {
-            ErrorEntry? error = refused is null
-                ? null
-                : ErrorEntry.From(refused.Refusal!) with { Message = $"{refused.Title}: {refused.Refusal!.Message}" };
-            Documents.Print(new PlanDocument([.. planned.Select(p => p.ToEntry())], error));
+            ErrorEntry? error = refused?.ToEntry().Error;
+            Documents.Print(new PlanDocument(
+                [.. planned.Select(p => p.ToEntry())],
+                error is null ? null : error with { Message = $"{refused!.Title}: {error.Message}" }));
         }
         else if (svg != "-")
         {
@@ -110,7 +115,9 @@ internal static class PlanCommand
                 PlanView.Show(plan);
         }
 
-        return refused is null ? ExitCodes.Success : ExitCodes.For(refused.Refusal!);
+        return refused is null ? ExitCodes.Success
+            : refused.Refusal is { } refusal ? ExitCodes.For(refusal)
+            : ExitCodes.For(refused.Error!);
     }
 
     /// <summary>

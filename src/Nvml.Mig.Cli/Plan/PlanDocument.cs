@@ -11,16 +11,16 @@ internal sealed record PlanDocument(IReadOnlyList<PlanEntry> Gpus, ErrorEntry? E
 
 /// <summary>
 /// A plan for a GPU: null index and UUID for a model without a GPU. Without a plan, <c>after</c> and <c>steps</c> are null and
-/// <c>refusal</c> is not. <c>room</c> and <c>fragmentation</c> are those afterwards. <c>verified</c> is false if NVML has not reported yet
-/// whether the compute instances are possible.
+/// <c>refusal</c> or <c>error</c> is not. <c>room</c> and <c>fragmentation</c> are those afterwards. <c>verified</c> is false if NVML has
+/// not reported yet whether the compute instances are possible.
 /// </summary>
 internal sealed record PlanEntry(
     int? Index,
     string? Uuid,
-    string Name,
+    string? Name,
     MigModeEntry? Mig,
     [property: JsonPropertyName("wish")] string LayoutSpec,
-    IReadOnlyList<GpuInstanceEntry> Before,
+    IReadOnlyList<GpuInstanceEntry>? Before,
     IReadOnlyList<GpuInstanceEntry>? After,
     IReadOnlyList<int?>? Kept,
     IReadOnlyList<PlanStepEntry>? Steps,
@@ -28,15 +28,19 @@ internal sealed record PlanEntry(
     double? Fragmentation,
     RefusalEntry? Refusal,
     bool? Verified,
-    ErrorEntry? Error);
+    ErrorEntry? Error,
+    MigModeEntry? MigAfter);
 
-/// <summary>A step of a plan. The GPU instance is the one at that placement; the id is null if the plan creates it.</summary>
+/// <summary>
+/// A step of a plan. The GPU instance is the one at that placement; the id is null if the plan creates it. A step that switches the MIG
+/// mode is about no instance.
+/// </summary>
 internal sealed record PlanStepEntry(
     LayoutStepKind Action,
     int? GpuInstanceId,
-    string Profile,
-    int ProfileId,
-    PlacementEntry Placement,
+    string? Profile,
+    int? ProfileId,
+    PlacementEntry? Placement,
     int? ComputeInstanceId,
     string? ComputeProfile,
     int? ComputeProfileId,
@@ -47,10 +51,10 @@ internal sealed record PlanStepEntry(
     public static PlanStepEntry From(LayoutStep step, string reason) =>
         new(
             step.Kind,
-            step.GpuInstance!.Id,
-            step.GpuInstance.Profile.Name,
-            step.GpuInstance.Profile.Id,
-            PlacementEntry.From(step.GpuInstance.Placement),
+            step.GpuInstance?.Id,
+            step.GpuInstance?.Profile.Name,
+            step.GpuInstance?.Profile.Id,
+            PlacementEntry.FromOptional(step.GpuInstance?.Placement),
             step.ComputeInstance?.Id,
             step.ComputeInstance?.Name,
             step.ComputeInstance?.Profile?.Id,

@@ -8,25 +8,15 @@ internal static class PlanPicture
     public static SvgGpu From(PlannedGpu planned)
     {
         List<SvgRow> rows = [];
-        HashSet<int?> destroyed = [.. planned.Plan?.Destroyed.Select(i => i.Id) ?? []];
-        HashSet<(int?, int?)> destroyedInside = [.. (planned.Plan?.Steps ?? [])
+        HashSet<int?> destroyed = [.. planned.DestroyedIds];
+        HashSet<(int?, int?)> destroyedInside = [.. planned.Steps
             .Where(s => s.Kind == LayoutStepKind.DestroyComputeInstance).Select(s => (s.GpuInstance!.Id, s.ComputeInstance!.Id))];
-        if (planned.Before.Instances.Count > 0)
-            rows.Add(new SvgRow("Before", planned.Before.Geometry, PlannedGpu.Entries(planned.Before), FateBefore));
-
-        if (planned.Plan is { IsEmpty: false } plan)
-        {
-            GpuSnapshot after = plan.GetResult();
+        if (planned.Before is { Instances.Count: > 0 } before)
+            rows.Add(new SvgRow("Before", before.Geometry, PlannedGpu.Entries(before), FateBefore));
+        if (planned is { Steps.Count: > 0, Goal: { Mode.Current: true } after })
             rows.Add(new SvgRow("After", after.Geometry, [.. after.Instances.Select(AddUnplaced)], FateAfter));
-        }
 
-        string[] notes = planned switch
-        {
-            { Refusal: { } refusal } => [$"No plan: {refusal.Message}"],
-            { Plan.IsEmpty: true } => ["Nothing to do: already as requested."],
-            _ => [],
-        };
-        return new SvgGpu(planned.Heading, notes, rows);
+        return new SvgGpu(planned.Heading, [.. Notes(planned)], rows);
 
         SvgFate FateBefore(GpuInstanceEntry instance, ComputeInstanceEntry? inside) =>
             destroyed.Contains(instance.Id) || (inside is not null && destroyedInside.Contains((instance.Id, inside.Id)))
@@ -35,6 +25,18 @@ internal static class PlanPicture
 
         static SvgFate FateAfter(GpuInstanceEntry instance, ComputeInstanceEntry? inside) =>
             instance.Id is null || (inside is not null && inside.Id is null) ? SvgFate.Comes : SvgFate.Stays;
+    }
+
+    private static IEnumerable<string> Notes(PlannedGpu planned)
+    {
+        foreach (LayoutStep step in planned.Steps.Where(step => step.IsModeChange))
+            yield return PlanView.Describe(step, planned.TakesReboot);
+        if (planned.Refusal is { } refusal)
+            yield return $"No plan: {refusal.Message}";
+        else if (planned.Error is { } error)
+            yield return $"{(planned.Goal is null ? "No plan" : "Not now")}: {error.Message}";
+        else if (planned.Steps.Count == 0)
+            yield return PlanView.NothingToDo(planned);
     }
 
     /// <summary>

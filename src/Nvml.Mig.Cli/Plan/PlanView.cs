@@ -7,46 +7,48 @@ namespace Nvml.Mig.Cli.Plan;
 /// <summary>A plan for people: the GPU before and after, and the steps; or what would help.</summary>
 internal static class PlanView
 {
-    public static void Show(PlannedGpu planned, bool enablesMig = false)
+    public static void Show(PlannedGpu planned)
     {
         Terminal.WriteLine(planned.Heading);
-        if (planned is { Mode.Current: false, Plan.IsEmpty: false })
-        {
-            Terminal.WriteLine(enablesMig
-                ? "MIG mode is disabled, and enabled first."
-                : $"MIG mode is disabled: 'nvmig enable -i {planned.Gpu?.Index}' comes before these steps; 'nvmig apply' does both.");
-        }
-
-        if (planned.DisablesMig)
-            Terminal.WriteLine("The layout disables MIG mode: 'nvmig apply' does that last.");
-        if (planned.Before.Instances.Count > 0)
-            Draw("Before:", planned.Before);
-        if (planned is { DisablesMig: true, Plan.IsEmpty: true })
-            Terminal.WriteLine("There are no instances to destroy.");
-        else if (planned.Plan is { } plan)
-            ShowPlan(plan);
-        else if (planned.Refusal is { } refusal)
+        foreach (LayoutStep step in planned.Steps.Where(step => step.IsModeChange))
+            Terminal.WriteLine(Describe(step, planned.TakesReboot));
+        if (planned.Before is { Instances.Count: > 0 } before)
+            Draw("Before:", before);
+        if (planned.Refusal is { } refusal)
             ShowHelp(refusal);
+        else if (planned.Goal is null)
+            Terminal.WriteLine(planned.Before is null ? "It cannot be read." : "There is no plan.");
+        else if (planned.Steps.Count > 0)
+            ShowPlan(planned, planned.Goal);
+        else if (planned.Error is null)
+            Terminal.WriteLine(NothingToDo(planned));
+        if (planned is { Error: not null, Goal: not null })
+            Terminal.WriteLine("It cannot be done now.");
         Terminal.WriteLine();
     }
 
-    private static void ShowPlan(GpuPlan plan)
-    {
-        if (plan.IsEmpty)
-        {
-            Terminal.WriteLine("Nothing to do: already as requested.");
-            return;
-        }
+    public static string Describe(LayoutStep modeChange, bool takesReboot) =>
+        (modeChange.Kind == LayoutStepKind.EnableMig
+            ? "MIG mode is disabled, and enabled first."
+            : "MIG mode is enabled, and disabled last.")
+        + (takesReboot ? " That takes a reboot, or a reset from outside." : "");
 
-        Draw("After:", plan.GetResult());
+    public static string NothingToDo(PlannedGpu planned) => planned.TakesReboot
+        ? "Nothing to do before a reboot, or a reset from outside: the MIG mode waits for that."
+        : "Nothing to do: already as requested.";
+
+    private static void ShowPlan(PlannedGpu planned, GpuSnapshot after)
+    {
+        if (after.Mode.Current && planned.Steps.Any(step => !step.IsModeChange))
+            Draw("After:", after);
         TextTable table = new(">Step", "Do", "Why");
-        for (int i = 0; i < plan.Steps.Count; i++)
-            table.Add((i + 1).ToString(CultureInfo.InvariantCulture), plan.Steps[i].ToString(), plan.GetReason(plan.Steps[i]));
+        for (int i = 0; i < planned.Steps.Count; i++)
+            table.Add((i + 1).ToString(CultureInfo.InvariantCulture), planned.Steps[i].ToString(), planned.GetReason(planned.Steps[i]));
         Terminal.Write(table);
-        string kept = Count(plan.Kept.Count, "GPU instance stays", "GPU instances stay");
-        string destroyed = Count(plan.DestroyedCount, "instance is destroyed", "instances are destroyed");
+        string kept = Count(planned.Before!.Instances.Count - planned.DestroyedIds.Count(), "GPU instance stays", "GPU instances stay");
+        string destroyed = Count(planned.Steps.Count(step => step.IsDestroy), "instance is destroyed", "instances are destroyed");
         Terminal.WriteLine($"{kept}, {destroyed}.");
-        if (!plan.IsVerified)
+        if (planned.Plan is { IsVerified: false })
             Terminal.WriteLine(
                 "Not certain: only inside a GPU instance NVML reports its compute instance profiles. There are enough compute slices.");
     }
@@ -63,8 +65,11 @@ internal static class PlanView
             Terminal.WriteLine($"Possible now: {string.Join("   or   ", refusal.Nearest)}");
     }
 
+    /// <summary>A rollback has not read how the GPU can be divided: there is nothing to draw then.</summary>
     private static void Draw(string title, GpuSnapshot state)
     {
+        if (state.Geometry.MemorySliceCount == 0)
+            return;
         Terminal.WriteLine(title);
         Terminal.WriteLines(
             Picture.Draw(state.Geometry.MemorySliceCount, PlannedGpu.Entries(state).Select(PictureBox.From), Terminal.Width));

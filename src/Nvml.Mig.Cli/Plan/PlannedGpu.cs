@@ -4,58 +4,93 @@ using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli.Plan;
 
-/// <summary>A GPU, or the model of one, with its plan or its refusal.</summary>
-internal sealed record PlannedGpu(
-    string Title, GpuDevice? Gpu, string Name, MigMode? Mode, GpuSnapshot Before, LayoutSpec LayoutSpec, GpuPlan? Plan,
-    PlanRefusal? Refusal)
+/// <summary>A GPU, or the model of one, with what an apply would do to it, or why it would not.</summary>
+/// <param name="Title">What messages call it.</param>
+/// <param name="Gpu">The GPU; null for a model.</param>
+/// <param name="Name">The name of the model; null if the GPU does not answer.</param>
+/// <param name="Before">The GPU as it is; null if it cannot be read.</param>
+/// <param name="LayoutSpec">What is asked for.</param>
+internal sealed record PlannedGpu(string Title, GpuDevice? Gpu, string? Name, GpuSnapshot? Before, LayoutSpec LayoutSpec)
 {
-    public string Heading => Gpu is { } gpu ? $"GPU {gpu.Index}  {Name}  {gpu.PciBusId}  MIG {Mode}" : Name;
+    /// <summary>The plan for the instances; null if there is none, or none was searched for.</summary>
+    public GpuPlan? Plan { get; init; }
 
-    /// <summary>Whether MIG mode is to be disabled once the GPU is empty.</summary>
-    public bool DisablesMig { get; init; }
+    public PlanRefusal? Refusal { get; init; }
 
-    /// <summary>A plan for a target. One without MIG is planned as an empty GPU.</summary>
-    public static PlannedGpu On(GpuTarget target, GpuSnapshot state, int[] forced) =>
-        On(target.Gpu, state, target.Layout ?? new LayoutSpec(), forced) with { DisablesMig = target.Layout is null && state.Mode.Current };
+    /// <summary>Why it must not be done, or that the GPU cannot be read.</summary>
+    public Exception? Error { get; init; }
 
-    public static PlannedGpu On(GpuDevice gpu, GpuSnapshot state, LayoutSpec layout, int[] forced)
+    /// <summary>All steps, those that switch the MIG mode too.</summary>
+    public IReadOnlyList<LayoutStep> Steps { get; init; } = [];
+
+    /// <summary>The GPU after the steps; null if there is no way.</summary>
+    public GpuSnapshot? Goal { get; init; }
+
+    /// <summary>Why there are steps that no plan has a reason for.</summary>
+    public string Why { get; init; } = "";
+
+    public MigMode? Mode => Gpu is null ? null : Before?.Mode;
+
+    public string Heading => Gpu is null ? Name!
+        : Before is null ? Title
+        : $"{Title}  {Name}  {Readings.TryRead(() => Gpu.PciBusId)}  MIG {Mode}";
+
+    /// <summary>Whether the MIG mode does not switch from here: it takes a reboot, or a reset.</summary>
+    public bool TakesReboot => Error is NvmlResetRequiredException || Goal?.Mode.IsChangePending == true;
+
+    /// <summary>What a dry run found.</summary>
+    /// <param name="result">The result on the GPU.</param>
+    /// <param name="layout">What is asked for.</param>
+    /// <param name="why">Why there are steps that no plan has a reason for.</param>
+    public static PlannedGpu From(GpuApplyResult result, LayoutSpec layout, string why) => new(
+        $"GPU {result.Gpu.Index}", result.Gpu, Readings.TryRead(() => result.Gpu.Name), result.Before, layout)
     {
-        try
-        {
-            Planner.TryPlan(state, layout, out GpuPlan? plan, out PlanRefusal? refusal, new PlanOptions { AllowInUse = forced });
-            return new PlannedGpu($"GPU {gpu.Index}", gpu, gpu.Name, gpu.GetMigMode(), state, layout, plan, refusal);
-        }
-        catch (PlanningException e)
-        {
-            throw new PlanningException(e.Error, e.Culprit, $"GPU {gpu.Index}: {e.Message}");
-        }
-    }
+        Plan = result.Plan,
+        Refusal = result.Refusal,
+        // That another GPU was refused is no error of this one.
+        Error = result.Error is OperationCanceledException ? null : result.Error,
+        Steps = [.. result.Steps.Select(step => step.Step)],
+        Goal = result.Goal,
+        Why = why,
+    };
 
     public static PlannedGpu For(string name, GpuSnapshot empty, LayoutSpec layout)
     {
         Planner.TryPlan(empty, layout, out GpuPlan? plan, out PlanRefusal? refusal);
-        return new PlannedGpu(name, null, name, null, empty, layout, plan, refusal);
+        return new PlannedGpu(name, null, name, empty, layout)
+        {
+            Plan = plan,
+            Refusal = refusal,
+            Steps = plan?.Steps ?? [],
+            Goal = plan?.GetResult(),
+        };
     }
 
-    public PlanEntry ToEntry()
-    {
-        GpuSnapshot? after = Plan?.GetResult();
-        return new PlanEntry(
-            Gpu?.Index,
-            Gpu?.Uuid,
-            Name,
-            Mode is { } mode ? MigModeEntry.From(mode) : null,
-            LayoutSpec.ToString(),
-            Entries(Before),
-            after is null ? null : Entries(after),
-            Plan is null ? null : [.. Plan.Kept.Select(i => i.Id)],
-            Plan is null ? null : [.. Plan.Steps.Select(step => PlanStepEntry.From(step, Plan.GetReason(step)))],
-            Plan?.Room,
-            after is null ? null : Math.Round(Defragmentation.GetScore(after), 3),
-            Refusal is null ? null : RefusalEntry.From(Refusal),
-            Plan?.IsVerified,
-            Refusal is null ? null : ErrorEntry.From(Refusal));
-    }
+    public string GetReason(LayoutStep step) => step.IsModeChange
+        ? (step.Kind == LayoutStepKind.EnableMig ? "instances need it" : "asked for")
+            + (TakesReboot ? "; takes a reboot, or a reset from outside" : "")
+        : Plan?.GetReason(step) ?? Why;
+
+    public PlanEntry ToEntry() => new(
+        Gpu?.Index,
+        Gpu is null ? null : Readings.TryRead(() => Gpu.Uuid),
+        Name,
+        Mode is { } mode ? MigModeEntry.From(mode) : null,
+        LayoutSpec.ToString(),
+        Before is null ? null : Entries(Before),
+        Goal is null ? null : Entries(Goal),
+        Goal is null || Before is null ? null : [.. Before.Instances.Select(i => i.Id).Except(DestroyedIds)],
+        Goal is null ? null : [.. Steps.Select(step => PlanStepEntry.From(step, GetReason(step)))],
+        Plan?.Room,
+        Plan is null || Goal is null ? null : Math.Round(Defragmentation.GetScore(Goal), 3),
+        Refusal is null ? null : RefusalEntry.From(Refusal),
+        Goal is null ? null : Plan?.IsVerified ?? true,
+        Refusal is not null ? ErrorEntry.From(Refusal) : ErrorEntry.FromOptional(Error),
+        Goal is null || Gpu is null ? null : MigModeEntry.From(Goal.Mode));
+
+    /// <summary>The GPU instances that are destroyed.</summary>
+    public IEnumerable<int?> DestroyedIds =>
+        Steps.Where(step => step.Kind == LayoutStepKind.DestroyGpuInstance).Select(step => step.GpuInstance!.Id);
 
     public static IReadOnlyList<GpuInstanceEntry> Entries(GpuSnapshot snapshot) => [.. snapshot.Instances.Select(GpuInstanceEntry.From)];
 }

@@ -15,6 +15,7 @@ internal static class RollbackCommand
         {
             ApplyArguments.DryRun,
             ApplyArguments.ResetGpu,
+            ApplyArguments.Wait,
             ApplyArguments.JournalFolder,
             ApplyArguments.Quiesce,
             ApplyArguments.Services,
@@ -24,9 +25,9 @@ internal static class RollbackCommand
         command.SetAction(parsed => Machine.Run(parsed, machine => ApplyRun.Run(
             parsed,
             machine,
-            "rolled back",
+            ApplyRun.RolledBack,
             (options, progress, cancellation) => LayoutApplier.RollbackAsync(
-                machine.Session, machine.NamesGpus ? machine.GpusToChange() : null, options, progress, cancellation))));
+                machine.Session, machine.NamesGpus ? machine.Gpus() : null, options, progress, cancellation))));
         return command;
     }
 }

@@ -121,7 +121,7 @@ public class MigPartedCommandTests
         nvmig.Run("export").Out.Should().Be("GPU 0: MIG disabled\nGPU 1: MIG disabled\n");
         nvmig.Run("plan", "-f", file, "-c", "first", "--json").Out.Should().Contain("\"wish\": \"3g.20gb*2\"");
         nvmig.Run("apply", "-f", file, "-c", "mixed");
-        nvmig.Run("plan", "-f", file, "-c", "off").Out.Should().Contain("The layout disables MIG mode").And.Contain("destroy");
+        nvmig.Run("plan", "-f", file, "-c", "off").Out.Should().Contain("MIG mode is enabled, and disabled last.").And.Contain("destroy");
         nvmig.Run("plan", "-f", file, "-c", "mixed").Out.Should().Contain("Nothing to do");
     }
 

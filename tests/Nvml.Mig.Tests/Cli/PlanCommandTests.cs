@@ -86,7 +86,9 @@ public class PlanCommandTests
         JsonElement document = nvmig.Run("plan", "+3g.20gb*2", "--json").Json;
         document.GetProperty("error").GetProperty("code").GetInt32().Should().Be(23);
         JsonElement refusal = document.GetProperty("gpus")[0].GetProperty("refusal");
-        refusal.GetProperty("removal").EnumerateArray().Select(id => id.GetInt32()).Should().Equal(2);
+        refusal.GetProperty("removal").ValueKind.Should().Be(JsonValueKind.Null, "one 3g.20gb for another gains nothing");
+        nvmig.Run("plan", "+7g.40gb", "--json").Json.GetProperty("gpus")[0].GetProperty("refusal").GetProperty("removal")
+            .EnumerateArray().Select(id => id.GetInt32()).Should().Equal(2);
         refusal.GetProperty("nearest")[0].GetString().Should().Be("+3g.20gb");
     }
 
@@ -153,7 +155,7 @@ public class PlanCommandTests
         JsonElement gpu = nvmig.Run("plan", "7g.40gb/4c/3c:4", "--json").Json.GetProperty("gpus")[0];
 
         gpu.GetProperty("verified").GetBoolean().Should().BeFalse();
-        gpu.GetProperty("steps").EnumerateArray().Select(s => s.GetProperty("computeSlices").ToString()).Should().Equal("", "3", "4");
+        gpu.GetProperty("steps").EnumerateArray().Select(s => s.GetProperty("computeSlices").ToString()).Should().Equal("", "", "3", "4");
         gpu.GetProperty("after")[0].GetProperty("computeInstances").EnumerateArray()
             .Select(c => (c.GetProperty("profile").GetString(), c.GetProperty("placement").ValueKind == JsonValueKind.Null))
             .Should().Equal(("3c.7g.40gb", false), ("4c.7g.40gb", true));
@@ -217,7 +219,6 @@ public class PlanCommandTests
 
         nvmig.Run("plan", "9").Out.Should()
             .Contain(
-                "MIG Disabled\nMIG mode is disabled: 'nvmig enable -i 0' comes before these steps; 'nvmig apply' does both.\n").And.Contain(
-                    "create GPU instance 3g.20gb at 4:4");
+                "MIG Disabled\nMIG mode is disabled, and enabled first.\n").And.Contain("create GPU instance 3g.20gb at 4:4");
     }
 }
