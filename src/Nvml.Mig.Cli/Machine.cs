@@ -34,6 +34,18 @@ internal sealed class Machine : IDisposable
     /// <summary>The journal, in which layouts are recorded before they are changed.</summary>
     public string JournalFolder { get; }
 
+    /// <summary>How long a command waits while another process changes GPUs. Leases change them often, and for a moment.</summary>
+    public static TimeSpan LockTimeout { get; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// The right to change GPUs without a plan; null where there is no journal, so that nobody else asks for the right, and nothing is
+    /// leased.
+    /// </summary>
+    /// <exception cref="JournalException">Another process has it, or the journal is not to be looked into.</exception>
+    public ChangeLock? TakeChangeLock() => Directory.Exists(JournalFolder)
+        ? ChangeLock.TakeAsync(JournalFolder, LockTimeout).GetAwaiter().GetResult()
+        : null;
+
     /// <summary>Opens the machine of the command line and runs the command on it.</summary>
     public static int Run(ParseResult parsed, Func<Machine, int> command)
     {

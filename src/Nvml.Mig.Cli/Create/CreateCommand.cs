@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Arguments;
 using Nvml.Mig.Cli.List;
 using Nvml.Mig.Cli.Mode;
@@ -42,6 +43,7 @@ internal static class CreateCommand
     private static int Run(Machine machine, IReadOnlyList<InstanceRequest> requests, bool withCompute, bool enableMig)
     {
         // The whole request is checked before the first change.
+        using ChangeLock? taken = machine.TakeChangeLock();
         IReadOnlyList<Reading<CreateWork>> found = machine.Prepare((gpu, mode) =>
             new CreateWork(gpu, mode, [.. requests.Select(r => PlacedRequest.On(gpu, r))], withCompute));
         CreateWork[] work = [.. found.Select(reading => reading.Value).OfType<CreateWork>()];

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Arguments;
 using Nvml.Mig.Cli.List;
 using Nvml.Mig.Cli.Output;
@@ -48,7 +49,10 @@ internal static class DestroyCommand
             .Distinct()];
 
         // All names are checked before the first instance is destroyed.
-        IReadOnlyList<Reading<DestroyWork>> found = machine.Prepare((gpu, mode) => DestroyWork.Find(gpu, mode, names, recursive, all));
+        using ChangeLock? taken = machine.TakeChangeLock();
+        IReadOnlyList<PromisedInstance> promised = taken is null ? [] : PromisedInstance.ReadAll(machine.JournalFolder);
+        IReadOnlyList<Reading<DestroyWork>> found = machine.Prepare(
+            (gpu, mode) => DestroyWork.Find(gpu, mode, names, recursive, all).RefuseIfPromised(promised));
         DestroyWork[] work = [.. found.Select(reading => reading.Value).OfType<DestroyWork>()];
         Exception? failure = null;
         List<string> notes = [];

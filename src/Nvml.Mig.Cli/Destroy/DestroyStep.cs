@@ -8,6 +8,9 @@ internal sealed class DestroyStep(GpuInstance gpuInstance, ComputeInstance? comp
     /// <summary><c>2/0</c> or <c>2</c>.</summary>
     public string Name => computeInstance is null ? Number(gpuInstance.Id) : $"{Number(gpuInstance.Id)}/{Number(computeInstance.Id)}";
 
+    /// <summary>The GPU instance, or that of the compute instance.</summary>
+    public GpuInstance GpuInstance => gpuInstance;
+
     /// <summary>Whether it is gone; null if that cannot be read.</summary>
     public bool? IsGone { get; private set; } = false;
 

@@ -1,3 +1,4 @@
+using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.List;
 using Nvml.Mig.Cli.Output;
 
@@ -55,6 +56,25 @@ internal sealed class DestroyWork
         }
 
         return new DestroyWork(gpu, mode, steps, all);
+    }
+
+    /// <summary>What is leased is not destroyed, in use or not.</summary>
+    /// <exception cref="NvmlInUseException">An instance is leased.</exception>
+    public DestroyWork RefuseIfPromised(IReadOnlyList<PromisedInstance> promised)
+    {
+        foreach (GpuInstance instance in _steps.Select(step => step.GpuInstance).Distinct())
+        {
+            if (PromisedInstance.Find(promised, Gpu.Uuid, instance.Profile.Id, instance.Placement) is { } promise)
+            {
+                throw new NvmlInUseException(
+                    NvmlReturnCode.InUse,
+                    "nvmlGpuInstanceDestroy",
+                    $"{instance} is leased ({promise.Lease}). To end the lease, run 'nvmig lease release {promise.Lease}'. Nothing was "
+                        + "destroyed.");
+            }
+        }
+
+        return this;
     }
 
     /// <summary>Destroys them; <paramref name="note"/> hears of calls that failed and took effect all the same.</summary>

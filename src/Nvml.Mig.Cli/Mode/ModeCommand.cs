@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Mode;
@@ -17,6 +18,7 @@ internal static class ModeCommand
 
     private static int Run(Machine machine, bool enable)
     {
+        using ChangeLock? taken = machine.TakeChangeLock();
         IReadOnlyList<Reading<ModeTarget>> targets = machine.Prepare((gpu, mode) => new ModeTarget(gpu, mode));
         List<ModeEntry> gpus = [];
         Exception? first = null;
