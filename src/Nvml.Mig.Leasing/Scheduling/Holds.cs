@@ -41,14 +41,14 @@ internal sealed class Holds(Round round)
             c.Value.Used + _holds.Count(h => h.Reservation == c.Key && h.IsUsed),
             c.Value.Missing));
 
-    /// <summary>Gives a claim a place that is reserved for it; null if there is none.</summary>
+    /// <summary>Gives a claim a place that is reserved for it; null if there is none. A claim uses one reservation.</summary>
     public Placed? TryUse(Placing placing, Shape shape, ClaimEntry claim, Reach reach, Slices? before)
     {
-        foreach (Hold hold in _holds)
+        foreach (Hold hold in _holds.OrderByDescending(h => _holds.Count(o => !o.IsUsed && o.Reservation == h.Reservation)).ToArray())
         {
-            if (hold.IsUsed || hold.Reservation.Start > round.Now || !IsFor(hold.Reservation, claim.Claim) || !Has(shape, hold.Item))
+            Reservation of = hold.Reservation;
+            if (hold.IsUsed || (claim.Uses ?? of) != of || of.Start > round.Now || !IsFor(of, claim.Claim) || !Has(shape, hold.Item))
                 continue;
-
             if (before is { } size && placing.Refusal(claim.Queue, size + hold.Item.Kind.Size, claim.Claim.IsPreemptible) is { } refusal)
             {
                 (claim.Reason, claim.Message) = refusal;
@@ -68,8 +68,9 @@ internal sealed class Holds(Round round)
             {
                 foreach (Item item in later)
                     round.Pool.Add(item);
-                hold.IsUsed = true;
-                round.Pool.OnUndo(() => hold.IsUsed = false);
+                Reservation? usedBefore = claim.Uses;
+                (hold.IsUsed, claim.Uses) = (true, of);
+                round.Pool.OnUndo(() => (hold.IsUsed, claim.Uses) = (false, usedBefore));
                 return placed with { Reservation = hold.Reservation.Id };
             }
 
@@ -255,8 +256,7 @@ internal sealed class Holds(Round round)
 
     /// <summary>
     /// The leases that have to go for an instance, from its place and, where the GPU can have no more of its kind beside them, from
-    /// elsewhere;
-    /// null if anything stands there that will not go.
+    /// elsewhere; null if anything stands there that will not go.
     /// </summary>
     private List<LeaseEntry>? InTheWay(Item item, Func<LeaseEntry, bool> goes)
     {

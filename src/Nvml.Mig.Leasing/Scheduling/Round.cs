@@ -40,6 +40,9 @@ internal sealed class ClaimEntry(Claim claim, QueueNode queue, Shape[] shapes)
     public bool IsPlaced { get; set; }
 
     public bool IsGranted { get; set; }
+
+    /// <summary>The reservation that it has places of. Its lease counts for one: another would look unused and want room again.</summary>
+    public Reservation? Uses { get; set; }
 }
 
 /// <summary>An instance that was given a place.</summary>
