@@ -12,7 +12,7 @@ internal readonly record struct RowSlot(int Kind, int Count, int Start = -1, Com
     /// <summary>The same as text, to compare.</summary>
     public string Key => string.Create(CultureInfo.InvariantCulture, $"{Kind}*{Count}:{Start} {Content?.Key}");
 
-    public bool IsLike(RowSlot other) => this == other with { Count = Count };
+    public bool IsLike(RowSlot other) => Kind == other.Kind && Start == other.Start && Content!.Equals(other.Content);
 
     /// <summary>In a fixed order, whatever the order of the spec.</summary>
     public static int Compare(RowSlot a, RowSlot b) =>
