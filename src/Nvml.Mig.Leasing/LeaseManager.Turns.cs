@@ -65,24 +65,6 @@ public sealed partial class LeaseManager
         }
     }
 
-    /// <summary>Changes queues or reservations, if the scheduler can make sense of what results.</summary>
-    private async Task ChangeRulesAsync(Action change, CancellationToken cancellationToken)
-    {
-        await ChangeAsync(
-            () =>
-            {
-                change();
-                _ = _turn.Scheduler.Decide(_turn.ToInput());
-                return true;
-            },
-            cancellationToken).ConfigureAwait(false);
-        await GatedAsync(() =>
-        {
-            _store.PutOnDisk();
-            return true;
-        }).ConfigureAwait(false);
-    }
-
     private void LoadIfChanged()
     {
         long version = _store.ReadVersion();
@@ -245,6 +227,35 @@ public sealed partial class LeaseManager
         _turn.Gpus.Doubt(device.Uuid);
         Claim claim = new(id, queue, owner, [InstanceRequest.Of(there.Profile.Name)]) { Created = Now };
         return _turn.Enter(claim, hold, [entry], null);
+    }
+
+    /// <summary>Puts aside what an error makes unfit: the instance that it is of, or all of ours on the GPU.</summary>
+    private async Task TakeNoteAsync(GpuEvent happened, CancellationToken cancellationToken)
+    {
+        if (happened.Xid is not { } xid || XidFault.Find(xid) is not { } fault)
+            return;
+        await ChangeAsync(
+            () =>
+            {
+                int? only = fault.IsOfGpu ? null : happened.GpuInstanceId;
+                foreach (InstanceEntry entry in _book.InstancesOf(happened.Device.Uuid)
+                    .Where(i => i.Stage == InstanceStage.Ready && (only is null || i.GpuInstanceId == only)))
+                    PutAside(entry, $"Xid {xid}: {fault.Meaning}.");
+                return true;
+            },
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    private void PutAside(InstanceEntry entry, string reason)
+    {
+        _book.Instances.Put(entry.Key, entry with { Quarantine = reason });
+        if (_book.LeaseOf(entry.Place) is not { } lease)
+            return;
+        _book.Leases.Put(lease.Id, lease with
+        {
+            Instances = [.. lease.Instances.Select(i => i.Place == entry.Place ? i with { Quarantine = reason } : i)],
+        });
+        _book.Report(LeaseEventKind.Quarantined, lease, Now, reason);
     }
 
     private LeaseOverview Overview()

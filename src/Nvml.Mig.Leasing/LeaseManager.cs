@@ -42,6 +42,7 @@ public sealed partial class LeaseManager : IDisposable
     /// <summary>How often a waiting process looks itself for what can have ended: processes give no notice of it.</summary>
     private static readonly TimeSpan TurnInterval = TimeSpan.FromMilliseconds(250);
 
+    private readonly NvmlSession _session;
     private readonly LeaseOptions _options;
     private readonly LeaseStore _store;
     private readonly Book _book = new();
@@ -51,6 +52,7 @@ public sealed partial class LeaseManager : IDisposable
 
     private LeaseManager(NvmlSession session, LeaseOptions options, LeaseStore store)
     {
+        _session = session;
         _options = options;
         _store = store;
         _turn = new LeaseTurn(_book, store, session, options);
@@ -272,90 +274,24 @@ public sealed partial class LeaseManager : IDisposable
             {
                 if (_book.Instances.Find(InstanceEntry.KeyOf(place)) is not { } entry || entry.Place != place)
                     throw new LeaseException(LeaseError.NotFound, $"Leasing has no instance at {place.Placement} of {place.Gpu}.");
-                _book.Instances.Put(entry.Key, entry with { Quarantine = reason });
-                if (_book.LeaseOf(place) is not { } lease)
-                    return true;
-                _book.Leases.Put(lease.Id, lease with
-                {
-                    Instances = [.. lease.Instances.Select(i => i.Place == place ? i with { Quarantine = reason } : i)],
-                });
-                _book.Report(LeaseEventKind.Quarantined, lease, Now, reason);
+                PutAside(entry, reason);
                 return true;
             },
             cancellationToken);
     }
 
-    /// <summary>Sets what holds for all queues: delays, notice and grace, and whether users can have each other's instances.</summary>
-    /// <param name="policy">The policy. At first, leases that are taken back have a grace of 30 seconds, and no notice.</param>
-    /// <param name="cancellationToken">Ends the wait for another process.</param>
-    public Task SetPolicyAsync(SchedulerOptions policy, CancellationToken cancellationToken = default)
+    /// <summary>
+    /// Watches the GPUs for errors after which an instance is unfit, and puts it aside as <see cref="QuarantineAsync"/> does. docs/leases.md
+    /// has the numbers. One process of the machine that does it will do.
+    /// </summary>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="NvmlNotSupportedException">No GPU reports such errors.</exception>
+    public async Task WatchFaultsAsync(CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(policy);
-        return ChangeRulesAsync(() => _book.State = _book.State with { Policy = policy }, cancellationToken);
+        using GpuEventWatcher watcher = _session.WatchEvents(GpuEventKinds.Xid);
+        await foreach (GpuEvent happened in watcher.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+            await TakeNoteAsync(happened, cancellationToken).ConfigureAwait(false);
     }
-
-    /// <summary>Enters a queue, or changes it.</summary>
-    /// <param name="queue">The queue as it is to be.</param>
-    /// <param name="cancellationToken">Ends the wait for another process.</param>
-    public Task SetQueueAsync(LeaseQueue queue, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(queue);
-        return ChangeRulesAsync(
-            () => _book.Queues.Put(
-                queue.Name,
-                queue with { Created = _book.Queues.Find(queue.Name)?.Created ?? (queue.Created == default ? Now : queue.Created) }),
-            cancellationToken);
-    }
-
-    /// <summary>Deletes a queue without leases, claims and children.</summary>
-    /// <param name="name">Its name.</param>
-    /// <param name="cancellationToken">Ends the wait for another process.</param>
-    public Task DeleteQueueAsync(string name, CancellationToken cancellationToken = default) => ChangeRulesAsync(
-        () =>
-        {
-            if (_book.Queues.Find(name) is null)
-                throw new LeaseException(LeaseError.NotFound, $"There is no queue {name}.");
-            if (_book.Leases.Any(l => l.Lease.Claim.Queue == name) || _book.Claims.Any(c => c.Claim.Queue == name))
-                throw new LeaseException(LeaseError.Invalid, $"Queue {name} has leases or claims.");
-            _book.Queues.Remove(name);
-        },
-        cancellationToken);
-
-    /// <summary>Enters a reservation.</summary>
-    /// <param name="reservation">The reservation.</param>
-    /// <param name="cancellationToken">Ends the wait for another process.</param>
-    /// <exception cref="LeaseException">There is no room for all of it.</exception>
-    public Task AddReservationAsync(Reservation reservation, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(reservation);
-        return ChangeRulesAsync(
-            () =>
-            {
-                if (_book.Reservations.Find(reservation.Id) is not null)
-                    throw new LeaseException(LeaseError.Invalid, $"There is a reservation {reservation.Id}.");
-                _book.Reservations.Put(reservation.Id, reservation);
-                ReservationState state = _turn.Scheduler.Decide(_turn.ToInput()).Reservations
-                    .First(r => r.Reservation.Id == reservation.Id);
-                if (state.Missing > 0)
-                {
-                    throw new LeaseException(
-                        LeaseError.Impossible, $"There is no room for {state.Missing} of the instances of reservation {reservation.Id}.");
-                }
-            },
-            cancellationToken);
-    }
-
-    /// <summary>Deletes a reservation. Leases that use it stay.</summary>
-    /// <param name="id">Its name.</param>
-    /// <param name="cancellationToken">Ends the wait for another process.</param>
-    public Task DeleteReservationAsync(string id, CancellationToken cancellationToken = default) => ChangeRulesAsync(
-        () =>
-        {
-            if (_book.Reservations.Find(id) is null)
-                throw new LeaseException(LeaseError.NotFound, $"There is no reservation {id}.");
-            _book.Reservations.Remove(id);
-        },
-        cancellationToken);
 
     /// <summary>Shows all: leases, who waits and why, queues and what is theirs, reservations, and the GPUs.</summary>
     /// <remarks>While another process changes GPUs, it shows what the book says.</remarks>

@@ -59,7 +59,7 @@ internal static class ApplyArguments
 
     public static readonly Option<double> Wait = new("--wait")
     {
-        Description = "How long to wait while another process changes layouts. Without it, that is an error at once.",
+        Description = "How long to wait while another process changes GPUs. By default 5: leases change them often, and for a moment.",
         HelpName = "SECONDS",
     };
 
@@ -89,6 +89,8 @@ internal static class ApplyArguments
     private static TimeSpan ReadWait(ParseResult parsed)
     {
         const double most = 1e6;
+        if (parsed.GetResult(Wait) is null)
+            return Machine.LockTimeout;
         double seconds = parsed.GetValue(Wait);
         return seconds is >= 0 and <= most
             ? TimeSpan.FromSeconds(seconds)

@@ -62,7 +62,11 @@ internal static class BenchCommand
         string driver = machine.Session.GetDriverVersion(); // Now: a failure afterwards must not take away the report.
         ThrowIfInUse(parsed, gpu);
 
-        ApplyOptions options = new() { JournalFolder = ApplyArguments.GetJournalFolder(parsed, machine) };
+        ApplyOptions options = new()
+        {
+            JournalFolder = ApplyArguments.GetJournalFolder(parsed, machine),
+            LockTimeout = Machine.LockTimeout,
+        };
         // Report obstacles before asking for confirmation. The exclusive run checks again.
         ApplyResult check = LayoutApplier.RunExclusivelyAsync(gpu, _ => Task.CompletedTask, options with { DryRun = true })
             .GetAwaiter().GetResult();

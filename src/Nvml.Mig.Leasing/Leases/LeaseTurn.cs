@@ -242,12 +242,19 @@ internal sealed class LeaseTurn
 
     private void Note(Waiting waiting)
     {
-        if (_book.Claims.TryGet(waiting.Claim.Id, out WaitingEntry? entry))
+        if (!_book.Claims.TryGet(waiting.Claim.Id, out WaitingEntry? entry))
+            return;
+        // Room that is there and cannot be used is part of the reason.
+        bool needsRoom = waiting.Reason is WaitReason.NoPlace or WaitReason.NoSuchProfile;
+        string[] problems = needsRoom ? [.. _book.Gpus.OrderBy(g => g.Index).Select(g => g.Problem).OfType<string>()] : [];
+        WaitingEntry now = entry with
         {
-            WaitingEntry now = entry with { Position = waiting.Position, Reason = waiting.Reason, Message = waiting.Message };
-            if (now != entry)
-                _book.Claims.Put(waiting.Claim.Id, now);
-        }
+            Position = waiting.Position,
+            Reason = waiting.Reason,
+            Message = string.Join(' ', [waiting.Message, .. problems]),
+        };
+        if (now != entry)
+            _book.Claims.Put(waiting.Claim.Id, now);
     }
 
     /// <summary>False if it failed: the GPU is read, and there is another decision.</summary>

@@ -308,6 +308,28 @@ public class LeaseTests
             (LeaseEventKind.Granted, "train", null), (LeaseEventKind.Ended, "train", LeaseEndReason.Expired));
     }
 
+    [Theory]
+    [InlineData(94, 1)]
+    [InlineData(95, 2)]
+    [InlineData(13, 0)]
+    public async Task An_Xid_error_puts_instances_aside(int xid, int count)
+    {
+        using LeaseMachine machine = new();
+        LeaseManager manager = await machine.OpenAsync();
+        GrantedLease hit = await manager.ClaimAsync(Want("hit", "3g.20gb"), LeaseHold.UntilReleased);
+        await manager.ClaimAsync(Want("beside", "3g.20gb"), LeaseHold.UntilReleased);
+        using CancellationTokenSource end = new();
+        Task watch = manager.WatchFaultsAsync(end.Token);
+        await Task.Delay(200);
+
+        machine.Simulator.RaiseXid(0, xid, machine.Session.GetMigDevice(hit.Instances[0].MigUuid));
+        await Task.Delay(500);
+
+        (await manager.ReadAsync()).Leases.Count(l => l.Instances[0].Quarantine is not null).Should().Be(count);
+        await end.CancelAsync();
+        await ((Func<Task>)(() => watch)).Should().ThrowAsync<OperationCanceledException>();
+    }
+
     [Fact]
     public async Task An_instance_with_a_fault_goes_to_nobody()
     {

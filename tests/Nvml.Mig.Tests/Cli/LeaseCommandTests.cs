@@ -40,6 +40,14 @@ public sealed class LeaseCommandTests : IDisposable
     }
 
     [Fact]
+    public void Run_says_that_mig_is_disabled()
+    {
+        _nvmig.Run("disable").ExitCode.Should().Be(0);
+
+        _nvmig.Run("run", "-p", "1g.5gb", "--", "true").Error.Should().Contain("MIG is disabled on GPU 0").And.Contain("on GPU 1");
+    }
+
+    [Fact]
     public void A_need_takes_the_smallest_profile()
     {
         Nvmig.Answer answer = _nvmig.Run("lease", "acquire", "--memory", "12GiB", "--id", "a", "--json");
