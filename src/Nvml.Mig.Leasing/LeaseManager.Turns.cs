@@ -266,7 +266,7 @@ public sealed partial class LeaseManager
             [.. _book.Claims.OrderBy(c => c.Position).Select(c => new Waiting(c.Claim, c.Position, c.Reason, c.Message))],
             last?.Shares ?? [],
             last?.Reservations ?? [],
-            [.. _book.Gpus.OrderBy(g => g.Index).Select(g => new PoolGpu(
+            [.. _book.Gpus.OrderBy(g => g.Index).Select(g => new GpuOverview(
                 g.Uuid,
                 g.Index,
                 g.Model,

@@ -14,7 +14,7 @@ public sealed record LeaseOverview(
     IReadOnlyList<Waiting> Waiting,
     IReadOnlyList<QueueShare> Queues,
     IReadOnlyList<ReservationState> Reservations,
-    IReadOnlyList<PoolGpu> Gpus,
+    IReadOnlyList<GpuOverview> Gpus,
     SchedulerOptions Policy);
 
 /// <summary>A GPU of the pool.</summary>
@@ -24,7 +24,7 @@ public sealed record LeaseOverview(
 /// <param name="Problem">Why nothing new is put on it; null if that can be.</param>
 /// <param name="Idle">Instances that nobody leases: cached, with a fault, or in use without a lease.</param>
 /// <param name="Foreign">Instances that leasing did not create.</param>
-public sealed record PoolGpu(
+public sealed record GpuOverview(
     string Uuid,
     int Index,
     string Model,
