@@ -7,8 +7,8 @@ namespace Nvml.Mig.Leasing.Leases;
 internal sealed record XidFault(int Xid, string Meaning, bool IsOfGpu)
 {
     /// <summary>
-    /// From NVIDIA's catalogue of Xid errors (docs.nvidia.com/deploy/xid-errors). Errors that a program makes (13, 31, 43, 45) are not among
-    /// them: they end that program and leave the instance as it was.
+    /// From NVIDIA's catalogue of Xid errors (docs.nvidia.com/deploy/xid-errors). Errors that a program makes (13, 31, 43, 45) are not
+    /// among them: they end that program and leave the instance as it was.
     /// </summary>
     private static readonly XidFault[] All =
     [
