@@ -281,8 +281,8 @@ public sealed partial class LeaseManager : IDisposable
     }
 
     /// <summary>
-    /// Watches the GPUs for errors after which an instance is unfit, and puts it aside as <see cref="QuarantineAsync"/> does. The numbers are
-    /// in docs/leases.md. One process of the machine that does it will do.
+    /// Watches the GPUs for errors after which an instance is unfit, and puts it aside as <see cref="QuarantineAsync"/> does:
+    /// docs/leases.md has the numbers. One process of the machine that does it will do.
     /// </summary>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="NvmlNotSupportedException">No GPU reports such errors.</exception>

@@ -28,12 +28,15 @@ public class LeaseDeathTests(ITestOutputHelper output)
         string start = await PrepareAsync(act);
         (long[] calls, int writes) = await CountAsync(start, act);
         int deaths = 0;
+        int point = 0;
         for (int i = 0; i < Changing.Length; i++)
         {
             for (int nth = 1; nth <= calls[i]; nth++)
             {
                 foreach (string moment in (string[])["before", "after"])
                 {
+                    if (!IsWanted())
+                        continue;
                     deaths++;
                     await DieAsync(start, act, string.Create(CultureInfo.InvariantCulture, $"{Changing[i]} {nth} {moment}"), 0);
                 }
@@ -42,13 +45,18 @@ public class LeaseDeathTests(ITestOutputHelper output)
 
         for (int write = 1; write <= writes; write++)
         {
+            if (!IsWanted())
+                continue;
             deaths++;
             await DieAsync(start, act, "", write);
         }
 
         Directory.Delete(start, recursive: true);
         output.WriteLine($"{act}: {deaths} deaths");
-        deaths.Should().BeGreaterThanOrEqualTo(2);
+        deaths.Should().BePositive();
+
+        // In the short form every third.
+        bool IsWanted() => LongTests.Wanted || point++ % 3 == 0;
     }
 
     /// <summary>A machine with a stranger's instance, and what the act needs.</summary>
