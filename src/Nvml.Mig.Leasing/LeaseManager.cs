@@ -308,6 +308,18 @@ public sealed partial class LeaseManager : IDisposable
     public async IAsyncEnumerable<LeaseEvent> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         long last = await GatedAsync(_store.ReadLastEvent).ConfigureAwait(false);
+        await foreach (LeaseEvent happened in WatchAsync(last, cancellationToken).ConfigureAwait(false))
+            yield return happened;
+    }
+
+    /// <summary>What happened to leases after an event, as far as the book still has it (10,000 events), and what happens then.</summary>
+    /// <inheritdoc cref="WatchAsync(CancellationToken)"/>
+    /// <param name="after">The <see cref="LeaseEvent.Sequence"/> of the event; 0: all.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async IAsyncEnumerable<LeaseEvent> WatchAsync(
+        long after, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        long last = after;
         DateTimeOffset lastTurn = DateTimeOffset.MinValue;
         while (true)
         {

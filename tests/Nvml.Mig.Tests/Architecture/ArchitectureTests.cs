@@ -24,6 +24,9 @@ public partial class ArchitectureTests
         ("Nvml.Mig", ["Microsoft.Extensions.Logging.Abstractions"]),
         ("Nvml.Mig.Configuration", ["Nvml.Mig", "YamlDotNet"]),
         ("Nvml.Mig.Leasing", ["Nvml.Mig", "Microsoft.Data.Sqlite"]),
+        ("Nvml.Mig.Hosting", [
+            "Nvml.Mig.Leasing", "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Hosting.Abstractions",
+            "Microsoft.Extensions.Options.ConfigurationExtensions"]),
         ("Nvml.Mig.Simulator", ["Nvml.Mig"]),
         ("Nvml.Mig.Cli", [
             "Nvml.Mig", "Nvml.Mig.Configuration", "Nvml.Mig.Leasing", "Nvml.Mig.Simulator", "Spectre.Console", "System.CommandLine"]),

@@ -37,6 +37,7 @@ public sealed class PackageTests(PackedPackages packages) : IClassFixture<Packed
     [InlineData("Nvml.Mig", "lib/net10.0/Nvml.Mig.dll", "lib/net10.0/Nvml.Mig.xml")]
     [InlineData("Nvml.Mig.Configuration", "lib/net10.0/Nvml.Mig.Configuration.dll", "lib/net10.0/Nvml.Mig.Configuration.xml")]
     [InlineData("Nvml.Mig.Leasing", "lib/net10.0/Nvml.Mig.Leasing.dll", "lib/net10.0/Nvml.Mig.Leasing.xml")]
+    [InlineData("Nvml.Mig.Hosting", "lib/net10.0/Nvml.Mig.Hosting.dll", "lib/net10.0/Nvml.Mig.Hosting.xml")]
     [InlineData("Nvml.Mig.Simulator", "lib/net10.0/Nvml.Mig.Simulator.dll", "lib/net10.0/Nvml.Mig.Simulator.xml")]
     [InlineData("nvmig", "tools/net10.0/any/nvmig.dll", "tools/net10.0/any/libnvml-stub.so")]
     public void A_package_has_its_page_and_symbols(string id, params string[] files)
@@ -59,7 +60,8 @@ public sealed class PackageTests(PackedPackages packages) : IClassFixture<Packed
     public void Nothing_else_is_packed() =>
         Directory.GetFiles(packages.Feed, "*.nupkg")
             .Select(file => Path.GetFileName(file)[..^(packages.Version.Length + ".nupkg".Length + 1)])
-            .Should().BeEquivalentTo("Nvml.Mig", "Nvml.Mig.Configuration", "Nvml.Mig.Leasing", "Nvml.Mig.Simulator", "nvmig");
+            .Should().BeEquivalentTo(
+                "Nvml.Mig", "Nvml.Mig.Configuration", "Nvml.Mig.Hosting", "Nvml.Mig.Leasing", "Nvml.Mig.Simulator", "nvmig");
 
     [Fact]
     public void No_package_has_a_file_with_the_drivers_name()
@@ -119,7 +121,7 @@ public sealed class PackageTests(PackedPackages packages) : IClassFixture<Packed
                 <TrimmerSingleWarn>false</TrimmerSingleWarn>
               </PropertyGroup>
               <ItemGroup>
-                <TrimmerRootAssembly Include="Nvml.Mig;Nvml.Mig.Configuration;Nvml.Mig.Leasing;Nvml.Mig.Simulator" />
+                <TrimmerRootAssembly Include="Nvml.Mig;Nvml.Mig.Configuration;Nvml.Mig.Leasing;Nvml.Mig.Hosting;Nvml.Mig.Simulator" />
               </ItemGroup>
             """);
         packages.Run("dotnet", ["publish", "-o", "out"], folder);

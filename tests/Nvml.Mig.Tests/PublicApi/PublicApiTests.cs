@@ -1,5 +1,6 @@
 using System.Reflection;
 using Nvml.Mig.Configuration;
+using Nvml.Mig.Hosting;
 using Nvml.Mig.Leasing.Scheduling;
 
 namespace Nvml.Mig.Tests.PublicApi;
@@ -14,6 +15,7 @@ public class PublicApiTests
     [InlineData(typeof(NvmlSession))]
     [InlineData(typeof(LayoutFile))]
     [InlineData(typeof(Scheduler))]
+    [InlineData(typeof(NvmlMigHosting))]
     [InlineData(typeof(NvmlSimulator))]
     public void The_public_api_is_the_one_on_file(Type anyOfIt)
     {
