@@ -65,7 +65,7 @@ public sealed record GrantedLease(
     /// <summary>Why it has ended or was told to go; null if it has not.</summary>
     public LeaseEnding? Ending { get; init; }
 
-    /// <summary>Since when no process has used it; null if one does, or it is not known.</summary>
+    /// <summary>Since when it has been idle; null if it is not, if that is not known, or if its queue does not ask.</summary>
     public DateTimeOffset? IdleSince { get; init; }
 
     /// <summary>The variables for a program that is to use it: <c>CUDA_VISIBLE_DEVICES</c> and <c>NVIDIA_VISIBLE_DEVICES</c>.</summary>

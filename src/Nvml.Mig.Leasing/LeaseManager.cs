@@ -337,6 +337,7 @@ public sealed partial class LeaseManager : IDisposable
     /// <summary>Closes the book. Leases stay: they hang on their processes and times, not on this object.</summary>
     public void Dispose()
     {
+        _turn.Dispose();
         _store.Dispose();
         _gate.Dispose();
     }

@@ -27,10 +27,13 @@ public sealed record LeaseQueue(string Name)
     /// <summary>What is left above the quotas goes to queues of a higher priority first. It does not touch the quotas.</summary>
     public int Priority { get; init; }
 
-    /// <summary>What happens to a lease whose instances no process has used for <see cref="IdleAfter"/>.</summary>
+    /// <summary>
+    /// What happens to a lease that has been idle for <see cref="IdleAfter"/>: no process has used its instances, or none has computed
+    /// anything, where the GPU measures that (Hopper and newer).
+    /// </summary>
     public IdlePolicy Idle { get; init; }
 
-    /// <summary>How long without a process is idle. By default 10 minutes.</summary>
+    /// <summary>How long a lease must have been idle. By default 10 minutes.</summary>
     public TimeSpan IdleAfter { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>When the queue was made. Between equals the older goes first.</summary>

@@ -41,11 +41,12 @@ internal static class QueueCommand
 
     private static readonly Option<IdlePolicy?> Idle = new("--idle")
     {
-        Description = "What happens to leases that no process uses: keep, reclaimable (as if preemptible) or release.",
+        Description = "What happens to leases that no process uses, or that compute nothing: keep, reclaimable (as if preemptible) or release.",
         HelpName = "POLICY",
     };
 
-    private static readonly Option<TimeSpan?> IdleAfter = Durations.Option("--idle-after", "How long without a process is idle.");
+    private static readonly Option<TimeSpan?> IdleAfter = Durations.Option(
+        "--idle-after", "How long without a process, or without activity, is idle.");
 
     public static Command Build() => new("queue", "The queues that leases are shared out between.")
     {

@@ -6,12 +6,13 @@ namespace Nvml.Mig.Leasing.Leases;
 /// Ends leases, and frees their instances: once the lease is over and no process uses them. Nothing is destroyed for it; a free instance is
 /// cached for the next claim.
 /// </summary>
-internal sealed class LeaseEnds(Book book, PoolGpus gpus, LeaseOptions options)
+internal sealed class LeaseEnds(Book book, PoolGpus gpus, InstanceActivity activity, LeaseOptions options)
 {
     /// <summary>How often processes are looked for that keep an instance from being free.</summary>
     private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly Dictionary<string, ILookup<int?, GpuProcess>?> _processes = new(StringComparer.Ordinal);
+    private readonly HashSet<long> _measured = [];
     private DateTimeOffset _now;
 
     /// <summary>When the next end can be due, without anybody's doing; null: never.</summary>
@@ -22,6 +23,7 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, LeaseOptions options)
     {
         _now = options.TimeProvider.GetUtcNow();
         _processes.Clear();
+        _measured.Clear();
         NextTime = null;
         bool any = false;
         foreach (WaitingEntry claim in book.Claims.Where(c => !c.Waiter.IsRunning))
@@ -39,6 +41,8 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, LeaseOptions options)
             if (now.Ending is not null)
                 any |= TryFree(now);
         }
+
+        activity.KeepOnly(_measured);
 
         foreach (InstanceEntry occupied in book.Instances.Where(i => i.IsOccupied))
         {
@@ -73,19 +77,27 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, LeaseOptions options)
 
         if (book.Queues.Find(lease.Lease.Claim.Queue) is not { Idle: not IdlePolicy.Keep } queue)
             return lease;
-        if (IsUsed(lease) != false)
+        bool? isUsed = IsUsed(lease);
+        DateTimeOffset? idleSince = isUsed == false ? lease.IdleSince ?? _now : isUsed is null ? null : MeasureQuiet(lease);
+        if (idleSince is not { } since)
         {
             Expect(_now + queue.IdleAfter);
             return lease with { IdleSince = null };
         }
 
-        DateTimeOffset since = lease.IdleSince ?? _now;
         bool isLong = since + queue.IdleAfter <= _now;
         if (!isLong)
             Expect(since + queue.IdleAfter);
-        return isLong && queue.Idle == IdlePolicy.Release
-            ? End(lease, LeaseEndReason.Idle, $"No process has used it since {since:u}: queue {queue.Name} does not keep it then.")
-            : lease with { IdleSince = since };
+        if (!isLong || queue.Idle != IdlePolicy.Release)
+            return lease with { IdleSince = since };
+        string idle = isUsed == true ? "No process of it has computed anything" : "No process has used it";
+        return End(lease, LeaseEndReason.Idle, $"{idle} since {since:u}: queue {queue.Name} does not keep it then.");
+    }
+
+    private DateTimeOffset? MeasureQuiet(GrantedLease lease)
+    {
+        _measured.Add(lease.Generation);
+        return activity.QuietSince(lease, EntriesOf(lease), _now);
     }
 
     private GrantedLease End(GrantedLease lease, LeaseEndReason reason, string message)

@@ -7,7 +7,7 @@ namespace Nvml.Mig.Leasing.Leases;
 /// One turn of whoever has the right to change GPUs: puts right what a death has left, ends what is to end, decides for all who wait, and
 /// does what was decided.
 /// </summary>
-internal sealed class LeaseTurn
+internal sealed class LeaseTurn : IDisposable
 {
     /// <summary>Rounds of deciding in one turn: a round that fails is repeated, and what it frees is handed out in the next.</summary>
     private const int MaxRounds = 20;
@@ -18,6 +18,7 @@ internal sealed class LeaseTurn
     private readonly LeaseOptions _options;
     private readonly PoolGpus _gpus;
     private readonly InstanceMaker _maker;
+    private readonly InstanceActivity _activity;
     private readonly LeaseEnds _ends;
     private (SchedulerOptions Policy, Scheduler Scheduler)? _last;
 
@@ -29,7 +30,8 @@ internal sealed class LeaseTurn
         _options = options;
         _gpus = new PoolGpus(book, session, options);
         _maker = new InstanceMaker(book, store, _gpus);
-        _ends = new LeaseEnds(book, _gpus, options);
+        _activity = new InstanceActivity(_gpus);
+        _ends = new LeaseEnds(book, _gpus, _activity, options);
     }
 
     private DateTimeOffset Now => _options.TimeProvider.GetUtcNow();
@@ -79,6 +81,8 @@ internal sealed class LeaseTurn
         _store.Commit(_book);
         Promise();
     }
+
+    public void Dispose() => _activity.Dispose();
 
     /// <summary>What the scheduler is told.</summary>
     public SchedulerInput ToInput() => new(
