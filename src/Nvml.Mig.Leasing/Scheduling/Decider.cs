@@ -17,7 +17,6 @@ internal sealed class Decider
     private readonly List<Victim> _victims = [];
     private readonly List<Move> _moves = [];
     private readonly HashSet<string> _hopeless = new(StringComparer.Ordinal);
-    private bool? _protected;
 
     public Decider(Round round)
     {
@@ -248,10 +247,10 @@ internal sealed class Decider
             claim.Message +=
                 $" Queue {queue.Queue.Name} would have {queue.Allocated + claim.Least} with it; its fair share is {queue.Fair}.";
         }
-        else if (_protected ??= _round.Leases.Exists(IsProtected))
+        else if (_round.Leases.Exists(l => IsProtectedFrom(l, claim)))
         {
             claim.Reason = WaitReason.Protection;
-            claim.Message += " Leases that could go for it are within their minimum runtime.";
+            claim.Message += " Leases that might go for it are within their minimum runtime.";
         }
         else
         {
@@ -271,6 +270,11 @@ internal sealed class Decider
 
     private bool IsProtected(LeaseEntry lease) =>
         !lease.IsEnding && lease.SafeUntil > _round.Now && (lease.Lease.Claim.IsPreemptible || lease.Lease.Claim.IsRestartable);
+
+    /// <summary>Whether the minimum runtime of a lease is why it was not looked at for a claim.</summary>
+    private bool IsProtectedFrom(LeaseEntry lease, ClaimEntry claim) =>
+        IsProtected(lease)
+        && (lease.Lease.Claim.IsRestartable || lease.Queue != claim.Queue || lease.Lease.Claim.Priority < claim.Claim.Priority);
 
     /// <summary>The next time at which a delay, a protection or a reservation begins or ends.</summary>
     private DateTimeOffset? NextTime(List<ClaimEntry> left)
