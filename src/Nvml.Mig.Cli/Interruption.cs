@@ -12,9 +12,11 @@ internal sealed class Interruption : IDisposable
     private readonly CancellationTokenSource _cancellation = new();
     private readonly PosixSignalRegistration[] _registrations;
 
-    public Interruption()
+    /// <summary>Without <paramref name="changes"/> the command only prints, and fails if it cannot.</summary>
+    public Interruption(bool changes = true)
     {
-        Terminal.BeginChange();
+        if (changes)
+            Terminal.BeginChange();
         PosixSignal[] signals = [PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP];
         _registrations = [.. signals.Select(signal => PosixSignalRegistration.Create(signal, Cancel))];
     }

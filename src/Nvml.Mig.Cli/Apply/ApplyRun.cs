@@ -20,7 +20,7 @@ internal static class ApplyRun
         Func<ApplyResult, ApplyResult>? complete = null)
     {
         ApplyOptions options = ApplyArguments.Read(parsed, machine);
-        using Interruption interruption = new();
+        using Interruption interruption = new(changes: !options.DryRun);
         // The result is shown before the journal is closed: whoever dies before it is shown, and repeats the change, completes it.
         TaskCompletionSource<ApplyResult> changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
         TaskCompletionSource shown = new(TaskCreationOptions.RunContinuationsAsynchronously);

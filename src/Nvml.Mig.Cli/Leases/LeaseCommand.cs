@@ -41,8 +41,8 @@ internal static class LeaseCommand
     public static Command Build() => new("lease", "Lease instances: who has which, until when, and who waits.")
     {
         BuildAcquire(),
-        Command("list", "List the leases, who waits and why, and the instances that nobody leases.", [], ListAsync),
-        Command("show", "Show a lease: its instances, device nodes, processes and environment variables.", [Id], ShowAsync),
+        Command("list", "List the leases, who waits and why, and the instances that nobody leases.", [], ListAsync, changes: false),
+        Command("show", "Show a lease: its instances, device nodes, processes and environment variables.", [Id], ShowAsync, changes: false),
         Command("renew", "Make a lease last from now for its duration, or for another.", [Id, For, Generation], RenewAsync),
         Command("release", "End leases. Their instances are free once no process uses them.", [Ids, Generation], ReleaseAsync),
         Command(
@@ -59,7 +59,8 @@ internal static class LeaseCommand
         string name,
         string description,
         IReadOnlyList<Symbol> symbols,
-        Func<ParseResult, LeaseManager, Machine, CancellationToken, Task<int>> run)
+        Func<ParseResult, LeaseManager, Machine, CancellationToken, Task<int>> run,
+        bool changes = true)
     {
         Command command = new(name, description);
         foreach (Symbol symbol in symbols)
@@ -71,7 +72,8 @@ internal static class LeaseCommand
         }
 
         command.Add(ApplyArguments.JournalFolder);
-        command.SetAction(parsed => LeaseRun.Run(parsed, (manager, machine, cancellation) => run(parsed, manager, machine, cancellation)));
+        command.SetAction(parsed =>
+            LeaseRun.Run(parsed, (manager, machine, cancellation) => run(parsed, manager, machine, cancellation), changes));
         return command;
     }
 

@@ -10,10 +10,11 @@ namespace Nvml.Mig.Cli.Leases;
 internal static class LeaseRun
 {
     /// <summary>Opens the machine's leases and runs the command on them. Ctrl-C ends what it waits for.</summary>
-    public static int Run(ParseResult parsed, Func<LeaseManager, Machine, CancellationToken, Task<int>> command) =>
+    public static int Run(
+        ParseResult parsed, Func<LeaseManager, Machine, CancellationToken, Task<int>> command, bool changes = true) =>
         Machine.Run(parsed, machine =>
         {
-            using Interruption interruption = new();
+            using Interruption interruption = new(changes);
             return RunAsync(parsed, machine, command, interruption.Token).GetAwaiter().GetResult();
         });
 

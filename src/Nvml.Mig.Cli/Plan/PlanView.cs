@@ -50,7 +50,8 @@ internal static class PlanView
         Terminal.WriteLine($"{kept}, {destroyed}.");
         if (planned.Plan is { IsVerified: false })
             Terminal.WriteLine(
-                "Not certain: only inside a GPU instance NVML reports its compute instance profiles. There are enough compute slices.");
+                "Not certain: NVML reports the compute instance profiles of a GPU instance only once it exists. There are enough "
+                    + "compute slices.");
     }
 
     /// <summary>What would help. The refusal itself is on standard error.</summary>

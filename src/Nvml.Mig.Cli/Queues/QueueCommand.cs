@@ -41,7 +41,7 @@ internal static class QueueCommand
 
     private static readonly Option<IdlePolicy?> Idle = new("--idle")
     {
-        Description = "What happens to leases that no process uses, or that compute nothing: keep, reclaimable (as if preemptible) or release.",
+        Description = "What happens to idle leases, without a process or without activity: keep, reclaimable (as if preemptible) or release.",
         HelpName = "POLICY",
     };
 
@@ -50,7 +50,7 @@ internal static class QueueCommand
 
     public static Command Build() => new("queue", "The queues that leases are shared out between.")
     {
-        LeaseCommand.Command("list", "List the queues: quota, fair share, and what they have.", [], ListAsync),
+        LeaseCommand.Command("list", "List the queues: quota, fair share, and what they have.", [], ListAsync, changes: false),
         LeaseCommand.Command(
             "set",
             "Enter a queue, or change what is named of it.",

@@ -58,7 +58,7 @@ internal static class ReservationCommand
             "Keep room. It is refused if there is no room for all of it.",
             [Id, Profile, Count, Queue, User, Model, Start, End, For, Lendable],
             AddAsync),
-        LeaseCommand.Command("list", "List the reservations, and what is kept for them.", [], ListAsync),
+        LeaseCommand.Command("list", "List the reservations, and what is kept for them.", [], ListAsync, changes: false),
         LeaseCommand.Command("delete", "Delete a reservation. Leases that use it stay.", [Id], DeleteAsync),
     };
 

@@ -53,8 +53,8 @@ public sealed class ChangeLock : IDisposable
             if (retry.IsOver)
             {
                 throw new JournalException(
-                    $"Another process is changing layouts on this machine: it holds {journalFolder}. Nothing was changed; try again when "
-                        + "it is done.")
+                    $"Another process, or another call of this one, is changing layouts on this machine: it holds {journalFolder}. "
+                        + "Nothing was changed; try again when it is done.")
                 {
                     IsLocked = true,
                 };

@@ -31,7 +31,8 @@ internal sealed class ChangePlanner(LiveGpu live, UseChecks use, ApplyOptions op
     /// <exception cref="PlanningException">The spec makes no sense on this GPU.</exception>
     public PlannedChange Plan(GpuSnapshot before, GpuTarget target, JournalGpu? unfinished)
     {
-        target = target with { Keep = [.. target.Keep.Union(live.Promised)] };
+        IReadOnlyDictionary<int, string> promised = live.Promised;
+        target = target with { Keep = [.. target.Keep.Union(promised.Keys)] };
         LayoutSpec? spec = target.MigEnabled ? target.Layout : new LayoutSpec();
         // The same change again would be one change too many: the one that was begun is finished.
         if (spec is { IsChange: true } && unfinished?.Spec == spec.ToString())
@@ -39,7 +40,11 @@ internal sealed class ChangePlanner(LiveGpu live, UseChecks use, ApplyOptions op
 
         GpuPlan? plan = null;
         if (spec is not null && !Planner.TryPlan(before, spec, out plan, out PlanRefusal? refusal, target.PlanOptions))
+        {
+            refusal.Leases = promised;
             return new PlannedChange([], null) { Refusal = refusal };
+        }
+
         MigMode mode = new(target.MigEnabled, target.MigEnabled);
         List<LayoutStep> steps = [.. plan?.Steps ?? []];
         if (before.Mode != mode)
@@ -68,7 +73,7 @@ internal sealed class ChangePlanner(LiveGpu live, UseChecks use, ApplyOptions op
         return new PlannedChange(ForDriver(way.Steps), way.Result)
         {
             LeftAlone = way.LeftAlone,
-            Error = Blocked(way) ?? FindOdd(before, way) ?? FindInTheWay(way.Steps, [.. keep, .. live.Promised])
+            Error = Blocked(way) ?? FindOdd(before, way) ?? FindInTheWay(way.Steps, keep, live.Promised)
                 ?? use.FindUsersOfTheWhole(way.Steps),
         };
     }
@@ -113,14 +118,17 @@ internal sealed class ChangePlanner(LiveGpu live, UseChecks use, ApplyOptions op
         way.Steps.Count > 0 || before.GetDifferencesFrom(way.Result) is not { Count: > 0 } odd ? null : new NvmlException(
             NvmlReturnCode.InvalidState, NvmlFunction.GetGpuInstances, $"{Gpu} cannot get to its layout. {string.Join(" ", odd)}");
 
-    private Exception? FindInTheWay(IReadOnlyList<LayoutStep> steps, IReadOnlyCollection<int> keep)
+    private Exception? FindInTheWay(
+        IReadOnlyList<LayoutStep> steps, IReadOnlyCollection<int> keep, IReadOnlyDictionary<int, string> promised)
     {
         foreach (LayoutStep step in steps.Where(s => !s.IsModeChange))
         {
             if (use.FindInTheWay(step) is { } inTheWay)
                 return inTheWay;
-            if (step is { IsDestroy: true, GpuInstance: { Id: { } id } kept } && keep.Contains(id))
-                return new PlanningException(PlanningError.KeptInstance, kept.ToString(), $"{kept} of {Gpu} is to be kept and in the way.");
+            if (step is not { IsDestroy: true, GpuInstance: { Id: { } id } kept } || !(keep.Contains(id) || promised.ContainsKey(id)))
+                continue;
+            string why = promised.TryGetValue(id, out string? lease) ? $"is leased ({lease})" : "is to be kept";
+            return new PlanningException(PlanningError.KeptInstance, kept.ToString(), $"{kept} of {Gpu} {why} and in the way.");
         }
 
         return null;

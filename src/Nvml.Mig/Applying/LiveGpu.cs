@@ -18,10 +18,11 @@ internal sealed class LiveGpu(GpuDevice gpu, ApplyContext context)
     /// <summary>The objects of the public API that change the GPU.</summary>
     public LiveLayout Layout => _layout ?? throw new InvalidOperationException($"{gpu} was not read.");
 
-    /// <summary>The ids of the instances that are promised to somebody.</summary>
-    public IReadOnlyCollection<int> Promised => [.. Snapshot.Instances
-        .Where(i => PromisedInstance.Find(context.Promised, gpu.Uuid, i.Profile.Id, i.Placement) is not null)
-        .Select(i => i.Id!.Value)];
+    /// <summary>The ids of the instances that are promised to somebody, and the names of the leases.</summary>
+    public IReadOnlyDictionary<int, string> Promised => Snapshot.Instances
+        .Select(i => (Id: i.Id!.Value, Promise: PromisedInstance.Find(context.Promised, gpu.Uuid, i.Profile.Id, i.Placement)))
+        .Where(i => i.Promise is not null)
+        .ToDictionary(i => i.Id, i => i.Promise!.Lease);
 
     public GpuSnapshot Snapshot => Layout.ToSnapshot(Geometry);
 

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Text;
 
 namespace Nvml.Mig.Planning;
@@ -115,6 +116,9 @@ public sealed class PlanRefusal
     /// </summary>
     public IReadOnlyList<LayoutSpec> Nearest => _nearest.Value;
 
+    /// <summary>The names of the leases for which instances are kept, by the instance's id.</summary>
+    internal IReadOnlyDictionary<int, string> Leases { get; set; } = ReadOnlyDictionary<int, string>.Empty;
+
     /// <summary>The reasons as sentences, without <see cref="Removal"/> and <see cref="Nearest"/>.</summary>
     public string Message
     {
@@ -135,7 +139,7 @@ public sealed class PlanRefusal
     private string Describe(GpuInstanceSnapshot instance)
     {
         if (Reason == PlanRefusalReason.Kept)
-            return $"{instance} is to be kept";
+            return instance + (Leases.TryGetValue(instance.Id ?? -1, out string? lease) ? $" is leased ({lease})" : " is to be kept");
         GpuProcess[] users = [.. instance.Users.DistinctBy(user => user.ProcessId)];
         string by = users.Length == 0 ? "by a client that NVML does not show" : $"by {string.Join(" and ", users)}";
         return $"{instance} is in use {by}";

@@ -72,6 +72,7 @@ public class ApplyReportTests
     [InlineData(23, "apply 7g.40gb*2", ">&-")]
     [InlineData(23, "plan 7g.40gb*2", ">/dev/full")]
     [InlineData(17, "plan 7g.40gb", ">/dev/full")]
+    [InlineData(17, "apply 7g.40gb --dry-run", ">/dev/full")]
     [InlineData(0, "plan 7g.40gb", "2>/dev/full")]
     [InlineData(0, "plan 7g.40gb", "2>&-")]
     public void A_refusal_and_a_plan_have_theirs(int exitCode, string command, string streams)

@@ -67,8 +67,10 @@ public sealed class LeaseCommandTests : IDisposable
         string uuid = _nvmig.Run("lease", "acquire", "-p", "3g.20gb", "--id", "train", "--json").Json
             .GetProperty("lease").GetProperty("instances")[0].GetProperty("migUuid").GetString()!;
 
-        _nvmig.Run(change).ExitCode.Should().NotBe(0);
+        Nvmig.Answer answer = _nvmig.Run(change);
 
+        answer.ExitCode.Should().NotBe(0);
+        answer.Error.Should().Contain(change[0] == "disable" ? "instance" : "leased (train)");
         _nvmig.Run("lease", "show", "train", "--json").Json.GetProperty("lease").GetProperty("ending").ValueKind
             .Should().Be(System.Text.Json.JsonValueKind.Null);
         _nvmig.Run("list").Out.Should().Contain(uuid);

@@ -160,7 +160,7 @@ public class PlanCommandTests
             .Select(c => (c.GetProperty("profile").GetString(), c.GetProperty("placement").ValueKind == JsonValueKind.Null))
             .Should().Equal(("3c.7g.40gb", false), ("4c.7g.40gb", true));
         nvmig.Run("plan", "7g.40gb/4c/3c").Out.Should()
-            .Contain("Not certain: only inside a GPU instance NVML reports its compute instance profiles.");
+            .Contain("Not certain: NVML reports the compute instance profiles of a GPU instance only once it exists.");
         nvmig.Run("plan", "7g.40gb", "--json").Json.GetProperty("gpus")[0].GetProperty("verified").GetBoolean().Should().BeTrue();
     }
 

@@ -38,6 +38,7 @@ public class StandardStreamTests
     [InlineData("list", ">&-", 17)]
     [InlineData("devices --json", ">/dev/full", 17)]
     [InlineData("doctor", ">&- 2>&-", 17)]
+    [InlineData("lease list", ">/dev/full", 17)]
     [InlineData("profiles", "2>&-", 0)]
     [InlineData("placements", "2>/dev/full", 0)]
     [InlineData("list", "| head -c 0", 0)]
