@@ -6,7 +6,7 @@ namespace Nvml.Mig.Leasing.Leases;
 /// Ends leases, and frees their instances: once the lease is over and no process uses them. Nothing is destroyed for it; a free instance is
 /// cached for the next claim.
 /// </summary>
-internal sealed class LeaseEnds(Book book, PoolGpus gpus, InstanceActivity activity, LeaseOptions options)
+internal sealed class LeaseEnds(Book book, PoolGpus gpus, ActivityWatch activity, LeaseOptions options)
 {
     /// <summary>How often processes are looked for that keep an instance from being free.</summary>
     private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(100);

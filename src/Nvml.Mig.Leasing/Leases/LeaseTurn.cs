@@ -18,7 +18,7 @@ internal sealed class LeaseTurn : IDisposable
     private readonly LeaseOptions _options;
     private readonly PoolGpus _gpus;
     private readonly InstanceMaker _maker;
-    private readonly InstanceActivity _activity;
+    private readonly ActivityWatch _activity;
     private readonly LeaseEnds _ends;
     private (SchedulerOptions Policy, Scheduler Scheduler)? _last;
 
@@ -30,7 +30,7 @@ internal sealed class LeaseTurn : IDisposable
         _options = options;
         _gpus = new PoolGpus(book, session, options);
         _maker = new InstanceMaker(book, store, _gpus);
-        _activity = new InstanceActivity(_gpus);
+        _activity = new ActivityWatch(_gpus);
         _ends = new LeaseEnds(book, _gpus, _activity, options);
     }
 

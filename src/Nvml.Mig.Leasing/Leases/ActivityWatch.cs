@@ -4,7 +4,7 @@ namespace Nvml.Mig.Leasing.Leases;
 /// Measures since when leased instances compute nothing though processes hold them, by the counters of the GPU (GPM: Hopper and newer).
 /// A process knows only what it has measured itself: what it has not seen is not known, and counts as busy.
 /// </summary>
-internal sealed class InstanceActivity(PoolGpus gpus) : IDisposable
+internal sealed class ActivityWatch(PoolGpus gpus) : IDisposable
 {
     /// <summary>In per cent, on average between two looks. A program that waits is at 0; what is left is for drivers that round up.</summary>
     private const double QuietBelow = 1;
