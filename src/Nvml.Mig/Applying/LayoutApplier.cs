@@ -53,7 +53,7 @@ public static class LayoutApplier
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(targets);
-        return RunAsync(options, progress, context => new ApplyRun(context, targets), cancellationToken);
+        return RunAsync("apply", options, progress, context => new ApplyRun(context, targets), cancellationToken);
     }
 
     /// <summary>
@@ -83,7 +83,7 @@ public static class LayoutApplier
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(session);
-        return RunAsync(options, progress, context => new RollbackRun(context, session, gpus), cancellationToken);
+        return RunAsync("rollback", options, progress, context => new RollbackRun(context, session, gpus), cancellationToken);
     }
 
     /// <summary>
@@ -120,11 +120,12 @@ public static class LayoutApplier
     {
         ArgumentNullException.ThrowIfNull(gpu);
         ArgumentNullException.ThrowIfNull(use);
-        return RunAsync(options, progress, context => new ExclusiveRun(context, gpu, use), cancellationToken);
+        return RunAsync("exclusive_run", options, progress, context => new ExclusiveRun(context, gpu, use), cancellationToken);
     }
 
     /// <summary>Away from the caller's thread: native calls block for as long as the driver needs.</summary>
     private static Task<ApplyResult> RunAsync(
+        string name,
         ApplyOptions? options,
         IProgress<ApplyProgress>? progress,
         Func<ApplyContext, LayoutRun> create,
@@ -135,10 +136,33 @@ public static class LayoutApplier
         return Task.Run(
             async () =>
             {
+                using Operation operation = Operation.Start(name);
                 using ApplyContext context = new(options, progress);
-                return await create(context).RunAsync(cancellationToken).ConfigureAwait(false);
+                try
+                {
+                    ApplyResult result = await create(context).RunAsync(cancellationToken).ConfigureAwait(false);
+                    if (!result.IsSuccess)
+                        Fail(operation, result);
+                    return result;
+                }
+                catch (Exception e)
+                {
+                    operation.Fail(e);
+                    throw;
+                }
             },
             CancellationToken.None);
+    }
+
+    /// <summary>The worst outcome of a GPU says it, or the failure beside the GPUs.</summary>
+    private static void Fail(Operation operation, ApplyResult result)
+    {
+        if (result.Gpus.Where(g => !g.IsSuccess).MaxBy(g => g.Outcome) is { } worst)
+            operation.Fail(worst.Outcome.ToString(), worst.Message);
+        else if (result.Error is { } error)
+            operation.Fail(error);
+        else
+            operation.Fail("ServicesStopped", "Services that were stopped do not run again.");
     }
 
     private static void Check(ApplyOptions options)

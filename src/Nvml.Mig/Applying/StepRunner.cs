@@ -48,7 +48,13 @@ internal sealed class StepRunner
 
             _context.Report(new ApplyProgress(_live.Gpu, steps[i], i + 1, steps.Count, isRollback));
             GpuSnapshot before = _live.Snapshot;
-            ApplyStepResult result = await TryAsync(steps[i], before, cancellationToken).ConfigureAwait(false);
+            ApplyStepResult result;
+            using (Operation span = Operation.Start("step"))
+            {
+                result = await TryAsync(steps[i], before, cancellationToken).ConfigureAwait(false);
+                Describe(span, result);
+            }
+
             // A rollback checks the GPU itself, not the results of its steps.
             if (isRollback)
                 _unknown = null;
@@ -80,6 +86,15 @@ internal sealed class StepRunner
             return;
         RememberMade(last.Step, last.Before);
         results[^1] = results[^1] with { Outcome = ApplyStepOutcome.Done };
+    }
+
+    private void Describe(Operation span, ApplyStepResult result)
+    {
+        span.Describe("nvml.mig.step", result.Step.ToString());
+        span.Describe("nvml.mig.attempts", result.Attempts);
+        span.Describe("hw.id", _live.Gpu.Uuid);
+        if (result is { Outcome: not ApplyStepOutcome.Done, Error: { } error })
+            span.Fail(error);
     }
 
     private static bool IsCreationOf(LayoutStep step, LayoutStep end) =>

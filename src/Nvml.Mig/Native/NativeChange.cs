@@ -7,4 +7,11 @@ namespace Nvml.Mig.Native;
 internal readonly record struct NativeChange(NvmlReturnCode Code, string Function, TimeSpan Took)
 {
     public bool Succeeded => Code == NvmlReturnCode.Success;
+
+    /// <summary>The same, once its duration is recorded.</summary>
+    public NativeChange Record(string operation)
+    {
+        NvmlTelemetry.RecordDuration(operation, Took, Succeeded ? null : Code.ToSymbol());
+        return this;
+    }
 }

@@ -56,7 +56,8 @@ internal readonly unsafe struct NativeComputeInstance(NativeGpuInstance gpuInsta
         using CallScope scope = Session.Enter();
         long started = Stopwatch.GetTimestamp();
         NvmlReturnCode code = (NvmlReturnCode)nvmlComputeInstanceDestroy(handle);
-        NativeChange change = new(code, nameof(nvmlComputeInstanceDestroy), Stopwatch.GetElapsedTime(started));
+        NativeChange change = new NativeChange(
+            code, nameof(nvmlComputeInstanceDestroy), Stopwatch.GetElapsedTime(started)).Record("destroy_compute_instance");
         remains = !change.Succeeded ? TryExists()
             : !readBack ? null
             : Read(handle, out InstanceInfo now) is var result && result is NVML_ERROR_INVALID_ARGUMENT or NVML_ERROR_NOT_FOUND ? false

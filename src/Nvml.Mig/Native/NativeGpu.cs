@@ -74,7 +74,8 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
         long started = Stopwatch.GetTimestamp();
         nvmlReturn_t status = NVML_SUCCESS;
         nvmlReturn_t result = nvmlDeviceSetMigMode(Handle, enabled ? NVML_DEVICE_MIG_ENABLE : NVML_DEVICE_MIG_DISABLE, &status);
-        NativeChange change = new((NvmlReturnCode)result, nameof(nvmlDeviceSetMigMode), Stopwatch.GetElapsedTime(started));
+        NativeChange change = new NativeChange(
+            (NvmlReturnCode)result, nameof(nvmlDeviceSetMigMode), Stopwatch.GetElapsedTime(started)).Record("set_mig_mode");
         activation = (NvmlReturnCode)status;
         reached = null;
         try
@@ -222,7 +223,7 @@ internal sealed unsafe partial class NativeGpu : NativeDevice
         }
 
         created = new NativeGpuInstance(this, instance, info);
-        return new NativeChange((NvmlReturnCode)result, function, took);
+        return new NativeChange((NvmlReturnCode)result, function, took).Record("create_gpu_instance");
     }
 
     /// <summary>The instances of a profile.</summary>

@@ -55,7 +55,8 @@ internal readonly unsafe struct NativeGpuInstance(NativeGpu gpu, nvmlGpuInstance
         using CallScope scope = Session.Enter();
         long started = Stopwatch.GetTimestamp();
         NvmlReturnCode code = (NvmlReturnCode)nvmlGpuInstanceDestroy(handle);
-        NativeChange change = new(code, nameof(nvmlGpuInstanceDestroy), Stopwatch.GetElapsedTime(started));
+        NativeChange change =
+            new NativeChange(code, nameof(nvmlGpuInstanceDestroy), Stopwatch.GetElapsedTime(started)).Record("destroy_gpu_instance");
         remains = !change.Succeeded ? TryExists()
             : !readBack ? null
             // The driver says that it is gone, and so does a handle that is refused: one call is enough.
@@ -212,7 +213,7 @@ internal readonly unsafe struct NativeGpuInstance(NativeGpu gpu, nvmlGpuInstance
         }
 
         created = new NativeComputeInstance(this, computeInstance, read);
-        return new NativeChange((NvmlReturnCode)result, function, took);
+        return new NativeChange((NvmlReturnCode)result, function, took).Record("create_compute_instance");
     }
 
     /// <summary>The compute instances of a profile.</summary>

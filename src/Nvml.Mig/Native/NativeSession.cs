@@ -285,10 +285,11 @@ internal sealed unsafe class NativeSession : SafeHandle
     public NvmlException Error(nvmlReturn_t result, string function, string act, string? hint = null) =>
         Error((NvmlReturnCode)result, function, act, hint);
 
-    /// <summary>Logs a call that failed, and creates the exception.</summary>
+    /// <summary>Logs and counts a call that failed, and creates the exception.</summary>
     public NvmlException Error(NvmlReturnCode code, string function, string act, string? hint = null, bool? isTransient = null)
     {
         Log.NativeFailure(Logger, function, code.ToSymbol(), (int)code, act);
+        NvmlTelemetry.RecordError(function, code);
         // nvmlErrorString needs no initialised library, and answers "Unknown Error" to unknown codes.
         string words = NativeText.ReadStatic(nvmlErrorString((nvmlReturn_t)code));
         return NvmlErrors.Failed(code, function, act, words, hint, isTransient);
