@@ -90,6 +90,14 @@ public sealed class GpuEventWatcher : IDisposable
         }
     }
 
+    /// <summary>An event that has come already, without waiting. False if there is none, or the only GPU that is watched is lost.</summary>
+    internal bool TryTake(out GpuEvent happened)
+    {
+        bool isThere = _set.Wait(0, out NativeEvent native) == NvmlReturnCode.Success;
+        happened = isThere ? ToEvent(native) : default;
+        return isThere;
+    }
+
     /// <summary>Ends the watching, and the reading if there is any.</summary>
     public void Dispose()
     {

@@ -265,6 +265,9 @@ public sealed class GpuInstance
     /// <summary><c>GPU instance 2 (3g.20gb at 4:4) of GPU 0 (GPU-...)</c></summary>
     public override string ToString() => $"GPU instance {Id} ({Profile.Name} at {Placement}) of {Device}";
 
+    /// <summary>As <see cref="TakeGpmSample"/>, without asking first whether the instance is still there.</summary>
+    internal GpmSample TakeGpmSampleUnchecked() => Device.TakeGpmSample(Native.Info);
+
     /// <summary>Whether the instance was destroyed through this object.</summary>
     internal bool IsDestroyed => _destroyed;
 

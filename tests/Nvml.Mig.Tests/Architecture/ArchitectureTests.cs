@@ -10,12 +10,14 @@ public partial class ArchitectureTests
     private static readonly (string Folder, string Namespace, string[] MayKnow)[] Folders =
     [
         ("Model", "Nvml.Mig", []),
+        ("Telemetry", "Nvml.Mig", ["Model"]),
         ("Interop", "Nvml.Mig.Interop", []),
-        ("Native", "Nvml.Mig.Native", ["Model", "Interop"]),
+        ("Native", "Nvml.Mig.Native", ["Model", "Interop", "Telemetry"]),
         ("Devices", "Nvml.Mig", ["Model", "Native"]),
         ("Planning", "Nvml.Mig.Planning", ["Model"]),
         ("Host", "Nvml.Mig.Host", ["Model", "Native", "Devices"]),
-        ("Applying", "Nvml.Mig.Applying", ["Model", "Devices", "Planning", "Host"]),
+        ("Applying", "Nvml.Mig.Applying", ["Model", "Devices", "Planning", "Host", "Telemetry"]),
+        ("Monitoring", "Nvml.Mig.Monitoring", ["Model", "Devices", "Telemetry"]),
     ];
 
     /// <summary>The projects in src from the bottom up, each with the projects and packages that it may reference.</summary>

@@ -15,6 +15,7 @@ public class ExampleTests
         using Nvml.Mig.Applying;
         using Nvml.Mig.Host;
         using Nvml.Mig.Leasing;
+        using Nvml.Mig.Monitoring;
         using Nvml.Mig.Planning;
         using Nvml.Mig.Simulator;
 
