@@ -41,7 +41,7 @@ internal static class QueueCommand
 
     private static readonly Option<IdlePolicy?> Idle = new("--idle")
     {
-        Description = "What happens to idle leases, without a process or without activity: keep, reclaimable (as if preemptible) or release.",
+        Description = "What happens to idle leases, without process or activity: keep, reclaimable (as if preemptible) or release.",
         HelpName = "POLICY",
     };
 

@@ -6,7 +6,7 @@ namespace Nvml.Mig.Leasing.Leases;
 /// </summary>
 internal sealed class ActivityWatch(PoolGpus gpus) : IDisposable
 {
-    /// <summary>In per cent, on average between two looks. A program that waits is at 0; what is left is for drivers that round up.</summary>
+    /// <summary>In per cent, on average between two looks. A program that waits is at 0; the rest is for drivers that round up.</summary>
     private const double QuietBelow = 1;
 
     /// <summary>NVIDIA asks for 100 ms between two samples. Turns can follow each other faster.</summary>

@@ -69,7 +69,7 @@ public class ApplyDeathTests(ITestOutputHelper output)
         }
 
         Nvmig.Answer answer = Nvmig.Start(
-            Path.Combine(AppContext.BaseDirectory, "nvmig"),
+            Nvmig.Program,
             ["apply", "--simulate", scenario.Gpus, "--record-folder", record, "--", scenario.Target!],
             new Dictionary<string, string?> { ["NVML_STUB_STATE"] = machineFile, ["NVML_STUB_FAULTS"] = fault.ToString() });
         answer.ExitCode.Should().Be(128 + 9, because + answer.Error);

@@ -197,7 +197,7 @@ public class ApplyCommandTests
         File.SetUnixFileMode(folder.File("nvidia-smi"), UnixFileMode.UserRead | UnixFileMode.UserExecute);
 
         Nvmig.Answer answer = Nvmig.Start(
-            Path.Combine(AppContext.BaseDirectory, "nvmig"),
+            Nvmig.Program,
             ["--simulate", "A100-SXM4-40GB+vm", "apply", "9", "--reset-gpu"],
             new Dictionary<string, string?> { ["NVML_STUB_STATE"] = folder.File("machine"), ["PATH"] = "/usr/bin:/bin" },
             folder.Path);

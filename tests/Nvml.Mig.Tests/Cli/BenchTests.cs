@@ -262,7 +262,7 @@ public class BenchTests(ITestOutputHelper output)
         for (int i = -1; i < (LongTests.Wanted ? 50 : signal == "INT" ? 5 : 2); i++)
         {
             using Process process = Process.Start(new ProcessStartInfo(
-                Path.Combine(AppContext.BaseDirectory, "nvmig"),
+                Nvmig.Program,
                 ["--simulate", nvmig.Simulate, "bench", "--yes", "--repetitions", "30", .. (string[])(i % 2 == 0 ? ["--mode-switch"] : [])])
             {
                 RedirectStandardError = true,

@@ -66,7 +66,8 @@ public class DoctorTests
         report.GetProperty("time").GetDateTimeOffset().Should().BeOnOrAfter(before);
         report.GetProperty("system").GetProperty("simulated").GetString().Should().Be("A100-SXM4-40GB");
         report.GetProperty("host").ValueKind.Should().Be(JsonValueKind.Null, "a simulated machine has none");
-        report.GetProperty("driver").GetProperty("libraryFile").GetString().Should().Be(Nvmig.Stub);
+        report.GetProperty("driver").GetProperty("libraryFile").GetString()
+            .Should().Be(Path.Combine(Path.GetDirectoryName(Nvmig.Program)!, "libnvml-stub.so"));
         report.GetProperty("driver").GetProperty("functions").EnumerateObject()
             .Should().AllSatisfy(f => f.Value.GetBoolean().Should().BeTrue());
         JsonElement gpu = report.GetProperty("gpus")[0];

@@ -7,7 +7,8 @@ namespace Nvml.Mig.Tests.Cli;
 
 /// <summary>
 /// <c>nvmig apply +1g.5gb</c> is killed at random moments, by SIGKILL from outside or in a native call, and repeated until it has said that
-/// it is done. Each time there is exactly one more instance, and nothing else has changed.
+/// it is done. Each time there is exactly one more instance, and nothing else has changed. A kill between the report and the end of the
+/// journal's entry leaves open whether the report was read: the next such change completes that one, and says that it had nothing to do.
 /// </summary>
 public class RepeatedChangeTests(ITestOutputHelper output)
 {
@@ -24,13 +25,18 @@ public class RepeatedChangeTests(ITestOutputHelper output)
         string[] there = [];
         int kills = 0;
         int after = 0;
+        int open = 0;
+        bool wasKilledAfterReport = false;
         while (kills < Kills)
         {
             if (there.Length == 7)
             {
                 nvmig.Run("apply", "none").ExitCode.Should().Be(0);
                 there = [];
+                wasKilledAfterReport = false;
             }
+
+            bool mayComplete = wasKilledAfterReport;
 
             for (bool done = false; !done;)
             {
@@ -38,15 +44,20 @@ public class RepeatedChangeTests(ITestOutputHelper output)
                 kills += killed ? 1 : 0;
                 after += killed && said ? 1 : 0;
                 done = said;
+                wasKilledAfterReport = killed && said;
             }
 
             string[] now = Read(nvmig);
-            now.Should().HaveCount(there.Length + 1, "after {0} kills", kills);
+            if (mayComplete && now.Length == there.Length)
+                open++;
+            else
+                now.Should().HaveCount(there.Length + 1, "after {0} kills", kills);
             there.Should().BeSubsetOf(now, "after {0} kills", kills);
             there = now;
         }
 
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{kills} kills, {after} of them after the report"));
+        output.WriteLine(string.Create(
+            CultureInfo.InvariantCulture, $"{kills} kills, {after} of them after the report, {open} before the journal's end"));
     }
 
     /// <summary>One attempt: whether it was killed, and whether it had said before that it was done.</summary>

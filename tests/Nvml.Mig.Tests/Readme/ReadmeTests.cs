@@ -143,6 +143,6 @@ public partial class ReadmeTests
             environment["NVML_LIBRARY_PATH"] = Nvmig.Stub;
         }
 
-        return Nvmig.Start("/bin/sh", ["-c", $"'{Path.Combine(AppContext.BaseDirectory, "nvmig")}' {rest}"], environment);
+        return Nvmig.Start("/bin/sh", ["-c", $"'{Nvmig.Program}' {rest}"], environment);
     }
 }
