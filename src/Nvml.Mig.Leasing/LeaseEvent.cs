@@ -31,4 +31,30 @@ public enum LeaseEventKind
 /// <param name="Reason">Why it ends; null if it does not.</param>
 /// <param name="Message">What happened, as a sentence.</param>
 public sealed record LeaseEvent(
-    long Sequence, DateTimeOffset Time, LeaseEventKind Kind, string Lease, long Generation, LeaseEndReason? Reason, string Message);
+    long Sequence, DateTimeOffset Time, LeaseEventKind Kind, string Lease, long Generation, LeaseEndReason? Reason, string Message)
+{
+    /// <summary>The lease's queue; null in events of older versions.</summary>
+    public string? Queue { get; init; }
+
+    /// <summary>For <see cref="LeaseEventKind.Granted"/>: where its instances come from.</summary>
+    public GrantOrigin? Origin { get; init; }
+
+    /// <summary>For <see cref="LeaseEventKind.Granted"/>: how long the claim has waited.</summary>
+    public TimeSpan? Waited { get; init; }
+}
+
+/// <summary>Where the instances of a lease come from. Of several instances the latest of these counts.</summary>
+public enum GrantOrigin
+{
+    /// <summary>They were there and cached: the GPU was not changed.</summary>
+    Reused,
+
+    /// <summary>The lease took over an instance that leasing had not created.</summary>
+    Adopted,
+
+    /// <summary>They were created.</summary>
+    Created,
+
+    /// <summary>They were created after others, which were cached, were destroyed for them.</summary>
+    Evicted,
+}

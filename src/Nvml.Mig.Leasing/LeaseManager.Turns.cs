@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Nvml.Mig.Applying;
 using Nvml.Mig.Host;
@@ -77,13 +78,15 @@ public sealed partial class LeaseManager
     /// <summary>Has the right to change GPUs.</summary>
     private void RunTurn()
     {
+        using Activity? span = LeaseTelemetry.Source.StartActivity("nvml.mig.turn");
         LoadIfChanged();
         try
         {
             _turn.Run();
         }
-        catch
+        catch (Exception e)
         {
+            LeaseTelemetry.Fail(span, e);
             _version = -1;
             throw;
         }
@@ -226,7 +229,7 @@ public sealed partial class LeaseManager
         _book.Instances.Put(entry.Key, entry);
         _turn.Gpus.Doubt(device.Uuid);
         Claim claim = new(id, queue, owner, [InstanceRequest.Of(there.Profile.Name)]) { Created = Now };
-        return _turn.Enter(claim, hold, [entry], null);
+        return _turn.Enter(claim, hold, [entry], null, GrantOrigin.Adopted);
     }
 
     /// <summary>Puts aside what an error makes unfit: the instance that it is of, or all of ours on the GPU.</summary>
@@ -258,23 +261,7 @@ public sealed partial class LeaseManager
         _book.Report(LeaseEventKind.Quarantined, lease, Now, reason);
     }
 
-    private LeaseOverview Overview()
-    {
-        Decisions? last = _turn.LastDecisions;
-        return new LeaseOverview(
-            [.. _book.Leases.OrderBy(l => l.Lease.Since).ThenBy(l => l.Generation)],
-            [.. _book.Claims.OrderBy(c => c.Position).Select(c => new Waiting(c.Claim, c.Position, c.Reason, c.Message))],
-            last?.Shares ?? [],
-            last?.Reservations ?? [],
-            [.. _book.Gpus.OrderBy(g => g.Index).Select(g => new GpuOverview(
-                g.Uuid,
-                g.Index,
-                g.Model,
-                g.Problem,
-                [.. _book.InstancesOf(g.Uuid).Where(i => _book.LeaseOf(i.Place) is null).Select(i => i.ToLeased())],
-                g.Foreign))],
-            _book.State.Policy);
-    }
+    private LeaseOverview Overview() => BookView.ToOverview(_book, _turn.LastDecisions);
 
     /// <summary>Not Progress, which reports on another thread, later.</summary>
     private sealed class Progress(Action<Waiting> report) : IProgress<Waiting>

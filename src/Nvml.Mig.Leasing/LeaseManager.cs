@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Nvml.Mig.Leasing.Leases;
 using Nvml.Mig.Leasing.Scheduling;
@@ -104,6 +105,7 @@ public sealed partial class LeaseManager : IDisposable
     {
         ArgumentNullException.ThrowIfNull(claim);
         ArgumentNullException.ThrowIfNull(hold);
+        using Activity? span = LeaseTelemetry.StartClaim(claim);
         DateTimeOffset start = Now;
         if (claim.Created == default)
             claim = claim with { Created = start };
@@ -140,8 +142,9 @@ public sealed partial class LeaseManager : IDisposable
                     .ConfigureAwait(false);
             }
         }
-        catch
+        catch (Exception e)
         {
+            LeaseTelemetry.Fail(span, e);
             await WithdrawAsync(claim.Id).ConfigureAwait(false);
             throw;
         }

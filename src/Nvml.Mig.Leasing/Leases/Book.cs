@@ -79,5 +79,16 @@ internal sealed class Book
     }
 
     public void Report(LeaseEventKind kind, GrantedLease lease, DateTimeOffset time, string message, LeaseEndReason? reason = null) =>
-        Events.Add(new LeaseEvent(0, time, kind, lease.Id, lease.Generation, reason, message));
+        Events.Add(ToEvent(kind, lease, time, message, reason));
+
+    public void ReportGrant(GrantedLease lease, DateTimeOffset time, string message, GrantOrigin origin) =>
+        Events.Add(ToEvent(LeaseEventKind.Granted, lease, time, message, null) with
+        {
+            Origin = origin,
+            Waited = time - lease.Lease.Claim.Created,
+        });
+
+    private static LeaseEvent ToEvent(
+        LeaseEventKind kind, GrantedLease lease, DateTimeOffset time, string message, LeaseEndReason? reason) =>
+        new(0, time, kind, lease.Id, lease.Generation, reason, message) { Queue = lease.Lease.Claim.Queue };
 }

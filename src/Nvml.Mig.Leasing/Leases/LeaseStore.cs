@@ -51,6 +51,37 @@ internal sealed class LeaseStore : IDisposable
         }
     }
 
+    /// <summary>Opens the file to read it. It must be there.</summary>
+    /// <exception cref="LeaseException">There is none, or it cannot be opened.</exception>
+    public static LeaseStore OpenToRead(string folder)
+    {
+        string file = Path.Combine(folder, FileName);
+        SqliteConnection connection = new(
+            new SqliteConnectionStringBuilder { DataSource = file, Pooling = false, Mode = SqliteOpenMode.ReadWrite }.ToString());
+        try
+        {
+            // Not File.Exists, which takes a folder that is closed to us for an empty one.
+            if (!Directory.Exists(folder) || !Directory.EnumerateFiles(folder, FileName).Any())
+                throw new LeaseException(LeaseError.NotFound, $"Nothing is leased on this machine: there is no {file}.");
+            connection.Open();
+            LeaseStore store = new(connection);
+            store.Execute("PRAGMA busy_timeout=1000; PRAGMA query_only=ON;");
+            if (store.Find("state", "book") is null)
+                throw new LeaseException(LeaseError.NotFound, $"Nothing is leased on this machine: {file} is empty.");
+            return store;
+        }
+        catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
+        {
+            connection.Dispose();
+            throw new LeaseException(LeaseError.Store, $"{file} cannot be opened: {e.Message}", e);
+        }
+        catch (LeaseException)
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>A number that changes when another process has written.</summary>
     public long ReadVersion() => Convert.ToInt64(Scalar("PRAGMA data_version"), CultureInfo.InvariantCulture);
 

@@ -84,17 +84,8 @@ internal sealed class LeaseTurn : IDisposable
 
     public void Dispose() => _activity.Dispose();
 
-    /// <summary>What the scheduler is told.</summary>
-    public SchedulerInput ToInput() => new(
-        Now,
-        [.. _book.Gpus.Where(g => g.Geometry.Length > 0).Select(ToPool)],
-        [.. _book.Queues],
-        [.. _book.Claims.Select(c => c.Claim)],
-        [.. _book.Leases.Select(ToScheduled)])
-    {
-        Promised = [.. _book.Claims.Where(c => c.IsPromised).Select(c => c.Claim.Id)],
-        Reservations = [.. _book.Reservations],
-    };
+    /// <inheritdoc cref="BookView.ToInput"/>
+    public SchedulerInput ToInput() => BookView.ToInput(_book, Now);
 
     /// <summary>Records which instances others must not touch, if that has changed.</summary>
     public void Promise()
@@ -111,7 +102,8 @@ internal sealed class LeaseTurn : IDisposable
     }
 
     /// <summary>Enters a lease on instances that are there.</summary>
-    public GrantedLease Enter(Claim claim, LeaseHold hold, IReadOnlyList<InstanceEntry> instances, string? reservation)
+    public GrantedLease Enter(
+        Claim claim, LeaseHold hold, IReadOnlyList<InstanceEntry> instances, string? reservation, GrantOrigin origin)
     {
         long generation = _book.State.Generation + 1;
         _book.State = _book.State with { Generation = generation };
@@ -126,7 +118,7 @@ internal sealed class LeaseTurn : IDisposable
         };
         _book.Claims.Remove(claim.Id);
         _book.Leases.Put(lease.Id, lease);
-        _book.Report(LeaseEventKind.Granted, lease, Now, $"It has {string.Join("; ", lease.Instances)}.");
+        _book.ReportGrant(lease, Now, $"It has {string.Join("; ", lease.Instances)}.", origin);
         Promise();
         _store.Commit(_book);
         return lease;
@@ -173,29 +165,6 @@ internal sealed class LeaseTurn : IDisposable
         {
             _gpus.Fail(gpu.Uuid, e);
         }
-    }
-
-    private LeasableGpu ToPool(GpuEntry gpu)
-    {
-        InstanceEntry[] free = [.. _book.InstancesOf(gpu.Uuid).Where(i => _book.LeaseOf(i.Place) is null)];
-        bool IsCached(InstanceEntry i) => i is { Stage: InstanceStage.Ready, IsOccupied: false, Quarantine: null };
-        return new LeasableGpu(gpu.Uuid, _book.GeometryOf(gpu), gpu.Model)
-        {
-            Cached = [.. free.Where(IsCached).Select(i => new CachedInstance(i.Place, i.LastUid))],
-            Untouchable = [.. gpu.Foreign, .. free.Where(i => !IsCached(i)).Select(i => i.Place)],
-            IsUsable = gpu.Problem is null,
-        };
-    }
-
-    /// <summary>A lease as the scheduler sees it: an idle one can be taken back if its queue says so.</summary>
-    private Lease ToScheduled(GrantedLease lease)
-    {
-        bool isReclaimable = lease.IdleSince is { } since
-            && _book.Queues.Find(lease.Lease.Claim.Queue) is { Idle: IdlePolicy.Reclaimable } queue
-            && since + queue.IdleAfter <= Now;
-        return isReclaimable
-            ? lease.Lease with { Claim = lease.Lease.Claim with { IsPreemptible = true, MinimumRuntime = TimeSpan.Zero } }
-            : lease.Lease;
     }
 
     /// <summary>Decides, and does it. True if another round can bring more.</summary>
@@ -266,7 +235,10 @@ internal sealed class LeaseTurn : IDisposable
     {
         if (Obtain(grant.Instances) is not { } instances)
             return false;
-        Enter(grant.Claim, _book.Claims.Find(grant.Claim.Id)!.Hold, instances, grant.Reservation);
+        GrantOrigin origin = grant.Instances.Any(i => i.Evicted.Count > 0) ? GrantOrigin.Evicted
+            : grant.Instances.All(i => i.IsCached) ? GrantOrigin.Reused
+            : GrantOrigin.Created;
+        Enter(grant.Claim, _book.Claims.Find(grant.Claim.Id)!.Hold, instances, grant.Reservation, origin);
         return true;
     }
 

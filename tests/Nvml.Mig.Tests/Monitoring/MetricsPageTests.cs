@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using Nvml.Mig.Monitoring;
 
 namespace Nvml.Mig.Tests.Monitoring;
@@ -15,26 +14,12 @@ public class MetricsPageTests
         using GpuMetrics metrics = new(monitor);
         NvmlTelemetry.RecordError("nvmlInit_v2", NvmlReturnCode.Unknown);
 
-        string[] published = [.. collector.Instruments.Values.Select(i => $"{i.Name} | {KindOf(i)} | {i.Unit}")];
+        string[] published = [.. collector.Instruments.Values.Select(MetricsPage.Describe)];
 
+        string page = Repository.File("docs/metrics.md");
         published.Should().BeEquivalentTo(
-            InstrumentsOf("Readings, by GpuMetrics").Concat(InstrumentsOf("Operations, by the library itself")));
+            MetricsPage.InstrumentsOf(page, "Readings, by GpuMetrics")
+                .Concat(MetricsPage.InstrumentsOf(page, "Operations, by the library itself")));
         collector.Instruments.Values.Should().OnlyContain(i => i.Description!.EndsWith('.'));
     }
-
-    /// <summary>The rows of the table in a section: name, kind, unit.</summary>
-    private static IEnumerable<string> InstrumentsOf(string section) =>
-        File.ReadLines(Repository.File("docs/metrics.md"))
-            .SkipWhile(line => line != $"## {section}").Skip(1)
-            .TakeWhile(line => !line.StartsWith('#'))
-            .Where(line => line.StartsWith("| `", StringComparison.Ordinal))
-            .Select(line => string.Join(" | ", line.Split('|')[1..4].Select(cell => cell.Trim(' ', '`'))));
-
-    private static string KindOf(Instrument instrument) => instrument.GetType().Name.Split('`')[0] switch
-    {
-        "ObservableGauge" => "gauge",
-        "ObservableCounter" or "Counter" => "counter",
-        "ObservableUpDownCounter" or "UpDownCounter" => "up-down counter",
-        var kind => kind.ToLowerInvariant(),
-    };
 }

@@ -1,0 +1,60 @@
+using Nvml.Mig.Leasing.Scheduling;
+
+namespace Nvml.Mig.Leasing.Leases;
+
+/// <summary>The book as the scheduler and callers see it.</summary>
+internal static class BookView
+{
+    /// <summary>What the scheduler is told.</summary>
+    public static SchedulerInput ToInput(Book book, DateTimeOffset now)
+    {
+        return new SchedulerInput(
+            now,
+            [.. book.Gpus.Where(g => g.Geometry.Length > 0).Select(g => ToPool(book, g))],
+            [.. book.Queues],
+            [.. book.Claims.Select(c => c.Claim)],
+            [.. book.Leases.Select(ToScheduled)])
+        {
+            Promised = [.. book.Claims.Where(c => c.IsPromised).Select(c => c.Claim.Id)],
+            Reservations = [.. book.Reservations],
+        };
+
+        // An idle lease can be taken back if its queue says so.
+        Lease ToScheduled(GrantedLease lease)
+        {
+            bool isReclaimable = lease.IdleSince is { } since
+                && book.Queues.Find(lease.Lease.Claim.Queue) is { Idle: IdlePolicy.Reclaimable } queue
+                && since + queue.IdleAfter <= now;
+            return isReclaimable
+                ? lease.Lease with { Claim = lease.Lease.Claim with { IsPreemptible = true, MinimumRuntime = TimeSpan.Zero } }
+                : lease.Lease;
+        }
+    }
+
+    /// <summary>Where leasing stands.</summary>
+    public static LeaseOverview ToOverview(Book book, Decisions? decisions) => new(
+        [.. book.Leases.OrderBy(l => l.Lease.Since).ThenBy(l => l.Generation)],
+        [.. book.Claims.OrderBy(c => c.Position).Select(c => new Waiting(c.Claim, c.Position, c.Reason, c.Message))],
+        decisions?.Shares ?? [],
+        decisions?.Reservations ?? [],
+        [.. book.Gpus.OrderBy(g => g.Index).Select(g => new GpuOverview(
+            g.Uuid,
+            g.Index,
+            g.Model,
+            g.Problem,
+            [.. book.InstancesOf(g.Uuid).Where(i => book.LeaseOf(i.Place) is null).Select(i => i.ToLeased())],
+            g.Foreign))],
+        book.State.Policy);
+
+    private static LeasableGpu ToPool(Book book, GpuEntry gpu)
+    {
+        InstanceEntry[] free = [.. book.InstancesOf(gpu.Uuid).Where(i => book.LeaseOf(i.Place) is null)];
+        bool IsCached(InstanceEntry i) => i is { Stage: InstanceStage.Ready, IsOccupied: false, Quarantine: null };
+        return new LeasableGpu(gpu.Uuid, book.GeometryOf(gpu), gpu.Model)
+        {
+            Cached = [.. free.Where(IsCached).Select(i => new CachedInstance(i.Place, i.LastUid))],
+            Untouchable = [.. gpu.Foreign, .. free.Where(i => !IsCached(i)).Select(i => i.Place)],
+            IsUsable = gpu.Problem is null,
+        };
+    }
+}
