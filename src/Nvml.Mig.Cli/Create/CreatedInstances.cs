@@ -64,8 +64,6 @@ internal sealed class CreatedInstances(GpuDevice gpu)
     /// <summary>The one instance like the request that has come, if there is one.</summary>
     private GpuInstance? FindCreated(PlacedRequest request, NvmlException failure)
     {
-        if (failure is NvmlInsufficientResourcesException)
-            return null; // The place was taken: what has come is somebody else's.
         GpuInstance[] come;
         try
         {
@@ -79,7 +77,8 @@ internal sealed class CreatedInstances(GpuDevice gpu)
 
         GpuInstance[] alike = [.. come.Where(i =>
             i.Profile.Id == request.Profile.Id && (request.Placement is null || i.Placement == request.Placement))];
-        if (alike.Length == 1)
+        // Without resources for it: what has come is more likely somebody else's, who took the place.
+        if (alike.Length == 1 && failure is not NvmlInsufficientResourcesException)
             return alike[0];
         Uncertain.AddRange(come.Select(i => $"GPU instance {i.Id} ({i.Profile.Name} at {i.Placement}), which was not there before"));
         return null;
@@ -88,11 +87,18 @@ internal sealed class CreatedInstances(GpuDevice gpu)
     /// <summary>The one compute instance in a GPU instance that was created without any.</summary>
     private ComputeInstance? FindCreated(GpuInstance instance, NvmlException failure)
     {
-        if (failure is NvmlInsufficientResourcesException or NvmlNotFoundException)
-            return null;
         try
         {
-            return instance.GetComputeInstances() is [var only] ? only : null;
+            if (instance.GetComputeInstances() is not [var only])
+                return null;
+            if (failure is not (NvmlInsufficientResourcesException or NvmlNotFoundException))
+                return only;
+            Uncertain.Add($"compute instance {only.Id} in GPU instance {instance.Id}, which was not there before");
+            return null;
+        }
+        catch (NvmlNotFoundException)
+        {
+            return null; // Its GPU instance is gone, and it with that.
         }
         catch (NvmlException)
         {

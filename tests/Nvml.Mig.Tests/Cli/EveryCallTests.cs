@@ -87,19 +87,18 @@ public class EveryCallTests(ITestOutputHelper output)
             machine.IdsNow.Except(machine.IdsAtStart).Should().BeSubsetOf(created, because);
     }
 
-    private static bool IsUncertain(JsonElement gpu) =>
-        gpu.ToString().Contains("known whether", StringComparison.Ordinal) || gpu.ToString().Contains("may have", StringComparison.Ordinal);
+    private static bool IsUncertain(JsonElement gpu) => gpu.GetProperty("uncertain").GetArrayLength() > 0;
 
     private static void JudgeDestroy(JsonElement gpu, Machine machine, string because)
     {
-        foreach (JsonElement name in gpu.GetProperty("destroyed").EnumerateArray())
-        {
-            if (int.TryParse(name.GetString(), NumberStyles.None, CultureInfo.InvariantCulture, out int id))
-                machine.IdsNow.Should().NotContain(id, because);
-        }
-
+        int[] destroyed = [.. gpu.GetProperty("destroyed").EnumerateArray()
+            .Select(n => int.TryParse(n.GetString(), NumberStyles.None, CultureInfo.InvariantCulture, out int id) ? id : -1)
+            .Where(id => id >= 0)];
+        destroyed.Should().NotIntersectWith(machine.IdsNow, because);
         if (gpu.GetProperty("error").ValueKind == JsonValueKind.Null)
             machine.Now.Should().Be(machine.Goal, because);
+        else if (!IsUncertain(gpu))
+            machine.IdsAtStart.Except(machine.IdsNow).Should().BeSubsetOf(destroyed, because);
     }
 
     private static void JudgeMode(JsonElement gpu, Machine machine, string because)
