@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Nvml.Mig.Applying;
-using Nvml.Mig.Host;
 using Nvml.Mig.Leasing.Leases;
 using Nvml.Mig.Leasing.Scheduling;
 
@@ -106,8 +105,9 @@ public sealed partial class LeaseManager
         return true;
     }
 
-    private async Task AddAsync(Claim claim, LeaseHold hold)
+    private async Task AddAsync(WaitingEntry entry)
     {
+        Claim claim = entry.Claim;
         if (claim.Requests.Count == 0)
             throw new LeaseException(LeaseError.Invalid, $"Claim {claim.Id} asks for no instance.");
         bool added = await GatedAsync(() =>
@@ -117,7 +117,6 @@ public sealed partial class LeaseManager
                 throw new LeaseException(LeaseError.NotFound, $"There is no queue {claim.Queue}. There are: {NameQueues()}.");
             if (_book.Queues.Any(q => q.Parent == claim.Queue))
                 throw new LeaseException(LeaseError.Invalid, $"Queue {claim.Queue} has children: claims go to those.");
-            WaitingEntry entry = new(claim, hold, HostProcess.Current);
             if (!_store.TryAdd(entry))
                 return false;
             _version = -1;
@@ -177,21 +176,6 @@ public sealed partial class LeaseManager
 
     /// <summary>A claim for a profile that no GPU has is not waited for, unless a GPU that may have it does not answer just now.</summary>
     private Task<bool> IsHopelessAsync() => GatedAsync(() => _book.Gpus.All(g => g.Problem is null || !g.HasMig));
-
-    /// <summary>Withdraws a claim; if it was granted meanwhile, the lease is released.</summary>
-    private async Task WithdrawAsync(string id)
-    {
-        await ChangeAsync(
-            () =>
-            {
-                _book.Claims.Remove(id);
-                LeaseEnding withdrawn = new(LeaseEndReason.Released, "It was withdrawn.", Now) { GoneBy = Now };
-                if (_book.Leases.Find(id) is { Ending: null } lease)
-                    _book.Leases.Put(id, LeaseEnds.Tell(lease, withdrawn));
-                return true;
-            },
-            CancellationToken.None).ConfigureAwait(false);
-    }
 
     private GrantedLease Find(string id, long? generation)
     {

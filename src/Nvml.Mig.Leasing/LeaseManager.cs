@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using Nvml.Mig.Host;
 using Nvml.Mig.Leasing.Leases;
 using Nvml.Mig.Leasing.Scheduling;
 
@@ -109,7 +110,7 @@ public sealed partial class LeaseManager : IDisposable
         DateTimeOffset start = Now;
         if (claim.Created == default)
             claim = claim with { Created = start };
-        await AddAsync(claim, hold).ConfigureAwait(false);
+        await AddAsync(new WaitingEntry(claim, hold, HostProcess.Current)).ConfigureAwait(false);
         Waiting? told = null;
         DateTimeOffset lastTurn = DateTimeOffset.MinValue;
         try
@@ -145,7 +146,7 @@ public sealed partial class LeaseManager : IDisposable
         catch (Exception e)
         {
             LeaseTelemetry.Fail(span, e);
-            await WithdrawAsync(claim.Id).ConfigureAwait(false);
+            await WithdrawAsync(claim.Id, CancellationToken.None).ConfigureAwait(false);
             throw;
         }
     }

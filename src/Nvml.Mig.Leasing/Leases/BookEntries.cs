@@ -98,9 +98,12 @@ internal sealed record InstanceEntry(InstancePlace Place, string Profile, Instan
 /// <summary>A claim that waits.</summary>
 /// <param name="Claim">The claim.</param>
 /// <param name="Hold">How long its lease is to last.</param>
-/// <param name="Waiter">The process that waits for it: without it, it is dropped.</param>
-internal sealed record WaitingEntry(Claim Claim, LeaseHold Hold, HostProcess Waiter)
+/// <param name="Waiter">The process that waits for it: without it, it is dropped. Null: none in particular.</param>
+internal sealed record WaitingEntry(Claim Claim, LeaseHold Hold, HostProcess? Waiter)
 {
+    /// <summary>When it is dropped if nobody has asked for it again; null: not by time.</summary>
+    public DateTimeOffset? Until { get; init; }
+
     /// <summary>Whether leases were told to go or to move for it.</summary>
     public bool IsPromised { get; init; }
 

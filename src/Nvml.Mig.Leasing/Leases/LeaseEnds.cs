@@ -26,10 +26,17 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, ActivityWatch activity
         _measured.Clear();
         NextTime = null;
         bool any = false;
-        foreach (WaitingEntry claim in book.Claims.Where(c => !c.Waiter.IsRunning))
+        foreach (WaitingEntry claim in book.Claims)
         {
-            book.Claims.Remove(claim.Claim.Id);
-            any = true;
+            if (claim.Waiter is { IsRunning: false } || claim.Until <= _now)
+            {
+                book.Claims.Remove(claim.Claim.Id);
+                any = true;
+            }
+            else if (claim.Until is { } until)
+            {
+                Expect(until);
+            }
         }
 
         foreach (GrantedLease lease in book.Leases)

@@ -30,6 +30,9 @@ public partial class ArchitectureTests
             "Nvml.Mig.Leasing", "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Hosting.Abstractions",
             "Microsoft.Extensions.Options.ConfigurationExtensions"]),
         ("Nvml.Mig.Simulator", ["Nvml.Mig"]),
+        ("Nvml.Mig.Agent", [
+            "Nvml.Mig.Configuration", "Nvml.Mig.Hosting", "Microsoft.AspNetCore.OpenApi", "Microsoft.Extensions.Hosting.Systemd",
+            "Microsoft.OpenApi"]),
         ("Nvml.Mig.Cli", [
             "Nvml.Mig", "Nvml.Mig.Configuration", "Nvml.Mig.Leasing", "Nvml.Mig.Simulator", "Spectre.Console", "System.CommandLine"]),
     ];
@@ -82,7 +85,7 @@ public partial class ArchitectureTests
     [Fact]
     public void Only_tests_and_benchmarks_see_internals() =>
         Projects.SelectMany(p => References(p.Project, "InternalsVisibleTo"))
-            .Should().BeSubsetOf(["Nvml.Mig.Tests", "Nvml.Mig.Leasing.Tests", "Nvml.Mig.Benchmarks"]);
+            .Should().BeSubsetOf(["Nvml.Mig.Tests", "Nvml.Mig.Leasing.Tests", "Nvml.Mig.Agent.Tests", "Nvml.Mig.Benchmarks"]);
 
     [Fact]
     public void The_scan_reads_code_and_no_comments_or_texts() =>

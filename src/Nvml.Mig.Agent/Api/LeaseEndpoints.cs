@@ -1,0 +1,146 @@
+using Nvml.Mig.Agent.Callers;
+using Nvml.Mig.Agent.Documents;
+using Nvml.Mig.Agent.Events;
+using Nvml.Mig.Host;
+using Nvml.Mig.Leasing;
+using Nvml.Mig.Leasing.Scheduling;
+
+namespace Nvml.Mig.Agent.Api;
+
+/// <summary>Leases, and claims that wait.</summary>
+internal static class LeaseEndpoints
+{
+    public static void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapPost("/leases", ClaimAsync).WithName("Claim").Produces<ClaimDocument>().Produces<ClaimDocument>(202)
+            .WithSummary("Claims instances. 200: the lease; 202: the claim waits on, ask again with the same id.")
+            .Fails(400, 403, 409, 413, 422, 429, 503);
+        routes.MapGet("/leases", ListAsync).WithName("ListLeases").Produces<LeasesDocument>()
+            .WithSummary("Lists the leases, those too that are ending.").Fails(503);
+        routes.MapGet("/leases/{id}", ShowAsync).WithName("ShowLease").Produces<LeaseDocument>()
+            .WithSummary("Shows a lease.").Fails(404);
+        routes.MapGet("/leases/{id}/events", ShowEvents).WithName("ListLeaseEvents").Produces<LeaseEventsDocument>()
+            .WithSummary("Lists what happened to a lease, as far as it is still known.");
+        routes.MapPost("/leases/{id}/renew", RenewAsync).WithName("RenewLease").Produces<LeaseDocument>()
+            .WithSummary("Makes a lease last from now for its duration, or for another.").Fails(400, 403, 404, 410, 503);
+        routes.MapDelete("/leases/{id}", ReleaseAsync).WithName("ReleaseLease").Produces(204)
+            .WithSummary("Ends a lease. Its instances are free once no process uses them.").Fails(403, 404, 410, 503);
+        routes.MapPost("/leases/adopt", AdoptAsync).WithName("AdoptInstance").Produces<LeaseDocument>()
+            .WithSummary("Takes over an instance that leasing did not create, as a lease.").ForAdministrators("adopt instances")
+            .Fails(400, 404, 502, 503);
+        routes.MapGet("/waiting", ListWaitingAsync).WithName("ListWaiting").Produces<WaitingDocument>()
+            .WithSummary("Lists the claims that wait, in their order.").Fails(503);
+        routes.MapGet("/waiting/{id}", ShowWaitingAsync).WithName("ShowWaiting").Produces<ClaimDocument>()
+            .WithSummary("Shows a claim, or the lease that has come of it.").Fails(404);
+        routes.MapDelete("/waiting/{id}", WithdrawAsync).WithName("WithdrawClaim").Produces(204)
+            .WithSummary("Withdraws a claim that waits.").Fails(403, 404, 503);
+    }
+
+    private static async Task<IResult> ClaimAsync(
+        ClaimRequest request, HttpContext context, ClaimReader reader, LeaseManager manager, ClaimWaiter waiter)
+    {
+        Caller caller = context.GetCaller();
+        Claim claim = reader.Read(request, caller);
+        LeaseHold hold = reader.ReadHold(request, caller);
+        TimeSpan wait = ClaimReader.ReadTime(request.WaitSeconds, "waitSeconds");
+        if (wait == TimeSpan.Zero)
+        {
+            (GrantedLease? lease, Waiting? waiting) = await manager.TryClaimAsync(claim, hold, context.RequestAborted);
+            return lease is null ? Problems.NotNow(claim.Id, waiting) : Answer(lease, null);
+        }
+
+        (GrantedLease? granted, Waiting? waits) = await waiter.WaitAsync(claim, hold, wait, context.RequestAborted);
+        return Answer(granted, waits);
+    }
+
+    private static IResult Answer(GrantedLease? lease, Waiting? waiting) => Results.Json(
+        new ClaimDocument(
+            lease is null ? null : LeaseEntry.From(lease), waiting is null || lease is not null ? null : WaitingClaimEntry.From(waiting)),
+        AgentJson.Default.ClaimDocument,
+        statusCode: lease is null ? StatusCodes.Status202Accepted : StatusCodes.Status200OK);
+
+    private static async Task<IResult> ListAsync(SharedReading reading, string? queue, uint? uid)
+    {
+        LeaseOverview overview = await reading.ReadAsync();
+        IEnumerable<GrantedLease> leases = overview.Leases.Where(l =>
+            (queue is null || l.Lease.Claim.Queue == queue) && (uid is null || l.Lease.Claim.Owner.Uid == uid));
+        return Results.Json(new LeasesDocument([.. leases.Select(LeaseEntry.From)]), AgentJson.Default.LeasesDocument);
+    }
+
+    private static async Task<IResult> ShowAsync(string id, LeaseManager manager) => Answer(await FindAsync(manager, id));
+
+    private static IResult ShowEvents(string id, EventHub hub) => Results.Json(
+        new LeaseEventsDocument([.. hub.ReadOf(id).Select(LeaseEventEntry.From)]), AgentJson.Default.LeaseEventsDocument);
+
+    private static async Task<IResult> RenewAsync(
+        string id, RenewRequest request, HttpContext context, Rights rights, LeaseManager manager)
+    {
+        GrantedLease lease = await FindAsync(manager, id);
+        rights.RequireOwner(context.GetCaller(), lease.Lease.Claim.Owner, $"renew lease {id}");
+        TimeSpan? duration = ClaimReader.ReadDuration(request.DurationSeconds);
+        // Of the generation that was looked at: another lease of the name can be somebody else's.
+        long generation = request.Generation ?? lease.Generation;
+        return Answer(await manager.RenewAsync(id, duration, generation, context.RequestAborted));
+    }
+
+    private static async Task<IResult> ReleaseAsync(
+        string id, long? generation, HttpContext context, Rights rights, LeaseManager manager)
+    {
+        GrantedLease lease = await FindAsync(manager, id);
+        rights.RequireOwner(context.GetCaller(), lease.Lease.Claim.Owner, $"release lease {id}");
+        await manager.ReleaseAsync(id, generation ?? lease.Generation, context.RequestAborted);
+        return Results.NoContent();
+    }
+
+    private static async Task<IResult> AdoptAsync(
+        AdoptRequest request, HttpContext context, ClaimReader reader, Rights rights, LeaseManager manager)
+    {
+        Caller caller = context.GetCaller();
+        string id = request.Id ?? Calls.NewName();
+        ClaimReader.CheckName(id, "id");
+        HostProcess? process = request.ProcessId is { } pid ? rights.FindProcess(caller, pid) : null;
+        return Answer(await manager.AdoptAsync(
+            request.GpuUuid,
+            request.GpuInstanceId,
+            id,
+            request.Queue,
+            reader.ReadOwner(request.Uid, request.Label, caller),
+            new LeaseHold(process, ClaimReader.ReadDuration(request.DurationSeconds)),
+            context.RequestAborted));
+    }
+
+    private static async Task<IResult> ListWaitingAsync(SharedReading reading) => Results.Json(
+        new WaitingDocument([.. (await reading.ReadAsync()).Waiting.Select(WaitingClaimEntry.From)]), AgentJson.Default.WaitingDocument);
+
+    private static async Task<IResult> ShowWaitingAsync(string id, LeaseManager manager)
+    {
+        (GrantedLease? lease, Waiting? waiting) = await manager.FindAsync(id);
+        return lease is null && waiting is null
+            ? Problems.Result(StatusCodes.Status404NotFound, nameof(LeaseError.NotFound), $"There is no claim {id}.")
+            : Results.Json(
+                new ClaimDocument(
+                    lease is null ? null : LeaseEntry.From(lease), waiting is null ? null : WaitingClaimEntry.From(waiting)),
+                AgentJson.Default.ClaimDocument);
+    }
+
+    private static async Task<IResult> WithdrawAsync(
+        string id, HttpContext context, Rights rights, LeaseManager manager, EventHub hub)
+    {
+        if (await manager.FindAsync(id) is not { Waiting: { } waiting })
+            return Problems.Result(StatusCodes.Status404NotFound, nameof(LeaseError.NotFound), $"No claim {id} waits.");
+        rights.RequireOwner(context.GetCaller(), waiting.Claim.Owner, $"withdraw claim {id}");
+        await manager.WithdrawAsync(id, context.RequestAborted);
+        hub.Wake(id);
+        return Results.NoContent();
+    }
+
+    private static IResult Answer(GrantedLease lease) =>
+        Results.Json(new LeaseDocument(LeaseEntry.From(lease)), AgentJson.Default.LeaseDocument);
+
+    private static async Task<GrantedLease> FindAsync(LeaseManager manager, string id) => await manager.FindAsync(id) switch
+    {
+        ({ } lease, _) => lease,
+        (_, { } waiting) => throw new LeaseException(LeaseError.NotFound, $"{id} waits as number {waiting.Position}. {waiting.Message}"),
+        _ => throw new LeaseException(LeaseError.NotFound, $"There is no lease {id}."),
+    };
+}

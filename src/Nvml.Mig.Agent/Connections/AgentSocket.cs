@@ -1,0 +1,92 @@
+using System.Net.Sockets;
+
+namespace Nvml.Mig.Agent.Connections;
+
+/// <summary>
+/// The agent's unix socket. Everybody may connect, in a folder that only its owner can write to. A socket that an agent left behind is
+/// replaced; one that somebody answers on is not.
+/// </summary>
+internal sealed class AgentSocket : IDisposable
+{
+    private const UnixFileMode Everybody = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead
+        | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
+
+    private const UnixFileMode Folder = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
+        | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
+
+    private readonly string _path;
+    private readonly FileStream _lock;
+
+    private AgentSocket(string path, FileStream taken)
+    {
+        _path = path;
+        _lock = taken;
+    }
+
+    /// <summary>Takes the path. It is this agent's until the process ends, however that ends.</summary>
+    /// <exception cref="IOException">Another agent has it, or others can write to its folder.</exception>
+    public static AgentSocket Take(string path)
+    {
+        string folder = Path.GetDirectoryName(path)!;
+        if (!Directory.Exists(folder))
+            Directory.CreateDirectory(folder, Folder);
+        UnixFileMode mode = File.GetUnixFileMode(folder);
+        bool canOthersWrite = (mode & (UnixFileMode.GroupWrite | UnixFileMode.OtherWrite)) != UnixFileMode.None;
+        if (canOthersWrite && (mode & UnixFileMode.StickyBit) == UnixFileMode.None)
+            throw new IOException($"Others can write to {folder}, and could put a socket of theirs there: chmod go-w {folder}");
+        FileStream taken;
+        try
+        {
+            // Not shared: that is flock(2), which ends with the process.
+            taken = new FileStream(path + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e)
+        {
+            throw new IOException($"Another agent has {path}: {e.Message}", e);
+        }
+
+        return new AgentSocket(path, taken);
+    }
+
+    /// <summary>Binds the socket.</summary>
+    /// <exception cref="IOException">Somebody answers there.</exception>
+    public Socket Bind()
+    {
+        UnixDomainSocketEndPoint endPoint = new(_path);
+        if (File.Exists(_path))
+        {
+            if (IsAnswered(endPoint))
+                throw new IOException($"Somebody answers on {_path} already.");
+            File.Delete(_path);
+        }
+
+        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            socket.Bind(endPoint);
+            File.SetUnixFileMode(_path, Everybody);
+            return socket;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose() => _lock.Dispose();
+
+    private static bool IsAnswered(UnixDomainSocketEndPoint endPoint)
+    {
+        using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            socket.Connect(endPoint);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,144 @@
+using Nvml.Mig.Leasing;
+
+namespace Nvml.Mig.Agent.Documents;
+
+// Their members can be set, not only initialised: the generated reader initialises a member that is missing with nothing, not with its
+// default.
+
+/// <summary>A claim that somebody makes.</summary>
+internal sealed record ClaimRequest
+{
+    /// <summary>The name of the claim and of its lease. The same claim of that name again finds it. Null: a new one.</summary>
+    public string? Id { get; set; }
+
+    public string Queue { get; set; } = LeaseOptions.DefaultQueue;
+
+    /// <summary>The owner, for those who may do all; everybody else claims for himself.</summary>
+    public uint? Uid { get; set; }
+
+    public string? Label { get; set; }
+
+    public required IReadOnlyList<InstanceRequestEntry> Requests { get; set; }
+
+    public int Priority { get; set; }
+
+    public bool Preemptible { get; set; }
+
+    public bool Restartable { get; set; }
+
+    public double MinimumRuntimeSeconds { get; set; }
+
+    /// <summary>The UUIDs of the GPUs that will do.</summary>
+    public IReadOnlyList<string> Gpus { get; set; } = [];
+
+    /// <summary>The models that will do.</summary>
+    public IReadOnlyList<string> Models { get; set; } = [];
+
+    /// <summary>How long the lease lasts without being renewed; null: not by time.</summary>
+    public double? DurationSeconds { get; set; }
+
+    /// <summary>The lease ends with this process; null: with none.</summary>
+    public int? ProcessId { get; set; }
+
+    /// <summary>The lease ends with the process that has connected.</summary>
+    public bool WhileCallerRuns { get; set; }
+
+    /// <summary>Whether the process may be ended when the lease is taken back.</summary>
+    public bool MayEndProcess { get; set; }
+
+    /// <summary>
+    /// How long this request waits for the lease; the claim waits on after it. 0: what cannot be had now is an error, and nothing waits.
+    /// </summary>
+    public double WaitSeconds { get; set; }
+}
+
+/// <summary>Instances by profile, or by what each must have.</summary>
+internal sealed record InstanceRequestEntry
+{
+    public string? Profile { get; set; }
+
+    public long MemoryMiB { get; set; }
+
+    public int ComputeSlices { get; set; }
+
+    public int Decoders { get; set; }
+
+    public int Encoders { get; set; }
+
+    public int JpegEngines { get; set; }
+
+    public int OfaEngines { get; set; }
+
+    public int Count { get; set; } = 1;
+}
+
+internal sealed record RenewRequest
+{
+    /// <summary>The new duration; null: the one that it has.</summary>
+    public double? DurationSeconds { get; set; }
+
+    /// <summary>The generation that is meant; null: whichever there is.</summary>
+    public long? Generation { get; set; }
+}
+
+internal sealed record AdoptRequest
+{
+    public required string GpuUuid { get; set; }
+
+    public required int GpuInstanceId { get; set; }
+
+    public string? Id { get; set; }
+
+    public string Queue { get; set; } = LeaseOptions.DefaultQueue;
+
+    /// <summary>The owner; null: who asks.</summary>
+    public uint? Uid { get; set; }
+
+    public string? Label { get; set; }
+
+    public double? DurationSeconds { get; set; }
+
+    public int? ProcessId { get; set; }
+}
+
+internal sealed record QueueRequest
+{
+    public string? Parent { get; set; }
+
+    public SlicesEntry? Quota { get; set; }
+
+    public SlicesEntry? Limit { get; set; }
+
+    public SlicesEntry? LendingLimit { get; set; }
+
+    public int Weight { get; set; } = 1;
+
+    public int Priority { get; set; }
+
+    public IdlePolicy Idle { get; set; }
+
+    public double IdleAfterSeconds { get; set; } = 600;
+}
+
+internal sealed record ReservationRequest
+{
+    public required string Id { get; set; }
+
+    public string? Queue { get; set; }
+
+    public uint? Uid { get; set; }
+
+    public string? Label { get; set; }
+
+    public required string Profile { get; set; }
+
+    public int Count { get; set; } = 1;
+
+    public string? Model { get; set; }
+
+    public required DateTimeOffset Start { get; set; }
+
+    public required DateTimeOffset End { get; set; }
+
+    public bool Lendable { get; set; }
+}

@@ -1,0 +1,95 @@
+using System.Diagnostics;
+using Nvml.Mig.Applying;
+using Nvml.Mig.Leasing.Leases;
+using Nvml.Mig.Leasing.Scheduling;
+
+namespace Nvml.Mig.Leasing;
+
+/// <summary>Claims of callers that wait elsewhere: an agent enters them, and outlives neither its clients nor they it.</summary>
+public sealed partial class LeaseManager
+{
+    /// <summary>
+    /// Enters a claim that waits by itself: no process need wait for it, so that it outlives this one. It is dropped when nobody has
+    /// entered it again for a time, or with the process that its lease is to last with.
+    /// </summary>
+    /// <param name="claim">The claim. The same claim again is the one that waits, and keeps it waiting.</param>
+    /// <param name="hold">How long the lease is to last.</param>
+    /// <param name="patience">How long it waits without being entered again.</param>
+    /// <param name="cancellationToken">Ends the call; the claim waits on.</param>
+    /// <returns>The lease, or why it waits.</returns>
+    /// <exception cref="LeaseException">It can never be granted, or was withdrawn by somebody else just now.</exception>
+    public async Task<(GrantedLease? Lease, Waiting? Waiting)> EnterAsync(
+        Claim claim, LeaseHold hold, TimeSpan patience, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(claim);
+        ArgumentNullException.ThrowIfNull(hold);
+        using Activity? span = LeaseTelemetry.StartClaim(claim);
+        if (claim.Created == default)
+            claim = claim with { Created = Now };
+        DateTimeOffset until = Now + patience;
+        await AddAsync(new WaitingEntry(claim, hold, hold.Process) { Until = until }).ConfigureAwait(false);
+        while (true)
+        {
+            (GrantedLease? lease, WaitingEntry? waiting) = await GatedAsync(() => Extend(claim.Id, until)).ConfigureAwait(false);
+            if (lease is not null)
+                return (lease, null);
+            if (waiting is null)
+                throw new LeaseException(LeaseError.Ended, $"Claim {claim.Id} was withdrawn by somebody else.");
+            if (waiting.Position > 0 && waiting.Reason == WaitReason.NoSuchProfile && await IsHopelessAsync().ConfigureAwait(false))
+            {
+                await WithdrawAsync(claim.Id, CancellationToken.None).ConfigureAwait(false);
+                throw new LeaseException(LeaseError.Impossible, waiting.Message);
+            }
+
+            if (waiting.Position > 0)
+                return (null, ToWaiting(waiting));
+            await Task.Delay(LookInterval, _options.TimeProvider, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Finds a lease or a claim that waits, as the book has it: no GPU is asked, and nothing is decided.</summary>
+    /// <param name="id">Its name.</param>
+    /// <returns>The lease, or the claim, or neither.</returns>
+    public Task<(GrantedLease? Lease, Waiting? Waiting)> FindAsync(string id)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(id);
+        return GatedAsync<(GrantedLease?, Waiting?)>(() =>
+        {
+            if (_store.Find("lease", id) is { } lease)
+                return (Read(lease, BookJson.Default.GrantedLease), null);
+            return _store.Find("claim", id) is { } claim ? (null, ToWaiting(Read(claim, BookJson.Default.WaitingEntry))) : default;
+        });
+    }
+
+    /// <summary>Withdraws a claim that waits. If it was granted meanwhile, the lease is released.</summary>
+    /// <param name="id">Its name.</param>
+    /// <param name="cancellationToken">Ends the wait for another process.</param>
+    public Task WithdrawAsync(string id, CancellationToken cancellationToken = default) =>
+        ChangeAsync(
+            () =>
+            {
+                _book.Claims.Remove(id);
+                LeaseEnding withdrawn = new(LeaseEndReason.Released, "It was withdrawn.", Now) { GoneBy = Now };
+                if (_book.Leases.Find(id) is { Ending: null } lease)
+                    _book.Leases.Put(id, LeaseEnds.Tell(lease, withdrawn));
+                return true;
+            },
+            cancellationToken);
+
+    private static Waiting ToWaiting(WaitingEntry entry) => new(entry.Claim, entry.Position, entry.Reason, entry.Message);
+
+    /// <summary>Keeps a claim waiting, and takes a turn for it. While somebody else changes GPUs, it shows what the book says.</summary>
+    private (GrantedLease?, WaitingEntry?) Extend(string id, DateTimeOffset until)
+    {
+        using ChangeLock? taken = ChangeLock.TryTake(_options.JournalFolder);
+        LoadIfChanged();
+        if (taken is not null)
+        {
+            if (_book.Claims.Find(id) is { Until: { } was } entry && was < until)
+                _book.Claims.Put(id, entry with { Until = until });
+            RunTurn();
+        }
+
+        return (_book.Leases.Find(id), _book.Claims.Find(id));
+    }
+}

@@ -1,0 +1,122 @@
+using System.Diagnostics;
+using System.Text;
+
+namespace Nvml.Mig.Agent.Tests.Api;
+
+/// <summary>Clients that send nonsense, too much, or too slowly, are refused, and others notice nothing.</summary>
+public class HostileClientTests
+{
+    private static readonly (string Body, string Code)[] Nonsense =
+    [
+        ("{", "BadRequest"),
+        ("[]", "BadRequest"),
+        ("{}", "BadRequest"),
+        ("""{"requests":[{"profile":"1g.5gb"}],"owner":0}""", "BadRequest"),
+        ("""{"requests":null}""", "BadRequest"),
+        ("""{"requests":[]}""", "Invalid"),
+        ("""{"requests":[{"profile":"1g.5gb","count":1000000000}]}""", "Invalid"),
+        ("""{"requests":[{"profile":"1g.5gb","count":2147483647},{"profile":"1g.5gb","count":2147483647}]}""", "Invalid"),
+        ("""{"requests":[{"profile":"1g.5gb","memoryMiB":1}]}""", "Invalid"),
+        ("""{"requests":[{}]}""", "Invalid"),
+        ("""{"id":"a/b","requests":[{"profile":"1g.5gb"}]}""", "Invalid"),
+        ("""{"id":"","requests":[{"profile":"1g.5gb"}]}""", "Invalid"),
+        ("""{"requests":[{"profile":"1g.5gb"}],"durationSeconds":-1}""", "Invalid"),
+        ("""{"requests":[{"profile":"1g.5gb"}],"durationSeconds":1e300}""", "Invalid"),
+        ("""{"requests":[{"profile":"1g.5gb"}],"waitSeconds":-1}""", "Invalid"),
+        ("""{"requests":[{"profile":"1g.5gb"}],"processId":2147483647}""", "Invalid"),
+    ];
+
+    [Fact]
+    public async Task A_request_that_makes_no_sense_is_refused()
+    {
+        await using AgentMachine machine = await AgentMachine.StartAsync();
+        foreach ((string body, string code) in Nonsense)
+        {
+            Answer answer = await machine.PostAsync("/v1/leases", body);
+
+            (answer.Code, answer.At("code")).Should().Be((400, code), $"of {body}: {answer.Text}");
+            answer.At("detail").Should().NotBeNullOrEmpty();
+        }
+
+        (await machine.GetAsync("/v1/leases")).Text.Should().Be("""{"leases":[]}""");
+    }
+
+    [Fact]
+    public async Task A_body_that_is_too_large_is_refused()
+    {
+        await using AgentMachine machine = await AgentMachine.StartAsync();
+
+        Answer answer = await machine.PostAsync("/v1/leases", $$"""{"id":"{{new string('x', 100_000)}}","requests":[]}""");
+
+        (answer.Code, answer.At("code")).Should().Be((413, "TooLarge"));
+    }
+
+    [Fact]
+    public async Task A_head_that_does_not_come_costs_the_connection()
+    {
+        await using AgentMachine machine = await AgentMachine.StartAsync(
+            configure: options => options.Limits.HeadTimeout = TimeSpan.FromSeconds(1));
+        List<Stream> slow = [];
+        for (int i = 0; i < 20; i++)
+        {
+            slow.Add(await machine.OpenAsync());
+            await slow[i].WriteAsync("GET /v1/leases HTTP/1.1\r\nHo"u8.ToArray());
+        }
+
+        Stopwatch watch = Stopwatch.StartNew();
+        (await machine.GetAsync("/v1/leases")).Code.Should().Be(200);
+        watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(1), "others wait for nobody");
+
+        foreach (Stream stream in slow)
+        {
+            using StreamReader reader = new(stream);
+            (await reader.ReadToEndAsync().WaitAsync(TimeSpan.FromSeconds(10))).Should().StartWith("HTTP/1.1 408");
+        }
+    }
+
+    [RootFact]
+    public async Task A_user_cannot_take_all_connections()
+    {
+        await using AgentMachine machine = await AgentMachine.StartAsync(configure: options => options.Limits.MaxConnectionsPerUser = 5);
+        List<Stream> all = [];
+        for (int i = 0; i < 20; i++)
+            all.Add(await machine.OpenAsync());
+
+        Answer other = await machine.CurlAsync(1234u, "/v1/leases");
+
+        other.Code.Should().Be(200);
+        byte[] buffer = new byte[1];
+        foreach (Stream refused in all.Skip(5))
+            (await IsClosedAsync(refused)).Should().BeTrue();
+        all.ForEach(stream => stream.Dispose());
+
+        async Task<bool> IsClosedAsync(Stream stream)
+        {
+            try
+            {
+                return await stream.ReadAsync(buffer) == 0;
+            }
+            catch (IOException)
+            {
+                return true;
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Bytes_that_are_no_http_are_refused()
+    {
+        await using AgentMachine machine = await AgentMachine.StartAsync();
+        Random random = new(7);
+        for (int i = 0; i < 50; i++)
+        {
+            byte[] noise = new byte[random.Next(1, 3000)];
+            random.NextBytes(noise);
+            await using Stream stream = await machine.OpenAsync();
+            await stream.WriteAsync(noise);
+            await stream.WriteAsync(Encoding.ASCII.GetBytes("\r\n\r\n"));
+        }
+
+        (await machine.GetAsync("/v1/leases")).Code.Should().Be(200);
+    }
+}
