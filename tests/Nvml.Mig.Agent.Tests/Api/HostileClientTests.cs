@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text;
 
 namespace Nvml.Mig.Agent.Tests.Api;
 
@@ -113,8 +112,7 @@ public class HostileClientTests
             byte[] noise = new byte[random.Next(1, 3000)];
             random.NextBytes(noise);
             await using Stream stream = await machine.OpenAsync();
-            await stream.WriteAsync(noise);
-            await stream.WriteAsync(Encoding.ASCII.GetBytes("\r\n\r\n"));
+            await stream.WriteAsync((byte[])[.. noise, .. "\r\n\r\n"u8]);
         }
 
         (await machine.GetAsync("/v1/leases")).Code.Should().Be(200);
