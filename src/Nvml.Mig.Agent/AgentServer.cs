@@ -12,7 +12,9 @@ using Nvml.Mig.Agent.Connections;
 using Nvml.Mig.Agent.Documents;
 using Nvml.Mig.Agent.Events;
 using Nvml.Mig.Agent.Options;
+using Nvml.Mig.Agent.Page;
 using Nvml.Mig.Hosting;
+using Nvml.Mig.Monitoring;
 
 namespace Nvml.Mig.Agent;
 
@@ -71,6 +73,11 @@ internal static class AgentServer
         services.AddSingleton<ClaimWaiter>();
         services.AddSingleton<SharedReading>();
         services.AddSingleton<GpuWidths>();
+        services.AddSingleton(provider => new GpuMonitor(
+            provider.GetRequiredService<NvmlSession>(), time: provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<UsageHistory>();
+        services.AddHostedService<UsageRecorder>();
+        services.AddSingleton<PageReader>();
         services.AddSingleton<HealthEndpoints>();
         services.AddSingleton<EventEndpoints>();
         services.AddSingleton<PeerConnections>();

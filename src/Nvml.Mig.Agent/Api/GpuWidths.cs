@@ -18,7 +18,8 @@ internal sealed class GpuWidths(NvmlSession session)
         [.. gpu.Idle.Select(LeasedInstanceEntry.From)],
         [.. gpu.Foreign.Select(f => new ForeignEntry(f.ProfileId, f.Placement.Start, f.Placement.Size))]);
 
-    private int? Find(string uuid)
+    /// <summary>In memory slices; null if that is not known.</summary>
+    public int? Find(string uuid)
     {
         if (_widths.TryGetValue(uuid, out int known))
             return known;

@@ -51,6 +51,13 @@ internal sealed class EventHub : ILeaseObserver
             return [.. _kept.Where(e => e.Lease == lease)];
     }
 
+    /// <summary>The last ones, the latest first.</summary>
+    public IReadOnlyList<LeaseEvent> ReadLatest(int count)
+    {
+        lock (_lock)
+            return [.. _kept.Reverse().Take(count)];
+    }
+
     /// <summary>Begins to read.</summary>
     public EventReader Open()
     {

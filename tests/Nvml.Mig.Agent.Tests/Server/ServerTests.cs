@@ -179,7 +179,7 @@ public class ServerTests
     {
         await using AgentMachine machine = await AgentMachine.StartAsync();
 
-        (await machine.GetAsync("/")).Text.Should().StartWith("<!doctype html>");
+        (await machine.GetAsync("/")).Text.Should().StartWith("<!DOCTYPE html>");
         (await machine.GetAsync("/page/other.html")).Code.Should().Be(404);
     }
 

@@ -85,7 +85,8 @@ public partial class ArchitectureTests
     [Fact]
     public void Only_tests_and_benchmarks_see_internals() =>
         Projects.SelectMany(p => References(p.Project, "InternalsVisibleTo"))
-            .Should().BeSubsetOf(["Nvml.Mig.Tests", "Nvml.Mig.Leasing.Tests", "Nvml.Mig.Agent.Tests", "Nvml.Mig.Benchmarks"]);
+            .Should().BeSubsetOf([
+                "Nvml.Mig.Tests", "Nvml.Mig.Leasing.Tests", "Nvml.Mig.Agent.Tests", "Nvml.Mig.BrowserTests", "Nvml.Mig.Benchmarks"]);
 
     [Fact]
     public void The_scan_reads_code_and_no_comments_or_texts() =>

@@ -1,0 +1,27 @@
+using Nvml.Mig.Agent.Api;
+using Nvml.Mig.Agent.Events;
+using Nvml.Mig.Leasing;
+using Nvml.Mig.Monitoring;
+
+namespace Nvml.Mig.Agent.Page;
+
+/// <summary>Reads what the page shows.</summary>
+internal sealed class PageReader(SharedReading leasing, GpuMonitor monitor, UsageHistory usage, GpuWidths widths, EventHub hub)
+{
+    public async Task<PageContent> ReadAsync()
+    {
+        LeaseOverview overview = await leasing.ReadAsync();
+        // Native calls block.
+        return await Task.Run(() =>
+        {
+            MachineReading machine = monitor.Read();
+            usage.Add(machine);
+            Dictionary<string, int> slices = machine.Gpus
+                .Where(g => g is { Uuid: not null, Mode.Current: true })
+                .Select(g => (Uuid: g.Uuid!, Width: widths.Find(g.Uuid!)))
+                .Where(g => g.Width is not null)
+                .ToDictionary(g => g.Uuid, g => g.Width!.Value, StringComparer.Ordinal);
+            return new PageContent(Environment.MachineName, overview, machine, usage, slices, hub.ReadLatest(20));
+        });
+    }
+}
