@@ -105,7 +105,8 @@ public sealed partial class LeaseManager
         return true;
     }
 
-    private async Task AddAsync(WaitingEntry entry)
+    /// <summary>Whether it is ours to withdraw: not if it is granted, or somebody else waits for the same.</summary>
+    private async Task<bool> AddAsync(WaitingEntry entry)
     {
         Claim claim = entry.Claim;
         if (claim.Requests.Count == 0)
@@ -122,8 +123,21 @@ public sealed partial class LeaseManager
             _version = -1;
             return true;
         }).ConfigureAwait(false);
-        if (!added)
-            await GatedAsync(() => RequireSame(claim)).ConfigureAwait(false);
+        if (added)
+            return true;
+        await GatedAsync(() => RequireSame(claim)).ConfigureAwait(false);
+        return await GatedAsync(() => _book.Claims.Find(claim.Id) is { Waiter.IsRunning: false }).ConfigureAwait(false)
+            && await ChangeAsync(() => TakeOver(entry), CancellationToken.None).ConfigureAwait(false);
+    }
+
+    /// <summary>Whoever waited for it has died: the claim keeps its place, and does not go with that process.</summary>
+    private bool TakeOver(WaitingEntry entry)
+    {
+        string id = entry.Claim.Id;
+        if (_book.Leases.Find(id) is not null || _book.Claims.Find(id) is { Waiter: null or { IsRunning: true } })
+            return false;
+        _book.Claims.Put(id, (_book.Claims.Find(id) ?? entry) with { Hold = entry.Hold, Waiter = entry.Waiter, Until = entry.Until });
+        return true;
     }
 
     private string NameQueues() => string.Join(", ", _book.Queues.Select(q => q.Name).Order(StringComparer.Ordinal));

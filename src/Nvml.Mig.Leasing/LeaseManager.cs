@@ -92,7 +92,7 @@ public sealed partial class LeaseManager : IDisposable
     /// <param name="hold">How long the lease is to last.</param>
     /// <param name="timeout">How long to wait; null: without end.</param>
     /// <param name="progress">Is told why it waits and at which position, whenever that changes.</param>
-    /// <param name="cancellationToken">Withdraws the claim.</param>
+    /// <param name="cancellationToken">Withdraws the claim, unless somebody else waits for the same.</param>
     /// <returns>The lease.</returns>
     /// <exception cref="LeaseException">
     /// It was not granted in time, or it can never be: no GPU has such a profile, or it is more than a queue can ever have.
@@ -110,7 +110,7 @@ public sealed partial class LeaseManager : IDisposable
         DateTimeOffset start = Now;
         if (claim.Created == default)
             claim = claim with { Created = start };
-        await AddAsync(new WaitingEntry(claim, hold, HostProcess.Current)).ConfigureAwait(false);
+        bool isOurs = await AddAsync(new WaitingEntry(claim, hold, HostProcess.Current)).ConfigureAwait(false);
         Waiting? told = null;
         DateTimeOffset lastTurn = DateTimeOffset.MinValue;
         try
@@ -146,7 +146,8 @@ public sealed partial class LeaseManager : IDisposable
         catch (Exception e)
         {
             LeaseTelemetry.Fail(span, e);
-            await WithdrawAsync(claim.Id, CancellationToken.None).ConfigureAwait(false);
+            if (isOurs)
+                await WithdrawAsync(claim.Id, CancellationToken.None).ConfigureAwait(false);
             throw;
         }
     }

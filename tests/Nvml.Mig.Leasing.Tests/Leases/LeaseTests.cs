@@ -38,6 +38,40 @@ public class LeaseTests
     }
 
     [Fact]
+    public async Task A_second_look_leaves_the_claim_waiting()
+    {
+        using LeaseMachine machine = new();
+        LeaseManager manager = await machine.OpenAsync();
+        await manager.ClaimAsync(Want("large", "7g.40gb"), LeaseHold.UntilReleased);
+        Task<GrantedLease> first = manager.ClaimAsync(Want("train", "1g.5gb"), LeaseHold.UntilReleased);
+
+        (await manager.TryClaimAsync(Want("train", "1g.5gb"), LeaseHold.UntilReleased)).Waiting.Should().NotBeNull();
+
+        (await manager.ReadAsync()).Waiting.Should().ContainSingle();
+        await manager.ReleaseAsync("large");
+        (await first).Id.Should().Be("train");
+    }
+
+    [Fact]
+    public async Task A_claim_whose_process_has_died_keeps_its_place()
+    {
+        using LeaseMachine machine = new();
+        LeaseManager manager = await machine.OpenAsync();
+        await manager.ClaimAsync(Want("large", "7g.40gb"), LeaseHold.UntilReleased);
+        HostProcess program = machine.StartProgram();
+        await manager.EnterAsync(Want("train", "7g.40gb"), new LeaseHold(program), TimeSpan.FromHours(1));
+        await manager.EnterAsync(Want("next", "7g.40gb"), LeaseHold.UntilReleased, TimeSpan.FromHours(1));
+        machine.EndProgram(program);
+
+        Task<GrantedLease> again = manager.ClaimAsync(Want("train", "7g.40gb"), LeaseHold.UntilReleased);
+
+        await Task.Delay(100);
+        (await manager.ReadAsync()).Waiting.Select(w => w.Claim.Id).Should().Equal("train", "next");
+        await manager.ReleaseAsync("large");
+        (await again).Id.Should().Be("train");
+    }
+
+    [Fact]
     public async Task A_freed_instance_is_used_again_without_a_change()
     {
         using LeaseMachine machine = new("H100-SXM5-80GB*2");
