@@ -45,6 +45,7 @@ internal static class AgentServer
         AddServer(builder);
         WebApplication app = builder.Build();
         app.Use(next => context => Problems.HandleAsync(context, next));
+        app.Use(next => context => BrowserGuard.HandleAsync(context, next));
         app.Use(next => context => context.RequestServices.GetRequiredService<TcpCallers>().HandleAsync(context, next));
         Map(app);
         return app;

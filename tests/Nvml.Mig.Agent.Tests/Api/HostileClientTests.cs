@@ -40,6 +40,28 @@ public class HostileClientTests
         (await machine.GetAsync("/v1/leases")).Text.Should().Be("""{"leases":[]}""");
     }
 
+    [Theory]
+    [InlineData("GET", "/v1/leases", "evil.example", null, 403)]
+    [InlineData("GET", "/", "evil.example:8080", null, 403)]
+    [InlineData("GET", "/", "localhost:8080", "http://evil.example", 200)]
+    [InlineData("GET", "/", "127.0.0.1:8080", null, 200)]
+    [InlineData("GET", "/", "[::1]:8080", null, 200)]
+    [InlineData("POST", "/v1/gpus/clear", "localhost:8080", "http://evil.example", 403)]
+    [InlineData("POST", "/v1/gpus/clear", "localhost:8080", "null", 403)]
+    [InlineData("POST", "/v1/gpus/clear", "localhost:8080", "http://localhost:8080", 200)]
+    public async Task A_page_of_another_site_asks_in_vain(string method, string path, string host, string? origin, int status)
+    {
+        await using AgentMachine machine = await AgentMachine.StartAsync();
+        using HttpRequestMessage request = new(new HttpMethod(method), path);
+        request.Headers.Host = host;
+        if (origin is not null)
+            request.Headers.Add("Origin", origin);
+
+        using HttpResponseMessage response = await machine.Client.SendAsync(request);
+
+        ((int)response.StatusCode).Should().Be(status);
+    }
+
     [Fact]
     public async Task A_body_that_is_too_large_is_refused()
     {
