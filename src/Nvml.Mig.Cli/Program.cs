@@ -23,6 +23,7 @@ using Nvml.Mig.Cli.Reservations;
 using Nvml.Mig.Cli.Rollback;
 using Nvml.Mig.Cli.Run;
 using Nvml.Mig.Cli.Simulate;
+using Nvml.Mig.Cli.Top;
 
 namespace Nvml.Mig.Cli;
 
@@ -58,6 +59,7 @@ internal static class Program
             LeaseCommand.Build(),
             QueueCommand.Build(),
             ReservationCommand.Build(),
+            TopCommand.Build(),
             SimulateCommand.Build(),
         };
 

@@ -18,6 +18,7 @@ using Nvml.Mig.Cli.Profiles;
 using Nvml.Mig.Cli.Queues;
 using Nvml.Mig.Cli.Reservations;
 using Nvml.Mig.Cli.Simulate;
+using Nvml.Mig.Cli.Top;
 
 namespace Nvml.Mig.Cli.Output;
 
@@ -46,6 +47,7 @@ namespace Nvml.Mig.Cli.Output;
 [JsonSerializable(typeof(PolicyDocument))]
 [JsonSerializable(typeof(QueuesDocument))]
 [JsonSerializable(typeof(ReservationsDocument))]
+[JsonSerializable(typeof(TopDocument))]
 [JsonSerializable(typeof(ErrorDocument))]
 [JsonSerializable(typeof(ResetDocument))]
 [JsonSerializable(typeof(ModelsDocument))]

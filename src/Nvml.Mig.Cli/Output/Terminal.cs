@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Spectre.Console;
+using Spectre.Console.Rendering;
 
 namespace Nvml.Mig.Cli.Output;
 
@@ -47,6 +48,28 @@ internal static class Terminal
         WriteError($"Cannot write: {failure.GetBaseException().Message}");
         return exitCode != ExitCodes.Success || _hasBegunChange ? exitCode : ExitCodes.For(NvmlReturnCode.OperatingSystem);
     }
+
+    /// <summary>Whether standard output is a terminal that can be drawn on again and again.</summary>
+    public static bool CanDraw => !Console.IsOutputRedirected && Output.Value.Profile.Capabilities.Ansi;
+
+    /// <summary>How many lines the terminal has.</summary>
+    public static int Height => Output.Value.Profile.Height;
+
+    /// <summary>Whether nobody can read what is written to standard output any more.</summary>
+    public static bool IsOutputGone => _out?.Failure is not null;
+
+    /// <summary>Begins to draw on a screen of its own. What was there before is there again at its end.</summary>
+    public static void OpenScreen() => Console.Out.Write("\u001b[?1049h\u001b[?25l");
+
+    /// <summary>Draws the lines in place of those before.</summary>
+    public static void DrawScreen(IEnumerable<string> lines) =>
+        Console.Out.Write($"\u001b[H{string.Join("\n", lines.Select(line => $"{Escape(line)}\u001b[K"))}\u001b[J");
+
+    /// <summary>Ends the drawing.</summary>
+    public static void CloseScreen() => Console.Out.Write("\u001b[?25h\u001b[?1049l");
+
+    /// <summary>How many columns a text takes: some characters take two.</summary>
+    public static int CountColumns(string text) => new Segment(text).CellCount();
 
     public static void WriteLine(string text = "") => Console.Out.WriteLine(Escape(text));
 

@@ -36,7 +36,10 @@ public sealed record GpuReading(int Index, GpuStatus Status)
     public string? Name { get; init; }
 
     /// <summary>Why it does not answer, or why its instances cannot be listed; null if all is well.</summary>
-    public string? Problem { get; init; }
+    public NvmlException? Error { get; init; }
+
+    /// <summary>The message of <see cref="Error"/>.</summary>
+    public string? Problem => Error?.Message;
 
     /// <summary>The MIG mode; null if the GPU cannot be divided.</summary>
     public MigMode? Mode { get; init; }

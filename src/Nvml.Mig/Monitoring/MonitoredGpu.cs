@@ -13,7 +13,7 @@ internal sealed class MonitoredGpu(GpuDevice gpu, TimeProvider time) : IDisposab
     private List<MonitoredInstance> _instances = [];
     private bool _isDoubtful = true;
     private long _listed;
-    private string? _problem;
+    private NvmlException? _error;
     private MigMode? _mode;
     private GpuEventWatcher? _watcher;
 
@@ -42,7 +42,7 @@ internal sealed class MonitoredGpu(GpuDevice gpu, TimeProvider time) : IDisposab
             {
                 Uuid = KnownUuid,
                 Name = KnownName,
-                Problem = e.Message,
+                Error = e,
                 Xids = _xids.ToList(),
             };
         }
@@ -92,7 +92,7 @@ internal sealed class MonitoredGpu(GpuDevice gpu, TimeProvider time) : IDisposab
         {
             Uuid = KnownUuid,
             Name = KnownName,
-            Problem = _problem,
+            Error = _error,
             Mode = mode,
             TemperatureCelsius = temperature,
             PowerWatts = power,
@@ -140,7 +140,7 @@ internal sealed class MonitoredGpu(GpuDevice gpu, TimeProvider time) : IDisposab
         List<MonitoredInstance> before = _instances;
         _instances = [];
         _absent.Clear();
-        _problem = null;
+        _error = null;
         (_mode, _listed) = (mode, time.GetTimestamp());
         try
         {
@@ -160,7 +160,7 @@ internal sealed class MonitoredGpu(GpuDevice gpu, TimeProvider time) : IDisposab
         }
         catch (NvmlException e) when (e.Code != NvmlReturnCode.GpuIsLost)
         {
-            _problem = e.Message;
+            _error = e;
             // Not at each reading: it is a call that stops others. The next event, or the next interval.
             _isDoubtful = e is NvmlNotFoundException;
         }

@@ -1,0 +1,82 @@
+using Nvml.Mig.Leasing;
+using Nvml.Mig.Leasing.Scheduling;
+using Nvml.Mig.Monitoring;
+
+namespace Nvml.Mig.Cli.Top;
+
+/// <summary>What <c>top</c> shows at one time.</summary>
+/// <param name="Machine">The GPUs.</param>
+/// <param name="Leases">The leases by the UUIDs of their MIG devices.</param>
+/// <param name="Cached">The UUIDs of instances that leasing has and nobody leases.</param>
+/// <param name="Waiting">The claims that wait.</param>
+/// <param name="Notice">Why leases are not shown; null if they are, or there are none.</param>
+internal sealed record TopReading(
+    MachineReading Machine,
+    IReadOnlyDictionary<string, GrantedLease> Leases,
+    IReadOnlySet<string> Cached,
+    IReadOnlyList<Waiting> Waiting,
+    string? Notice);
+
+/// <summary>Reads the GPUs and the book of leases, as far as they can be read.</summary>
+internal sealed class TopReader(NvmlSession session, IReadOnlyList<GpuDevice> gpus, string journalFolder, TimeProvider? time = null)
+    : IDisposable
+{
+    private readonly GpuMonitor _monitor = new(session, gpus, time);
+    private LeaseReader? _book;
+
+    public TopReading Read()
+    {
+        MachineReading machine = _monitor.Read(withProcesses: true);
+        Dictionary<string, GrantedLease> leases = new(StringComparer.Ordinal);
+        HashSet<string> cached = new(StringComparer.Ordinal);
+        IReadOnlyList<Waiting> waiting = [];
+        string? notice = null;
+        try
+        {
+            _book ??= LeaseReader.Open(new LeaseOptions { JournalFolder = journalFolder });
+            LeaseOverview overview = _book.Read();
+            foreach (GrantedLease lease in overview.Leases)
+            {
+                foreach (LeasedInstance instance in lease.Instances)
+                    leases[instance.MigUuid] = lease;
+            }
+
+            cached.UnionWith(overview.Gpus.SelectMany(g => g.Idle).Select(i => i.MigUuid));
+            waiting = overview.Waiting;
+        }
+        catch (LeaseException e) when (e.Error == LeaseError.NotFound)
+        {
+            // Nothing is leased on this machine; that can change.
+        }
+        catch (LeaseException e)
+        {
+            notice = e.InnerException is UnauthorizedAccessException
+                ? $"Leases are not shown: only root may read {journalFolder}."
+                : $"Leases are not shown: {e.Message}";
+        }
+
+        return new TopReading(machine, leases, cached, waiting, notice);
+    }
+
+    /// <summary>Whether a GPU measures activity, so that a second reading shows more than the first.</summary>
+    public static bool MeasuresActivity(TopReading reading, IEnumerable<GpuDevice> gpus) =>
+        reading.Machine.Gpus.Zip(gpus.OrderBy(gpu => gpu.Index)).Any(g => g.First.Instances.Count > 0 && HasGpm(g.Second));
+
+    public void Dispose()
+    {
+        _monitor.Dispose();
+        _book?.Dispose();
+    }
+
+    private static bool HasGpm(GpuDevice gpu)
+    {
+        try
+        {
+            return gpu.IsGpmSupported();
+        }
+        catch (NvmlException)
+        {
+            return false;
+        }
+    }
+}
