@@ -167,6 +167,25 @@ public class GpuMonitorTests
     }
 
     [Fact]
+    public void A_gpu_without_events_is_listed_now_and_then()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H100-SXM5-80GB");
+        machine.Simulator.SetFaults(NvmlFault.Return("nvmlDeviceRegisterEvents", NvmlReturnCode.NotSupported) with { Nth = null });
+        using GpuMonitor monitor = new(machine.Session, time: _time);
+        monitor.Read();
+        machine.Create("1g.10gb").CreateComputeInstance();
+
+        _time.Pass(29);
+        monitor.Read().Gpus[0].Instances.Should().BeEmpty();
+        _time.Pass(1);
+        monitor.Read().Gpus[0].Instances.Should().HaveCount(1);
+
+        machine.Create("1g.10gb").CreateComputeInstance();
+        monitor.ListAgain();
+        monitor.Read().Gpus[0].Instances.Should().HaveCount(2, "it was told");
+    }
+
+    [Fact]
     public void One_that_goes_while_it_is_read_is_left_out()
     {
         using SimulatedGpu machine = SimulatedGpu.Start("H100-SXM5-80GB");
