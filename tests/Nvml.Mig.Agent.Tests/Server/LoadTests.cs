@@ -1,0 +1,79 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Nvml.Mig.Leasing;
+using Nvml.Mig.Leasing.Tests;
+using Xunit.Abstractions;
+
+namespace Nvml.Mig.Agent.Tests.Server;
+
+/// <summary>Many clients at once, and a driver that fails now and then: no claim is lost, and the agent does not grow.</summary>
+public class LoadTests(ITestOutputHelper output)
+{
+    private const int Clients = 64;
+
+    /// <summary>One in fifty GPU instances cannot be created.</summary>
+    private const string Faults = "nvmlDeviceCreateGpuInstanceWithPlacement~0.02/7=NVML_ERROR_UNKNOWN";
+
+    [Fact]
+    public async Task No_claim_is_lost_and_memory_stays()
+    {
+        int requests = LongTests.Cases(2_000, 50_000);
+        await using AgentMachine machine = new("H100-SXM5-80GB*8");
+        using AgentProcess agent = await AgentProcess.StartAsync(machine, Faults);
+        ConcurrentBag<double> times = [];
+        ConcurrentDictionary<int, int> codes = [];
+        int left = requests;
+        double warm = 0;
+        Stopwatch watch = Stopwatch.StartNew();
+
+        await Task.WhenAll(Enumerable.Range(0, Clients).Select(ClientAsync));
+
+        double seconds = watch.Elapsed.TotalSeconds;
+        double[] sorted = [.. times.Order()];
+        output.WriteLine(
+            $"{Clients} clients, {sorted.Length} requests in {seconds:F1} s ({sorted.Length / seconds:F0}/s): "
+            + $"p50 {sorted[sorted.Length / 2]:F1} ms, p99 {sorted[sorted.Length * 99 / 100]:F1} ms, "
+            + $"longest {sorted[^1]:F0} ms; memory {warm:F0} MiB after a quarter, {agent.ReadMemory():F0} MiB at the end; "
+            + string.Join(", ", codes.OrderBy(c => c.Key).Select(c => $"{c.Key}: {c.Value}")));
+        (await machine.SendAsync(HttpMethod.Get, "/v1/leases", null, machine.Connect())).Text.Should().Be("""{"leases":[]}""");
+        codes.Keys.Should().BeSubsetOf([200, 202, 204]);
+        agent.ReadMemory().Should().BeLessThan(warm * 1.5 + 50);
+
+        async Task ClientAsync(int number)
+        {
+            using HttpClient client = Connect(machine);
+            Random random = new(number);
+            string[] profiles = ["1g.10gb", "1g.10gb", "2g.20gb", "3g.40gb"];
+            for (int i = 0; Interlocked.Add(ref left, -2) >= 0; i++)
+            {
+                string id = $"c{number}-{i}";
+                string claim = $$"""
+                    {"id":"{{id}}","requests":[{"profile":"{{profiles[random.Next(4)]}}"}],"durationSeconds":600,"waitSeconds":20}
+                    """;
+                Answer answer;
+                do
+                    answer = await TimeAsync(client, HttpMethod.Post, "/v1/leases", claim);
+                while (answer.Code == 202);
+                answer.At("lease", "id").Should().Be(id, answer.Text);
+                await TimeAsync(client, HttpMethod.Delete, $"/v1/leases/{id}", null);
+                if (times.Count > requests / 4 && warm == 0)
+                    warm = agent.ReadMemory();
+            }
+        }
+
+        async Task<Answer> TimeAsync(HttpClient client, HttpMethod method, string path, string? body)
+        {
+            long start = Stopwatch.GetTimestamp();
+            Answer answer = await machine.SendAsync(method, path, body, client);
+            times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            codes.AddOrUpdate(answer.Code, 1, (_, count) => count + 1);
+            return answer;
+        }
+    }
+
+    private static HttpClient Connect(AgentMachine machine)
+    {
+        lock (machine)
+            return machine.Connect();
+    }
+}
