@@ -22,18 +22,23 @@ public class DeathTests(ITestOutputHelper output)
             using HttpClient client = machine.Connect();
             foreach (string id in granted.Except(released))
                 (await machine.SendAsync(HttpMethod.Get, $"/v1/leases/{id}", null, client)).Code.Should().Be(200, $"{id} was granted");
-            Task killed = KillAfterAsync(agent, random.Next(20, 120));
+            Task? killed = null;
+            int answers = random.Next(1, 8);
             try
             {
-                while (true)
+                for (int i = 0; true; i++)
+                {
+                    if (i == answers)
+                        killed = KillAfterAsync(agent, random.Next(20)); // In the middle of whatever comes next.
                     await ChangeAsync(client);
+                }
             }
             catch (HttpRequestException)
             {
                 unknown++; // Killed in the middle: what it came to is found out by asking again.
             }
 
-            await killed;
+            await killed!;
         }
 
         using AgentProcess last = await AgentProcess.StartAsync(machine);
@@ -43,6 +48,7 @@ public class DeathTests(ITestOutputHelper output)
         await last.KillAsync();
         using LeaseManager manager = await machine.Leases.OpenAsync();
         await machine.Leases.CheckAsync(manager, "nobody but the agent changed the machine");
+        granted.Should().NotBeEmpty();
         output.WriteLine($"{deaths} deaths, {unknown} within a request; {asked} requests, {granted.Count} leases granted.");
 
         async Task ChangeAsync(HttpClient client)
