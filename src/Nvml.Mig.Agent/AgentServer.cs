@@ -11,6 +11,7 @@ using Nvml.Mig.Agent.Callers;
 using Nvml.Mig.Agent.Connections;
 using Nvml.Mig.Agent.Documents;
 using Nvml.Mig.Agent.Events;
+using Nvml.Mig.Agent.Metrics;
 using Nvml.Mig.Agent.Options;
 using Nvml.Mig.Agent.Page;
 using Nvml.Mig.Hosting;
@@ -79,6 +80,7 @@ internal static class AgentServer
         services.AddSingleton<UsageHistory>();
         services.AddHostedService<UsageRecorder>();
         services.AddSingleton<PageReader>();
+        MetricsEndpoints.AddServices(services);
         services.AddSingleton<HealthEndpoints>();
         services.AddSingleton<EventEndpoints>();
         services.AddSingleton<PeerConnections>();
@@ -148,6 +150,7 @@ internal static class AgentServer
         EventEndpoints.Map(v1.MapGroup("").WithTags("Events"));
         HealthEndpoints.Map(app.MapGroup("/health").WithTags("Health"));
         PageEndpoints.Map(app);
+        MetricsEndpoints.Map(app);
         app.MapOpenApi();
     }
 }

@@ -32,7 +32,7 @@ public partial class ArchitectureTests
         ("Nvml.Mig.Simulator", ["Nvml.Mig"]),
         ("Nvml.Mig.Agent", [
             "Nvml.Mig.Configuration", "Nvml.Mig.Hosting", "Microsoft.AspNetCore.OpenApi", "Microsoft.Extensions.Hosting.Systemd",
-            "Microsoft.OpenApi"]),
+            "Microsoft.OpenApi", "OpenTelemetry.Exporter.Prometheus.AspNetCore", "OpenTelemetry.Extensions.Hosting"]),
         ("Nvml.Mig.Cli", [
             "Nvml.Mig", "Nvml.Mig.Configuration", "Nvml.Mig.Leasing", "Nvml.Mig.Simulator", "Spectre.Console", "System.CommandLine"]),
     ];
