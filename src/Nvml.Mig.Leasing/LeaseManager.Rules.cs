@@ -5,7 +5,8 @@ namespace Nvml.Mig.Leasing;
 public sealed partial class LeaseManager
 {
     /// <summary>Sets what holds for all queues: delays, notice and grace, and whether users can have each other's instances.</summary>
-    /// <param name="policy">The policy. At first, leases that are taken back have a grace of 30 seconds, and no notice.</param>
+    /// <param name="policy">The policy. At first, leases that are taken back have a grace of 30 seconds and no
+    /// notice, and room is kept for a claim that has waited for 5 minutes.</param>
     /// <param name="cancellationToken">Ends the wait for another process.</param>
     public Task SetPolicyAsync(SchedulerOptions policy, CancellationToken cancellationToken = default)
     {

@@ -105,6 +105,7 @@ internal static class RuleEndpoints
             Notice = ClaimReader.ReadTime(request.NoticeSeconds, "noticeSeconds"),
             Grace = ClaimReader.ReadTime(request.GraceSeconds, "graceSeconds"),
             ReuseAcrossUsers = request.ReuseAcrossUsers,
+            KeepRoomAfter = request.KeepRoomAfterSeconds is { } after ? ClaimReader.ReadTime(after, "keepRoomAfterSeconds") : null,
         };
         await manager.SetPolicyAsync(policy, context.RequestAborted);
         return Answer(policy);

@@ -86,8 +86,13 @@ internal sealed record PlaceEntry(string GpuUuid, int ProfileId, int Start, int 
 
 internal sealed record PolicyDocument(PolicyEntry Policy);
 
-internal sealed record PolicyEntry(double VictimDelaySeconds, double NoticeSeconds, double GraceSeconds, bool ReuseAcrossUsers)
+internal sealed record PolicyEntry(
+    double VictimDelaySeconds, double NoticeSeconds, double GraceSeconds, bool ReuseAcrossUsers, double? KeepRoomAfterSeconds)
 {
     public static PolicyEntry From(SchedulerOptions policy) => new(
-        policy.VictimDelay.TotalSeconds, policy.Notice.TotalSeconds, policy.Grace.TotalSeconds, policy.ReuseAcrossUsers);
+        policy.VictimDelay.TotalSeconds,
+        policy.Notice.TotalSeconds,
+        policy.Grace.TotalSeconds,
+        policy.ReuseAcrossUsers,
+        policy.KeepRoomAfter?.TotalSeconds);
 }

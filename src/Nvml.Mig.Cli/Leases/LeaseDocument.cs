@@ -16,7 +16,8 @@ internal sealed record ClearDocument(IReadOnlyList<LeasedInstanceEntry> Destroye
 /// <summary>The document of <c>lease policy --json</c>.</summary>
 internal sealed record PolicyDocument(PolicyEntry Policy, ErrorEntry? Error);
 
-internal sealed record PolicyEntry(double VictimDelaySeconds, double NoticeSeconds, double GraceSeconds, bool ReuseAcrossUsers);
+internal sealed record PolicyEntry(
+    double VictimDelaySeconds, double NoticeSeconds, double GraceSeconds, bool ReuseAcrossUsers, double? KeepRoomAfterSeconds);
 
 internal sealed record LeaseEntry(
     string Id,

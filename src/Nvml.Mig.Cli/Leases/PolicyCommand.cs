@@ -25,8 +25,16 @@ internal static class PolicyCommand
         HelpName = "BOOL",
     };
 
+    private static readonly Option<TimeSpan?> KeepRoom = new("--keep-room-after")
+    {
+        Description = "How long a claim waits before what comes free is kept for it, so that small claims do not pass a large one without "
+            + "end; or never.",
+        HelpName = "TIME",
+        CustomParser = argument => argument.Tokens is [{ Value: "never" }] ? Timeout.InfiniteTimeSpan : Durations.Parse(argument),
+    };
+
     public static Command Build() => LeaseCommand.Command(
-        "policy", "Show what holds for all queues, and set it.", [VictimDelay, Notice, Grace, Reuse], RunAsync);
+        "policy", "Show what holds for all queues, and set it.", [VictimDelay, Notice, Grace, Reuse, KeepRoom], RunAsync);
 
     private static async Task<int> RunAsync(
         ParseResult parsed, LeaseManager manager, Machine machine, CancellationToken cancellationToken)
@@ -38,11 +46,16 @@ internal static class PolicyCommand
             Notice = parsed.GetValue(Notice) ?? was.Notice,
             Grace = parsed.GetValue(Grace) ?? was.Grace,
             ReuseAcrossUsers = parsed.GetValue(Reuse) ?? was.ReuseAcrossUsers,
+            KeepRoomAfter = parsed.GetValue(KeepRoom) is { } keep ? keep < TimeSpan.Zero ? null : keep : was.KeepRoomAfter,
         };
         if (policy != was)
             await manager.SetPolicyAsync(policy, cancellationToken);
         PolicyEntry entry = new(
-            policy.VictimDelay.TotalSeconds, policy.Notice.TotalSeconds, policy.Grace.TotalSeconds, policy.ReuseAcrossUsers);
+            policy.VictimDelay.TotalSeconds,
+            policy.Notice.TotalSeconds,
+            policy.Grace.TotalSeconds,
+            policy.ReuseAcrossUsers,
+            policy.KeepRoomAfter?.TotalSeconds);
         if (machine.Json)
         {
             Documents.Print(new PolicyDocument(entry, null));
@@ -54,6 +67,9 @@ internal static class PolicyCommand
         Terminal.WriteLine(policy.ReuseAcrossUsers
             ? "An instance can go from one user to another as it is."
             : "An instance is made anew for another user.");
+        Terminal.WriteLine(policy.KeepRoomAfter is { } after
+            ? $"For a claim that has waited {Durations.Format(after)}, what comes free is kept."
+            : "Small claims can pass a large one without end.");
         return ExitCodes.Success;
     }
 }

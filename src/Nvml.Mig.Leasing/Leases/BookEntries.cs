@@ -11,7 +11,11 @@ internal sealed record BookState
     public string BootId { get; init; } = "";
 
     /// <summary>What holds for all queues.</summary>
-    public SchedulerOptions Policy { get; init; } = new() { Grace = TimeSpan.FromSeconds(30) };
+    public SchedulerOptions Policy { get; init; } = new()
+    {
+        Grace = TimeSpan.FromSeconds(30),
+        KeepRoomAfter = TimeSpan.FromMinutes(5),
+    };
 
     /// <summary>The driver that the geometries are of.</summary>
     public string Driver { get; init; } = "";

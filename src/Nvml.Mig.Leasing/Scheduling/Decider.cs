@@ -13,6 +13,7 @@ internal sealed class Decider
     private readonly Placing _placing;
     private readonly VictimSearch _search;
     private readonly Consolidation _consolidation;
+    private readonly RoomKeeper _keeper;
     private readonly List<Grant> _grants = [];
     private readonly List<Victim> _victims = [];
     private readonly List<Move> _moves = [];
@@ -24,6 +25,7 @@ internal sealed class Decider
         _placing = new Placing(round);
         _search = new VictimSearch(round, _placing);
         _consolidation = new Consolidation(round, _placing);
+        _keeper = new RoomKeeper(round, _placing);
     }
 
     public Decisions Decide()
@@ -95,7 +97,12 @@ internal sealed class Decider
         {
             pending[claim.Queue].Dequeue();
             if (!Place(claim))
+            {
                 left.Add(claim);
+                if (!_keeper.HasKept && _round.Now >= claim.Claim.Created + _round.Options.KeepRoomAfter)
+                    ServeLast(claim);
+            }
+
             Advance(claim.Queue);
         }
 
@@ -145,6 +152,14 @@ internal sealed class Decider
         return Find(claim) is { } placed && Settle(claim, placed);
     }
 
+    /// <summary>For a claim that has waited for long: room is made, or else kept.</summary>
+    private void ServeLast(ClaimEntry claim)
+    {
+        MakeRoom(claim);
+        if (!claim.IsPlaced)
+            _keeper.Keep(claim);
+    }
+
     private Placed[]? Find(ClaimEntry claim) =>
         _placing.TryPlace(claim, Reach.Evict)
         ?? _placing.Holds.Borrow(claim, () => _placing.TryPlace(claim, Reach.Evict))
@@ -172,9 +187,7 @@ internal sealed class Decider
         }
 
         claim.Reason = WaitReason.Departure;
-        IEnumerable<string> places =
-            placed.Select(p => $"{p.Item.Kind.Profile.Name} at {p.Item.Kind.Places[p.Item.Run]} of {_round.Gpus[p.Item.Gpu].Id}");
-        claim.Message = $"It gets {string.Join(", ", places)} when what stands there has gone.";
+        claim.Message = $"It gets {_round.Describe(placed)} when what stands there has gone.";
         return false;
     }
 
@@ -285,6 +298,7 @@ internal sealed class Decider
         {
             times = times
                 .Concat(left.Where(c => !c.IsPlaced).Select(c => c.Claim.Created + _round.Options.VictimDelay))
+                .Concat(_round.Options.KeepRoomAfter is { } after ? left.Where(c => !c.IsPlaced).Select(c => c.Claim.Created + after) : [])
                 .Concat(_round.Leases.Where(IsProtected).Select(l => l.SafeUntil));
         }
 

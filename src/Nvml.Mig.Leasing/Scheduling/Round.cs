@@ -139,6 +139,10 @@ internal sealed class Round
 
     public int GpuOf(string id) => _gpuIndex.TryGetValue(id, out int gpu) ? gpu : throw new LeaseException($"The pool has no GPU {id}.");
 
+    /// <summary><c>7g.40gb at 0:8 of GPU-...</c></summary>
+    public string Describe(Placed[] placed) => string.Join(
+        ", ", placed.Select(p => $"{p.Item.Kind.Profile.Name} at {p.Item.Kind.Places[p.Item.Run]} of {Gpus[p.Item.Gpu].Id}"));
+
     /// <summary>Counts a lease for its queue and all above, or no longer.</summary>
     public void Charge(QueueNode queue, Slices size, bool isPreemptible)
     {

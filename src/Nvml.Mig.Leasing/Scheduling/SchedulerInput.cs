@@ -28,6 +28,12 @@ public sealed record SchedulerOptions
     /// <summary>How long a claim waits before others are told to go or to move for it.</summary>
     public TimeSpan VictimDelay { get; init; } = TimeSpan.Zero;
 
+    /// <summary>
+    /// How long a claim waits before room is kept for it: what comes free there is not given to those that come after it. For one claim
+    /// at a time, the first in the order. Without it small claims can pass a large one without end. Null: never.
+    /// </summary>
+    public TimeSpan? KeepRoomAfter { get; init; }
+
     /// <summary>How long before it must be gone a lease that is taken back is told.</summary>
     public TimeSpan Notice { get; init; } = TimeSpan.Zero;
 

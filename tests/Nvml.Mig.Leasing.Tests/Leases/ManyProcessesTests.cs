@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Nvml.Mig.Leasing.Scheduling;
 using Xunit.Abstractions;
 
 namespace Nvml.Mig.Leasing.Tests.Leases;
@@ -19,10 +20,8 @@ public class ManyProcessesTests(ITestOutputHelper output)
         Stopwatch watch = Stopwatch.StartNew();
         // The machine is there as long as one process has it; MIG is enabled by the first.
         using LeaseMachine machine = new(Gpus, folder);
-        using (await machine.OpenAsync())
-        {
-            // The queue is there before the first worker.
-        }
+        using (LeaseManager first = await machine.OpenAsync())
+            await first.SetPolicyAsync(new SchedulerOptions { KeepRoomAfter = TimeSpan.FromSeconds(2) });
 
         int seed = 0;
         List<Process> workers = [.. Enumerable.Range(0, processes).Select(_ => StartWorker())];

@@ -60,6 +60,7 @@ internal sealed record History(int Seed, Event[] Events)
             ReuseAcrossUsers = random.Next(2) == 0,
             VictimDelay = TimeSpan.FromMinutes(random.Next(3) == 0 ? 3 : 0),
             Notice = TimeSpan.FromMinutes(random.Next(2)),
+            KeepRoomAfter = random.Next(2) == 0 ? TimeSpan.FromMinutes(random.Next(6)) : null,
         };
         return new World(gpus, queues, options, requeues);
 

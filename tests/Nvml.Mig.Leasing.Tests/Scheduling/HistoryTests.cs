@@ -66,6 +66,14 @@ public class HistoryTests
             new(2, 634119, 37057, 357049), new(6, 80706, 611202, 24354)
         ]));
 
+    /// <summary>
+    /// Room is kept where a lease stands that reaches beyond it. Nobody tells that lease to go, so no other claim is to wait for it. One
+    /// random history of 55,066 showed it.
+    /// </summary>
+    [Fact]
+    public void Nobody_waits_for_a_lease_that_room_is_kept_behind() => ComesToRest(new History(
+        753200526, [new(4, 454610, 746044, 1013132), new(6, 765808, 890476, 874237), new(5, 92466, 306583, 542033)]));
+
     private static bool ComesToRest(History history)
     {
         World world = history.Begin(requeues: true);
