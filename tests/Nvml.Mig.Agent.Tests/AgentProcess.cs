@@ -67,6 +67,13 @@ internal sealed class AgentProcess : IDisposable
         return _process.WorkingSet64 / 1048576.0;
     }
 
+    /// <summary>What it has taken of the processors, in seconds.</summary>
+    public double ReadProcessorTime()
+    {
+        _process.Refresh();
+        return _process.TotalProcessorTime.TotalSeconds;
+    }
+
     public void Dispose()
     {
         if (!_process.HasExited)

@@ -55,7 +55,8 @@ internal sealed class Rights
     /// <summary>A process that a lease is to last with: it must be the caller's own, since its end or its life then counts.</summary>
     public HostProcess FindProcess(Caller caller, int pid)
     {
-        if (HostProcess.Find(pid) is not { } process || UserOf(pid) is not { } uid)
+        // The number can come again between the two looks: the process must be the same after them.
+        if (HostProcess.Find(pid) is not { } process || UserOf(pid) is not { } uid || !process.IsRunning)
             throw new LeaseException(LeaseError.Invalid, string.Create(CultureInfo.InvariantCulture, $"There is no process {pid}."));
         if (uid != caller.Uid && !MayDoAll(caller))
             throw new ForbiddenException($"{process} is not a process of {Name(caller)}.");
