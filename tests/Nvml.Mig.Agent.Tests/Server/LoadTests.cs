@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using Nvml.Mig.Leasing;
 using Nvml.Mig.Leasing.Tests;
 using Xunit.Abstractions;
 
