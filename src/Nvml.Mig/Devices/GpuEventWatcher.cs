@@ -16,8 +16,11 @@ namespace Nvml.Mig;
 /// </example>
 public sealed class GpuEventWatcher : IDisposable
 {
-    /// <summary>How long one wait in the driver lasts: it cannot be woken, so that cancelling takes as long at worst.</summary>
-    private const uint WaitMilliseconds = 100;
+    /// <summary>
+    /// How often it is looked. NVML is not asked to wait: meanwhile all other waits of the process, and the creation of event sets, would
+    /// stand still (measured, driver 580). Looking takes 2 µs.
+    /// </summary>
+    private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(50);
 
     private readonly NativeSession _session;
     private readonly NativeEventSet _set;
@@ -54,7 +57,7 @@ public sealed class GpuEventWatcher : IDisposable
     /// when the reading is ended and begun again. A GPU that is lost is one event of the kind <see cref="GpuEventKinds.GpuLost"/>; the
     /// others are watched on.
     /// </summary>
-    /// <param name="cancellationToken">Ends the waiting, within about 100 ms.</param>
+    /// <param name="cancellationToken">Ends the waiting.</param>
     /// <exception cref="InvalidOperationException">They are being read already.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="NvmlException">The events cannot be waited for.</exception>
@@ -114,19 +117,16 @@ public sealed class GpuEventWatcher : IDisposable
         {
             while (!cancellationToken.IsCancellationRequested && !_disposed)
             {
-                switch (_set.Wait(WaitMilliseconds, out NativeEvent happened))
+                NvmlReturnCode code = _set.Wait(0, out NativeEvent happened);
+                if (code == NvmlReturnCode.Success)
                 {
-                    case NvmlReturnCode.Success:
-                        _events.Writer.TryWrite(ToEvent(happened));
-                        break;
-                    case NvmlReturnCode.GpuIsLost:
-                        ReportLost();
-                        // From now on NVML returns this at once, and does not wait.
-                        cancellationToken.WaitHandle.WaitOne((int)WaitMilliseconds);
-                        break;
-                    default:
-                        break;
+                    _events.Writer.TryWrite(ToEvent(happened));
+                    continue;
                 }
+
+                if (code == NvmlReturnCode.GpuIsLost)
+                    ReportLost();
+                cancellationToken.WaitHandle.WaitOne(LookInterval);
             }
         }
         catch (ObjectDisposedException) when (_disposed)
