@@ -231,7 +231,7 @@ internal sealed class Decider
 
         foreach (VictimReason rule in (VictimReason[])[VictimReason.Reclaim, VictimReason.Preempt])
         {
-            if (_search.TryTake(claim, rule) is not { } taken)
+            if ((_search.TryTake(claim, rule) ?? _keeper.Without(claim, () => _search.TryTake(claim, rule))) is not { } taken)
                 continue;
             foreach (LeaseEntry lease in taken.Victims.Except(taken.Placed.SelectMany(p => p.Victims)))
             {

@@ -15,13 +15,15 @@ internal sealed class Placing(Round round)
     {
         for (QueueNode node = queue; !node.IsRoot; node = node.Parent!)
         {
-            if (!(node.Allocated + more).IsWithin(node.Queue.Limit))
-                return (WaitReason.Limit, $"Queue {node.Queue.Name} would have {node.Allocated + more}; its limit is {node.Queue.Limit}.");
-            if (!isPreemptible && !(node.NonPreemptible + more).IsWithin(node.Queue.Quota))
+            Slices all = node.Allocated + node.Kept + more;
+            if (!all.IsWithin(node.Queue.Limit))
+                return (WaitReason.Limit, $"Queue {node.Queue.Name} would have {all}; its limit is {node.Queue.Limit}.");
+            Slices fixedOnes = node.NonPreemptible + node.KeptNonPreemptible + more;
+            if (!isPreemptible && !fixedOnes.IsWithin(node.Queue.Quota))
             {
                 return (
                     WaitReason.Quota,
-                    $"The claim is not preemptible, and queue {node.Queue.Name} would have {node.NonPreemptible + more} in such leases; "
+                    $"The claim is not preemptible, and queue {node.Queue.Name} would have {fixedOnes} in such leases; "
                         + $"its quota is {node.Queue.Quota}.");
             }
         }

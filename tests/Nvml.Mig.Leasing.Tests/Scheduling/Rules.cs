@@ -126,8 +126,9 @@ internal static class Rules
                 continue;
             }
 
-            // What its queue may have is kept for one that has waited for longer.
-            if (last.Waiting.Any(w => w.Position < waiting.Position && w.Message.EndsWith("of that is kept for it.", StringComparison.Ordinal)))
+            // What its queue may have is kept for one that has waited for longer, or a place for one of its queue.
+            if (last.Waiting.Any(w => w.Position < waiting.Position && w.Message.Contains("is kept for it", StringComparison.Ordinal)
+                && (w.Claim.Queue == claim.Queue || w.Message.EndsWith("of that is kept for it.", StringComparison.Ordinal))))
                 continue;
             Slices slice = new(1, 1);
             LeaseQueue[] path = [.. Path(world, claim.Queue)];
