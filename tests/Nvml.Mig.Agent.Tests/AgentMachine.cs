@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Reflection;
 using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
@@ -25,6 +26,10 @@ internal sealed class AgentMachine : IAsyncDisposable
 
     /// <summary>The machine, which other processes can share.</summary>
     public LeaseMachine Leases { get; }
+
+    /// <summary>The folder of the clone.</summary>
+    public static string Repository { get; } = typeof(AgentMachine).Assembly
+        .GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == "Repository").Value!;
 
     public string Socket => File("agent.sock");
 

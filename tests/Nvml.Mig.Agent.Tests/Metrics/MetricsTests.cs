@@ -1,11 +1,12 @@
 using System.Diagnostics;
+using System.Text.RegularExpressions;
 using Nvml.Mig.Agent.Tests.Page;
 using Nvml.Mig.Leasing;
 
 namespace Nvml.Mig.Agent.Tests.Metrics;
 
 /// <summary>What Prometheus gets.</summary>
-public class MetricsTests
+public partial class MetricsTests
 {
     [Fact]
     public async Task Instances_have_their_owners()
@@ -71,6 +72,35 @@ public class MetricsTests
             l => l.StartsWith("hw_gpu_utilization", StringComparison.Ordinal) && l.Contains("hw_parent", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task The_dashboard_asks_only_for_what_there_is()
+    {
+        await using AgentMachine machine = await SharedMachine.StartAsync();
+        using CancellationTokenSource end = new();
+        Claim claim = new("late", "product", new LeaseOwner(990), [InstanceRequest.Of("3g.40gb")]);
+        Task waiting = machine.Manager.ClaimAsync(claim, LeaseHold.UntilReleased, cancellationToken: end.Token);
+        Claim quick = new("quick", "teaching", new LeaseOwner(2003), [InstanceRequest.Of("1g.10gb")]);
+        await machine.Manager.ClaimAsync(quick, LeaseHold.UntilReleased);
+        await Task.Delay(1500);
+        await ReadAsync(machine, "/metrics");
+        await Task.Delay(1500);
+        string[] lines = await ReadAsync(machine, "/metrics");
+        string dashboard = File.ReadAllText(Path.Combine(AgentMachine.Repository, "docs", "grafana.json"));
+
+        string[] asked = [.. Name().Matches(dashboard).Select(m => m.Value).Distinct()
+            .Except(["hw_temperature_celsius"])]; // A simulated H100 has none.
+
+        asked.Should().HaveCountGreaterThan(8);
+        foreach (string name in asked)
+        {
+            lines.Should().Contain(
+                l => l.StartsWith(name + "{", StringComparison.Ordinal) || l.Contains(name + "=\"", StringComparison.Ordinal), name);
+        }
+
+        await end.CancelAsync();
+        await waiting.Awaiting(w => w).Should().ThrowAsync<OperationCanceledException>();
+    }
+
     [ToolFact("promtool")]
     public async Task Promtool_finds_nothing()
     {
@@ -94,10 +124,13 @@ public class MetricsTests
             await promtool.WaitForExitAsync();
 
             // Names with capitals are dcgm-exporter's.
-            string[] wrong = [.. (await said).Split('\n').Where(l => l.Length > 0 && !(path == "/metrics/dcgm" && l.Contains("snake_case")))];
-            wrong.Should().BeEmpty("of {0}", path);
+            string[] lines = (await said).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            lines.Where(l => path == "/metrics" || !l.Contains("snake_case")).Should().BeEmpty("of {0}", path);
         }
     }
+
+    [GeneratedRegex(@"\b(hw|nvml_mig)_[a-z_]+", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex Name();
 
     internal static async Task<string[]> ReadAsync(AgentMachine machine, string path)
     {

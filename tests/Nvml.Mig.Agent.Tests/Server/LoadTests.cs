@@ -32,7 +32,8 @@ public class LoadTests(ITestOutputHelper output)
         output.WriteLine(
             $"{Clients} clients, {sorted.Length} requests in {seconds:F1} s ({sorted.Length / seconds:F0}/s): "
             + $"p50 {sorted[sorted.Length / 2]:F1} ms, p99 {sorted[sorted.Length * 99 / 100]:F1} ms, "
-            + $"longest {sorted[^1]:F0} ms; {agent.ReadProcessorTime() * 1000 / sorted.Length:F1} ms of processor each; memory {warm:F0} MiB after a quarter, {agent.ReadMemory():F0} MiB at the end; "
+            + $"longest {sorted[^1]:F0} ms; {agent.ReadProcessorTime() * 1000 / sorted.Length:F1} ms of processor each; "
+            + $"memory {warm:F0} MiB after a quarter, {agent.ReadMemory():F0} MiB at the end; "
             + string.Join(", ", codes.OrderBy(c => c.Key).Select(c => $"{c.Key}: {c.Value}")));
         (await machine.SendAsync(HttpMethod.Get, "/v1/leases", null, machine.Connect())).Text.Should().Be("""{"leases":[]}""");
         codes.Keys.Should().BeSubsetOf([200, 202, 204]);
