@@ -1,4 +1,3 @@
-using Nvml.Mig.Leasing.Scheduling;
 using static Nvml.Mig.Leasing.Tests.Leases.LeaseMachine;
 
 namespace Nvml.Mig.Leasing.Tests.Leases;
