@@ -37,7 +37,7 @@ public sealed partial class LeaseManager
                 throw new LeaseException(LeaseError.Ended, $"Claim {claim.Id} was withdrawn by somebody else.");
             if (waiting.Position > 0 && waiting.Reason == WaitReason.NoSuchProfile && await IsHopelessAsync().ConfigureAwait(false))
             {
-                await WithdrawAsync(claim.Id, CancellationToken.None).ConfigureAwait(false);
+                await WithdrawAsync(claim.Id, claim.Owner, CancellationToken.None).ConfigureAwait(false);
                 throw new LeaseException(LeaseError.Impossible, waiting.Message);
             }
 
@@ -63,11 +63,14 @@ public sealed partial class LeaseManager
 
     /// <summary>Withdraws a claim that waits. If it was granted meanwhile, the lease is released.</summary>
     /// <param name="id">Its name.</param>
+    /// <param name="owner">The owner that is meant: another's claim of the name is left alone. Null: whosever it is.</param>
     /// <param name="cancellationToken">Ends the wait for another process.</param>
-    public Task WithdrawAsync(string id, CancellationToken cancellationToken = default) =>
+    public Task WithdrawAsync(string id, LeaseOwner? owner = null, CancellationToken cancellationToken = default) =>
         ChangeAsync(
             () =>
             {
+                if (owner is not null && (_book.Claims.Find(id)?.Claim ?? _book.Leases.Find(id)?.Lease.Claim)?.Owner != owner)
+                    return false;
                 _book.Claims.Remove(id);
                 LeaseEnding withdrawn = new(LeaseEndReason.Released, "It was withdrawn.", Now) { GoneBy = Now };
                 if (_book.Leases.Find(id) is { Ending: null } lease)

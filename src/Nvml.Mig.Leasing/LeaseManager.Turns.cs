@@ -111,7 +111,19 @@ public sealed partial class LeaseManager
         Claim claim = entry.Claim;
         if (claim.Requests.Count == 0)
             throw new LeaseException(LeaseError.Invalid, $"Claim {claim.Id} asks for no instance.");
-        bool added = await GatedAsync(() =>
+        while (!await GatedAsync(TryAdd).ConfigureAwait(false))
+        {
+            bool? waits = await GatedAsync(() => RequireSame(claim)).ConfigureAwait(false);
+            if (waits == true)
+                return false;
+            if (waits == false && await ChangeAsync(() => TakeOver(entry), CancellationToken.None).ConfigureAwait(false))
+                return true;
+            // It has ended between two looks: it is a new one.
+        }
+
+        return true;
+
+        bool TryAdd()
         {
             LoadIfChanged();
             if (_book.Queues.Find(claim.Queue) is null)
@@ -122,15 +134,10 @@ public sealed partial class LeaseManager
                 return false;
             _version = -1;
             return true;
-        }).ConfigureAwait(false);
-        if (added)
-            return true;
-        await GatedAsync(() => RequireSame(claim)).ConfigureAwait(false);
-        return await GatedAsync(() => _book.Claims.Find(claim.Id) is { Waiter.IsRunning: false }).ConfigureAwait(false)
-            && await ChangeAsync(() => TakeOver(entry), CancellationToken.None).ConfigureAwait(false);
+        }
     }
 
-    /// <summary>Whoever waited for it has died: the claim keeps its place, and does not go with that process.</summary>
+    /// <summary>The process that waited has died: the claim keeps its place, and does not go with it.</summary>
     private bool TakeOver(WaitingEntry entry)
     {
         string id = entry.Claim.Id;
@@ -142,18 +149,21 @@ public sealed partial class LeaseManager
 
     private string NameQueues() => string.Join(", ", _book.Queues.Select(q => q.Name).Order(StringComparer.Ordinal));
 
-    /// <summary>The same id again is the same claim.</summary>
-    private bool RequireSame(Claim claim)
+    /// <summary>
+    /// The same id again is the same claim. Whether it is granted or somebody waits for it; false if that process has died; null if it has
+    /// ended just now.
+    /// </summary>
+    private bool? RequireSame(Claim claim)
     {
         _version = -1;
         LoadIfChanged();
-        Claim? there = _book.Claims.Find(claim.Id)?.Claim ?? _book.Leases.Find(claim.Id)?.Lease.Claim;
+        WaitingEntry? waiting = _book.Claims.Find(claim.Id);
+        Claim? there = waiting?.Claim ?? _book.Leases.Find(claim.Id)?.Lease.Claim;
         if (there is null)
-            return true; // It ended just now: it is found out by the next look.
-        bool isSame = there.Queue == claim.Queue && there.Owner == claim.Owner && there.Requests.SequenceEqual(claim.Requests);
-        return isSame
-            ? true
-            : throw new LeaseException(LeaseError.Invalid, $"There is another claim {claim.Id}: {string.Join(", ", there.Requests)}.");
+            return null;
+        if (there.Queue != claim.Queue || there.Owner != claim.Owner || !there.Requests.SequenceEqual(claim.Requests))
+            throw new LeaseException(LeaseError.Invalid, $"There is another claim {claim.Id}: {string.Join(", ", there.Requests)}.");
+        return waiting is not { Waiter.IsRunning: false };
     }
 
     /// <summary>The lease, if the claim was granted; else the claim as it waits. Takes a turn where that may help.</summary>

@@ -147,7 +147,7 @@ public sealed partial class LeaseManager : IDisposable
         {
             LeaseTelemetry.Fail(span, e);
             if (isOurs)
-                await WithdrawAsync(claim.Id, CancellationToken.None).ConfigureAwait(false);
+                await WithdrawAsync(claim.Id, claim.Owner, CancellationToken.None).ConfigureAwait(false);
             throw;
         }
     }
@@ -317,7 +317,7 @@ public sealed partial class LeaseManager : IDisposable
             yield return happened;
     }
 
-    /// <summary>What happened to leases after an event, as far as the book still has it (10,000 events), and what happens then.</summary>
+    /// <summary>The events after an event, as far as the book still has them (10,000), and those to come.</summary>
     /// <inheritdoc cref="WatchAsync(CancellationToken)"/>
     /// <param name="after">The <see cref="LeaseEvent.Sequence"/> of the event; 0: all.</param>
     /// <param name="cancellationToken">Ends it.</param>

@@ -129,7 +129,8 @@ internal static class LeaseEndpoints
         if (await manager.FindAsync(id) is not { Waiting: { } waiting })
             return Problems.Result(StatusCodes.Status404NotFound, nameof(LeaseError.NotFound), $"No claim {id} waits.");
         rights.RequireOwner(context.GetCaller(), waiting.Claim.Owner, $"withdraw claim {id}");
-        await manager.WithdrawAsync(id, context.RequestAborted);
+        // Of the owner that was looked at: another claim of the name can be somebody else's.
+        await manager.WithdrawAsync(id, waiting.Claim.Owner, context.RequestAborted);
         hub.Wake(id);
         return Results.NoContent();
     }

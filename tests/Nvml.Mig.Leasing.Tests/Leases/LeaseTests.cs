@@ -53,6 +53,21 @@ public class LeaseTests
     }
 
     [Fact]
+    public async Task Only_the_owners_claim_is_withdrawn()
+    {
+        using LeaseMachine machine = new();
+        LeaseManager manager = await machine.OpenAsync();
+        await manager.ClaimAsync(Want("large", "7g.40gb"), LeaseHold.UntilReleased);
+        await manager.EnterAsync(Want("train", "1g.5gb", uid: 1000), LeaseHold.UntilReleased, TimeSpan.FromHours(1));
+
+        await manager.WithdrawAsync("train", new LeaseOwner(1001));
+        (await manager.ReadAsync()).Waiting.Should().ContainSingle();
+
+        await manager.WithdrawAsync("train", new LeaseOwner(1000));
+        (await manager.ReadAsync()).Waiting.Should().BeEmpty();
+    }
+
+    [Fact]
     public async Task A_claim_whose_process_has_died_keeps_its_place()
     {
         using LeaseMachine machine = new();
