@@ -9,7 +9,7 @@ session.Devices[0].EnableMig();
 LeaseOptions options = new() { JournalFolder = Directory.CreateTempSubdirectory().FullName };
 using LeaseManager manager = await LeaseManager.OpenAsync(session, options);
 
-// Whoever needs at least 8 GiB gets the smallest instance that has them, for as long as this process runs.
+// The smallest instance with at least 8 GiB is leased for as long as this process runs.
 Claim train = new("train", LeaseOptions.DefaultQueue, new LeaseOwner(1000), [InstanceRequest.Of(new InstanceNeed { MemoryMiB = 8192 })]);
 GrantedLease first = await manager.ClaimAsync(train, LeaseHold.WhileThisProcessRuns);
 Console.WriteLine($"{first.Id} has {first.Instances[0].Profile}: CUDA_VISIBLE_DEVICES={first.Environment["CUDA_VISIBLE_DEVICES"]}");

@@ -31,7 +31,7 @@ Claim train = new("train", LeaseOptions.DefaultQueue, ann, [InstanceRequest.Of(n
 GrantedLease lease = await leases.ClaimAsync(train, LeaseHold.WhileThisProcessRuns);
 Console.WriteLine((await leases.TryClaimAsync(spare with { Id = "again" }, LeaseHold.UntilReleased)).Waiting!.Message);
 
-// What its job uses, and an error of the memory below it.
+// Its job uses memory, and the memory below it has an error.
 MigDevice device = session.GetMigDevice(lease.Instances[0].MigUuid);
 using (simulator.StartProcess(device, Environment.ProcessId, "train", memoryMiB: 2048))
     Console.WriteLine($"{lease.Id} has {lease.Instances[0].Profile} and uses {device.GetMemory().UsedBytes >> 20} MiB of it");

@@ -89,7 +89,7 @@ internal static class AgentServer
         services.ConfigureHttpJsonOptions(json =>
         {
             json.SerializerOptions.TypeInfoResolverChain.Insert(0, AgentJson.Default);
-            // What is misspelt is an error, and not left out.
+            // A misspelt member is an error, and not left out.
             json.SerializerOptions.UnmappedMemberHandling = AgentJson.Default.Options.UnmappedMemberHandling;
             json.SerializerOptions.RespectNullableAnnotations = true;
             json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict;

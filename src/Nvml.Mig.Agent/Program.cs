@@ -63,7 +63,7 @@ internal static class Program
         catch (Exception e) when (e is OptionsValidationException or NvmlException or LeaseException or JournalException
             or LayoutFileException or IOException or UnauthorizedAccessException or InvalidDataException or InvalidOperationException)
         {
-            // What is wrong with the machine or the configuration: a stack would hide it.
+            // The machine or the configuration is at fault: a stack would hide it.
             await Console.Error.WriteLineAsync($"nvmig-agent: {e.Message}");
             return 1;
         }
@@ -85,7 +85,7 @@ internal static class Program
                 throw new FormatException($"There is no option {arguments[i]}. Try --help.");
         }
 
-        // What is named here counts more than what the file says.
+        // Options count more than the file.
         return builder.AddInMemoryCollection(named).Build();
     }
 

@@ -28,7 +28,7 @@ public sealed record LeaseQueue(string Name)
     public int Priority { get; init; }
 
     /// <summary>
-    /// What happens to a lease that has been idle for <see cref="IdleAfter"/>: no process has used its instances, or none has computed
+    /// The fate of a lease that has been idle for <see cref="IdleAfter"/>: no process has used its instances, or none has computed
     /// anything, where the GPU measures that (Hopper and newer).
     /// </summary>
     public IdlePolicy Idle { get; init; }

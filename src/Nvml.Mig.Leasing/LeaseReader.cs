@@ -55,7 +55,7 @@ public sealed class LeaseReader : IDisposable
         }
     }
 
-    /// <summary>What happened to leases after an event, as far as the book still has it (10,000 events).</summary>
+    /// <summary>The events after an event, as far as the book still has them (10,000).</summary>
     /// <param name="after">The <see cref="LeaseEvent.Sequence"/> of the event; 0: all.</param>
     /// <exception cref="LeaseException">The book cannot be read.</exception>
     public IReadOnlyList<LeaseEvent> ReadEvents(long after)

@@ -186,7 +186,7 @@ internal sealed class AgentMachine : IAsyncDisposable
     }
 }
 
-/// <summary>What the agent answered.</summary>
+/// <summary>An answer of the agent.</summary>
 internal sealed record Answer(HttpStatusCode Status, string Text)
 {
     public int Code => (int)Status;

@@ -60,14 +60,14 @@ internal sealed class AgentProcess : IDisposable
         await _process.WaitForExitAsync();
     }
 
-    /// <summary>What it takes of the machine's memory, in MiB.</summary>
+    /// <summary>Its memory, in MiB.</summary>
     public double ReadMemory()
     {
         _process.Refresh();
         return _process.WorkingSet64 / 1048576.0;
     }
 
-    /// <summary>What it has taken of the processors, in seconds.</summary>
+    /// <summary>Its processor time, in seconds.</summary>
     public double ReadProcessorTime()
     {
         _process.Refresh();

@@ -62,7 +62,7 @@ internal static class JobStream
     private static double Pareto(Random random, double least) => least * Math.Pow(1 - random.NextDouble(), -1 / TailOfSize);
 }
 
-/// <summary>What a job takes on the GPU that is divided freely: the slices of the smallest profile that does.</summary>
+/// <summary>The slices that a job takes of a GPU that is divided freely: those of the smallest profile that will do.</summary>
 internal sealed class Sizes(GpuGeometry geometry)
 {
     private readonly ProfileGeometry[] _bySize = [.. geometry.Profiles

@@ -2,7 +2,7 @@ using Nvml.Mig.Leasing;
 
 namespace Nvml.Mig.Benchmarks.LeasingWorth;
 
-/// <summary>What a run comes to.</summary>
+/// <summary>The results of a run.</summary>
 /// <param name="MeanWait">Minutes from arrival to the first start, of the jobs that were served.</param>
 /// <param name="P95Wait">95 of 100 jobs wait no longer.</param>
 /// <param name="WholeGpuWait">The mean of those that need a whole GPU or more.</param>
@@ -39,7 +39,7 @@ internal sealed class Measures(IReadOnlyList<Job> jobs, Sizes sizes, IReadOnlyLi
     private double _lost;
     private long _running;
 
-    /// <summary>What a queue has and asks for, in memory slices.</summary>
+    /// <summary>The memory slices that a queue has and asks for.</summary>
     private sealed class Held(LeaseQueue queue)
     {
         public LeaseQueue Queue => queue;

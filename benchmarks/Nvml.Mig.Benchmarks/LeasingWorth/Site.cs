@@ -85,7 +85,7 @@ internal sealed class Site
             _measures.PassTo(at.Time);
             _now = at.Time;
             happens();
-            // What happens at one time is decided on together.
+            // Events of one time are decided on together.
             if (_isChanged && !(_events.TryPeek(out _, out (double Time, long) next) && next.Time == _now))
                 Decide();
         }
@@ -97,7 +97,7 @@ internal sealed class Site
 
     private void Arrive(Job job, Sizes sizes)
     {
-        // Who has no instance large enough goes elsewhere at once.
+        // A job for which no instance is large enough goes elsewhere at once.
         ILookup<string, int> fitting = _gpus
             .Where(g => g.Geometry.Profiles.Any(p => Sizes.Fits(p.Profile, job.Need)))
             .ToLookup(g => g.Model, g => g.Geometry.MemorySliceCount, StringComparer.Ordinal);

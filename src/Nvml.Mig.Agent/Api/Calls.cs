@@ -2,10 +2,10 @@ using Nvml.Mig.Agent.Callers;
 
 namespace Nvml.Mig.Agent.Api;
 
-/// <summary>What the endpoints have in common.</summary>
+/// <summary>The common parts of the endpoints.</summary>
 internal static class Calls
 {
-    /// <summary>Who asks: without that, no endpoint is reached.</summary>
+    /// <summary>The caller: without one, no endpoint is reached.</summary>
     public static Caller GetCaller(this HttpContext context) =>
         context.Features.Get<Caller>() ?? throw new InvalidOperationException("It is not known who asks.");
 

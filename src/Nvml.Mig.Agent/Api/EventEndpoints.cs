@@ -10,7 +10,7 @@ using Nvml.Mig.Leasing;
 
 namespace Nvml.Mig.Agent.Api;
 
-/// <summary>What happens to leases, as server-sent events.</summary>
+/// <summary>The events of leases, as server-sent events.</summary>
 internal sealed class EventEndpoints(EventHub hub, IOptions<AgentOptions> options, IHostApplicationLifetime lifetime)
 {
     /// <summary>How often a quiet stream is written to: so a reader that has gone is found out.</summary>

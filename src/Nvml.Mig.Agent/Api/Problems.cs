@@ -32,7 +32,7 @@ internal static partial class Problems
         try
         {
             await next(context);
-            // What the server refuses by itself, and what there is no endpoint for.
+            // The server refused it by itself, or there is no such endpoint.
             if (context.Response is { HasStarted: false, StatusCode: >= 400, ContentType: null })
             {
                 int status = context.Response.StatusCode;

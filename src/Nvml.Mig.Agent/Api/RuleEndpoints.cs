@@ -4,7 +4,7 @@ using Nvml.Mig.Leasing.Scheduling;
 
 namespace Nvml.Mig.Agent.Api;
 
-/// <summary>What holds for leases: queues, reservations, the policy. All see it, administrators change it.</summary>
+/// <summary>The rules for leases: queues, reservations, the policy. All see it, administrators change it.</summary>
 internal static class RuleEndpoints
 {
     public static void Map(IEndpointRouteBuilder routes)

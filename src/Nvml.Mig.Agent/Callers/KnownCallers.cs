@@ -6,7 +6,7 @@ using System.Text;
 namespace Nvml.Mig.Agent.Callers;
 
 /// <summary>
-/// Who calls by TCP: the lines of a private file, each with a uid and what proves it, <c>1000 token SECRET</c> or
+/// The callers by TCP: the lines of a private file, each with a uid and its proof, <c>1000 token SECRET</c> or
 /// <c>0 certificate SHA256-OF-IT</c>.
 /// </summary>
 internal sealed class KnownCallers

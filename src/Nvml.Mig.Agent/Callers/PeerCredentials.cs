@@ -14,7 +14,7 @@ internal static class PeerCredentials
     /// <summary>As many groups as a process can be in (NGROUPS_MAX of the kernel).</summary>
     private const int MaxGroups = 65_536;
 
-    /// <summary>Whoever connected, as it was then: what the process has become since does not count.</summary>
+    /// <summary>The peer as it was when it connected. Later changes of its process do not count.</summary>
     public static Caller Read(Socket socket)
     {
         // struct ucred { pid_t pid; uid_t uid; gid_t gid; }

@@ -7,8 +7,8 @@ using Nvml.Mig.Leasing;
 namespace Nvml.Mig.Agent.Callers;
 
 /// <summary>
-/// Who may do what: all see all; a user claims for himself, in the queues that he may use, and ends what is his; root and the members of
-/// one group may do all.
+/// The rights of callers. All see all; a user claims for himself, in the queues that he may use, and ends what is his; root and the
+/// members of one group may do all.
 /// </summary>
 internal sealed class Rights
 {

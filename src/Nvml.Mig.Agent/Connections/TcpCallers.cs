@@ -9,7 +9,7 @@ using Nvml.Mig.Agent.Options;
 
 namespace Nvml.Mig.Agent.Connections;
 
-/// <summary>Who calls by TCP: whoever has a token or a client certificate. Nobody else reaches an endpoint.</summary>
+/// <summary>The callers by TCP: they have a token or a client certificate. Nobody else reaches an endpoint.</summary>
 internal sealed class TcpCallers
 {
     private const string Scheme = "Bearer ";

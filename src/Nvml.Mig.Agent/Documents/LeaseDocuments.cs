@@ -11,7 +11,7 @@ internal sealed record LeaseDocument(LeaseEntry Lease);
 /// <summary>The leases.</summary>
 internal sealed record LeasesDocument(IReadOnlyList<LeaseEntry> Leases);
 
-/// <summary>What a claim has come to: a lease, or why it waits.</summary>
+/// <summary>The result of a claim: a lease, or why it waits.</summary>
 internal sealed record ClaimDocument(LeaseEntry? Lease, WaitingClaimEntry? Waiting);
 
 /// <summary>The claims that wait.</summary>
@@ -118,5 +118,5 @@ internal sealed record LeaseEventEntry(
     public static LeaseEventEntry From(LeaseEvent e) => new(e.Sequence, e.Time, e.Kind, e.Lease, e.Generation, e.Reason, e.Message);
 }
 
-/// <summary>What happened to a lease, as far as it is still known.</summary>
+/// <summary>The events of a lease, as far as they are still known.</summary>
 internal sealed record LeaseEventsDocument(IReadOnlyList<LeaseEventEntry> Events);

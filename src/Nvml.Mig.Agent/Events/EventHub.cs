@@ -4,7 +4,7 @@ using Nvml.Mig.Leasing;
 
 namespace Nvml.Mig.Agent.Events;
 
-/// <summary>What happened, for those who read it as it happens and for those who come back. It holds a bounded number for each.</summary>
+/// <summary>The events, for readers who follow and for readers who come back. It holds a bounded number for each.</summary>
 internal sealed class EventHub : ILeaseObserver
 {
     /// <summary>As many as the book keeps.</summary>
@@ -34,7 +34,7 @@ internal sealed class EventHub : ILeaseObserver
         Wake(happened.Lease);
     }
 
-    /// <summary>What happened after an event, and is still known. False if some of it is not known any more.</summary>
+    /// <summary>The events after an event that are still known. False if some are not known any more.</summary>
     public bool TryRead(long after, out IReadOnlyList<LeaseEvent> events)
     {
         lock (_lock)
@@ -44,7 +44,7 @@ internal sealed class EventHub : ILeaseObserver
         }
     }
 
-    /// <summary>What happened to a lease.</summary>
+    /// <summary>The events of a lease.</summary>
     public IReadOnlyList<LeaseEvent> ReadOf(string lease)
     {
         lock (_lock)

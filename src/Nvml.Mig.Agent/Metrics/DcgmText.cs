@@ -71,7 +71,7 @@ internal static class DcgmText
         return text.ToString();
     }
 
-    /// <summary>That of the GPU instance: without the part of it that a compute instance has (1c.3g.20gb).</summary>
+    /// <summary>The GPU instance's profile, without the part of it that a compute instance has (1c.3g.20gb).</summary>
     private static string ProfileOf(InstanceReading instance)
     {
         int compute = instance.Profile.IndexOf("c.", StringComparison.Ordinal);

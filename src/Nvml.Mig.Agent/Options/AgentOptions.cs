@@ -13,13 +13,13 @@ internal sealed class AgentOptions
     /// <summary>The group whose members may do all, as root may; by name or number. Null: only root may.</summary>
     public string? Group { get; set; }
 
-    /// <summary>Who may claim in a queue. A queue that is not named here is everybody's.</summary>
+    /// <summary>The users and groups that may claim in a queue. A queue that is not named here is everybody's.</summary>
     public Dictionary<string, QueueAccess> Queues { get; set; } = new(StringComparer.Ordinal);
 
     /// <summary>The library of the driver; null: the one that there is.</summary>
     public string? LibraryPath { get; set; }
 
-    /// <summary>What is made at the start where nobody leases.</summary>
+    /// <summary>The layout that is made at the start where nobody leases.</summary>
     public BaselineOptions Baseline { get; set; } = new();
 
     public LeaseHostingOptions Leasing { get; set; } = new();
@@ -68,7 +68,7 @@ internal sealed class TcpOptions
     public string? KeyFile { get; set; }
 }
 
-/// <summary>What one client, or all of them, can take of the agent.</summary>
+/// <summary>The limits of one client, and of all.</summary>
 internal sealed class LimitOptions
 {
     public int MaxBodyBytes { get; set; } = 64 << 10;

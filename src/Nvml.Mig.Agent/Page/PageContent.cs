@@ -3,7 +3,7 @@ using Nvml.Mig.Monitoring;
 
 namespace Nvml.Mig.Agent.Page;
 
-/// <summary>What the page shows, read at one time.</summary>
+/// <summary>The content of the page, read at one time.</summary>
 /// <param name="Host">The name of the machine.</param>
 /// <param name="Leasing">Where leasing stands.</param>
 /// <param name="Machine">What was read of the GPUs.</param>

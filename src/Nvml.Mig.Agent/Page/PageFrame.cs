@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Nvml.Mig.Agent.Page;
 
-/// <summary>What all pages have: the head, the links at the top, the end.</summary>
+/// <summary>The common parts of all pages: head and end.</summary>
 internal static class PageFrame
 {
     public static void Begin(HtmlWriter html, string title)

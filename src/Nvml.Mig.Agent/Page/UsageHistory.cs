@@ -59,7 +59,7 @@ internal sealed class UsageHistory
     public static double Share(GpuMemory memory) => memory.TotalBytes == 0 ? 0 : (double)memory.UsedBytes / memory.TotalBytes;
 }
 
-/// <summary>What a MIG device used at one time.</summary>
+/// <summary>The use of a MIG device at one time.</summary>
 /// <param name="Time">When.</param>
 /// <param name="Memory">Of its memory, from 0 to 1.</param>
 /// <param name="Activity">Of its engines' time, from 0 to 1; null where the GPU does not measure it.</param>

@@ -3,7 +3,7 @@
 "use strict";
 (() => {
   const readingInterval = 5000;
-  // What a lease has changed stands in the book at once, and in the readings within a second.
+  // A change of a lease is in the book at once, and in the readings within a second.
   const eventDelays = [200, 1400];
   const connection = document.getElementById("connection");
   let timers = [];

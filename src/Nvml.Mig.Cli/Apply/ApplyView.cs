@@ -41,7 +41,7 @@ internal static class ApplyView
             LayoutView.ShowReadable(result.Gpus.Select(ToLayout).OfType<Func<Layout>>());
     }
 
-    /// <summary>What stands on a GPU, as the apply has read it; null if it could not, or does not know what it left.</summary>
+    /// <summary>The GPU as the apply has read it; null if it could not, or does not know what it left.</summary>
     private static Func<Layout>? ToLayout(GpuApplyResult gpu) =>
         (gpu.After ?? (gpu.Outcome == ApplyOutcome.NotRestored ? null : gpu.Before)) is { } snapshot
             ? () => Layout.From(gpu.Gpu, snapshot)

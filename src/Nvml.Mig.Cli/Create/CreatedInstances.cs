@@ -10,7 +10,7 @@ internal sealed class CreatedInstances(GpuDevice gpu)
 
     public IReadOnlyList<(GpuInstance Instance, ComputeInstance? Compute)> All => _all;
 
-    /// <summary>What may have been created, or not.</summary>
+    /// <summary>Instances that may have been created, or not.</summary>
     public List<string> Uncertain { get; } = [];
 
     /// <summary>Calls that failed and took effect all the same.</summary>

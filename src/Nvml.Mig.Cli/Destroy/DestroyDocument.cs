@@ -6,7 +6,7 @@ namespace Nvml.Mig.Cli.Destroy;
 internal sealed record DestroyDocument(IReadOnlyList<DestroyedEntry> Gpus, ErrorEntry? Error);
 
 /// <summary>
-/// What became of the instances on a GPU: <c>2/0</c> is compute instance 0 of GPU instance 2, <c>2</c> the GPU instance. Those in
+/// The fate of the instances on a GPU: <c>2/0</c> is compute instance 0 of GPU instance 2, <c>2</c> the GPU instance. Those in
 /// <c>uncertain</c> could not be read after a failure. The UUID is null if the GPU does not answer.
 /// </summary>
 internal sealed record DestroyedEntry(

@@ -58,7 +58,7 @@ internal sealed class DestroyWork
         return new DestroyWork(gpu, mode, steps, all);
     }
 
-    /// <summary>What is leased is not destroyed, in use or not.</summary>
+    /// <summary>Leased instances are not destroyed, in use or not.</summary>
     /// <exception cref="NvmlInUseException">An instance is leased.</exception>
     public DestroyWork RefuseIfPromised(IReadOnlyList<PromisedInstance> promised)
     {

@@ -1,6 +1,6 @@
 namespace Nvml.Mig.Cli.Output;
 
-/// <summary>What a live view is drawn on, and the keys that are pressed meanwhile.</summary>
+/// <summary>The screen that a live view is drawn on, and the keys that are pressed meanwhile.</summary>
 internal interface ILiveScreen
 {
     int Width { get; }

@@ -10,7 +10,7 @@ internal static class StandardStreams
 {
     private const int CloseOnExec = 0x80000;
 
-    /// <summary>What keeps the numbers of closed streams from being given to files that are opened later.</summary>
+    /// <summary>Keeps the numbers of closed streams from being given to files that are opened later.</summary>
     private static readonly List<FileStream> Occupied = [];
 
     public static bool HasOutput { get; private set; }

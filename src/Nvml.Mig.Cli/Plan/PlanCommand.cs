@@ -86,7 +86,7 @@ internal static class PlanCommand
         });
     }
 
-    /// <summary>What an apply would do.</summary>
+    /// <summary>Finds out what an apply would do.</summary>
     public static ApplyResult DryRun(Machine machine, IReadOnlyList<GpuTarget> targets) => targets.Count == 0
         ? new ApplyResult([])
         : LayoutApplier.ApplyAsync(targets, new ApplyOptions { DryRun = true, JournalFolder = machine.JournalFolder })

@@ -38,7 +38,7 @@ internal sealed record PlannedGpu(string Title, GpuDevice? Gpu, string? Name, Gp
     /// <summary>Whether the MIG mode does not switch from here: it takes a reboot, or a reset.</summary>
     public bool TakesReboot => Error is NvmlResetRequiredException || Goal?.Mode.IsChangePending == true;
 
-    /// <summary>What a dry run found.</summary>
+    /// <summary>The findings of a dry run.</summary>
     /// <param name="result">The result on the GPU.</param>
     /// <param name="layout">What is asked for.</param>
     /// <param name="why">Why there are steps that no plan has a reason for.</param>
@@ -47,7 +47,7 @@ internal sealed record PlannedGpu(string Title, GpuDevice? Gpu, string? Name, Gp
     {
         Plan = result.Plan,
         Refusal = result.Refusal,
-        // That another GPU was refused is no error of this one.
+        // The refusal of another GPU is no error of this one.
         Error = result.Error is OperationCanceledException ? null : result.Error,
         Steps = [.. result.Steps.Select(step => step.Step)],
         Goal = result.Goal,

@@ -56,7 +56,7 @@ internal static class TopCommand
         if (parsed.GetValue(Once) || machine.Json || !Terminal.CanDraw)
             return ShowOnce(machine, reader, gpus);
 
-        using Interruption interruption = new();
+        using Interruption interruption = new(changes: false);
         using LiveScreen screen = new();
         Watch(reader.Read, screen, interval, interruption.Token);
         return ExitCodes.Success;

@@ -4,7 +4,7 @@ using Nvml.Mig.Monitoring;
 
 namespace Nvml.Mig.Cli.Top;
 
-/// <summary>What <c>top</c> shows at one time.</summary>
+/// <summary>The content of <c>top</c> at one time.</summary>
 /// <param name="Machine">The GPUs.</param>
 /// <param name="Leases">The leases by the UUIDs of their MIG devices.</param>
 /// <param name="Cached">The UUIDs of instances that leasing has and nobody leases.</param>

@@ -1,6 +1,6 @@
 namespace Nvml.Mig.Cli.Top;
 
-/// <summary>What the rows are ordered by.</summary>
+/// <summary>The order of the rows.</summary>
 internal enum TopSort
 {
     Gpu,
@@ -9,7 +9,7 @@ internal enum TopSort
     Owner,
 }
 
-/// <summary>What the user has chosen by keys.</summary>
+/// <summary>The user's choices by keys.</summary>
 internal sealed class TopState
 {
     public TopSort Sort { get; private set; }

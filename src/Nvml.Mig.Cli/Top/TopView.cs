@@ -175,7 +175,7 @@ internal static class TopView
 
         public required string Processes { get; init; }
 
-        /// <summary>What a filter looks into.</summary>
+        /// <summary>The text that a filter looks into.</summary>
         public IEnumerable<string> Texts => [$"GPU {Number(Gpu.Index)}", Instance.Uuid, Instance.Profile, Lease, Owner, Queue, Processes];
     }
 }

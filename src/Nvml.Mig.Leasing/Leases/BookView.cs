@@ -5,7 +5,7 @@ namespace Nvml.Mig.Leasing.Leases;
 /// <summary>The book as the scheduler and callers see it.</summary>
 internal static class BookView
 {
-    /// <summary>What the scheduler is told.</summary>
+    /// <summary>The input of the scheduler.</summary>
     public static SchedulerInput ToInput(Book book, DateTimeOffset now)
     {
         return new SchedulerInput(

@@ -23,10 +23,10 @@ internal sealed class QueueNode(LeaseQueue queue, QueueNode? parent)
     /// <summary>What its leases have.</summary>
     public Slices Leased => Allocated - Promised;
 
-    /// <summary>What of its limit is kept for a claim that has waited for long: others are not admitted into it.</summary>
+    /// <summary>The part of its limit that is kept for a claim that has waited for long: others are not admitted into it.</summary>
     public Slices Kept { get; set; }
 
-    /// <summary>What of its quota is kept for such a claim that cannot be taken back.</summary>
+    /// <summary>The part of its quota that is kept for such a claim that cannot be taken back.</summary>
     public Slices KeptNonPreemptible { get; set; }
 
     public Slices NonPreemptible { get; set; }

@@ -1,8 +1,8 @@
 namespace Nvml.Mig.Leasing.Scheduling;
 
 /// <summary>
-/// Keeps room for the first claim that has waited for long: those that are served after it do not get what comes free of that. Nobody is
-/// told to go.
+/// Keeps room for the first claim that has waited for long: claims that are served after it do not get the slices that come free there.
+/// Nobody is told to go.
 /// </summary>
 internal sealed class RoomKeeper(Round round, Placing placing)
 {
@@ -10,8 +10,8 @@ internal sealed class RoomKeeper(Round round, Placing placing)
     private const int MaxLooks = 64;
 
     private readonly List<Item> _kept = [];
-    private QueueNode? _queue;
     private readonly List<(Item Cached, Item Covered)> _covered = [];
+    private QueueNode? _queue;
 
     /// <summary>Whether it is kept for a claim already: for one at a time, or nothing would be left for the others.</summary>
     public bool HasKept { get; private set; }

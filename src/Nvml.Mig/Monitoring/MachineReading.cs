@@ -1,6 +1,6 @@
 namespace Nvml.Mig.Monitoring;
 
-/// <summary>What a <see cref="GpuMonitor"/> has read of a machine at one time.</summary>
+/// <summary>A reading of a machine at one time, by a <see cref="GpuMonitor"/>.</summary>
 /// <param name="Time">When.</param>
 /// <param name="Gpus">The GPUs, by index; those too that do not answer.</param>
 /// <param name="HasProcesses">Whether processes were asked for.</param>
@@ -83,7 +83,7 @@ public sealed record InstanceReading(
     string Uuid, int GpuInstanceId, int ComputeInstanceId, string Profile, Placement Placement, GpuMemory Memory)
 {
     /// <summary>
-    /// What the GPU instance did since the reading before; null where the GPU has no performance monitoring (GPM), and in the first
+    /// The activity of the GPU instance since the reading before; null where the GPU has no performance monitoring (GPM), and in the first
     /// reading of an instance.
     /// </summary>
     public InstanceActivity? Activity { get; init; }
@@ -96,7 +96,7 @@ public sealed record InstanceReading(
 }
 
 /// <summary>
-/// What a GPU instance did from one reading to the next, measured by GPM: parts of the time or of what is possible, from 0 to 1. Null where
+/// The activity of a GPU instance from one reading to the next, by GPM: parts of the time or of what is possible, from 0 to 1. Null where
 /// the driver gives no value. The compute instances of a GPU instance share these numbers.
 /// </summary>
 /// <param name="Window">The time between the readings.</param>

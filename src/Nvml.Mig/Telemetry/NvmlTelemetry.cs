@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 
 namespace Nvml.Mig;
 
-/// <summary>What this library tells those who watch the program: docs/metrics.md has all of it.</summary>
+/// <summary>The telemetry of this library: docs/metrics.md lists all of it.</summary>
 public static class NvmlTelemetry
 {
     /// <summary>The name of the <see cref="Meter"/> and of the <see cref="ActivitySource"/> of the packages: <c>Nvml.Mig</c>.</summary>

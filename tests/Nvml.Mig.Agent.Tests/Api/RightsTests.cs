@@ -1,6 +1,6 @@
 namespace Nvml.Mig.Agent.Tests.Api;
 
-/// <summary>Who may do what. Programs run as other users for it.</summary>
+/// <summary>The rights of users. Programs run as other users for it.</summary>
 public class RightsTests
 {
     private const uint Nobody = 65534;

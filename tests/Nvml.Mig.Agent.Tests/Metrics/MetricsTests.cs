@@ -5,7 +5,7 @@ using Nvml.Mig.Leasing;
 
 namespace Nvml.Mig.Agent.Tests.Metrics;
 
-/// <summary>What Prometheus gets.</summary>
+/// <summary>The metrics that Prometheus gets.</summary>
 public partial class MetricsTests
 {
     [Fact]

@@ -21,7 +21,7 @@ public class HistoryTests
             new(13, 100386, 335718, 144664), new(8, 279932, 969591, 208470),
         ]));
 
-    /// <summary>What is kept of a limit is nobody's yet: it makes no lease of that queue one too many. One of 41,355 showed it.</summary>
+    /// <summary>Slices kept of a limit are nobody's yet: no lease of that queue is one too many. One of 41,355 showed it.</summary>
     [Fact]
     public void What_is_kept_counts_for_nobody() => KeepsTheRules(new History(
         1279927590,
@@ -81,7 +81,7 @@ public class HistoryTests
         753200526, [new(4, 454610, 746044, 1013132), new(6, 765808, 890476, 874237), new(5, 92466, 306583, 542033)]));
 
     /// <summary>
-    /// Who may take back what others hold does so where room is kept, too. One random history of 47,380 showed it.
+    /// A queue takes its quota back where room is kept, too. One random history of 47,380 showed it.
     /// </summary>
     [Fact]
     public void A_quota_goes_before_room_that_is_kept() => ComesToRest(new History(

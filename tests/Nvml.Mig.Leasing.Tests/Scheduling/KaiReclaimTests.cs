@@ -4,7 +4,7 @@ using Nvml.Mig.Leasing.Scheduling;
 namespace Nvml.Mig.Leasing.Tests.Scheduling;
 
 /// <summary>
-/// Who loses and who gets the room in the examples of KAI-Scheduler 0.13 that whole GPUs can express: pkg/scheduler/actions/reclaim,
+/// The losers and winners of room in the examples of KAI-Scheduler 0.13 that whole GPUs can express: pkg/scheduler/actions/reclaim,
 /// reclaim_test.go, reclaimDepartments_test.go and reclaimGang_test.go. Numbers only. A GPU of theirs is a 7g.40gb here.
 /// </summary>
 public class KaiReclaimTests

@@ -126,7 +126,7 @@ internal static class Rules
                 continue;
             }
 
-            // What its queue may have is kept for one that has waited for longer, or a place for one of its queue.
+            // Slices are kept for a claim that has waited for longer, or a place for one of its queue.
             if (last.Waiting.Any(w => w.Position < waiting.Position && w.Message.Contains("is kept for it", StringComparison.Ordinal)
                 && (w.Claim.Queue == claim.Queue || w.Message.EndsWith("of that is kept for it.", StringComparison.Ordinal))))
                 continue;

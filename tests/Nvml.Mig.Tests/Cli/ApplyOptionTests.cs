@@ -3,7 +3,7 @@ using Nvml.Mig.Native;
 
 namespace Nvml.Mig.Tests.Cli;
 
-/// <summary>What apply, plan and rollback may do to instances, modes and time.</summary>
+/// <summary>The options of apply, plan and rollback for instances, modes and time.</summary>
 public class ApplyOptionTests
 {
     private const string Vm = "A100-SXM4-40GB+vm";

@@ -70,7 +70,7 @@ internal sealed class Nvmig : IDisposable
     /// <summary>Runs a program that runs it, and sends the signals to that.</summary>
     public Answer InterruptIn(string program, string signals, Func<string, bool> when, params string[] arguments)
     {
-        // What it says is to be here at once, also while all tests begin and the pool has no thread left.
+        // Its output must be here at once, also while all tests begin and the pool has no thread left.
         _ = ThreadPool.SetMinThreads(32, 32);
         using Process process = Process.Start(StartInfo(program, arguments, Environment))!;
         StringBuilder output = new();

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Nvml.Mig.Tests.Cli;
 
-/// <summary>What create, destroy, enable and disable say is what the GPU shows, whatever the calls returned.</summary>
+/// <summary>The reports of create, destroy, enable and disable equal the GPU, whatever the calls returned.</summary>
 public class ReadBackCommandTests
 {
     private const string Model = "H100-SXM5-80GB";

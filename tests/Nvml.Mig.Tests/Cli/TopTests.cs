@@ -208,7 +208,7 @@ public sealed class TopTests : IAsyncLifetime, IDisposable
         using Nvmig nvmig = new();
         string top = $"{Nvmig.Program} top --simulate {nvmig.Simulate}";
         string shell = $"stty cols 80 rows 24; sh -c \"echo \\$\\$ > pid; exec {top}\"; echo \"ended $?\"; stty -a";
-        // What is typed comes through a pipe, and the end once something is drawn.
+        // Keys come through a pipe, and the end once something is drawn.
         string user = $"for i in $(seq 300); do grep -q 'NVIDIA A100' shown && break; sleep 0.1; done; {end}";
 
         string all = $"mkfifo keys; touch shown; ({user}) & sleep 60 <> keys > keys & hold=$!; script -qefc '{shell}' shown < keys";

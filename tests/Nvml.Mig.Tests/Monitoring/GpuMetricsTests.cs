@@ -4,7 +4,7 @@ using Nvml.Mig.Monitoring;
 
 namespace Nvml.Mig.Tests.Monitoring;
 
-/// <summary>What exporters collect: readings, durations, errors.</summary>
+/// <summary>The values that exporters collect: readings, durations, errors.</summary>
 public class GpuMetricsTests
 {
     private readonly ManualTime _time = new();

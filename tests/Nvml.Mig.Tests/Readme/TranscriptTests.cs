@@ -72,7 +72,7 @@ public sealed partial class TranscriptTests
         }
     }
 
-    /// <summary>What differs from machine to machine and from run to run.</summary>
+    /// <summary>The text that differs from machine to machine and from run to run.</summary>
     private static string Normalize(string line) =>
         Space().Replace(Cap().Replace(Time().Replace(Mig().Replace(Run().Replace(line, "run-N"), "MIG"), "TIME"), "capN"), " ").Trim();
 
