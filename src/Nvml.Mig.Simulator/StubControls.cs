@@ -22,9 +22,10 @@ internal static unsafe partial class StubControls
     ];
 
     /// <summary>The stub, which has a name of its own: nobody who looks for the driver's library finds it by accident.</summary>
-    public static string LibraryPath { get; } =
-        Folders.Select(folder => Path.Combine(folder, "libnvml-stub.so")).FirstOrDefault(File.Exists)
-        ?? Path.Combine(AppContext.BaseDirectory, "libnvml-stub.so");
+    public static string LibraryPath { get; } = Find("libnvml-stub.so");
+
+    /// <summary>The stand-in for CUDA's MPS, under a name of its own likewise.</summary>
+    public static string MpsPath { get; } = Find("mps-stub");
 
     [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int nvmlStubConfigure(string gpus, string? stateFile, string? driver, byte* message, uint messageLength);
@@ -78,6 +79,9 @@ internal static unsafe partial class StubControls
 
     [LibraryImport(Name)]
     public static partial int nvmlStubReboot();
+
+    private static string Find(string file) =>
+        Folders.Select(folder => Path.Combine(folder, file)).FirstOrDefault(File.Exists) ?? Path.Combine(AppContext.BaseDirectory, file);
 
     private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? searchPath) =>
         name != Name ? 0 // not ours to find
