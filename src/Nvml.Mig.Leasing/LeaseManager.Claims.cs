@@ -55,9 +55,8 @@ public sealed partial class LeaseManager
         ArgumentException.ThrowIfNullOrEmpty(id);
         return GatedAsync<(GrantedLease?, Waiting?)>(() =>
         {
-            if (_store.Find("lease", id) is { } lease)
-                return (Read(lease, BookJson.Default.GrantedLease), null);
-            return _store.Find("claim", id) is { } claim ? (null, ToWaiting(Read(claim, BookJson.Default.WaitingEntry))) : default;
+            (GrantedLease? lease, WaitingEntry? waiting) = FindInStore(id);
+            return (lease, waiting is null ? null : ToWaiting(waiting));
         });
     }
 

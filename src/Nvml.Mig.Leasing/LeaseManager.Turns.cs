@@ -74,14 +74,17 @@ public sealed partial class LeaseManager
         _version = version;
     }
 
-    /// <summary>Has the right to change GPUs.</summary>
+    /// <summary>
+    /// Has the right to change GPUs, and has loaded the book. It is not loaded again here: a claim that somebody adds just now would undo
+    /// what the caller has changed in it and not written yet.
+    /// </summary>
     private void RunTurn()
     {
         using Activity? span = LeaseTelemetry.Source.StartActivity("nvml.mig.turn");
-        LoadIfChanged();
         try
         {
             _turn.Run();
+            _store.NoteTurn(Now);
         }
         catch (Exception e)
         {
@@ -91,16 +94,13 @@ public sealed partial class LeaseManager
         }
     }
 
-    /// <summary>A turn, if nobody else has it. False if somebody has.</summary>
+    /// <summary>A turn, if nobody else has it or waits for it. False if somebody does: his turn is for all.</summary>
     private bool TryTurn()
     {
         using ChangeLock? taken = ChangeLock.TryTake(_options.JournalFolder);
+        LoadIfChanged();
         if (taken is null)
-        {
-            LoadIfChanged();
             return false;
-        }
-
         RunTurn();
         return true;
     }
@@ -167,33 +167,34 @@ public sealed partial class LeaseManager
     }
 
     /// <summary>The lease, if the claim was granted; else the claim as it waits. Takes a turn where that may help.</summary>
-    private GrantedLease? Look(string id, bool isDue, out WaitingEntry? waiting, ref DateTimeOffset lastTurn)
+    private GrantedLease? Look(string id, out WaitingEntry? waiting)
     {
-        if (_store.Find("lease", id) is { } granted)
-        {
-            waiting = null;
-            return Read(granted, BookJson.Default.GrantedLease);
-        }
-
-        waiting = _store.Find("claim", id) is { } entry ? Read(entry, BookJson.Default.WaitingEntry) : null;
-        if (waiting is not null && waiting.Position > 0 && !isDue && !IsTimeDue())
-            return null;
-        if (!TryTurn())
-            return null;
-        lastTurn = Now;
+        (GrantedLease? lease, waiting) = FindInStore(id);
+        if (waiting is null || (waiting.Position > 0 && !IsTurnDue()) || !TryTurn())
+            return lease;
         waiting = _book.Claims.Find(id);
         return _book.Leases.Find(id);
     }
 
-    private IReadOnlyList<LeaseEvent> LookForEvents(long last, bool isDue, ref DateTimeOffset lastTurn)
+    private (GrantedLease? Lease, WaitingEntry? Waiting) FindInStore(string id)
     {
-        if ((isDue || IsTimeDue()) && TryTurn())
-            lastTurn = Now;
+        // The claim first: granted between the two looks, it would be neither.
+        if (_store.Find("claim", id) is { } claim)
+            return (null, Read(claim, BookJson.Default.WaitingEntry));
+        return (_store.Find("lease", id) is { } lease ? Read(lease, BookJson.Default.GrantedLease) : null, null);
+    }
+
+    private IReadOnlyList<LeaseEvent> LookForEvents(long last)
+    {
+        if (IsTurnDue())
+            TryTurn();
         return _store.ReadEvents(last);
     }
 
-    private bool IsTimeDue() =>
-        _store.Find("state", "book") is { } state && Read(state, BookJson.Default.BookState).NextTime <= Now;
+    /// <summary>Whether nobody on the machine has had a turn for a while, or one is due by time.</summary>
+    private bool IsTurnDue() =>
+        (Now - _store.ReadLastTurn()).Duration() >= TurnInterval
+        || (_store.Find("state", "book") is { } state && Read(state, BookJson.Default.BookState).NextTime <= Now);
 
     private static T Read<T>(string value, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> json) =>
         JsonSerializer.Deserialize(value, json)!;

@@ -41,7 +41,10 @@ public sealed partial class LeaseManager : IDisposable
     /// <summary>How often it is looked whether a claim was granted by another process.</summary>
     private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>How often a waiting process looks itself for what can have ended: processes give no notice of it.</summary>
+    /// <summary>
+    /// How often one of the waiting processes looks for what can have ended: processes give no notice of it. One, not each of them: of many
+    /// the turns would take all of the time.
+    /// </summary>
     private static readonly TimeSpan TurnInterval = TimeSpan.FromMilliseconds(250);
 
     private readonly NvmlSession _session;
@@ -74,7 +77,13 @@ public sealed partial class LeaseManager : IDisposable
             LeaseManager manager = new(session, options, LeaseStore.Open(options.JournalFolder));
             try
             {
-                await Task.Run(manager.RunTurn, CancellationToken.None).ConfigureAwait(false);
+                await Task.Run(
+                    () =>
+                    {
+                        manager.LoadIfChanged();
+                        manager.RunTurn();
+                    },
+                    CancellationToken.None).ConfigureAwait(false);
                 return manager;
             }
             catch
@@ -112,14 +121,12 @@ public sealed partial class LeaseManager : IDisposable
             claim = claim with { Created = start };
         bool isOurs = await AddAsync(new WaitingEntry(claim, hold, HostProcess.Current)).ConfigureAwait(false);
         Waiting? told = null;
-        DateTimeOffset lastTurn = DateTimeOffset.MinValue;
         try
         {
             while (true)
             {
                 WaitingEntry? waiting = null;
-                bool isDue = Now - lastTurn >= TurnInterval;
-                GrantedLease? lease = await GatedAsync(() => Look(claim.Id, isDue, out waiting, ref lastTurn)).ConfigureAwait(false);
+                GrantedLease? lease = await GatedAsync(() => Look(claim.Id, out waiting)).ConfigureAwait(false);
                 if (lease is not null)
                     return lease;
                 if (waiting is null)
@@ -325,11 +332,9 @@ public sealed partial class LeaseManager : IDisposable
         long after, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         long last = after;
-        DateTimeOffset lastTurn = DateTimeOffset.MinValue;
         while (true)
         {
-            bool isDue = Now - lastTurn >= TurnInterval;
-            foreach (LeaseEvent happened in await GatedAsync(() => LookForEvents(last, isDue, ref lastTurn)).ConfigureAwait(false))
+            foreach (LeaseEvent happened in await GatedAsync(() => LookForEvents(last)).ConfigureAwait(false))
             {
                 last = happened.Sequence;
                 yield return happened;

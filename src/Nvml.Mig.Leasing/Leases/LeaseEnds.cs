@@ -28,7 +28,7 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, ActivityWatch activity
         bool any = false;
         foreach (WaitingEntry claim in book.Claims)
         {
-            if (claim.Waiter is { IsRunning: false } || claim.Until <= _now)
+            if (!CanHaveClaims(claim.Claim.Queue) || claim.Waiter is { IsRunning: false } || claim.Until <= _now)
             {
                 book.Claims.Remove(claim.Claim.Id);
                 any = true;
@@ -70,6 +70,9 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, ActivityWatch activity
     /// <summary>The lease with its end told: for now, or for later if it is taken back with notice.</summary>
     public static GrantedLease Tell(GrantedLease lease, LeaseEnding ending) =>
         lease with { Lease = lease.Lease with { IsEnding = true }, Ending = ending };
+
+    /// <summary>Claims are added without the right to change anything else: the queue can have been deleted or divided just now.</summary>
+    private bool CanHaveClaims(string queue) => book.Queues.Find(queue) is not null && book.Queues.All(q => q.Parent != queue);
 
     private GrantedLease LookAt(GrantedLease lease)
     {

@@ -85,6 +85,11 @@ internal sealed class LeaseStore : IDisposable
     /// <summary>A number that changes when another process has written.</summary>
     public long ReadVersion() => Convert.ToInt64(Scalar("PRAGMA data_version"), CultureInfo.InvariantCulture);
 
+    /// <summary>When any process has last had a turn: the time of the file, so that a turn without a result writes nothing.</summary>
+    public DateTimeOffset ReadLastTurn() => new(File.GetLastWriteTimeUtc(_connection.DataSource));
+
+    public void NoteTurn(DateTimeOffset now) => File.SetLastWriteTimeUtc(_connection.DataSource, now.UtcDateTime);
+
     public void Load(Book book) => Guard(() =>
     {
         using SqliteCommand command = Command("SELECT kind, key, value FROM book");

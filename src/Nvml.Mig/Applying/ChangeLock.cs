@@ -8,26 +8,26 @@ namespace Nvml.Mig.Applying;
 /// </summary>
 public sealed class ChangeLock : IDisposable
 {
+    /// <summary>
+    /// The pause between two attempts. It does not grow: who has waited for long would come after those who have just begun.
+    /// </summary>
+    private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(10);
+
     private readonly IDisposable _lock;
 
     private ChangeLock(IDisposable @lock) => _lock = @lock;
 
-    /// <summary>Takes the right, if nobody has it.</summary>
+    /// <summary>
+    /// Takes the right, if nobody has it or waits for it. Many who only look whether there is something to do so do not keep those waiting
+    /// who have something to do.
+    /// </summary>
     /// <param name="journalFolder">The <see cref="ApplyOptions.JournalFolder"/>. It is created if it is not there.</param>
-    /// <returns>The right, until it is disposed; null if somebody else has it.</returns>
+    /// <returns>The right, until it is disposed; null if somebody else has it or waits for it.</returns>
     /// <exception cref="JournalException">The folder cannot be used: others can write to it, for instance.</exception>
     public static ChangeLock? TryTake(string journalFolder)
     {
         ArgumentException.ThrowIfNullOrEmpty(journalFolder);
-        try
-        {
-            return LockedFolder.TryTake(journalFolder) is { } taken ? new ChangeLock(taken) : null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new JournalException(
-                $"The layout cannot be recorded in {journalFolder}, and nothing is changed without that: {e.Message}", e);
-        }
+        return Guard(journalFolder, () => LockedFolder.IsWanted(journalFolder)) ? null : TryTakeNow(journalFolder);
     }
 
     /// <summary>Takes the right, and waits for it if somebody else has it.</summary>
@@ -44,26 +44,52 @@ public sealed class ChangeLock : IDisposable
     public static async Task<ChangeLock> TakeAsync(
         string journalFolder, TimeSpan timeout, TimeProvider? timeProvider = null, CancellationToken cancellationToken = default)
     {
+        ArgumentException.ThrowIfNullOrEmpty(journalFolder);
         timeProvider ??= TimeProvider.System;
-        Retry retry = new(timeout, TimeSpan.FromMilliseconds(5), timeProvider);
-        while (true)
+        Retry retry = new(timeout, LookInterval, timeProvider);
+        IDisposable? wanted = null;
+        try
         {
-            if (TryTake(journalFolder) is { } taken)
-                return taken;
-            if (retry.IsOver)
+            while (true)
             {
-                throw new JournalException(
-                    $"Another process, or another call of this one, is changing layouts on this machine: it holds {journalFolder}. "
-                        + "Nothing was changed; try again when it is done.")
+                if (TryTakeNow(journalFolder) is { } taken)
+                    return taken;
+                wanted ??= Guard(journalFolder, () => LockedFolder.TryWant(journalFolder));
+                if (retry.IsOver)
                 {
-                    IsLocked = true,
-                };
-            }
+                    throw new JournalException(
+                        $"Another process, or another call of this one, is changing layouts on this machine: it holds {journalFolder}. "
+                            + "Nothing was changed; try again when it is done.")
+                    {
+                        IsLocked = true,
+                    };
+                }
 
-            await Task.Delay(retry.NextDelay(), timeProvider, cancellationToken).ConfigureAwait(false);
+                await Task.Delay(LookInterval, timeProvider, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            wanted?.Dispose();
         }
     }
 
     /// <summary>Lets others change the GPUs.</summary>
     public void Dispose() => _lock.Dispose();
+
+    private static ChangeLock? TryTakeNow(string journalFolder) =>
+        Guard(journalFolder, () => LockedFolder.TryTake(journalFolder) is { } taken ? new ChangeLock(taken) : null);
+
+    private static T Guard<T>(string journalFolder, Func<T> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new JournalException(
+                $"The layout cannot be recorded in {journalFolder}, and nothing is changed without that: {e.Message}", e);
+        }
+    }
 }

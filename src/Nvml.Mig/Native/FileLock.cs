@@ -18,8 +18,10 @@ internal sealed unsafe class FileLock : IDisposable
     private FileLock(SafeFileHandle file) => _file = file;
 
     /// <summary>Takes the lock, and creates the file if it is not there. Null if another process has it.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="isShared">Whether others may hold it too, if they share it as well.</param>
     /// <exception cref="IOException">The file cannot be opened or locked.</exception>
-    public static FileLock? TryTake(string path)
+    public static FileLock? TryTake(string path, bool isShared = false)
     {
         while (true)
         {
@@ -27,7 +29,7 @@ internal sealed unsafe class FileLock : IDisposable
                 Check(Repeat(() => open(path, O_RDWR | O_CREAT | O_CLOEXEC | LinuxFile.NoLinks, OwnerOnly)), "open", path),
                 ownsHandle: true);
             int descriptor = (int)file.DangerousGetHandle();
-            int result = Repeat(() => flock(descriptor, LOCK_EX | LOCK_NB));
+            int result = Repeat(() => flock(descriptor, (isShared ? LOCK_SH : LOCK_EX) | LOCK_NB));
             // Another process can have deleted or replaced the file between the two calls: others then lock the file that has its name now.
             if (result == 0 && IdentityOf(descriptor, "", AT_EMPTY_PATH) is { } mine && mine == IdentityOf(AT_FDCWD, path, 0))
                 return new FileLock(file);

@@ -59,6 +59,23 @@ public class JournalLockTests
     }
 
     [Fact]
+    public async Task Who_waits_for_the_lock_comes_before_who_looks()
+    {
+        using TemporaryFolder folder = new();
+        string journal = folder.File("journal");
+        ChangeLock first = ChangeLock.TryTake(journal)!;
+        Task<ChangeLock> waiting = ChangeLock.TakeAsync(journal, TimeSpan.FromSeconds(10));
+        await Task.Delay(50);
+        first.Dispose();
+
+        for (ChangeLock? look = null; !waiting.IsCompleted; look?.Dispose())
+            (look = ChangeLock.TryTake(journal)).Should().BeNull();
+
+        (await waiting).Dispose();
+        ChangeLock.TryTake(journal)!.Dispose();
+    }
+
+    [Fact]
     public void Waiting_for_the_lock_can_be_cancelled()
     {
         using ApplyMachine machine = ApplyMachine.Start("A100-SXM4-40GB");

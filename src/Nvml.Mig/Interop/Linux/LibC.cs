@@ -22,6 +22,7 @@ internal static unsafe partial class LibC
     public const int O_NOFOLLOW_ARM64 = 0x8000;
     public const int O_CLOEXEC = 0x80000;
 
+    public const int LOCK_SH = 1;
     public const int LOCK_EX = 2;
     public const int LOCK_NB = 4;
     public const int LOCK_UN = 8;

@@ -1,0 +1,61 @@
+using Nvml.Mig.Leasing.Leases;
+using Nvml.Mig.Leasing.Scheduling;
+using static Nvml.Mig.Leasing.Tests.Leases.LeaseMachine;
+
+namespace Nvml.Mig.Leasing.Tests.Leases;
+
+/// <summary>Two managers with one book: claims are added by anybody at any time, also while another changes the book.</summary>
+public class SharedBookTests
+{
+    [Fact]
+    public async Task A_claim_in_between_undoes_no_change()
+    {
+        using LeaseMachine machine = new();
+        LeaseManager other = await machine.OpenAsync();
+        await other.ClaimAsync(Want("old", "3g.20gb"), LeaseHold.UntilReleased);
+        WhenAsked inBetween = new();
+        LeaseManager manager = await LeaseManager.OpenAsync(machine.Session, machine.Options with { TimeProvider = inBetween });
+        Task<GrantedLease>? late = null;
+        // The time is asked for when the book is changed and not yet written.
+        inBetween.Next = () =>
+        {
+            late = other.ClaimAsync(Want("late", "3g.20gb"), LeaseHold.UntilReleased);
+            SpinWait.SpinUntil(() => other.FindAsync("late").GetAwaiter().GetResult() is not (null, null), 5000).Should().BeTrue();
+        };
+
+        await manager.ReleaseAsync("old");
+
+        late.Should().NotBeNull();
+        await late!;
+        (await other.ReadAsync()).Leases.Select(l => l.Id).Should().Equal("late");
+        manager.Dispose();
+    }
+
+    [Fact]
+    public async Task A_claim_for_a_queue_just_deleted_is_dropped()
+    {
+        using LeaseMachine machine = new();
+        LeaseManager manager = await machine.OpenAsync();
+        using LeaseStore store = LeaseStore.Open(machine.JournalFolder);
+        Claim claim = Want("late", "3g.20gb", queue: "deleted");
+
+        store.TryAdd(new WaitingEntry(claim, LeaseHold.UntilReleased, null)).Should().BeTrue();
+
+        (await manager.ClaimAsync(Want("train", "3g.20gb"), LeaseHold.UntilReleased)).Id.Should().Be("train");
+        (await manager.FindAsync("late")).Should().Be((null, null));
+    }
+
+    /// <summary>Does something when the time is asked for.</summary>
+    private sealed class WhenAsked : TimeProvider
+    {
+        public Action? Next { get; set; }
+
+        public override DateTimeOffset GetUtcNow()
+        {
+            Action? next = Next;
+            Next = null;
+            next?.Invoke();
+            return base.GetUtcNow();
+        }
+    }
+}
