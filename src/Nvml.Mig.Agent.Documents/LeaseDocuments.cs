@@ -3,24 +3,24 @@ using Nvml.Mig.Leasing.Scheduling;
 
 namespace Nvml.Mig.Agent.Documents;
 
-// Members have the names that they have in the documents of nvmig --json.
+// What the agent answers, and nvmig prints with --json. Members are added, never renamed or removed.
 
 /// <summary>One lease.</summary>
-internal sealed record LeaseDocument(LeaseEntry Lease);
+public sealed record LeaseDocument(LeaseEntry Lease);
 
 /// <summary>The leases.</summary>
-internal sealed record LeasesDocument(IReadOnlyList<LeaseEntry> Leases);
+public sealed record LeasesDocument(IReadOnlyList<LeaseEntry> Leases);
 
 /// <summary>The result of a claim: a lease, or why it waits.</summary>
-internal sealed record ClaimDocument(LeaseEntry? Lease, WaitingClaimEntry? Waiting);
+public sealed record ClaimDocument(LeaseEntry? Lease, WaitingClaimEntry? Waiting);
 
 /// <summary>The claims that wait.</summary>
-internal sealed record WaitingDocument(IReadOnlyList<WaitingClaimEntry> Waiting);
+public sealed record WaitingDocument(IReadOnlyList<WaitingClaimEntry> Waiting);
 
 /// <summary>The instances that were destroyed.</summary>
-internal sealed record ClearDocument(IReadOnlyList<LeasedInstanceEntry> Destroyed);
+public sealed record ClearDocument(IReadOnlyList<LeasedInstanceEntry> Destroyed);
 
-internal sealed record LeaseEntry(
+public sealed record LeaseEntry(
     string Id,
     long Generation,
     string BootId,
@@ -38,8 +38,12 @@ internal sealed record LeaseEntry(
     IReadOnlyList<LeasedInstanceEntry> Instances,
     IReadOnlyDictionary<string, string> Environment)
 {
-    public static LeaseEntry From(GrantedLease lease)
+    /// <summary>The lease without what uses it.</summary>
+    public static LeaseEntry From(GrantedLease lease) => From(lease, LeasedInstanceEntry.From);
+
+    public static LeaseEntry From(GrantedLease lease, Func<LeasedInstance, LeasedInstanceEntry> read)
     {
+        ArgumentNullException.ThrowIfNull(lease);
         Claim claim = lease.Lease.Claim;
         return new LeaseEntry(
             lease.Id,
@@ -58,16 +62,20 @@ internal sealed record LeaseEntry(
             lease.Ending is { } ending
                 ? new LeaseEndingEntry(ending.Reason, ending.Message, ending.Since, ending.GraceFrom, ending.GoneBy)
                 : null,
-            [.. lease.Instances.Select(LeasedInstanceEntry.From)],
+            [.. lease.Instances.Select(read)],
             lease.Environment);
     }
 }
 
-internal sealed record LeaseEndingEntry(
+public sealed record LeaseEndingEntry(
     LeaseEndReason Reason, string Message, DateTimeOffset Since, DateTimeOffset? GraceFrom, DateTimeOffset? GoneBy);
 
-internal sealed record LeasedInstanceEntry(
+/// <summary>
+/// An instance. Index, processes, memory and device nodes are read where that is asked for; null: they were not, or cannot be read.
+/// </summary>
+public sealed record LeasedInstanceEntry(
     string GpuUuid,
+    int? GpuIndex,
     string Profile,
     int Start,
     int Size,
@@ -75,21 +83,40 @@ internal sealed record LeasedInstanceEntry(
     int ComputeInstanceId,
     string MigUuid,
     string CdiDevice,
-    string? Quarantine)
+    string? Quarantine,
+    IReadOnlyList<LeaseProcessEntry>? Processes,
+    long? UsedMemoryBytes,
+    long? TotalMemoryBytes,
+    IReadOnlyList<string>? DeviceNodes)
 {
-    public static LeasedInstanceEntry From(LeasedInstance instance) => new(
-        instance.Place.Gpu,
-        instance.Profile,
-        instance.Place.Placement.Start,
-        instance.Place.Placement.Size,
-        instance.GpuInstanceId,
-        instance.ComputeInstanceId,
-        instance.MigUuid,
-        instance.CdiDevice,
-        instance.Quarantine);
+    /// <summary>The instance without what uses it.</summary>
+    public static LeasedInstanceEntry From(LeasedInstance instance)
+    {
+        ArgumentNullException.ThrowIfNull(instance);
+        return new LeasedInstanceEntry(
+            instance.Place.Gpu,
+            null,
+            instance.Profile,
+            instance.Place.Placement.Start,
+            instance.Place.Placement.Size,
+            instance.GpuInstanceId,
+            instance.ComputeInstanceId,
+            instance.MigUuid,
+            instance.CdiDevice,
+            instance.Quarantine,
+            null,
+            null,
+            null,
+            null);
+    }
+
+    /// <summary><c>1g.10gb at 0:1 of GPU-... (MIG-...)</c></summary>
+    public override string ToString() => $"{Profile} at {new Placement(Start, Size)} of {GpuUuid} ({MigUuid})";
 }
 
-internal sealed record WaitingClaimEntry(
+public sealed record LeaseProcessEntry(int Pid, string? Name, long? UsedMemoryBytes);
+
+public sealed record WaitingClaimEntry(
     string Id,
     string Queue,
     uint Uid,
@@ -112,11 +139,11 @@ internal sealed record WaitingClaimEntry(
         waiting.Claim.Created);
 }
 
-internal sealed record LeaseEventEntry(
+public sealed record LeaseEventEntry(
     long Sequence, DateTimeOffset Time, LeaseEventKind Kind, string Lease, long Generation, LeaseEndReason? Reason, string Message)
 {
     public static LeaseEventEntry From(LeaseEvent e) => new(e.Sequence, e.Time, e.Kind, e.Lease, e.Generation, e.Reason, e.Message);
 }
 
 /// <summary>The events of a lease, as far as they are still known.</summary>
-internal sealed record LeaseEventsDocument(IReadOnlyList<LeaseEventEntry> Events);
+public sealed record LeaseEventsDocument(IReadOnlyList<LeaseEventEntry> Events);

@@ -1,7 +1,37 @@
 using System.Text.Json.Serialization;
+using Nvml.Mig.Leasing;
 using Nvml.Mig.Leasing.Scheduling;
 
 namespace Nvml.Mig.Agent.Documents;
+
+/// <summary>Where leasing stands.</summary>
+/// <param name="Leases">The leases, those too that are ending.</param>
+/// <param name="Waiting">The claims that wait, in their order.</param>
+/// <param name="Gpus">The GPUs of the pool.</param>
+/// <param name="Queues">The queues, and what is theirs.</param>
+/// <param name="Reservations">The reservations, and what is kept for them.</param>
+/// <param name="Policy">What holds for all queues.</param>
+public record StandDocument(
+    IReadOnlyList<LeaseEntry> Leases,
+    IReadOnlyList<WaitingClaimEntry> Waiting,
+    IReadOnlyList<GpuEntry> Gpus,
+    IReadOnlyList<QueueEntry> Queues,
+    IReadOnlyList<ReservationEntry> Reservations,
+    PolicyEntry Policy)
+{
+    /// <summary>Where leasing stands, with what a reading of each instance tells.</summary>
+    public static StandDocument From(LeaseOverview overview, Func<LeasedInstance, LeasedInstanceEntry> read)
+    {
+        ArgumentNullException.ThrowIfNull(overview);
+        return new StandDocument(
+            [.. overview.Leases.Select(l => LeaseEntry.From(l, read))],
+            [.. overview.Waiting.Select(WaitingClaimEntry.From)],
+            [.. overview.Gpus.Select(g => GpuEntry.From(g, read))],
+            [.. overview.Queues.Select(QueueEntry.From)],
+            [.. overview.Reservations.Select(ReservationEntry.From)],
+            PolicyEntry.From(overview.Policy));
+    }
+}
 
 /// <summary>All that a page needs.</summary>
 /// <param name="Time">When.</param>
@@ -14,7 +44,7 @@ namespace Nvml.Mig.Agent.Documents;
 /// <param name="Queues">The queues, and what is theirs.</param>
 /// <param name="Reservations">The reservations, and what is kept for them.</param>
 /// <param name="Policy">What holds for all queues.</param>
-internal sealed record OverviewDocument(
+public sealed record OverviewDocument(
     DateTimeOffset Time,
     string Host,
     string Version,
@@ -24,9 +54,10 @@ internal sealed record OverviewDocument(
     IReadOnlyList<GpuEntry> Gpus,
     IReadOnlyList<QueueEntry> Queues,
     IReadOnlyList<ReservationEntry> Reservations,
-    PolicyEntry Policy);
+    PolicyEntry Policy)
+    : StandDocument(Leases, Waiting, Gpus, Queues, Reservations, Policy);
 
-internal sealed record GpusDocument(IReadOnlyList<GpuEntry> Gpus);
+public sealed record GpusDocument(IReadOnlyList<GpuEntry> Gpus);
 
 /// <summary>A GPU of the pool.</summary>
 /// <param name="Index">NVML's index.</param>
@@ -36,23 +67,37 @@ internal sealed record GpusDocument(IReadOnlyList<GpuEntry> Gpus);
 /// <param name="Problem">Why nothing new is put on it; null if that can be.</param>
 /// <param name="Idle">Instances that nobody leases.</param>
 /// <param name="Foreign">Instances that leasing did not create.</param>
-internal sealed record GpuEntry(
+public sealed record GpuEntry(
     int Index,
     string Uuid,
     string Model,
     int? MemorySlices,
     string? Problem,
     IReadOnlyList<LeasedInstanceEntry> Idle,
-    IReadOnlyList<ForeignEntry> Foreign);
+    IReadOnlyList<ForeignEntry> Foreign)
+{
+    public static GpuEntry From(GpuOverview gpu, Func<LeasedInstance, LeasedInstanceEntry> read)
+    {
+        ArgumentNullException.ThrowIfNull(gpu);
+        return new GpuEntry(
+            gpu.Index,
+            gpu.Uuid,
+            gpu.Model,
+            gpu.MemorySlices,
+            gpu.Problem,
+            [.. gpu.Idle.Select(read)],
+            [.. gpu.Foreign.Select(f => new ForeignEntry(f.ProfileId, f.Placement.Start, f.Placement.Size))]);
+    }
+}
 
-internal sealed record ForeignEntry(int ProfileId, int Start, int Size);
+public sealed record ForeignEntry(int ProfileId, int Start, int Size);
 
-internal sealed record HealthDocument(string Status, IReadOnlyDictionary<string, HealthEntry> Checks);
+public sealed record HealthDocument(string Status, IReadOnlyDictionary<string, HealthEntry> Checks);
 
-internal sealed record HealthEntry(string Status, string? Message);
+public sealed record HealthEntry(string Status, string? Message);
 
 /// <summary>A failure, as RFC 9457 has it. Code and type are stable; of the driver's failures there are its function and code.</summary>
-internal sealed record ProblemDocument(
+public sealed record ProblemDocument(
     string Type,
     string Title,
     int Status,
@@ -79,6 +124,7 @@ internal sealed record ProblemDocument(
 [JsonSerializable(typeof(QueuesDocument))]
 [JsonSerializable(typeof(ReservationsDocument))]
 [JsonSerializable(typeof(PolicyDocument))]
+[JsonSerializable(typeof(StandDocument))]
 [JsonSerializable(typeof(OverviewDocument))]
 [JsonSerializable(typeof(GpusDocument))]
 [JsonSerializable(typeof(HealthDocument))]
@@ -89,4 +135,4 @@ internal sealed record ProblemDocument(
 [JsonSerializable(typeof(QueueRequest))]
 [JsonSerializable(typeof(ReservationRequest))]
 [JsonSerializable(typeof(PolicyEntry))]
-internal sealed partial class AgentJson : JsonSerializerContext;
+public sealed partial class AgentJson : JsonSerializerContext;

@@ -1,13 +1,17 @@
+using System.Globalization;
+using Nvml.Mig.Host;
 using Nvml.Mig.Leasing;
 
 namespace Nvml.Mig.Agent.Documents;
 
-// Their members can be set, not only initialised: the generated reader initialises a member that is missing with nothing, not with its
-// default.
+// Whoever answers them reads them the same way, so that the same request has the same result. Their members can be set, not only
+// initialised: the generated reader initialises a member that is missing with nothing, not with its default.
 
 /// <summary>A claim that somebody makes.</summary>
-internal sealed record ClaimRequest
+public sealed record ClaimRequest
 {
+    private const int MaxInstances = 256;
+
     /// <summary>The name of the claim and of its lease. The same claim of that name again finds it. Null: a new one.</summary>
     public string? Id { get; set; }
 
@@ -50,10 +54,36 @@ internal sealed record ClaimRequest
     /// How long this request waits for the lease; the claim waits on after it. 0: what cannot be had now is an error, and nothing waits.
     /// </summary>
     public double WaitSeconds { get; set; }
+
+    /// <summary>The claim.</summary>
+    /// <exception cref="LeaseException">It makes no sense.</exception>
+    public Claim ToClaim(LeaseOwner owner)
+    {
+        string id = Id ?? RequestChecks.NewName();
+        RequestChecks.CheckName(id, "id");
+        RequestChecks.CheckName(Queue, "queue");
+        if (Label is { } label)
+            RequestChecks.CheckName(label, "label");
+        if (Requests.Count is 0 or > MaxInstances || Requests.Any(r => r.Count is < 1 or > MaxInstances)
+            || Requests.Sum(r => r.Count) > MaxInstances)
+            throw RequestChecks.Wrong(string.Create(CultureInfo.InvariantCulture, $"A claim is for 1 to {MaxInstances} instances."));
+        return new Claim(id, Queue, owner, [.. Requests.Select(r => r.ToRequest())])
+        {
+            Priority = Priority,
+            IsPreemptible = Preemptible,
+            IsRestartable = Restartable,
+            MinimumRuntime = RequestChecks.ReadTime(MinimumRuntimeSeconds, "minimumRuntimeSeconds"),
+            Gpus = Gpus,
+            Models = Models,
+        };
+    }
+
+    public LeaseHold ToHold(HostProcess? process) =>
+        new(process, RequestChecks.ReadDuration(DurationSeconds)) { MayEndProcess = MayEndProcess };
 }
 
 /// <summary>Instances by profile, or by what each must have.</summary>
-internal sealed record InstanceRequestEntry
+public sealed record InstanceRequestEntry
 {
     public string? Profile { get; set; }
 
@@ -70,9 +100,26 @@ internal sealed record InstanceRequestEntry
     public int OfaEngines { get; set; }
 
     public int Count { get; set; } = 1;
+
+    internal InstanceRequest ToRequest()
+    {
+        InstanceNeed need = new()
+        {
+            MemoryMiB = MemoryMiB,
+            ComputeSlices = ComputeSlices,
+            Decoders = Decoders,
+            Encoders = Encoders,
+            JpegEngines = JpegEngines,
+            OfaEngines = OfaEngines,
+        };
+        bool isNeed = need != new InstanceNeed();
+        if (isNeed == Profile is not null || Profile is { Length: 0 or > RequestChecks.MaxName })
+            throw RequestChecks.Wrong("An instance is asked for by profile, or by what it must have.");
+        return Profile is { } profile ? InstanceRequest.Of(profile, Count) : InstanceRequest.Of(need, Count);
+    }
 }
 
-internal sealed record RenewRequest
+public sealed record RenewRequest
 {
     /// <summary>The new duration; null: the one that it has.</summary>
     public double? DurationSeconds { get; set; }
@@ -81,7 +128,7 @@ internal sealed record RenewRequest
     public long? Generation { get; set; }
 }
 
-internal sealed record AdoptRequest
+public sealed record AdoptRequest
 {
     public required string GpuUuid { get; set; }
 
@@ -99,9 +146,11 @@ internal sealed record AdoptRequest
     public double? DurationSeconds { get; set; }
 
     public int? ProcessId { get; set; }
+
+    public LeaseHold ToHold(HostProcess? process) => new(process, RequestChecks.ReadDuration(DurationSeconds));
 }
 
-internal sealed record QueueRequest
+public sealed record QueueRequest
 {
     public string? Parent { get; set; }
 
@@ -118,9 +167,27 @@ internal sealed record QueueRequest
     public IdlePolicy Idle { get; set; }
 
     public double IdleAfterSeconds { get; set; } = 600;
+
+    /// <summary>The queue.</summary>
+    /// <exception cref="LeaseException">It makes no sense.</exception>
+    public LeaseQueue ToQueue(string name)
+    {
+        RequestChecks.CheckName(name, "name");
+        return new LeaseQueue(name)
+        {
+            Parent = Parent,
+            Quota = Quota?.ToSlices(),
+            Limit = Limit?.ToSlices(),
+            LendingLimit = LendingLimit?.ToSlices(),
+            Weight = Weight,
+            Priority = Priority,
+            Idle = Idle,
+            IdleAfter = RequestChecks.ReadTime(IdleAfterSeconds, "idleAfterSeconds"),
+        };
+    }
 }
 
-internal sealed record ReservationRequest
+public sealed record ReservationRequest
 {
     public required string Id { get; set; }
 
@@ -141,4 +208,24 @@ internal sealed record ReservationRequest
     public required DateTimeOffset End { get; set; }
 
     public bool Lendable { get; set; }
+
+    /// <summary>The reservation.</summary>
+    /// <exception cref="LeaseException">It makes no sense.</exception>
+    public Reservation ToReservation()
+    {
+        RequestChecks.CheckName(Id, "id");
+        if (Queue is null == Uid is null)
+            throw RequestChecks.Wrong("A reservation is for a queue or for a uid.");
+        if (End <= Start || Count < 1)
+            throw RequestChecks.Wrong("A reservation ends after it begins, and is for one instance at least.");
+        return new Reservation(Id, Start, End)
+        {
+            Queue = Queue,
+            Owner = Uid is { } uid ? new LeaseOwner(uid, Label) : null,
+            Profile = Profile,
+            Count = Count,
+            Model = Model,
+            IsLendable = Lendable,
+        };
+    }
 }

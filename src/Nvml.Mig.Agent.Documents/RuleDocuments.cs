@@ -3,9 +3,9 @@ using Nvml.Mig.Leasing.Scheduling;
 
 namespace Nvml.Mig.Agent.Documents;
 
-internal sealed record QueuesDocument(IReadOnlyList<QueueEntry> Queues);
+public sealed record QueuesDocument(IReadOnlyList<QueueEntry> Queues);
 
-internal sealed record QueueEntry(
+public sealed record QueueEntry(
     string Name,
     string? Parent,
     SlicesEntry? Quota,
@@ -36,7 +36,7 @@ internal sealed record QueueEntry(
         SlicesEntry.From(share.FairShare));
 }
 
-internal sealed record SlicesEntry(long Compute, long Memory)
+public sealed record SlicesEntry(long Compute, long Memory)
 {
     public static SlicesEntry From(Slices slices) => new(slices.Compute, slices.Memory);
 
@@ -45,9 +45,9 @@ internal sealed record SlicesEntry(long Compute, long Memory)
     public Slices ToSlices() => new(Compute, Memory);
 }
 
-internal sealed record ReservationsDocument(IReadOnlyList<ReservationEntry> Reservations);
+public sealed record ReservationsDocument(IReadOnlyList<ReservationEntry> Reservations);
 
-internal sealed record ReservationEntry(
+public sealed record ReservationEntry(
     string Id,
     string? Queue,
     uint? Uid,
@@ -82,13 +82,22 @@ internal sealed record ReservationEntry(
     }
 }
 
-internal sealed record PlaceEntry(string GpuUuid, int ProfileId, int Start, int Size);
+public sealed record PlaceEntry(string GpuUuid, int ProfileId, int Start, int Size);
 
-internal sealed record PolicyDocument(PolicyEntry Policy);
+public sealed record PolicyDocument(PolicyEntry Policy);
 
-internal sealed record PolicyEntry(
+public sealed record PolicyEntry(
     double VictimDelaySeconds, double NoticeSeconds, double GraceSeconds, bool ReuseAcrossUsers, double? KeepRoomAfterSeconds)
 {
+    public SchedulerOptions ToPolicy() => new()
+    {
+        VictimDelay = RequestChecks.ReadTime(VictimDelaySeconds, "victimDelaySeconds"),
+        Notice = RequestChecks.ReadTime(NoticeSeconds, "noticeSeconds"),
+        Grace = RequestChecks.ReadTime(GraceSeconds, "graceSeconds"),
+        ReuseAcrossUsers = ReuseAcrossUsers,
+        KeepRoomAfter = KeepRoomAfterSeconds is { } after ? RequestChecks.ReadTime(after, "keepRoomAfterSeconds") : null,
+    };
+
     public static PolicyEntry From(SchedulerOptions policy) => new(
         policy.VictimDelay.TotalSeconds,
         policy.Notice.TotalSeconds,

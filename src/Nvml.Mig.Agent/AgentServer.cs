@@ -74,7 +74,7 @@ internal static class AgentServer
         services.AddSingleton<ClaimReader>();
         services.AddSingleton<ClaimWaiter>();
         services.AddSingleton<SharedReading>();
-        services.AddSingleton<GpuWidths>();
+        services.AddSingleton<UseReader>();
         services.AddSingleton(provider => new GpuMonitor(
             provider.GetRequiredService<NvmlSession>(), time: provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<UsageHistory>();

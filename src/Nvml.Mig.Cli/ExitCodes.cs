@@ -47,6 +47,7 @@ internal static class ExitCodes
         LeaseError.Impossible => For(NvmlReturnCode.InvalidArgument),
         LeaseError.NotFound or LeaseError.Ended => For(NvmlReturnCode.NotFound),
         LeaseError.Locked => For(NvmlReturnCode.InUse),
+        LeaseError.Forbidden => For(NvmlReturnCode.NoPermission),
         _ => For(NvmlReturnCode.OperatingSystem),
     };
 

@@ -23,6 +23,9 @@ public enum LeaseError
 
     /// <summary>Another process changes GPUs for longer than was waited for.</summary>
     Locked,
+
+    /// <summary>Who asks may not do that.</summary>
+    Forbidden,
 }
 
 /// <summary>The root of all errors of leasing.</summary>

@@ -84,8 +84,15 @@ public sealed partial class LeaseManager
             () =>
             {
                 change();
-                _ = _turn.Scheduler.Decide(_turn.ToInput());
-                return true;
+                try
+                {
+                    _ = _turn.Scheduler.Decide(_turn.ToInput());
+                    return true;
+                }
+                catch (ArgumentException e)
+                {
+                    throw new LeaseException(LeaseError.Invalid, e.Message, e); // What the scheduler cannot make sense of.
+                }
             },
             cancellationToken).ConfigureAwait(false);
         await GatedAsync(() =>

@@ -133,11 +133,11 @@ public sealed partial class LeaseManager : IDisposable
                     throw new LeaseException(LeaseError.Ended, $"Claim {claim.Id} was withdrawn by somebody else.");
                 if (waiting.Position > 0)
                 {
+                    if (waiting.Reason == WaitReason.NoSuchProfile && await IsHopelessAsync().ConfigureAwait(false))
+                        throw new LeaseException(LeaseError.Impossible, waiting.Message);
                     Waiting now = new(claim, waiting.Position, waiting.Reason, waiting.Message);
                     if (now != told)
                         progress?.Report(told = now);
-                    if (waiting.Reason == WaitReason.NoSuchProfile && await IsHopelessAsync().ConfigureAwait(false))
-                        throw new LeaseException(LeaseError.Impossible, waiting.Message);
                     if (Now - start >= timeout)
                     {
                         string when = timeout == TimeSpan.Zero ? "cannot be granted now" : $"was not granted within {timeout}";

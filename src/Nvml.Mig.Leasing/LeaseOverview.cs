@@ -30,4 +30,8 @@ public sealed record GpuOverview(
     string Model,
     string? Problem,
     IReadOnlyList<LeasedInstance> Idle,
-    IReadOnlyList<InstancePlace> Foreign);
+    IReadOnlyList<InstancePlace> Foreign)
+{
+    /// <summary>How wide it is, in memory slices; null if that is not known, as before MIG was enabled on it.</summary>
+    public int? MemorySlices { get; init; }
+}

@@ -138,17 +138,29 @@ internal sealed class AgentMachine : IAsyncDisposable
         return new Answer((HttpStatusCode)int.Parse(output[(end + 1)..], CultureInfo.InvariantCulture), output[..end]);
     }
 
-    /// <summary>Runs nvmig on the same machine and the same leases.</summary>
+    /// <summary>The tool: the one that NVMIG_TEST_PROGRAM names, such as a native one; else the one built here.</summary>
+    public static string Tool { get; } = Environment.GetEnvironmentVariable("NVMIG_TEST_PROGRAM") is { Length: > 0 } path
+        ? path
+        : FindTool(new DirectoryInfo(AppContext.BaseDirectory)); // .../bin/Nvml.Mig.Agent.Tests/debug
+
+    /// <summary>Runs nvmig on the same machine and the same leases, which it keeps itself.</summary>
     public async Task<string> NvmigAsync(params string[] arguments)
     {
-        DirectoryInfo built = new(AppContext.BaseDirectory); // .../bin/Nvml.Mig.Agent.Tests/debug
-        string program = Path.Combine(built.Parent!.Parent!.FullName, "Nvml.Mig.Cli", built.Name, "nvmig");
-        (int exit, string output, string error) = await RunAsync(
-            [program, .. arguments, "--simulate", Leases.Simulator.Gpus, "--record-folder", Leases.JournalFolder],
-            ("NVML_STUB_STATE", StateFile));
+        (int exit, string output, string error) = await AskAgentAsync([.. arguments, "--record-folder", Leases.JournalFolder]);
         exit.Should().Be(0, error);
         return output;
     }
+
+    /// <summary>Runs nvmig on the same machine, whose leases it asks the agent for.</summary>
+    public Task<(int Exit, string Output, string Error)> AskAgentAsync(params string[] arguments) =>
+        RunAsync([Tool, .. arguments], ToolEnvironment);
+
+    /// <summary>The machine is a real one for a tool that has it, and its agent is this.</summary>
+    public (string Name, string Value)[] ToolEnvironment =>
+    [
+        ("NVML_LIBRARY_PATH", Leases.Simulator.LibraryPath), ("NVML_STUB_STATE", StateFile), ("NVML_STUB_GPUS", Leases.Simulator.Gpus),
+        ("NVMIG_AGENT_SOCKET", Socket),
+    ];
 
     public static async Task<(int Exit, string Output, string Error)> RunAsync(
         string[] command, params (string Name, string Value)[] environment)
@@ -175,6 +187,10 @@ internal sealed class AgentMachine : IAsyncDisposable
         Leases.Dispose();
         Directory.Delete(_folder, recursive: true);
     }
+
+    /// <summary>In a folder of its own: the copy beside these tests lacks what ASP.NET Core brings to them.</summary>
+    private static string FindTool(DirectoryInfo built) =>
+        Path.Combine(built.Parent!.Parent!.FullName, "Nvml.Mig.Cli", built.Name, "nvmig");
 
     /// <summary>A folder that other users can go through.</summary>
     private static string MakeFolder()

@@ -27,6 +27,4 @@ internal static class Calls
             endpoint.Produces<Documents.ProblemDocument>(status, Problems.ContentType);
         return endpoint;
     }
-
-    public static string NewName() => $"lease-{Guid.NewGuid().ToString("N")[..12]}";
 }

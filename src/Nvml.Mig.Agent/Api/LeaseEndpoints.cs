@@ -18,7 +18,7 @@ internal static class LeaseEndpoints
         routes.MapGet("/leases", ListAsync).WithName("ListLeases").Produces<LeasesDocument>()
             .WithSummary("Lists the leases, those too that are ending.").Fails(503);
         routes.MapGet("/leases/{id}", ShowAsync).WithName("ShowLease").Produces<LeaseDocument>()
-            .WithSummary("Shows a lease.").Fails(404);
+            .WithSummary("Shows a lease; with usage, what uses its instances.").Fails(404);
         routes.MapGet("/leases/{id}/events", ShowEvents).WithName("ListLeaseEvents").Produces<LeaseEventsDocument>()
             .WithSummary("Lists what happened to a lease, as far as it is still known.");
         routes.MapPost("/leases/{id}/renew", RenewAsync).WithName("RenewLease").Produces<LeaseDocument>()
@@ -42,11 +42,18 @@ internal static class LeaseEndpoints
         Caller caller = context.GetCaller();
         Claim claim = reader.Read(request, caller);
         LeaseHold hold = reader.ReadHold(request, caller);
-        TimeSpan wait = ClaimReader.ReadTime(request.WaitSeconds, "waitSeconds");
+        TimeSpan wait = RequestChecks.ReadTime(request.WaitSeconds, "waitSeconds");
         if (wait == TimeSpan.Zero)
         {
-            (GrantedLease? lease, Waiting? waiting) = await manager.TryClaimAsync(claim, hold, context.RequestAborted);
-            return lease is null ? Problems.NotNow(claim.Id, waiting) : Answer(lease, null);
+            WhyNot why = new();
+            try
+            {
+                return Answer(await manager.ClaimAsync(claim, hold, TimeSpan.Zero, why, context.RequestAborted), null);
+            }
+            catch (LeaseException e) when (e.Error == LeaseError.Timeout)
+            {
+                return Problems.NotNow(e, why.Last);
+            }
         }
 
         (GrantedLease? granted, Waiting? waits) = await waiter.WaitAsync(claim, hold, wait, context.RequestAborted);
@@ -64,10 +71,17 @@ internal static class LeaseEndpoints
         LeaseOverview overview = await reading.ReadAsync();
         IEnumerable<GrantedLease> leases = overview.Leases.Where(l =>
             (queue is null || l.Lease.Claim.Queue == queue) && (uid is null || l.Lease.Claim.Owner.Uid == uid));
-        return Results.Json(new LeasesDocument([.. leases.Select(LeaseEntry.From)]), AgentJson.Default.LeasesDocument);
+        return Results.Json(new LeasesDocument([.. leases.Select(l => LeaseEntry.From(l))]), AgentJson.Default.LeasesDocument);
     }
 
-    private static async Task<IResult> ShowAsync(string id, LeaseManager manager) => Answer(await FindAsync(manager, id));
+    private static async Task<IResult> ShowAsync(string id, LeaseManager manager, UseReader use, bool usage = false)
+    {
+        GrantedLease lease = await LeaseLookup.FindAsync(manager, id);
+        LeaseEntry entry = usage
+            ? await use.ReadAsync(reader => LeaseEntry.From(lease, reader.Read), withNodes: true)
+            : LeaseEntry.From(lease);
+        return Results.Json(new LeaseDocument(entry), AgentJson.Default.LeaseDocument);
+    }
 
     private static IResult ShowEvents(string id, EventHub hub) => Results.Json(
         new LeaseEventsDocument([.. hub.ReadOf(id).Select(LeaseEventEntry.From)]), AgentJson.Default.LeaseEventsDocument);
@@ -75,9 +89,9 @@ internal static class LeaseEndpoints
     private static async Task<IResult> RenewAsync(
         string id, RenewRequest request, HttpContext context, Rights rights, LeaseManager manager)
     {
-        GrantedLease lease = await FindAsync(manager, id);
+        GrantedLease lease = await LeaseLookup.FindAsync(manager, id);
         rights.RequireOwner(context.GetCaller(), lease.Lease.Claim.Owner, $"renew lease {id}");
-        TimeSpan? duration = ClaimReader.ReadDuration(request.DurationSeconds);
+        TimeSpan? duration = RequestChecks.ReadDuration(request.DurationSeconds);
         // Of the generation that was looked at: another lease of the name can be somebody else's.
         long generation = request.Generation ?? lease.Generation;
         return Answer(await manager.RenewAsync(id, duration, generation, context.RequestAborted));
@@ -86,7 +100,7 @@ internal static class LeaseEndpoints
     private static async Task<IResult> ReleaseAsync(
         string id, long? generation, HttpContext context, Rights rights, LeaseManager manager)
     {
-        GrantedLease lease = await FindAsync(manager, id);
+        GrantedLease lease = await LeaseLookup.FindAsync(manager, id);
         rights.RequireOwner(context.GetCaller(), lease.Lease.Claim.Owner, $"release lease {id}");
         await manager.ReleaseAsync(id, generation ?? lease.Generation, context.RequestAborted);
         return Results.NoContent();
@@ -96,8 +110,8 @@ internal static class LeaseEndpoints
         AdoptRequest request, HttpContext context, ClaimReader reader, Rights rights, LeaseManager manager)
     {
         Caller caller = context.GetCaller();
-        string id = request.Id ?? Calls.NewName();
-        ClaimReader.CheckName(id, "id");
+        string id = request.Id ?? RequestChecks.NewName();
+        RequestChecks.CheckName(id, "id");
         HostProcess? process = request.ProcessId is { } pid ? rights.FindProcess(caller, pid) : null;
         return Answer(await manager.AdoptAsync(
             request.GpuUuid,
@@ -105,7 +119,7 @@ internal static class LeaseEndpoints
             id,
             request.Queue,
             reader.ReadOwner(request.Uid, request.Label, caller),
-            new LeaseHold(process, ClaimReader.ReadDuration(request.DurationSeconds)),
+            request.ToHold(process),
             context.RequestAborted));
     }
 
@@ -138,10 +152,11 @@ internal static class LeaseEndpoints
     private static IResult Answer(GrantedLease lease) =>
         Results.Json(new LeaseDocument(LeaseEntry.From(lease)), AgentJson.Default.LeaseDocument);
 
-    private static async Task<GrantedLease> FindAsync(LeaseManager manager, string id) => await manager.FindAsync(id) switch
+    /// <summary>Not Progress, which reports on another thread, later.</summary>
+    private sealed class WhyNot : IProgress<Waiting>
     {
-        ({ } lease, _) => lease,
-        (_, { } waiting) => throw new LeaseException(LeaseError.NotFound, $"{id} waits as number {waiting.Position}. {waiting.Message}"),
-        _ => throw new LeaseException(LeaseError.NotFound, $"There is no lease {id}."),
-    };
+        public Waiting? Last { get; private set; }
+
+        public void Report(Waiting value) => Last = value;
+    }
 }

@@ -14,7 +14,7 @@ internal static class OverviewEndpoints
     public static void Map(IEndpointRouteBuilder routes)
     {
         routes.MapGet("/overview", ShowAsync).WithName("ShowOverview").Produces<OverviewDocument>()
-            .WithSummary("Shows all: leases, who waits and why, GPUs, queues, reservations.").Fails(503);
+            .WithSummary("Shows all: leases, who waits and why, GPUs, queues, reservations; with usage, what uses instances.").Fails(503);
         routes.MapGet("/gpus", ListGpusAsync).WithName("ListGpus").Produces<GpusDocument>()
             .WithSummary("Lists the GPUs of the pool, with what nobody leases.").Fails(503);
         routes.MapPost("/gpus/clear", ClearAsync).WithName("ClearInstances").Produces<ClearDocument>()
@@ -22,31 +22,38 @@ internal static class OverviewEndpoints
             .ForAdministrators("destroy instances").Fails(404, 502, 503);
     }
 
-    private static async Task<IResult> ShowAsync(SharedReading reading, GpuWidths widths, EventHub hub, TimeProvider time)
+    private static async Task<IResult> ShowAsync(
+        SharedReading reading, UseReader use, EventHub hub, TimeProvider time, bool usage = false)
     {
         // First the event: what happens while it is read follows once more, and is not lost.
         long last = hub.Last;
         LeaseOverview overview = await reading.ReadAsync();
+        StandDocument stand = usage
+            ? await use.ReadAsync(reader => StandDocument.From(overview, reader.Read))
+            : StandDocument.From(overview, LeasedInstanceEntry.From);
         return Results.Json(
             new OverviewDocument(
                 time.GetUtcNow(),
                 Environment.MachineName,
                 Version,
                 last,
-                [.. overview.Leases.Select(LeaseEntry.From)],
-                [.. overview.Waiting.Select(WaitingClaimEntry.From)],
-                [.. overview.Gpus.Select(widths.Describe)],
-                [.. overview.Queues.Select(QueueEntry.From)],
-                [.. overview.Reservations.Select(ReservationEntry.From)],
-                PolicyEntry.From(overview.Policy)),
+                stand.Leases,
+                stand.Waiting,
+                stand.Gpus,
+                stand.Queues,
+                stand.Reservations,
+                stand.Policy),
             AgentJson.Default.OverviewDocument);
     }
 
-    private static async Task<IResult> ListGpusAsync(SharedReading reading, GpuWidths widths) => Results.Json(
-        new GpusDocument([.. (await reading.ReadAsync()).Gpus.Select(widths.Describe)]), AgentJson.Default.GpusDocument);
+    private static async Task<IResult> ListGpusAsync(SharedReading reading) => Results.Json(
+        new GpusDocument([.. (await reading.ReadAsync()).Gpus.Select(g => GpuEntry.From(g, LeasedInstanceEntry.From))]),
+        AgentJson.Default.GpusDocument);
 
-    private static async Task<IResult> ClearAsync(string? gpuUuid, LeaseManager manager, HttpContext context) => Results.Json(
-        new ClearDocument(
-            [.. (await manager.ClearAsync(gpuUuid, context.RequestAborted)).Select(LeasedInstanceEntry.From)]),
-        AgentJson.Default.ClearDocument);
+    private static async Task<IResult> ClearAsync(string? gpuUuid, LeaseManager manager, UseReader use, HttpContext context)
+    {
+        IReadOnlyList<LeasedInstance> destroyed = await manager.ClearAsync(gpuUuid, context.RequestAborted);
+        return Results.Json(
+            new ClearDocument(await use.ReadAsync(reader => destroyed.Select(reader.Read).ToArray())), AgentJson.Default.ClearDocument);
+    }
 }

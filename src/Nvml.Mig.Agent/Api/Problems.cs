@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using Nvml.Mig.Agent.Callers;
 using Nvml.Mig.Agent.Documents;
 using Nvml.Mig.Applying;
 using Nvml.Mig.Leasing;
@@ -17,14 +16,12 @@ internal static partial class Problems
     public static IResult Result(int status, string code, string detail) => new ProblemResult(Document(status, code, detail));
 
     /// <summary>A claim that cannot be granted now, and did not want to wait.</summary>
-    public static IResult NotNow(string id, Waiting? waiting) => new ProblemResult(Document(
-        StatusCodes.Status409Conflict,
-        nameof(LeaseError.Timeout),
-        $"Claim {id} cannot be granted now. {waiting?.Message}".TrimEnd()) with
-    {
-        Reason = waiting?.Reason,
-        Position = waiting?.Position,
-    });
+    public static IResult NotNow(LeaseException failure, Waiting? waiting) =>
+        new ProblemResult(Document(StatusCodes.Status409Conflict, failure.Error.ToString(), failure.Message) with
+        {
+            Reason = waiting?.Reason,
+            Position = waiting?.Position,
+        });
 
     /// <summary>Turns what an endpoint throws into a problem document.</summary>
     public static async Task HandleAsync(HttpContext context, RequestDelegate next)
@@ -67,7 +64,6 @@ internal static partial class Problems
 
     private static ProblemDocument? From(Exception failure) => failure switch
     {
-        ForbiddenException e => Document(StatusCodes.Status403Forbidden, "Forbidden", e.Message),
         LimitException e => Document(StatusCodes.Status429TooManyRequests, "TooMany", e.Message),
         LeaseException e => Document(StatusOf(e.Error), e.Error.ToString(), e.Message) with
         {
@@ -98,6 +94,7 @@ internal static partial class Problems
         LeaseError.NotFound => StatusCodes.Status404NotFound,
         LeaseError.Ended => StatusCodes.Status410Gone,
         LeaseError.Locked => StatusCodes.Status503ServiceUnavailable,
+        LeaseError.Forbidden => StatusCodes.Status403Forbidden,
         _ => StatusCodes.Status500InternalServerError,
     };
 

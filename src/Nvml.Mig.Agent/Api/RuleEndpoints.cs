@@ -36,27 +36,7 @@ internal static class RuleEndpoints
     private static async Task<IResult> SetQueueAsync(
         string name, QueueRequest request, LeaseManager manager, SharedReading reading, HttpContext context)
     {
-        ClaimReader.CheckName(name, "name");
-        LeaseQueue queue = new(name)
-        {
-            Parent = request.Parent,
-            Quota = request.Quota?.ToSlices(),
-            Limit = request.Limit?.ToSlices(),
-            LendingLimit = request.LendingLimit?.ToSlices(),
-            Weight = request.Weight,
-            Priority = request.Priority,
-            Idle = request.Idle,
-            IdleAfter = ClaimReader.ReadTime(request.IdleAfterSeconds, "idleAfterSeconds"),
-        };
-        try
-        {
-            await manager.SetQueueAsync(queue, context.RequestAborted);
-        }
-        catch (ArgumentException e)
-        {
-            throw new LeaseException(LeaseError.Invalid, e.Message, e); // What the scheduler cannot make sense of.
-        }
-
+        await manager.SetQueueAsync(request.ToQueue(name), context.RequestAborted);
         return Answer([.. (await reading.ReadAsync()).Queues.Where(q => q.Queue.Name == name)]);
     }
 
@@ -71,21 +51,7 @@ internal static class RuleEndpoints
     private static async Task<IResult> AddReservationAsync(
         ReservationRequest request, LeaseManager manager, SharedReading reading, HttpContext context)
     {
-        ClaimReader.CheckName(request.Id, "id");
-        if (request.Queue is null == request.Uid is null)
-            throw ClaimReader.Wrong("A reservation is for a queue or for a uid.");
-        if (request.End <= request.Start || request.Count < 1)
-            throw ClaimReader.Wrong("A reservation ends after it begins, and is for one instance at least.");
-        Reservation reservation = new(request.Id, request.Start, request.End)
-        {
-            Queue = request.Queue,
-            Owner = request.Uid is { } uid ? new LeaseOwner(uid, request.Label) : null,
-            Profile = request.Profile,
-            Count = request.Count,
-            Model = request.Model,
-            IsLendable = request.Lendable,
-        };
-        await manager.AddReservationAsync(reservation, context.RequestAborted);
+        await manager.AddReservationAsync(request.ToReservation(), context.RequestAborted);
         return Answer([.. (await reading.ReadAsync()).Reservations.Where(r => r.Reservation.Id == request.Id)]);
     }
 
@@ -99,14 +65,7 @@ internal static class RuleEndpoints
 
     private static async Task<IResult> SetPolicyAsync(PolicyEntry request, LeaseManager manager, HttpContext context)
     {
-        SchedulerOptions policy = new()
-        {
-            VictimDelay = ClaimReader.ReadTime(request.VictimDelaySeconds, "victimDelaySeconds"),
-            Notice = ClaimReader.ReadTime(request.NoticeSeconds, "noticeSeconds"),
-            Grace = ClaimReader.ReadTime(request.GraceSeconds, "graceSeconds"),
-            ReuseAcrossUsers = request.ReuseAcrossUsers,
-            KeepRoomAfter = request.KeepRoomAfterSeconds is { } after ? ClaimReader.ReadTime(after, "keepRoomAfterSeconds") : null,
-        };
+        SchedulerOptions policy = request.ToPolicy();
         await manager.SetPolicyAsync(policy, context.RequestAborted);
         return Answer(policy);
     }

@@ -31,7 +31,7 @@ internal sealed class Rights
     public void RequireAll(Caller caller, string what)
     {
         if (!MayDoAll(caller))
-            throw new ForbiddenException($"{Name(caller)} may not {what}: root may, and the members of the agent's group.");
+            throw Forbidden($"{Name(caller)} may not {what}: root may, and the members of the agent's group.");
     }
 
     public void RequireOwner(Caller caller, LeaseOwner owner, string what)
@@ -39,7 +39,7 @@ internal sealed class Rights
         if (caller.Uid != owner.Uid && !MayDoAll(caller))
         {
             string its = owner.Uid.ToString(CultureInfo.InvariantCulture);
-            throw new ForbiddenException($"{Name(caller)} may not {what}: it is of uid {its}.");
+            throw Forbidden($"{Name(caller)} may not {what}: it is of uid {its}.");
         }
     }
 
@@ -49,7 +49,7 @@ internal sealed class Rights
             && _queues.TryGetValue(queue, out (HashSet<uint> Users, HashSet<uint> Groups) access)
             && !access.Users.Contains(caller.Uid)
             && !access.Groups.Overlaps(caller.Groups))
-            throw new ForbiddenException($"{Name(caller)} may not claim in queue {queue}.");
+            throw Forbidden($"{Name(caller)} may not claim in queue {queue}.");
     }
 
     /// <summary>A process that a lease is to last with: it must be the caller's own, since its end or its life then counts.</summary>
@@ -59,9 +59,11 @@ internal sealed class Rights
         if (HostProcess.Find(pid) is not { } process || UserOf(pid) is not { } uid || !process.IsRunning)
             throw new LeaseException(LeaseError.Invalid, string.Create(CultureInfo.InvariantCulture, $"There is no process {pid}."));
         if (uid != caller.Uid && !MayDoAll(caller))
-            throw new ForbiddenException($"{process} is not a process of {Name(caller)}.");
+            throw Forbidden($"{process} is not a process of {Name(caller)}.");
         return process;
     }
+
+    private static LeaseException Forbidden(string message) => new(LeaseError.Forbidden, message);
 
     private static string Name(Caller caller) => string.Create(CultureInfo.InvariantCulture, $"uid {caller.Uid}");
 
@@ -79,6 +81,3 @@ internal sealed class Rights
         }
     }
 }
-
-/// <summary>The caller may not do that.</summary>
-internal sealed class ForbiddenException(string message) : Exception(message);

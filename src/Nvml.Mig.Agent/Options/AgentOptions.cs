@@ -1,3 +1,4 @@
+using Nvml.Mig.Agent.Documents;
 using Nvml.Mig.Hosting;
 
 namespace Nvml.Mig.Agent.Options;
@@ -5,7 +6,7 @@ namespace Nvml.Mig.Agent.Options;
 /// <summary>The agent's configuration: docs/agent.md has it.</summary>
 internal sealed class AgentOptions
 {
-    public const string DefaultSocket = "/run/nvml-mig/agent.sock";
+    public const string DefaultSocket = AgentAddress.DefaultSocket;
 
     /// <summary>The unix socket that it listens on.</summary>
     public string Socket { get; set; } = DefaultSocket;

@@ -6,7 +6,7 @@ using Nvml.Mig.Monitoring;
 namespace Nvml.Mig.Agent.Page;
 
 /// <summary>Reads what the page shows.</summary>
-internal sealed class PageReader(SharedReading leasing, GpuMonitor monitor, UsageHistory usage, GpuWidths widths, EventHub hub)
+internal sealed class PageReader(SharedReading leasing, GpuMonitor monitor, UsageHistory usage, EventHub hub)
 {
     public async Task<PageContent> ReadAsync()
     {
@@ -16,11 +16,9 @@ internal sealed class PageReader(SharedReading leasing, GpuMonitor monitor, Usag
         {
             MachineReading machine = monitor.Read();
             usage.Add(machine);
-            Dictionary<string, int> slices = machine.Gpus
-                .Where(g => g is { Uuid: not null, Mode.Current: true })
-                .Select(g => (Uuid: g.Uuid!, Width: widths.Find(g.Uuid!)))
-                .Where(g => g.Width is not null)
-                .ToDictionary(g => g.Uuid, g => g.Width!.Value, StringComparer.Ordinal);
+            Dictionary<string, int> slices = overview.Gpus
+                .Where(g => g.MemorySlices is not null)
+                .ToDictionary(g => g.Uuid, g => g.MemorySlices!.Value, StringComparer.Ordinal);
             return new PageContent(Environment.MachineName, overview, machine, usage, slices, hub.ReadLatest(20));
         });
     }

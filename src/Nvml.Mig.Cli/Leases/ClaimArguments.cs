@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Nvml.Mig.Agent.Documents;
 using Nvml.Mig.Cli.Arguments;
 using Nvml.Mig.Leasing;
 
@@ -82,16 +83,21 @@ internal static partial class ClaimArguments
 
     /// <summary>The claim of the command line.</summary>
     /// <exception cref="UsageException">It makes no sense.</exception>
-    public static Claim Read(ParseResult parsed, Machine machine, string id)
+    public static ClaimRequest Read(ParseResult parsed, Machine machine, string id)
     {
         int count = parsed.GetValue(Count);
         if (count < 1)
             throw new UsageException("--count is 1 at least.");
-        return new Claim(id, parsed.GetValue(Queue)!, new LeaseOwner(Caller.Uid, parsed.GetValue(Label)), [ReadRequest(parsed, count)])
+        return new ClaimRequest
         {
+            Id = id,
+            Queue = parsed.GetValue(Queue)!,
+            Uid = Caller.Uid,
+            Label = parsed.GetValue(Label),
+            Requests = [ReadRequest(parsed, count)],
             Priority = parsed.GetValue(Priority),
-            IsPreemptible = parsed.GetValue(Preemptible),
-            MinimumRuntime = parsed.GetValue(MinimumRuntime) ?? TimeSpan.Zero,
+            Preemptible = parsed.GetValue(Preemptible),
+            MinimumRuntimeSeconds = parsed.GetValue(MinimumRuntime)?.TotalSeconds ?? 0,
             Gpus = machine.NamesGpus ? [.. machine.Gpus().Select(g => g.Uuid)] : [],
             Models = ReadModels(parsed, machine),
         };
@@ -109,16 +115,14 @@ internal static partial class ClaimArguments
             ?? throw new UsageException($"--wait={text} is no time: write seconds, or 90s, 10m, 1h30m. A program goes behind --.");
     }
 
-    private static InstanceRequest ReadRequest(ParseResult parsed, int count)
+    private static InstanceRequestEntry ReadRequest(ParseResult parsed, int count)
     {
         string? profile = parsed.GetValue(Profile);
         long? memory = parsed.GetValue(Memory);
         int? compute = parsed.GetValue(Compute);
         if ((profile is null) == (memory is null && compute is null))
             throw new UsageException("Name a profile with --profile, or what the instance must have with --memory and --compute.");
-        return profile is not null
-            ? InstanceRequest.Of(profile, count)
-            : InstanceRequest.Of(new InstanceNeed { MemoryMiB = memory ?? 0, ComputeSlices = compute ?? 0 }, count);
+        return new InstanceRequestEntry { Profile = profile, MemoryMiB = memory ?? 0, ComputeSlices = compute ?? 0, Count = count };
     }
 
     private static string[] ReadModels(ParseResult parsed, Machine machine)

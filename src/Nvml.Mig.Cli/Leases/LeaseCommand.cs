@@ -1,9 +1,8 @@
 using System.CommandLine;
-using System.Globalization;
+using Nvml.Mig.Agent.Documents;
 using Nvml.Mig.Cli.Apply;
 using Nvml.Mig.Cli.Arguments;
 using Nvml.Mig.Cli.Output;
-using Nvml.Mig.Host;
 using Nvml.Mig.Leasing;
 
 namespace Nvml.Mig.Cli.Leases;
@@ -59,7 +58,7 @@ internal static class LeaseCommand
         string name,
         string description,
         IReadOnlyList<Symbol> symbols,
-        Func<ParseResult, LeaseManager, Machine, CancellationToken, Task<int>> run,
+        Func<ParseResult, ILeases, Machine, CancellationToken, Task<int>> run,
         bool changes = true)
     {
         Command command = new(name, description);
@@ -73,7 +72,7 @@ internal static class LeaseCommand
 
         command.Add(ApplyArguments.JournalFolder);
         command.SetAction(parsed =>
-            LeaseRun.Run(parsed, (manager, machine, cancellation) => run(parsed, manager, machine, cancellation), changes));
+            LeaseRun.Run(parsed, (leases, machine, cancellation) => run(parsed, leases, machine, cancellation), changes));
         return command;
     }
 
@@ -84,31 +83,28 @@ internal static class LeaseCommand
         AcquireAsync);
 
     private static async Task<int> AcquireAsync(
-        ParseResult parsed, LeaseManager manager, Machine machine, CancellationToken cancellationToken)
+        ParseResult parsed, ILeases leases, Machine machine, CancellationToken cancellationToken)
     {
-        Claim claim = ClaimArguments.Read(parsed, machine, parsed.GetValue(Name) ?? NewName());
-        GrantedLease lease = await LeaseRun.ClaimAsync(
-            manager, claim, ReadHold(parsed), ClaimArguments.ReadWait(parsed), machine.Json, cancellationToken);
-        return Print(machine, lease);
+        ClaimRequest claim = ClaimArguments.Read(parsed, machine, parsed.GetValue(Name) ?? RequestChecks.NewName()) with
+        {
+            DurationSeconds = parsed.GetValue(For)?.TotalSeconds,
+            ProcessId = parsed.GetValue(Pid),
+        };
+        LeaseEntry lease = await LeaseRun.ClaimAsync(
+            leases, claim, ClaimArguments.ReadWait(parsed), machine.Json, cancellationToken);
+        return await PrintAsync(machine, leases, lease, cancellationToken);
     }
 
     private static async Task<int> ListAsync(
-        ParseResult parsed, LeaseManager manager, Machine machine, CancellationToken cancellationToken)
+        ParseResult parsed, ILeases leases, Machine machine, CancellationToken cancellationToken)
     {
-        LeaseOverview overview = await manager.ReadAsync(cancellationToken);
-        LeaseView view = new(machine);
+        StandDocument stand = await leases.ReadAsync(usage: true, cancellationToken);
         HashSet<string>? named = machine.NamesGpus ? [.. machine.Gpus().Select(g => g.Uuid)] : null;
         bool IsMeant(string gpu) => named?.Contains(gpu) != false;
         LeaseListDocument list = new(
-            [.. overview.Leases.Where(l => l.Instances.Any(i => IsMeant(i.Place.Gpu))).Select(l => view.Read(l))],
-            [.. overview.Waiting.Select(WaitingClaimEntry.From)],
-            [.. overview.Gpus.Where(g => IsMeant(g.Uuid)).Select(g => new PoolGpuEntry(
-                g.Index,
-                g.Uuid,
-                g.Model,
-                g.Problem,
-                [.. g.Idle.Select(i => view.Read(i))],
-                [.. g.Foreign.Select(f => new ForeignEntry(f.ProfileId, f.Placement.Start, f.Placement.Size))]))],
+            [.. stand.Leases.Where(l => l.Instances.Any(i => IsMeant(i.GpuUuid)))],
+            stand.Waiting,
+            [.. stand.Gpus.Where(g => IsMeant(g.Uuid))],
             null);
         if (machine.Json)
             Documents.Print(list);
@@ -118,33 +114,33 @@ internal static class LeaseCommand
     }
 
     private static async Task<int> ShowAsync(
-        ParseResult parsed, LeaseManager manager, Machine machine, CancellationToken cancellationToken)
+        ParseResult parsed, ILeases leases, Machine machine, CancellationToken cancellationToken)
     {
-        string id = parsed.GetValue(Id)!;
-        LeaseOverview overview = await manager.ReadAsync(cancellationToken);
-        GrantedLease lease = overview.Leases.FirstOrDefault(l => l.Id == id)
-            ?? throw new LeaseException(LeaseError.NotFound, overview.Waiting.FirstOrDefault(w => w.Claim.Id == id) is { } waiting
-                ? $"{id} waits as number {waiting.Position}. {waiting.Message}"
-                : $"There is no lease {id}.");
-        return Print(machine, lease);
+        return Print(machine, await leases.ShowAsync(parsed.GetValue(Id)!, cancellationToken));
     }
 
     private static async Task<int> RenewAsync(
-        ParseResult parsed, LeaseManager manager, Machine machine, CancellationToken cancellationToken) =>
-        Print(machine, await manager.RenewAsync(
-            parsed.GetValue(Id)!, parsed.GetValue(For), parsed.GetValue(Generation), cancellationToken));
+        ParseResult parsed, ILeases leases, Machine machine, CancellationToken cancellationToken)
+    {
+        RenewRequest request = new()
+        {
+            DurationSeconds = parsed.GetValue(For)?.TotalSeconds,
+            Generation = parsed.GetValue(Generation),
+        };
+        LeaseEntry lease = await leases.RenewAsync(parsed.GetValue(Id)!, request, cancellationToken);
+        return await PrintAsync(machine, leases, lease, cancellationToken);
+    }
 
     private static async Task<int> ReleaseAsync(
-        ParseResult parsed, LeaseManager manager, Machine machine, CancellationToken cancellationToken)
+        ParseResult parsed, ILeases leases, Machine machine, CancellationToken cancellationToken)
     {
         string[] ids = parsed.GetValue(Ids)!;
         if (ids.Length > 1 && parsed.GetValue(Generation) is not null)
             throw new UsageException("--generation is of one lease.");
         foreach (string id in ids)
-            await manager.ReleaseAsync(id, parsed.GetValue(Generation), cancellationToken);
-        LeaseOverview overview = await manager.ReadAsync(cancellationToken);
-        LeaseView view = new(machine);
-        LeaseEntry[] left = [.. overview.Leases.Where(l => ids.Contains(l.Id)).Select(l => view.Read(l))];
+            await leases.ReleaseAsync(id, parsed.GetValue(Generation), cancellationToken);
+        StandDocument stand = await leases.ReadAsync(usage: machine.Json, cancellationToken);
+        LeaseEntry[] left = [.. stand.Leases.Where(l => ids.Contains(l.Id))];
         if (machine.Json)
         {
             Documents.Print(new LeaseListDocument(left, [], [], null));
@@ -162,60 +158,63 @@ internal static class LeaseCommand
     }
 
     private static async Task<int> AdoptAsync(
-        ParseResult parsed, LeaseManager manager, Machine machine, CancellationToken cancellationToken)
+        ParseResult parsed, ILeases leases, Machine machine, CancellationToken cancellationToken)
     {
         if (!machine.NamesGpus || machine.Gpus() is not [var gpu])
             throw new UsageException("Name the GPU of the instance with -i.");
-        GrantedLease lease = await manager.AdoptAsync(
-            gpu.Uuid,
-            parsed.GetValue(GpuInstance),
-            parsed.GetValue(Name) ?? NewName(),
-            parsed.GetValue(ClaimArguments.Queue)!,
-            new LeaseOwner(Caller.Uid, parsed.GetValue(ClaimArguments.Label)),
-            ReadHold(parsed),
-            cancellationToken);
-        return Print(machine, lease);
+        AdoptRequest request = new()
+        {
+            GpuUuid = gpu.Uuid,
+            GpuInstanceId = parsed.GetValue(GpuInstance),
+            Id = parsed.GetValue(Name),
+            Queue = parsed.GetValue(ClaimArguments.Queue)!,
+            Uid = Caller.Uid,
+            Label = parsed.GetValue(ClaimArguments.Label),
+            DurationSeconds = parsed.GetValue(For)?.TotalSeconds,
+            ProcessId = parsed.GetValue(Pid),
+        };
+        return await PrintAsync(machine, leases, await leases.AdoptAsync(request, cancellationToken), cancellationToken);
     }
 
     private static async Task<int> ClearAsync(
-        ParseResult parsed, LeaseManager manager, Machine machine, CancellationToken cancellationToken)
+        ParseResult parsed, ILeases leases, Machine machine, CancellationToken cancellationToken)
     {
-        List<LeasedInstance> destroyed = [];
+        List<LeasedInstanceEntry> destroyed = [];
         string?[] gpus = machine.NamesGpus ? [.. machine.Gpus().Select(g => g.Uuid)] : [null];
         foreach (string? gpu in gpus)
-            destroyed.AddRange(await manager.ClearAsync(gpu, cancellationToken));
+            destroyed.AddRange(await leases.ClearAsync(gpu, cancellationToken));
         if (machine.Json)
         {
-            LeaseView view = new(machine);
-            Documents.Print(new ClearDocument([.. destroyed.Select(i => view.Read(i))], null));
+            Documents.Print(new ClearDocument(destroyed, null));
             return ExitCodes.Success;
         }
 
-        foreach (LeasedInstance instance in destroyed)
+        foreach (LeasedInstanceEntry instance in destroyed)
             Terminal.WriteLine($"Destroyed {instance}.");
         if (destroyed.Count == 0)
             Terminal.WriteLine("There is nothing to clear.");
         return ExitCodes.Success;
     }
 
-    private static int Print(Machine machine, GrantedLease lease)
+    /// <summary>Prints a lease with what uses it: it was granted or changed just now.</summary>
+    private static async Task<int> PrintAsync(Machine machine, ILeases leases, LeaseEntry lease, CancellationToken cancellationToken)
     {
-        LeaseEntry entry = new LeaseView(machine).Read(lease, withNodes: true);
+        try
+        {
+            return Print(machine, await leases.ShowAsync(lease.Id, cancellationToken));
+        }
+        catch (LeaseException e) when (e.Error == LeaseError.NotFound)
+        {
+            return Print(machine, lease); // It has ended since: its process has, for instance.
+        }
+    }
+
+    private static int Print(Machine machine, LeaseEntry lease)
+    {
         if (machine.Json)
-            Documents.Print(new LeaseDocument(entry, null));
+            Documents.Print(new LeaseDocument(lease, null));
         else
-            LeaseView.Show(entry);
+            LeaseView.Show(lease);
         return ExitCodes.Success;
     }
-
-    private static LeaseHold ReadHold(ParseResult parsed)
-    {
-        if (parsed.GetValue(Pid) is not { } pid)
-            return new LeaseHold(Duration: parsed.GetValue(For));
-        HostProcess process = HostProcess.Find(pid)
-            ?? throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"There is no process {pid}."));
-        return new LeaseHold(process, parsed.GetValue(For));
-    }
-
-    private static string NewName() => $"lease-{Guid.NewGuid().ToString("N")[..8]}";
 }

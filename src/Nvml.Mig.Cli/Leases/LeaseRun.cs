@@ -1,17 +1,22 @@
 using System.CommandLine;
+using Nvml.Mig.Agent.Documents;
+using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Apply;
 using Nvml.Mig.Cli.Output;
+using Nvml.Mig.Host;
 using Nvml.Mig.Leasing;
-using Nvml.Mig.Leasing.Scheduling;
 
 namespace Nvml.Mig.Cli.Leases;
 
 /// <summary>The common part of the commands on leases.</summary>
 internal static class LeaseRun
 {
+    /// <summary>Names another socket, as the agent's --socket does.</summary>
+    private const string SocketVariable = "NVMIG_AGENT_SOCKET";
+
     /// <summary>Opens the machine's leases and runs the command on them. Ctrl-C ends what it waits for.</summary>
     public static int Run(
-        ParseResult parsed, Func<LeaseManager, Machine, CancellationToken, Task<int>> command, bool changes = true) =>
+        ParseResult parsed, Func<ILeases, Machine, CancellationToken, Task<int>> command, bool changes = true) =>
         Machine.Run(parsed, machine =>
         {
             using Interruption interruption = new(changes);
@@ -19,30 +24,60 @@ internal static class LeaseRun
         });
 
     /// <summary>Claims, and says meanwhile why it waits.</summary>
-    public static async Task<GrantedLease> ClaimAsync(
-        LeaseManager manager, Claim claim, LeaseHold hold, TimeSpan? timeout, bool json, CancellationToken cancellationToken)
+    public static Task<LeaseEntry> ClaimAsync(
+        ILeases leases, ClaimRequest claim, TimeSpan? timeout, bool json, CancellationToken cancellationToken)
     {
-        WaitView view = new(quiet: json || timeout == TimeSpan.Zero);
-        return await manager.ClaimAsync(claim, hold, timeout, view, cancellationToken);
+        return leases.ClaimAsync(claim, timeout, Tell, cancellationToken);
+
+        void Tell(WaitingClaimEntry waiting)
+        {
+            if (!json && timeout != TimeSpan.Zero)
+                Terminal.WriteError($"{waiting.Id} waits as number {waiting.Position}. {waiting.Message}");
+        }
     }
 
     private static async Task<int> RunAsync(
         ParseResult parsed,
         Machine machine,
-        Func<LeaseManager, Machine, CancellationToken, Task<int>> command,
+        Func<ILeases, Machine, CancellationToken, Task<int>> command,
         CancellationToken cancellationToken)
     {
-        LeaseOptions options = new() { JournalFolder = ApplyArguments.GetJournalFolder(parsed, machine) };
-        using LeaseManager manager = await LeaseManager.OpenAsync(machine.Session, options, cancellationToken);
-        return await command(manager, machine, cancellationToken);
+        using ILeases leases = await OpenAsync(parsed, machine, cancellationToken);
+        return await command(leases, machine, cancellationToken);
     }
 
-    private sealed class WaitView(bool quiet) : IProgress<Waiting>
+    /// <summary>The agent, if it answers; else this process keeps the leases itself.</summary>
+    private static async Task<ILeases> OpenAsync(ParseResult parsed, Machine machine, CancellationToken cancellationToken)
     {
-        public void Report(Waiting value)
+        string? socket = FindSocket(parsed, machine);
+        if (socket is not null && AgentConnection.IsAnswered(socket))
+            return new AgentLeases(new AgentConnection(socket));
+        LeaseOptions options = new() { JournalFolder = ApplyArguments.GetJournalFolder(parsed, machine) };
+        try
         {
-            if (!quiet)
-                Terminal.WriteError($"{value.Claim.Id} waits as number {value.Position}. {value.Message}");
+            LeaseManager manager = await LeaseManager.OpenAsync(machine.Session, options, cancellationToken);
+            return new OwnLeases(machine.Session, manager, () => machine.IsSimulated ? MigMinors.Known : MigMinors.Read());
+        }
+        catch (LeaseException e) when (socket is not null && IsDenied(e))
+        {
+            throw new LeaseException(
+                LeaseError.Forbidden,
+                $"Leases need root or the agent, and no agent answers on {socket}. Use sudo, or have nvmig-agent started.",
+                e);
         }
     }
+
+    /// <summary>The agent's socket; null where a simulated machine or a journal of one's own is meant, which no agent has.</summary>
+    private static string? FindSocket(ParseResult parsed, Machine machine)
+    {
+        if (machine.IsSimulated || parsed.GetValue(ApplyArguments.JournalFolder) is not null)
+            return null;
+        string? named = Environment.GetEnvironmentVariable(SocketVariable);
+        return !string.IsNullOrEmpty(named)
+            ? named
+            : machine.JournalFolder == ApplyOptions.DefaultJournalFolder ? AgentAddress.DefaultSocket : null;
+    }
+
+    private static bool IsDenied(Exception? failure) =>
+        failure is UnauthorizedAccessException || (failure is not null && IsDenied(failure.InnerException));
 }

@@ -1,62 +1,13 @@
 using System.Globalization;
+using Nvml.Mig.Agent.Documents;
 using Nvml.Mig.Cli.Output;
-using Nvml.Mig.Host;
 using Nvml.Mig.Leasing;
 
 namespace Nvml.Mig.Cli.Leases;
 
-/// <summary>What a lease's instances are doing, and how that is shown.</summary>
-internal sealed class LeaseView(Machine machine)
+/// <summary>How leases are shown.</summary>
+internal static class LeaseView
 {
-    private readonly Dictionary<string, GpuDevice> _gpus = new(StringComparer.Ordinal);
-    private readonly Lazy<MigMinors> _minors = new(() => machine.IsSimulated ? MigMinors.Known : MigMinors.Read());
-
-    /// <summary>The instance with its processes and memory; null for what cannot be read.</summary>
-    public LeasedInstanceEntry Read(LeasedInstance instance, bool withNodes = false)
-    {
-        GpuDevice? gpu = null;
-        IReadOnlyList<LeaseProcessEntry>? processes = null;
-        GpuMemory? memory = null;
-        IReadOnlyList<string>? nodes = null;
-        try
-        {
-            gpu = GpuOf(instance);
-            processes = [.. gpu.GetProcesses()
-                .Where(p => p.GpuInstanceId == instance.GpuInstanceId)
-                .Select(p => new LeaseProcessEntry(p.ProcessId, p.Name, p.UsedMemoryBytes))];
-            MigDevice device = machine.Session.GetMigDevice(instance.MigUuid);
-            memory = device.GetMemory();
-            if (withNodes)
-            {
-                MigDeviceAccess access = MigDeviceAccess.Find(device, _minors.Value);
-                nodes = [.. access.DeviceNodes.Concat(access.SharedDeviceNodes).Select(n => n.Path)];
-            }
-        }
-        catch (Exception e) when (e is NvmlException or IOException or UnauthorizedAccessException or KeyNotFoundException)
-        {
-            // The lease is shown all the same: what the GPU does not say is left out.
-        }
-
-        return new LeasedInstanceEntry(
-            instance.Place.Gpu,
-            gpu?.Index,
-            instance.Profile,
-            instance.Place.Placement.Start,
-            instance.Place.Placement.Size,
-            instance.GpuInstanceId,
-            instance.ComputeInstanceId,
-            instance.MigUuid,
-            instance.CdiDevice,
-            instance.Quarantine,
-            processes,
-            memory?.UsedBytes,
-            memory?.TotalBytes,
-            nodes);
-    }
-
-    public LeaseEntry Read(GrantedLease lease, bool withNodes = false) =>
-        LeaseEntry.From(lease, [.. lease.Instances.Select(i => Read(i, withNodes))]);
-
     public static void ShowList(LeaseListDocument list)
     {
         if (list.Leases.Count == 0)
@@ -72,7 +23,7 @@ internal sealed class LeaseView(Machine machine)
             Terminal.Write(table);
         }
 
-        foreach (PoolGpuEntry gpu in list.Gpus)
+        foreach (GpuEntry gpu in list.Gpus)
         {
             foreach (LeasedInstanceEntry idle in gpu.Idle)
             {
@@ -163,11 +114,4 @@ internal sealed class LeaseView(Machine machine)
             : string.Create(
                 CultureInfo.InvariantCulture,
                 $"{instances.Sum(i => i.UsedMemoryBytes!.Value) >> 20} of {instances.Sum(i => i.TotalMemoryBytes!.Value) >> 20} MiB");
-
-    private GpuDevice GpuOf(LeasedInstance instance)
-    {
-        if (!_gpus.TryGetValue(instance.Place.Gpu, out GpuDevice? gpu))
-            _gpus[instance.Place.Gpu] = gpu = machine.Session.GetDevice(instance.Place.Gpu);
-        return gpu;
-    }
 }

@@ -1,8 +1,7 @@
 using System.CommandLine;
+using Nvml.Mig.Agent.Documents;
 using Nvml.Mig.Cli.Arguments;
 using Nvml.Mig.Cli.Output;
-using Nvml.Mig.Leasing;
-using Nvml.Mig.Leasing.Scheduling;
 
 namespace Nvml.Mig.Cli.Leases;
 
@@ -37,39 +36,33 @@ internal static class PolicyCommand
         "policy", "Show what holds for all queues, and set it.", [VictimDelay, Notice, Grace, Reuse, KeepRoom], RunAsync);
 
     private static async Task<int> RunAsync(
-        ParseResult parsed, LeaseManager manager, Machine machine, CancellationToken cancellationToken)
+        ParseResult parsed, ILeases leases, Machine machine, CancellationToken cancellationToken)
     {
-        SchedulerOptions was = (await manager.ReadAsync(cancellationToken)).Policy;
-        SchedulerOptions policy = was with
-        {
-            VictimDelay = parsed.GetValue(VictimDelay) ?? was.VictimDelay,
-            Notice = parsed.GetValue(Notice) ?? was.Notice,
-            Grace = parsed.GetValue(Grace) ?? was.Grace,
-            ReuseAcrossUsers = parsed.GetValue(Reuse) ?? was.ReuseAcrossUsers,
-            KeepRoomAfter = parsed.GetValue(KeepRoom) is { } keep ? keep < TimeSpan.Zero ? null : keep : was.KeepRoomAfter,
-        };
+        PolicyEntry was = (await leases.ReadAsync(usage: false, cancellationToken)).Policy;
+        PolicyEntry policy = new(
+            parsed.GetValue(VictimDelay)?.TotalSeconds ?? was.VictimDelaySeconds,
+            parsed.GetValue(Notice)?.TotalSeconds ?? was.NoticeSeconds,
+            parsed.GetValue(Grace)?.TotalSeconds ?? was.GraceSeconds,
+            parsed.GetValue(Reuse) ?? was.ReuseAcrossUsers,
+            parsed.GetValue(KeepRoom) is { } keep ? keep < TimeSpan.Zero ? null : keep.TotalSeconds : was.KeepRoomAfterSeconds);
         if (policy != was)
-            await manager.SetPolicyAsync(policy, cancellationToken);
-        PolicyEntry entry = new(
-            policy.VictimDelay.TotalSeconds,
-            policy.Notice.TotalSeconds,
-            policy.Grace.TotalSeconds,
-            policy.ReuseAcrossUsers,
-            policy.KeepRoomAfter?.TotalSeconds);
+            await leases.SetPolicyAsync(policy, cancellationToken);
         if (machine.Json)
         {
-            Documents.Print(new PolicyDocument(entry, null));
+            Documents.Print(new PolicyDocument(policy, null));
             return ExitCodes.Success;
         }
 
-        Terminal.WriteLine($"A claim waits {Durations.Format(policy.VictimDelay)} before others are told to go for it.");
-        Terminal.WriteLine($"They have {Durations.Format(policy.Notice)} of notice, and {Durations.Format(policy.Grace)} to end after it.");
+        Terminal.WriteLine($"A claim waits {Format(policy.VictimDelaySeconds)} before others are told to go for it.");
+        Terminal.WriteLine($"They have {Format(policy.NoticeSeconds)} of notice, and {Format(policy.GraceSeconds)} to end after it.");
         Terminal.WriteLine(policy.ReuseAcrossUsers
             ? "An instance can go from one user to another as it is."
             : "An instance is made anew for another user.");
-        Terminal.WriteLine(policy.KeepRoomAfter is { } after
-            ? $"For a claim that has waited {Durations.Format(after)}, what comes free is kept."
+        Terminal.WriteLine(policy.KeepRoomAfterSeconds is { } after
+            ? $"For a claim that has waited {Format(after)}, what comes free is kept."
             : "Small claims can pass a large one without end.");
         return ExitCodes.Success;
     }
+
+    private static string Format(double seconds) => Durations.Format(TimeSpan.FromSeconds(seconds));
 }

@@ -1,5 +1,6 @@
 using Nvml.Mig.Applying;
 using Nvml.Mig.Configuration;
+using Nvml.Mig.Leasing;
 using Nvml.Mig.Planning;
 
 namespace Nvml.Mig.Cli.Output;
@@ -53,6 +54,7 @@ internal sealed record ErrorEntry(int Code, string Name, string? Function, strin
             LayoutFileException => "LayoutFile",
             PlanningException planning => planning.Error.ToString(),
             JournalException journal => journal.IsLocked ? "Locked" : "Record",
+            LeaseException lease => lease.Error.ToString(),
             OperationCanceledException => "Cancelled",
             _ => "Unexpected",
         }, null, failure.Message);

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Nvml.Mig.Agent.Documents;
 using Nvml.Mig.Cli.Arguments;
 using Nvml.Mig.Cli.Leases;
 using Nvml.Mig.Cli.Output;
@@ -67,41 +68,42 @@ internal static class QueueCommand
     };
 
     private static async Task<int> ListAsync(
-        ParseResult parsed, LeaseManager manager, Machine machine, CancellationToken cancellationToken) =>
-        Print(machine, await manager.ReadAsync(cancellationToken), null);
+        ParseResult parsed, ILeases leases, Machine machine, CancellationToken cancellationToken) =>
+        Print(machine, await leases.ReadAsync(usage: false, cancellationToken), null);
 
     private static async Task<int> SetAsync(
-        ParseResult parsed, LeaseManager manager, Machine machine, CancellationToken cancellationToken)
+        ParseResult parsed, ILeases leases, Machine machine, CancellationToken cancellationToken)
     {
         string name = parsed.GetValue(Name)!;
-        LeaseQueue was = (await manager.ReadAsync(cancellationToken)).Queues.FirstOrDefault(q => q.Queue.Name == name)?.Queue
-            ?? new LeaseQueue(name);
-        await manager.SetQueueAsync(
-            was with
+        QueueEntry? was = (await leases.ReadAsync(usage: false, cancellationToken)).Queues.FirstOrDefault(q => q.Name == name);
+        QueueRequest unset = new();
+        await leases.SetQueueAsync(
+            name,
+            new QueueRequest
             {
-                Parent = parsed.GetValue(Parent) ?? was.Parent,
-                Quota = parsed.GetValue(Quota) is { } quota ? quota.Value : was.Quota,
-                Limit = parsed.GetValue(Limit) is { } limit ? limit.Value : was.Limit,
-                LendingLimit = parsed.GetValue(LendingLimit) is { } lending ? lending.Value : was.LendingLimit,
-                Weight = parsed.GetValue(Weight) ?? was.Weight,
-                Priority = parsed.GetValue(Priority) ?? was.Priority,
-                Idle = parsed.GetValue(Idle) ?? was.Idle,
-                IdleAfter = parsed.GetValue(IdleAfter) ?? was.IdleAfter,
+                Parent = parsed.GetValue(Parent) ?? was?.Parent,
+                Quota = parsed.GetValue(Quota) is { } quota ? quota.Value : was?.Quota,
+                Limit = parsed.GetValue(Limit) is { } limit ? limit.Value : was?.Limit,
+                LendingLimit = parsed.GetValue(LendingLimit) is { } lending ? lending.Value : was?.LendingLimit,
+                Weight = parsed.GetValue(Weight) ?? was?.Weight ?? unset.Weight,
+                Priority = parsed.GetValue(Priority) ?? was?.Priority ?? unset.Priority,
+                Idle = parsed.GetValue(Idle) ?? was?.Idle ?? unset.Idle,
+                IdleAfterSeconds = parsed.GetValue(IdleAfter)?.TotalSeconds ?? was?.IdleAfterSeconds ?? unset.IdleAfterSeconds,
             },
             cancellationToken);
-        return Print(machine, await manager.ReadAsync(cancellationToken), name);
+        return Print(machine, await leases.ReadAsync(usage: false, cancellationToken), name);
     }
 
     private static async Task<int> DeleteAsync(
-        ParseResult parsed, LeaseManager manager, Machine machine, CancellationToken cancellationToken)
+        ParseResult parsed, ILeases leases, Machine machine, CancellationToken cancellationToken)
     {
-        await manager.DeleteQueueAsync(parsed.GetValue(Name)!, cancellationToken);
-        return Print(machine, await manager.ReadAsync(cancellationToken), null);
+        await leases.DeleteQueueAsync(parsed.GetValue(Name)!, cancellationToken);
+        return Print(machine, await leases.ReadAsync(usage: false, cancellationToken), null);
     }
 
-    private static int Print(Machine machine, LeaseOverview overview, string? only)
+    private static int Print(Machine machine, StandDocument stand, string? only)
     {
-        QueueEntry[] queues = [.. overview.Queues.Where(q => only is null || q.Queue.Name == only).Select(QueueEntry.From)];
+        QueueEntry[] queues = [.. stand.Queues.Where(q => only is null || q.Name == only)];
         if (machine.Json)
         {
             Documents.Print(new QueuesDocument(queues, null));
@@ -121,9 +123,9 @@ internal static class QueueCommand
                 Format(q.FairShare),
                 Format(q.Allocated),
                 Format(q.Requested),
-                q.Idle == nameof(IdlePolicy.Keep)
+                q.Idle == IdlePolicy.Keep
                     ? ""
-                    : $"{q.Idle.ToLowerInvariant()} after {Durations.Format(TimeSpan.FromSeconds(q.IdleAfterSeconds))}");
+                    : $"{q.Idle.ToString().ToLowerInvariant()} after {Durations.Format(TimeSpan.FromSeconds(q.IdleAfterSeconds))}");
         }
 
         Terminal.Write(table);
@@ -144,11 +146,11 @@ internal static class QueueCommand
         if (text.Split(',') is [var compute, var memory]
             && int.TryParse(compute, NumberStyles.None, CultureInfo.InvariantCulture, out int c)
             && int.TryParse(memory, NumberStyles.None, CultureInfo.InvariantCulture, out int m))
-            return new SlicesOrNone(new Slices(c, m));
+            return new SlicesOrNone(new SlicesEntry(c, m));
         argument.AddError($"'{text}' is no amount: write compute and memory slices, such as 4,4, or none.");
         return null;
     }
 
     /// <summary>A value that was named, where none is one too.</summary>
-    private sealed record SlicesOrNone(Slices? Value);
+    private sealed record SlicesOrNone(SlicesEntry? Value);
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Nvml.Mig.Agent.Documents;
 using Nvml.Mig.Cli.Arguments;
 using Nvml.Mig.Cli.Leases;
 using Nvml.Mig.Cli.Output;
@@ -63,7 +64,7 @@ internal static class ReservationCommand
     };
 
     private static async Task<int> AddAsync(
-        ParseResult parsed, LeaseManager manager, Machine machine, CancellationToken cancellationToken)
+        ParseResult parsed, ILeases leases, Machine machine, CancellationToken cancellationToken)
     {
         string? queue = parsed.GetValue(Queue);
         uint? user = parsed.GetValue(User);
@@ -75,41 +76,44 @@ internal static class ReservationCommand
         DateTimeOffset end = parsed.GetValue(End) ?? start + parsed.GetValue(For)!.Value;
         if (end <= start)
             throw new UsageException("It ends before it begins.");
-        await manager.AddReservationAsync(
-            new Leasing.Reservation(parsed.GetValue(Id)!, start, end)
+        await leases.AddReservationAsync(
+            new ReservationRequest
             {
+                Id = parsed.GetValue(Id)!,
+                Start = start,
+                End = end,
                 Queue = queue,
-                Owner = user is { } uid ? new LeaseOwner(uid) : null,
-                Profile = parsed.GetValue(Profile),
+                Uid = user,
+                Profile = parsed.GetValue(Profile)!,
                 Count = parsed.GetValue(Count),
                 Model = parsed.GetValue(Model),
-                IsLendable = parsed.GetValue(Lendable),
+                Lendable = parsed.GetValue(Lendable),
             },
             cancellationToken);
-        return Print(machine, await manager.ReadAsync(cancellationToken));
+        return Print(machine, await leases.ReadAsync(usage: false, cancellationToken));
     }
 
     private static async Task<int> ListAsync(
-        ParseResult parsed, LeaseManager manager, Machine machine, CancellationToken cancellationToken) =>
-        Print(machine, await manager.ReadAsync(cancellationToken));
+        ParseResult parsed, ILeases leases, Machine machine, CancellationToken cancellationToken) =>
+        Print(machine, await leases.ReadAsync(usage: false, cancellationToken));
 
     private static async Task<int> DeleteAsync(
-        ParseResult parsed, LeaseManager manager, Machine machine, CancellationToken cancellationToken)
+        ParseResult parsed, ILeases leases, Machine machine, CancellationToken cancellationToken)
     {
-        await manager.DeleteReservationAsync(parsed.GetValue(Id)!, cancellationToken);
-        return Print(machine, await manager.ReadAsync(cancellationToken));
+        await leases.DeleteReservationAsync(parsed.GetValue(Id)!, cancellationToken);
+        return Print(machine, await leases.ReadAsync(usage: false, cancellationToken));
     }
 
-    private static int Print(Machine machine, LeaseOverview overview)
+    private static int Print(Machine machine, StandDocument stand)
     {
-        ReservationEntry[] reservations = [.. overview.Reservations.Select(ReservationEntry.From)];
+        IReadOnlyList<ReservationEntry> reservations = stand.Reservations;
         if (machine.Json)
         {
             Documents.Print(new ReservationsDocument(reservations, null));
             return ExitCodes.Success;
         }
 
-        if (reservations.Length == 0)
+        if (reservations.Count == 0)
         {
             Terminal.WriteLine("No reservations.");
             return ExitCodes.Success;

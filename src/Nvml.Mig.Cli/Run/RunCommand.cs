@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Runtime.Versioning;
+using Nvml.Mig.Agent.Documents;
 using Nvml.Mig.Cli.Apply;
 using Nvml.Mig.Cli.Leases;
 using Nvml.Mig.Cli.Output;
@@ -35,18 +36,18 @@ internal static class RunCommand
     [SupportedOSPlatform("linux")]
     private static int Run(ParseResult parsed)
     {
-        GrantedLease? lease = null;
+        LeaseEntry? lease = null;
         bool json = parsed.GetValue(Arguments.GlobalOptions.Json);
         try
         {
-            LeaseRun.Run(parsed, async (manager, machine, cancellation) =>
+            LeaseRun.Run(parsed, async (leases, machine, cancellation) =>
             {
                 HostProcess self = HostProcess.Current;
                 string id = string.Create(CultureInfo.InvariantCulture, $"run-{self.Id}-{self.StartTime}");
-                Claim claim = ClaimArguments.Read(parsed, machine, id);
+                ClaimRequest claim = ClaimArguments.Read(parsed, machine, id);
                 // What runs the program is the program itself: a lease that may be taken back ends it, as was asked for.
-                LeaseHold hold = new(self) { MayEndProcess = claim.IsPreemptible };
-                lease = await LeaseRun.ClaimAsync(manager, claim, hold, ClaimArguments.ReadWait(parsed), json, cancellation);
+                claim = claim with { WhileCallerRuns = true, MayEndProcess = claim.Preemptible };
+                lease = await LeaseRun.ClaimAsync(leases, claim, ClaimArguments.ReadWait(parsed), json, cancellation);
                 return ExitCodes.Success;
             });
         }
@@ -67,7 +68,7 @@ internal static class RunCommand
     }
 
     [SupportedOSPlatform("linux")]
-    private static int Become(string[] words, GrantedLease lease)
+    private static int Become(string[] words, LeaseEntry lease)
     {
         Dictionary<string, string> environment = new(Caller.Variables.Concat(lease.Environment), StringComparer.Ordinal)
         {

@@ -1,4 +1,4 @@
-using Nvml.Mig.Cli.Leases;
+using Nvml.Mig.Agent.Documents;
 using Nvml.Mig.Cli.Output;
 using Nvml.Mig.Leasing;
 using Nvml.Mig.Monitoring;

@@ -43,7 +43,10 @@ internal static class BookView
             g.Model,
             g.Problem,
             [.. book.InstancesOf(g.Uuid).Where(i => book.LeaseOf(i.Place) is null).Select(i => i.ToLeased())],
-            g.Foreign))],
+            g.Foreign)
+        {
+            MemorySlices = book.GeometryOf(g).MemorySliceCount is > 0 and var width ? width : null,
+        })],
         book.State.Policy);
 
     private static LeasableGpu ToPool(Book book, GpuEntry gpu)

@@ -29,12 +29,15 @@ public partial class ArchitectureTests
         ("Nvml.Mig.Hosting", [
             "Nvml.Mig.Leasing", "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Hosting.Abstractions",
             "Microsoft.Extensions.Options.ConfigurationExtensions"]),
+        ("Nvml.Mig.Agent.Documents", ["Nvml.Mig.Leasing"]),
         ("Nvml.Mig.Simulator", ["Nvml.Mig"]),
         ("Nvml.Mig.Agent", [
-            "Nvml.Mig.Configuration", "Nvml.Mig.Hosting", "Microsoft.AspNetCore.OpenApi", "Microsoft.Extensions.Hosting.Systemd",
-            "Microsoft.OpenApi", "OpenTelemetry.Exporter.Prometheus.AspNetCore", "OpenTelemetry.Extensions.Hosting"]),
+            "Nvml.Mig.Agent.Documents", "Nvml.Mig.Configuration", "Nvml.Mig.Hosting", "Microsoft.AspNetCore.OpenApi",
+            "Microsoft.Extensions.Hosting.Systemd", "Microsoft.OpenApi", "OpenTelemetry.Exporter.Prometheus.AspNetCore",
+            "OpenTelemetry.Extensions.Hosting"]),
         ("Nvml.Mig.Cli", [
-            "Nvml.Mig", "Nvml.Mig.Configuration", "Nvml.Mig.Leasing", "Nvml.Mig.Simulator", "Spectre.Console", "System.CommandLine"]),
+            "Nvml.Mig", "Nvml.Mig.Agent.Documents", "Nvml.Mig.Configuration", "Nvml.Mig.Leasing", "Nvml.Mig.Simulator",
+            "Spectre.Console", "System.CommandLine"]),
     ];
 
     private static readonly IReadOnlyList<SourceFile> Sources = SourceFile.Below("src/Nvml.Mig");

@@ -1,0 +1,26 @@
+using Nvml.Mig.Agent.Documents;
+using Nvml.Mig.Host;
+
+namespace Nvml.Mig.Agent.Api;
+
+/// <summary>Reads what uses instances: one reading at a time, whoever asks, since readings stop changes of GPUs.</summary>
+internal sealed class UseReader(NvmlSession session) : IDisposable
+{
+    private readonly SemaphoreSlim _gate = new(1, 1);
+
+    public async Task<T> ReadAsync<T>(Func<InstanceReader, T> read, bool withNodes = false)
+    {
+        await _gate.WaitAsync();
+        try
+        {
+            // Native calls block.
+            return await Task.Run(() => read(new InstanceReader(session, withNodes ? () => MigMinors.Read() : null)));
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    public void Dispose() => _gate.Dispose();
+}
