@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Nvml.Mig.Host;
 using Nvml.Mig.Leasing.Leases;
+using Nvml.Mig.Leasing.Tests.Mps;
 using Nvml.Mig.Simulator;
 
 namespace Nvml.Mig.Leasing.Tests.Leases;
@@ -54,6 +55,8 @@ internal static class LeaseWorker
             case ["work", var folder, var gpus, var seed, var count]:
                 return await WorkAsync(
                     folder, gpus, int.Parse(seed, CultureInfo.InvariantCulture), int.Parse(count, CultureInfo.InvariantCulture));
+            case [MpsWorker.Task, var root, var control]:
+                return await MpsWorker.WorkAsync(root, control);
             default:
                 throw new ArgumentException("There is no such task.", nameof(arguments));
         }

@@ -10,7 +10,9 @@ namespace Nvml.Mig.Tests.Packages;
 public sealed class PackageTests(PackedPackages packages) : IClassFixture<PackedPackages>
 {
     private static readonly string[] Native =
-        ["runtimes/linux-x64/native/libnvml-stub-470.so", "runtimes/linux-x64/native/libnvml-stub.so", "runtimes/linux-x64/native/mps-stub"];
+    [
+        "runtimes/linux-x64/native/libnvml-stub-470.so", "runtimes/linux-x64/native/libnvml-stub.so", "runtimes/linux-x64/native/mps-stub",
+    ];
 
     /// <summary>
     /// Opens NVML without a path beside a simulated machine, and prints the library opened. On a machine with a driver that is the driver.
