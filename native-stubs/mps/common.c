@@ -177,11 +177,11 @@ static int device_open(const char *device, char *folder, size_t size)
     const char *devices = getenv("MPS_STUB_DEVICES");
     if (devices == NULL)
         devices = "/tmp/mps-stub-devices";
-    if (mkdir(devices, 0777) == 0)
-        chmod(devices, 01777);
+    mode_t mask = umask(0); /* all users' from the first moment */
+    mkdir(devices, 01777);
     snprintf(folder, size, "%s/%s", devices, device);
-    if (mkdir(folder, 0777) == 0)
-        chmod(folder, 0777);
+    mkdir(folder, 0777);
+    umask(mask);
     int lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock < 0 || flock(lock, LOCK_EX) != 0) {
         perror(folder);

@@ -53,11 +53,16 @@ internal static class MpsHost
     public static IReadOnlyList<HostProcess> FindDaemons() => Find(
         id => ProgramOf(id) == MpsControl.ProgramName && WordsOf(id).Skip(1).Any(word => word is "-d" or "-f"));
 
-    /// <summary>Daemons with a pipe directory, those that are just starting included.</summary>
-    public static IReadOnlyList<HostProcess> FindDaemonsIn(string pipe) => Find(
-        id => ProgramOf(id) == MpsControl.ProgramName
-            && ReadOf(id, "environ").Split('\0').Contains($"CUDA_MPS_PIPE_DIRECTORY={pipe}", StringComparer.Ordinal)
-            && WordsOf(id).Skip(1).Any(word => word is "-d" or "-f"));
+    /// <summary>Those with a pipe directory in a folder, or that is it; those that are just starting included.</summary>
+    public static IReadOnlyList<HostProcess> FindDaemonsIn(string folder)
+    {
+        string variable = $"CUDA_MPS_PIPE_DIRECTORY={folder}";
+        return
+        [
+            .. FindDaemons().Where(daemon => ReadOf(daemon.Id, "environ").Split('\0').Any(
+                text => text == variable || text.StartsWith(variable + "/", StringComparison.Ordinal))),
+        ];
+    }
 
     /// <summary>The servers of a daemon, also when it has died: they are in its session, measured.</summary>
     public static IReadOnlyList<HostProcess> FindServersOf(int daemon) =>

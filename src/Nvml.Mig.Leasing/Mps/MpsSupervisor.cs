@@ -49,7 +49,7 @@ internal sealed class MpsSupervisor(MpsOptions options)
         {
             throw new MpsException(MpsProblem.InUse, string.Create(
                 CultureInfo.InvariantCulture,
-                $"Fractions of {folder.Device} are user {record.User}'s, and a fault of one client is everybody's. User {user} has to wait."));
+                $"Fractions of {folder.Device} are user {record.User}'s, and the fault of one is everybody's. User {user} has to wait."));
         }
 
         if (record is not { Runs: true })

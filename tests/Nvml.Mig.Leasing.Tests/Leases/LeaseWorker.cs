@@ -55,8 +55,8 @@ internal static class LeaseWorker
             case ["work", var folder, var gpus, var seed, var count]:
                 return await WorkAsync(
                     folder, gpus, int.Parse(seed, CultureInfo.InvariantCulture), int.Parse(count, CultureInfo.InvariantCulture));
-            case [MpsWorker.Task, var root, var control]:
-                return await MpsWorker.WorkAsync(root, control);
+            case [MpsWorker.Task, var root, var control, var device]:
+                return await MpsWorker.WorkAsync(root, control, device);
             default:
                 throw new ArgumentException("There is no such task.", nameof(arguments));
         }

@@ -111,7 +111,7 @@ internal sealed class MpsHistory : IDisposable
     private async Task StopAsync()
     {
         // The server notices a killed client a moment later.
-        await _supervisor.StopAsync(MpsMachine.Device, force: true);
+        await _supervisor.StopAsync(_machine.Device, force: true);
         _daemonIsDead = false;
     }
 
@@ -123,7 +123,7 @@ internal sealed class MpsHistory : IDisposable
             MpsCaps caps = MpsCaps.Highest(_fractions.Select(f => f.Caps));
             try
             {
-                MpsState state = await _supervisor.EnsureAsync(MpsMachine.Device, Me, caps, restart);
+                MpsState state = await _supervisor.EnsureAsync(_machine.Device, Me, caps, restart);
                 if (_daemonIsDead && !restart)
                     throw new InvalidOperationException("It did not notice that the daemon is dead.");
                 if (state.Condition is not MpsCondition.Running || state.Caps != caps)
@@ -133,7 +133,7 @@ internal sealed class MpsHistory : IDisposable
             {
                 _log.Add("it is dead, and started again");
                 restart = true;
-                await _supervisor.EnsureAsync(MpsMachine.Device, Me, caps, restart);
+                await _supervisor.EnsureAsync(_machine.Device, Me, caps, restart);
             }
         });
         _daemonIsDead = false;
@@ -146,7 +146,7 @@ internal sealed class MpsHistory : IDisposable
             return;
         try
         {
-            await _supervisor.CheckAsync(MpsMachine.Device, Me);
+            await _supervisor.CheckAsync(_machine.Device, Me);
         }
         catch (MpsException e) when (e.Problem is MpsProblem.Dead && _daemonIsDead)
         {
@@ -172,7 +172,7 @@ internal sealed class MpsHistory : IDisposable
     private async Task KillDaemonAsync()
     {
         HostProcess? daemon = MpsHost.FindDaemonsIn(_machine.Pipe) is [var only] ? only : null;
-        if (daemon is null || (await _machine.Supervisor.ReadAsync(MpsMachine.Device)).Daemon != daemon)
+        if (daemon is null || (await _machine.Supervisor.ReadAsync(_machine.Device)).Daemon != daemon)
             return;
         _log.Add("the daemon is killed");
         _daemonIsDead = true;
@@ -183,7 +183,7 @@ internal sealed class MpsHistory : IDisposable
                 SpinWait.SpinUntil(() => !daemon.Value.IsRunning);
             },
             806);
-        MpsState state = await _machine.Supervisor.ReadAsync(MpsMachine.Device);
+        MpsState state = await _machine.Supervisor.ReadAsync(_machine.Device);
         if (state.Condition != MpsCondition.Dead)
             throw new InvalidOperationException($"The daemon is dead, and {state.Condition}.");
     }
@@ -196,7 +196,7 @@ internal sealed class MpsHistory : IDisposable
         {
             try
             {
-                await _supervisor.CheckAsync(MpsMachine.Device, Me);
+                await _supervisor.CheckAsync(_machine.Device, Me);
             }
             catch (MpsException e) when (e.Problem is MpsProblem.Faulty)
             {
@@ -208,8 +208,8 @@ internal sealed class MpsHistory : IDisposable
         await SurvivingAsync(async () =>
         {
             // The server notices the last client's end a moment later.
-            while (!await _supervisor.ReplaceFaultyServerAsync(MpsMachine.Device)
-                && (await _supervisor.ReadAsync(MpsMachine.Device)).Condition == MpsCondition.Faulty)
+            while (!await _supervisor.ReplaceFaultyServerAsync(_machine.Device)
+                && (await _supervisor.ReadAsync(_machine.Device)).Condition == MpsCondition.Faulty)
             {
                 await Task.Delay(5);
             }

@@ -41,20 +41,20 @@ public class MpsHistoryTests
         for (int i = 0; i < LongTests.Cases(2, 500); i++)
         {
             using MpsMachine machine = new();
-            using Process worker = LeaseWorker.Start(MpsWorker.Task, machine.Root, MpsMachine.Control);
+            using Process worker = LeaseWorker.Start(MpsWorker.Task, machine.Root, MpsMachine.Control, machine.Device);
             machine.WaitForFolder();
             await Task.Delay(random.Next(150));
             worker.Kill();
             await worker.WaitForExitAsync();
 
             MpsCaps caps = new(25, 4000);
-            await machine.Supervisor.EnsureAsync(MpsMachine.Device, MpsHost.User, caps, restart: true);
-            await machine.Supervisor.CheckAsync(MpsMachine.Device, MpsHost.User);
+            await machine.Supervisor.EnsureAsync(machine.Device, MpsHost.User, caps, restart: true);
+            await machine.Supervisor.CheckAsync(machine.Device, MpsHost.User);
             MpsProgram program = machine.Run(9000);
             program.Multiprocessors.Should().Be(32);
             program.GotMiB.Should().Be(3840);
             program.End();
-            await machine.Supervisor.StopAsync(MpsMachine.Device, force: true);
+            await machine.Supervisor.StopAsync(machine.Device, force: true);
 
             machine.Processes.Should().BeEmpty("of kill {0}", i);
             machine.Supervisor.Devices.Should().BeEmpty();

@@ -9,14 +9,18 @@ namespace Nvml.Mig.Leasing.Tests.Mps;
 /// <summary>A machine with the stand-ins for MPS, one device, and programs on it.</summary>
 internal sealed class MpsMachine : IDisposable
 {
-    public const string Device = "GPU-ac6d04e7-53b7-4a43-6790-c1735e8be4cb";
-
     /// <summary>The device's memory, and what a daemon of the supervisor inherits.</summary>
     public const int MemoryMiB = 16384;
 
     private static readonly Lazy<string> Programs = new(() =>
     {
         string folder = Directory.CreateTempSubdirectory("mps").FullName;
+        // Programs of other users come here too.
+        const UnixFileMode passage = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.OtherExecute;
+        File.SetUnixFileMode(folder, passage);
+        string devices = Directory.CreateDirectory(Path.Combine(folder, "devices")).FullName;
+        File.SetUnixFileMode(devices, passage | UnixFileMode.OtherRead | UnixFileMode.OtherWrite);
+        Environment.SetEnvironmentVariable("MPS_STUB_DEVICES", devices);
         Environment.SetEnvironmentVariable("MPS_STUB_MEMORY_MIB", MemoryMiB.ToString(CultureInfo.InvariantCulture));
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(folder, recursive: true);
         return SimulatedMps.Install(folder);
@@ -36,6 +40,9 @@ internal sealed class MpsMachine : IDisposable
             Timeout = TimeSpan.FromSeconds(10),
         };
     }
+
+    /// <summary>A device of its own: tests run beside each other.</summary>
+    public string Device { get; } = $"GPU-{Guid.NewGuid()}";
 
     /// <summary>The path of <c>nvidia-cuda-mps-control</c>.</summary>
     public static string Control => Programs.Value;
@@ -66,15 +73,33 @@ internal sealed class MpsMachine : IDisposable
         return (process.ExitCode, output);
     }
 
+    /// <summary>
+    /// A program in place of <c>nvidia-cuda-mps-control</c>. Another process writes it: of a file that this one writes, a program that
+    /// another test starts just then has a copy, and the kernel runs no file that somebody could still change.
+    /// </summary>
+    public void UseScript(string text)
+    {
+        string script = Path.Combine(_folder, "script");
+        using Process writer = Process.Start(new ProcessStartInfo("sh", ["-c", "cat > \"$0\" && chmod 755 \"$0\"", script])
+        {
+            UseShellExecute = false,
+            RedirectStandardInput = true,
+        })!;
+        using (StreamWriter input = writer.StandardInput)
+            input.Write("#!/bin/sh\n" + text);
+        writer.WaitForExit();
+        Options = Options with { Program = script };
+    }
+
     /// <summary>Starts a daemon that is nobody's.</summary>
-    public static Process StartDaemon(string pipe)
+    public Process StartDaemon(string pipe)
     {
         Directory.CreateDirectory(pipe);
         return Start(Control, ["-d"], pipe, Device, []);
     }
 
     /// <inheritdoc cref="StartDaemon"/>
-    public static void StartForeign(string pipe)
+    public void StartForeign(string pipe)
     {
         using Process process = StartDaemon(pipe);
         process.StandardInput.Dispose();
@@ -84,15 +109,15 @@ internal sealed class MpsMachine : IDisposable
     }
 
     /// <summary>Starts a program that uses CUDA, with the environment of its fraction.</summary>
-    public MpsProgram Run(long memoryMiB, MpsCaps? caps = null, string device = Device, params string[] options)
+    public MpsProgram Run(long memoryMiB, MpsCaps? caps = null, params string[] options)
     {
-        IReadOnlyDictionary<string, string> environment = Supervisor.EnvironmentOf(device, caps ?? new MpsCaps(100, MemoryMiB));
+        IReadOnlyDictionary<string, string> environment = Supervisor.EnvironmentOf(Device, caps ?? new MpsCaps(100, MemoryMiB));
         string client = Path.Combine(Path.GetDirectoryName(Control)!, "mps-client");
         MpsProgram program = new(Start(
             client,
             [.. options, memoryMiB.ToString(CultureInfo.InvariantCulture)],
             environment["CUDA_MPS_PIPE_DIRECTORY"],
-            device,
+            Device,
             environment));
         _programs.Add(program);
         return program;
@@ -109,7 +134,7 @@ internal sealed class MpsMachine : IDisposable
     {
         foreach (MpsProgram program in _programs)
             program.Dispose();
-        foreach (HostProcess process in MpsHost.FindDaemons().Where(IsHere))
+        foreach (HostProcess process in MpsHost.FindDaemonsIn(_folder))
         {
             process.Kill();
             foreach (HostProcess server in MpsHost.FindServersOf(process.Id))
@@ -118,10 +143,6 @@ internal sealed class MpsMachine : IDisposable
 
         Directory.Delete(_folder, recursive: true);
     }
-
-    private bool IsHere(HostProcess daemon) =>
-        File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{daemon.Id}/environ"))
-            .Contains(_folder, StringComparison.Ordinal);
 
     private static Process Start(
         string file, string[] arguments, string pipe, string device, IEnumerable<KeyValuePair<string, string>> environment)

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Nvml.Mig.Host;
 using Nvml.Mig.Leasing.Mps;
-using static Nvml.Mig.Leasing.Tests.Mps.MpsMachine;
 
 namespace Nvml.Mig.Leasing.Tests.Mps;
 
@@ -10,10 +9,12 @@ public sealed class MpsStandInTests : IDisposable
 {
     private readonly MpsMachine _machine = new();
 
+    private string Device => _machine.Device;
+
     public MpsStandInTests()
     {
         Directory.CreateDirectory(Path.Combine(_machine.Root, Device));
-        StartForeign(_machine.Pipe);
+        _machine.StartForeign(_machine.Pipe);
     }
 
     public void Dispose() => _machine.Dispose();
@@ -141,7 +142,7 @@ public sealed class MpsStandInTests : IDisposable
 
         MpsHost.ParentOf(program.Server!.Value).Should().Be(daemon.Id);
         MpsHost.FindServersOf(daemon.Id).Should().ContainSingle().Which.Id.Should().Be(program.Server);
-        using Process second = MpsMachine.StartDaemon(_machine.Pipe);
+        using Process second = _machine.StartDaemon(_machine.Pipe);
         second.StandardOutput.ReadToEnd().Should().Be("An instance of this daemon is already running\n");
         second.WaitForExit();
         second.ExitCode.Should().Be(1);

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.IO.Pipes;
 using Nvml.Mig.Host;
 using Nvml.Mig.Leasing.Mps;
-using static Nvml.Mig.Leasing.Tests.Mps.MpsMachine;
 
 namespace Nvml.Mig.Leasing.Tests.Mps;
 
@@ -15,6 +14,8 @@ public sealed class MpsSupervisorTests : IDisposable
     private static readonly uint Me = MpsHost.User;
 
     private readonly MpsMachine _machine = new();
+
+    private string Device => _machine.Device;
 
     public void Dispose() => _machine.Dispose();
 
@@ -72,10 +73,8 @@ public sealed class MpsSupervisorTests : IDisposable
     [Fact]
     public async Task A_setting_that_is_not_taken_is_an_error()
     {
-        string liar = Path.Combine(Path.GetDirectoryName(_machine.Root)!, "liar");
-        File.WriteAllText(liar, $"#!/bin/sh\n[ \"$1\" = -d ] && exec {Control} -d\ngrep -v set_default_device | exec {Control}\n");
-        File.SetUnixFileMode(liar, UnixFileMode.UserRead | UnixFileMode.UserExecute);
-        _machine.Options = _machine.Options with { Program = liar };
+        _machine.UseScript(
+            $"[ \"$1\" = -d ] && exec {MpsMachine.Control} -d\ngrep -v set_default_device | exec {MpsMachine.Control}\n");
 
         (await Refused(() => _machine.Supervisor.EnsureAsync(Device, Me, Half))).Message.Should().Be(
             $"MPS was told to allow 50.0% of the multiprocessors and 4000 MiB on {Device}, "
@@ -127,7 +126,7 @@ public sealed class MpsSupervisorTests : IDisposable
     {
         MpsState state = await _machine.Supervisor.EnsureAsync(Device, Me, Half);
         state.Daemon!.Value.Kill();
-        StartForeign(_machine.Pipe);
+        _machine.StartForeign(_machine.Pipe);
 
         (await _machine.Supervisor.ReadAsync(Device)).Condition.Should().Be(MpsCondition.Foreign);
         (await Refused(() => _machine.Supervisor.CheckAsync(Device, Me))).Problem.Should().Be(MpsProblem.Foreign);
@@ -139,7 +138,7 @@ public sealed class MpsSupervisorTests : IDisposable
     public async Task A_daemon_elsewhere_does_not_disturb()
     {
         string elsewhere = Path.Combine(Path.GetDirectoryName(_machine.Root)!, "p");
-        StartForeign(elsewhere);
+        _machine.StartForeign(elsewhere);
         await _machine.Supervisor.EnsureAsync(Device, Me, Half);
 
         _machine.Supervisor.FindOthers().Should().Contain(MpsHost.FindDaemonsIn(elsewhere));
@@ -287,10 +286,7 @@ public sealed class MpsSupervisorTests : IDisposable
     [Fact]
     public async Task A_daemon_that_does_not_start_leaves_nothing()
     {
-        string broken = Path.Combine(Path.GetDirectoryName(_machine.Root)!, "broken");
-        File.WriteAllText(broken, "#!/bin/sh\nexit 100\n");
-        File.SetUnixFileMode(broken, UnixFileMode.UserRead | UnixFileMode.UserExecute);
-        _machine.Options = _machine.Options with { Program = broken };
+        _machine.UseScript("exit 100\n");
 
         (await Refused(() => _machine.Supervisor.EnsureAsync(Device, Me, Half))).Message.Should().Be(
             $"The MPS daemon of {Device} did not start: 'nvidia-cuda-mps-control -d' ended with exit code 100 (it said nothing).");

@@ -7,14 +7,14 @@ internal static class MpsWorker
 {
     public const string Task = "mps";
 
-    public static async Task<int> WorkAsync(string root, string control)
+    public static async Task<int> WorkAsync(string root, string control, string device)
     {
         MpsSupervisor supervisor = new(new MpsOptions { Root = root, Program = control });
         for (int i = 0; ; i++)
         {
-            await supervisor.EnsureAsync(MpsMachine.Device, MpsHost.User, new MpsCaps(50, 2000 + i), restart: true);
+            await supervisor.EnsureAsync(device, MpsHost.User, new MpsCaps(50, 2000 + i), restart: true);
             if (i % 3 == 2)
-                await supervisor.StopAsync(MpsMachine.Device);
+                await supervisor.StopAsync(device);
         }
     }
 }
