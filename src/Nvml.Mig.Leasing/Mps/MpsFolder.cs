@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
@@ -30,6 +31,9 @@ internal sealed partial class MpsFolder
 
     /// <summary>What fits into an address of a socket, less the longest name in the pipe directory.</summary>
     private const int LongestPipe = 107 - 19;
+
+    /// <summary>More than any process id has.</summary>
+    private const int LongestNumber = 20;
 
     private readonly string _root;
 
@@ -147,14 +151,16 @@ internal sealed partial class MpsFolder
         string text;
         try
         {
-            text = File.ReadAllText(System.IO.Path.Combine(Pipe, "nvidia-cuda-mps-control.pid"));
+            // Not blocked by a FIFO in its place.
+            text = Encoding.ASCII.GetString(
+                RegularFile.ReadAllBytes(System.IO.Path.Combine(Pipe, "nvidia-cuda-mps-control.pid"), LongestNumber));
         }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return null;
         }
 
-        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int id)
+        return int.TryParse(text.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out int id)
             && HostProcess.Find(id) is { } process && MpsHost.ProgramOf(id) == MpsControl.ProgramName
             ? process
             : null;
@@ -165,9 +171,34 @@ internal sealed partial class MpsFolder
     {
         if (!Directory.Exists(Path))
             return;
-        foreach (string folder in new[] { Pipe, Log }.Where(Directory.Exists))
-            Directory.Delete(folder, recursive: true);
+        if (Directory.Exists(Pipe))
+            DeletePipe();
+        if (Directory.Exists(Log))
+            Directory.Delete(Log, recursive: true);
         Directory.Delete(Path, recursive: true);
+    }
+
+    /// <summary>
+    /// The user can have put anything there, and exchange a folder for a link while it is deleted. Directory.Delete would follow it, as
+    /// root; rm does not.
+    /// </summary>
+    private void DeletePipe()
+    {
+        MpsHost.Give(Pipe, MpsHost.User);
+        foreach (FileSystemInfo entry in new DirectoryInfo(Pipe).EnumerateFileSystemInfos())
+        {
+            if (entry is DirectoryInfo { LinkTarget: null })
+            {
+                using System.Diagnostics.Process remove = System.Diagnostics.Process.Start("rm", ["-rf", "--", entry.FullName]);
+                remove.WaitForExit();
+            }
+            else
+            {
+                File.Delete(entry.FullName);
+            }
+        }
+
+        Directory.Delete(Pipe);
     }
 
     [GeneratedRegex("^(GPU|MIG)-[0-9A-Za-z-]{1,60}$", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]

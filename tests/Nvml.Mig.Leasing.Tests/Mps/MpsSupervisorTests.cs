@@ -226,6 +226,21 @@ public sealed class MpsSupervisorTests : IDisposable
     }
 
     [Fact]
+    public async Task A_link_in_the_pipe_directory_is_not_followed()
+    {
+        await _machine.Supervisor.EnsureAsync(Device, Me, Half);
+        string precious = Directory.CreateDirectory(Path.Combine(Path.GetDirectoryName(_machine.Root)!, "precious")).FullName;
+        File.WriteAllText(Path.Combine(precious, "file"), "");
+        Directory.CreateDirectory(Path.Combine(_machine.Pipe, "folder", "inner"));
+        File.CreateSymbolicLink(Path.Combine(_machine.Pipe, "link"), precious);
+        File.CreateSymbolicLink(Path.Combine(_machine.Pipe, "folder", "link"), precious);
+        await _machine.Supervisor.StopAsync(Device);
+
+        Directory.Exists(Path.Combine(_machine.Root, Device)).Should().BeFalse();
+        File.Exists(Path.Combine(precious, "file")).Should().BeTrue();
+    }
+
+    [Fact]
     public async Task Clients_are_ended_when_told()
     {
         await _machine.Supervisor.EnsureAsync(Device, Me, Half);
