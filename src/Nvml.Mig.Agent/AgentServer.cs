@@ -70,6 +70,7 @@ internal static class AgentServer
         services.AddHostedService<BaselineLayout>();
         services.AddSingleton<EventHub>();
         services.AddSingleton<ILeaseObserver>(provider => provider.GetRequiredService<EventHub>());
+        services.AddHostedService<EventRecall>();
         services.AddSingleton<Rights>();
         services.AddSingleton<ClaimReader>();
         services.AddSingleton<ClaimWaiter>();
