@@ -137,6 +137,9 @@ public sealed record WaitingClaimEntry(
         waiting.Reason,
         waiting.Message,
         waiting.Claim.Created);
+
+    /// <summary><c>train waits as number 1. There is no free place for 7g.40gb.</c></summary>
+    public override string ToString() => $"{Id} waits as number {Position}. {Message}";
 }
 
 public sealed record LeaseEventEntry(

@@ -13,8 +13,7 @@ public static class LeaseLookup
         return await manager.FindAsync(id).ConfigureAwait(false) switch
         {
             ({ } lease, _) => lease,
-            (_, { } waiting) =>
-                throw new LeaseException(LeaseError.NotFound, $"{id} waits as number {waiting.Position}. {waiting.Message}"),
+            (_, { } waiting) => throw new LeaseException(LeaseError.NotFound, WaitingClaimEntry.From(waiting).ToString()),
             _ => throw new LeaseException(LeaseError.NotFound, $"There is no lease {id}."),
         };
     }

@@ -23,14 +23,14 @@ internal sealed class AgentLeases(AgentConnection agent) : ILeases
         HttpMethod.Get, $"leases/{Escape(id)}?usage=true", null, Json.LeaseDocument, cancellationToken)).Lease;
 
     public async Task<LeaseEntry> ClaimAsync(
-        ClaimRequest request, TimeSpan? timeout, Action<WaitingClaimEntry> waits, CancellationToken cancellationToken)
+        ClaimRequest request, TimeSpan? timeout, Action<string> tell, CancellationToken cancellationToken)
     {
         if (timeout == TimeSpan.Zero)
             return (await PostAsync(request, cancellationToken)).Lease!;
         bool isOurs = !await IsThereAsync(request.Id!, cancellationToken);
         try
         {
-            return await WaitAsync(request, timeout, waits, cancellationToken);
+            return await WaitAsync(request, timeout, tell, cancellationToken);
         }
         catch when (isOurs)
         {
@@ -93,7 +93,7 @@ internal sealed class AgentLeases(AgentConnection agent) : ILeases
     /// The claim is in the book, and waits by itself: it is asked for again and again. So it outlives an agent that is started again.
     /// </summary>
     private async Task<LeaseEntry> WaitAsync(
-        ClaimRequest request, TimeSpan? timeout, Action<WaitingClaimEntry> waits, CancellationToken cancellationToken)
+        ClaimRequest request, TimeSpan? timeout, Action<string> tell, CancellationToken cancellationToken)
     {
         long start = Stopwatch.GetTimestamp();
         WaitingClaimEntry? told = null;
@@ -111,10 +111,12 @@ internal sealed class AgentLeases(AgentConnection agent) : ILeases
                     return lease;
                 gone = null;
                 if (answer.Waiting is { } waiting && waiting != told)
-                    waits(told = waiting);
+                    tell((told = waiting).ToString());
             }
             catch (AgentGoneException e)
             {
+                if (gone is null)
+                    tell($"The agent does not answer. {request.Id} waits on until it does.");
                 gone = e;
             }
 

@@ -18,10 +18,10 @@ internal interface ILeases : IDisposable
     /// <summary>Claims, and withdraws the claim if it fails or is cancelled. The request names its claim.</summary>
     /// <param name="request">The claim; the time to wait is not in it.</param>
     /// <param name="timeout">How long to wait; null: without end.</param>
-    /// <param name="waits">Is told why it waits, whenever that changes.</param>
+    /// <param name="tell">Is told why it waits, whenever that changes.</param>
     /// <param name="cancellationToken">Withdraws it.</param>
     Task<LeaseEntry> ClaimAsync(
-        ClaimRequest request, TimeSpan? timeout, Action<WaitingClaimEntry> waits, CancellationToken cancellationToken);
+        ClaimRequest request, TimeSpan? timeout, Action<string> tell, CancellationToken cancellationToken);
 
     Task<LeaseEntry> AdoptAsync(AdoptRequest request, CancellationToken cancellationToken);
 

@@ -29,12 +29,18 @@ internal static class LeaseRun
     {
         return leases.ClaimAsync(claim, timeout, Tell, cancellationToken);
 
-        void Tell(WaitingClaimEntry waiting)
+        void Tell(string message)
         {
             if (!json && timeout != TimeSpan.Zero)
-                Terminal.WriteError($"{waiting.Id} waits as number {waiting.Position}. {waiting.Message}");
+                Terminal.WriteError(message);
         }
     }
+
+    /// <summary>The agent, where it is meant and answers; else null.</summary>
+    public static ILeases? FindAgent(ParseResult parsed, Machine machine) =>
+        FindSocket(parsed, machine) is { } socket && AgentConnection.IsAnswered(socket)
+            ? new AgentLeases(new AgentConnection(socket))
+            : null;
 
     private static async Task<int> RunAsync(
         ParseResult parsed,
@@ -42,23 +48,29 @@ internal static class LeaseRun
         Func<ILeases, Machine, CancellationToken, Task<int>> command,
         CancellationToken cancellationToken)
     {
-        using ILeases leases = await OpenAsync(parsed, machine, cancellationToken);
-        return await command(leases, machine, cancellationToken);
+        try
+        {
+            using ILeases leases = await OpenAsync(parsed, machine, cancellationToken);
+            return await command(leases, machine, cancellationToken);
+        }
+        catch (OperationCanceledException e) when (cancellationToken.IsCancellationRequested)
+        {
+            throw new OperationCanceledException("Interrupted.", e, cancellationToken);
+        }
     }
 
     /// <summary>The agent, if it answers; else this process keeps the leases itself.</summary>
     private static async Task<ILeases> OpenAsync(ParseResult parsed, Machine machine, CancellationToken cancellationToken)
     {
-        string? socket = FindSocket(parsed, machine);
-        if (socket is not null && AgentConnection.IsAnswered(socket))
-            return new AgentLeases(new AgentConnection(socket));
+        if (FindAgent(parsed, machine) is { } agent)
+            return agent;
         LeaseOptions options = new() { JournalFolder = ApplyArguments.GetJournalFolder(parsed, machine) };
         try
         {
             LeaseManager manager = await LeaseManager.OpenAsync(machine.Session, options, cancellationToken);
             return new OwnLeases(machine.Session, manager, () => machine.IsSimulated ? MigMinors.Known : MigMinors.Read());
         }
-        catch (LeaseException e) when (socket is not null && IsDenied(e))
+        catch (LeaseException e) when (FindSocket(parsed, machine) is { } socket && IsDenied(e.Error))
         {
             throw new LeaseException(
                 LeaseError.Forbidden,
@@ -78,6 +90,6 @@ internal static class LeaseRun
             : machine.JournalFolder == ApplyOptions.DefaultJournalFolder ? AgentAddress.DefaultSocket : null;
     }
 
-    private static bool IsDenied(Exception? failure) =>
-        failure is UnauthorizedAccessException || (failure is not null && IsDenied(failure.InnerException));
+    /// <summary>The book is root's.</summary>
+    private static bool IsDenied(LeaseError error) => error == LeaseError.Store && MigPrivileges.Read().EffectiveUserId != 0;
 }

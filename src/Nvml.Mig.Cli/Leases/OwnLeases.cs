@@ -16,14 +16,14 @@ internal sealed class OwnLeases(NvmlSession session, LeaseManager manager, Func<
         LeaseEntry.From(await LeaseLookup.FindAsync(manager, id), new InstanceReader(session, minors).Read);
 
     public async Task<LeaseEntry> ClaimAsync(
-        ClaimRequest request, TimeSpan? timeout, Action<WaitingClaimEntry> waits, CancellationToken cancellationToken)
+        ClaimRequest request, TimeSpan? timeout, Action<string> tell, CancellationToken cancellationToken)
     {
         HostProcess? process = request.WhileCallerRuns ? HostProcess.Current : FindProcess(request.ProcessId);
         return LeaseEntry.From(await manager.ClaimAsync(
             request.ToClaim(new LeaseOwner(request.Uid ?? Caller.Uid, request.Label)),
             request.ToHold(process),
             timeout,
-            new Told(waits),
+            new Told(tell),
             cancellationToken));
     }
 
@@ -76,8 +76,8 @@ internal sealed class OwnLeases(NvmlSession session, LeaseManager manager, Func<
             ?? throw new LeaseException(LeaseError.Invalid, string.Create(CultureInfo.InvariantCulture, $"There is no process {some}."));
 
     /// <summary>Not Progress, which reports on another thread, later.</summary>
-    private sealed class Told(Action<WaitingClaimEntry> waits) : IProgress<Waiting>
+    private sealed class Told(Action<string> tell) : IProgress<Waiting>
     {
-        public void Report(Waiting value) => waits(WaitingClaimEntry.From(value));
+        public void Report(Waiting value) => tell(WaitingClaimEntry.From(value).ToString());
     }
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Nvml.Mig.Cli.Apply;
 using Nvml.Mig.Cli.Arguments;
+using Nvml.Mig.Cli.Leases;
 using Nvml.Mig.Cli.Output;
 using Nvml.Mig.Monitoring;
 
@@ -52,7 +53,11 @@ internal static class TopCommand
         if (interval < GpuMonitor.Interval)
             throw new UsageException("--interval is 1 second at least: more often nothing is read.");
         IReadOnlyList<GpuDevice> gpus = machine.Gpus();
-        using TopReader reader = new(machine.Session, gpus, ApplyArguments.GetJournalFolder(parsed, machine));
+        using TopReader reader = new(
+            machine.Session,
+            gpus,
+            ApplyArguments.GetJournalFolder(parsed, machine),
+            agent: LeaseRun.FindAgent(parsed, machine));
         if (parsed.GetValue(Once) || machine.Json || !Terminal.CanDraw)
             return ShowOnce(machine, reader, gpus);
 

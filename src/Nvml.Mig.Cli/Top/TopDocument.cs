@@ -1,6 +1,5 @@
 using Nvml.Mig.Agent.Documents;
 using Nvml.Mig.Cli.Output;
-using Nvml.Mig.Leasing;
 using Nvml.Mig.Monitoring;
 
 namespace Nvml.Mig.Cli.Top;
@@ -12,7 +11,7 @@ internal sealed record TopDocument(
     public static TopDocument From(TopReading reading) => new(
         reading.Machine.Time,
         [.. reading.Machine.Gpus.Select(gpu => TopGpuEntry.From(gpu, reading))],
-        [.. reading.Waiting.Select(WaitingClaimEntry.From)],
+        reading.Waiting,
         reading.Notice,
         ErrorEntry.FromOptional(reading.Machine.Gpus.Select(gpu => gpu.Error).FirstOrDefault(e => e is not null)));
 }
@@ -83,17 +82,17 @@ internal sealed record TopInstanceEntry(
         instance.Processes is { } processes
             ? [.. processes.Select(p => new LeaseProcessEntry(p.ProcessId, p.Name, p.UsedMemoryBytes))]
             : null,
-        reading.Leases.TryGetValue(instance.Uuid, out GrantedLease? lease) ? TopLeaseEntry.From(lease, instance.Uuid) : null);
+        reading.Leases.TryGetValue(instance.Uuid, out LeaseEntry? lease) ? TopLeaseEntry.From(lease, instance.Uuid) : null);
 }
 
 internal sealed record TopLeaseEntry(string Id, long Generation, string Queue, uint Uid, string? Label, string? Ending, string? Quarantine)
 {
-    public static TopLeaseEntry From(GrantedLease lease, string uuid) => new(
+    public static TopLeaseEntry From(LeaseEntry lease, string uuid) => new(
         lease.Id,
         lease.Generation,
-        lease.Lease.Claim.Queue,
-        lease.Lease.Claim.Owner.Uid,
-        lease.Lease.Claim.Owner.Label,
+        lease.Queue,
+        lease.Uid,
+        lease.Label,
         lease.Ending?.Reason.ToString(),
         lease.Instances.FirstOrDefault(i => i.MigUuid == uuid)?.Quarantine);
 }

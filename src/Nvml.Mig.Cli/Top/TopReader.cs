@@ -1,5 +1,6 @@
+using Nvml.Mig.Agent.Documents;
+using Nvml.Mig.Cli.Leases;
 using Nvml.Mig.Leasing;
-using Nvml.Mig.Leasing.Scheduling;
 using Nvml.Mig.Monitoring;
 
 namespace Nvml.Mig.Cli.Top;
@@ -12,13 +13,14 @@ namespace Nvml.Mig.Cli.Top;
 /// <param name="Notice">Why leases are not shown; null if they are, or there are none.</param>
 internal sealed record TopReading(
     MachineReading Machine,
-    IReadOnlyDictionary<string, GrantedLease> Leases,
+    IReadOnlyDictionary<string, LeaseEntry> Leases,
     IReadOnlySet<string> Cached,
-    IReadOnlyList<Waiting> Waiting,
+    IReadOnlyList<WaitingClaimEntry> Waiting,
     string? Notice);
 
-/// <summary>Reads the GPUs and the book of leases, as far as they can be read.</summary>
-internal sealed class TopReader(NvmlSession session, IReadOnlyList<GpuDevice> gpus, string journalFolder, TimeProvider? time = null)
+/// <summary>Reads the GPUs, and leases: of the agent, or else of their book. As far as they can be read.</summary>
+internal sealed class TopReader(
+    NvmlSession session, IReadOnlyList<GpuDevice> gpus, string journalFolder, TimeProvider? time = null, ILeases? agent = null)
     : IDisposable
 {
     private readonly GpuMonitor _monitor = new(session, gpus, time);
@@ -27,22 +29,21 @@ internal sealed class TopReader(NvmlSession session, IReadOnlyList<GpuDevice> gp
     public TopReading Read()
     {
         MachineReading machine = _monitor.Read(withProcesses: true);
-        Dictionary<string, GrantedLease> leases = new(StringComparer.Ordinal);
+        Dictionary<string, LeaseEntry> leases = new(StringComparer.Ordinal);
         HashSet<string> cached = new(StringComparer.Ordinal);
-        IReadOnlyList<Waiting> waiting = [];
+        IReadOnlyList<WaitingClaimEntry> waiting = [];
         string? notice = null;
         try
         {
-            _book ??= LeaseReader.Open(new LeaseOptions { JournalFolder = journalFolder });
-            LeaseOverview overview = _book.Read();
-            foreach (GrantedLease lease in overview.Leases)
+            StandDocument stand = ReadStand();
+            foreach (LeaseEntry lease in stand.Leases)
             {
-                foreach (LeasedInstance instance in lease.Instances)
+                foreach (LeasedInstanceEntry instance in lease.Instances)
                     leases[instance.MigUuid] = lease;
             }
 
-            cached.UnionWith(overview.Gpus.SelectMany(g => g.Idle).Select(i => i.MigUuid));
-            waiting = overview.Waiting;
+            cached.UnionWith(stand.Gpus.SelectMany(g => g.Idle).Select(i => i.MigUuid));
+            waiting = stand.Waiting;
         }
         catch (LeaseException e) when (e.Error == LeaseError.NotFound)
         {
@@ -51,7 +52,7 @@ internal sealed class TopReader(NvmlSession session, IReadOnlyList<GpuDevice> gp
         catch (LeaseException e)
         {
             notice = e.InnerException is UnauthorizedAccessException
-                ? $"Leases are not shown: only root may read {journalFolder}."
+                ? $"Leases are not shown: only root may read {journalFolder}, and no agent answers."
                 : $"Leases are not shown: {e.Message}";
         }
 
@@ -66,6 +67,15 @@ internal sealed class TopReader(NvmlSession session, IReadOnlyList<GpuDevice> gp
     {
         _monitor.Dispose();
         _book?.Dispose();
+        agent?.Dispose();
+    }
+
+    private StandDocument ReadStand()
+    {
+        if (agent is not null)
+            return agent.ReadAsync(usage: false, CancellationToken.None).GetAwaiter().GetResult();
+        _book ??= LeaseReader.Open(new LeaseOptions { JournalFolder = journalFolder });
+        return StandDocument.From(_book.Read(), LeasedInstanceEntry.From);
     }
 
     private static bool HasGpm(GpuDevice gpu)

@@ -1,7 +1,6 @@
 using System.Globalization;
+using Nvml.Mig.Agent.Documents;
 using Nvml.Mig.Cli.Output;
-using Nvml.Mig.Leasing;
-using Nvml.Mig.Leasing.Scheduling;
 using Nvml.Mig.Monitoring;
 
 namespace Nvml.Mig.Cli.Top;
@@ -52,7 +51,7 @@ internal static class TopView
                 yield return line;
         }
 
-        Waiting[] waiting = [.. reading.Waiting.Where(w => IsMeant([w.Claim.Id, w.Claim.Queue, Owner(w.Claim.Owner)], state.Filter))];
+        WaitingClaimEntry[] waiting = [.. reading.Waiting.Where(w => IsMeant([w.Id, w.Queue, Owner(w.Uid, w.Label)], state.Filter))];
         if (waiting.Length == 0)
             yield break;
         yield return "";
@@ -106,11 +105,11 @@ internal static class TopView
         return table;
     }
 
-    private static FittedTable WaitingTable(IEnumerable<Waiting> waiting)
+    private static FittedTable WaitingTable(IEnumerable<WaitingClaimEntry> waiting)
     {
         FittedTable table = new(">#", "~Waiting", "~Queue", "~Owner", "~Wants");
-        foreach (Waiting w in waiting)
-            table.Add(Number(w.Position), w.Claim.Id, w.Claim.Queue, Owner(w.Claim.Owner), string.Join(", ", w.Claim.Requests));
+        foreach (WaitingClaimEntry w in waiting)
+            table.Add(Number(w.Position), w.Id, w.Queue, Owner(w.Uid, w.Label), w.Requests);
         return table;
     }
 
@@ -123,12 +122,12 @@ internal static class TopView
             Lease = lease is not null ? lease.Id + StateOf(lease, instance.Uuid)
                 : reading.Cached.Contains(instance.Uuid) ? "(cached)"
                 : Unknown,
-            Owner = lease is null ? Unknown : Owner(lease.Lease.Claim.Owner),
-            Queue = lease?.Lease.Claim.Queue ?? Unknown,
+            Owner = lease is null ? Unknown : Owner(lease.Uid, lease.Label),
+            Queue = lease?.Queue ?? Unknown,
             Processes = Describe(instance.Processes),
         };
 
-    private static string StateOf(GrantedLease lease, string uuid) =>
+    private static string StateOf(LeaseEntry lease, string uuid) =>
         lease.Instances.FirstOrDefault(i => i.MigUuid == uuid)?.Quarantine is not null ? " (fault)"
         : lease.Ending is not null ? " (ends)"
         : "";
@@ -153,7 +152,7 @@ internal static class TopView
 
     private static string FileName(string command) => command[(command.LastIndexOf('/') + 1)..];
 
-    private static string Owner(LeaseOwner owner) => owner.Label ?? string.Create(CultureInfo.InvariantCulture, $"uid {owner.Uid}");
+    private static string Owner(uint uid, string? label) => label ?? string.Create(CultureInfo.InvariantCulture, $"uid {uid}");
 
     private static string Word(TopSort sort) => sort.ToString().ToLowerInvariant();
 

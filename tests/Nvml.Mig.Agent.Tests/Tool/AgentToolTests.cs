@@ -5,6 +5,7 @@ using System.Text;
 using Nvml.Mig.Agent.Documents;
 using Nvml.Mig.Cli;
 using Nvml.Mig.Cli.Leases;
+using Nvml.Mig.Cli.Top;
 using Nvml.Mig.Leasing;
 
 namespace Nvml.Mig.Agent.Tests.Tool;
@@ -23,6 +24,7 @@ public class AgentToolTests
         await run.SaysAsync("waits as number 1");
 
         await machine.StopAgentAsync();
+        await run.SaysAsync("The agent does not answer.");
         await machine.StartAgentAsync();
         await machine.SendAsync(HttpMethod.Delete, "/v1/leases/first");
 
@@ -36,12 +38,13 @@ public class AgentToolTests
     {
         await using AgentMachine machine = await AgentMachine.StartAsync();
         await machine.PostAsync("/v1/leases", """{"id":"first","requests":[{"profile":"7g.40gb"}]}""");
-        using RunningTool run = new(machine, "run", "-p", "1g.5gb", "--wait", "--", "true");
+        using RunningTool run = new(machine, "lease", "acquire", "-p", "1g.5gb", "--wait");
         await run.SaysAsync("waits as number 1");
 
-        await AgentMachine.RunAsync(["kill", "-INT", $"{run.Id}"]);
+        await AgentMachine.RunAsync(["sh", "-c", $"kill -INT {run.Id}"]);
 
         (await run.EndAsync()).Should().Be(130);
+        run.Said.Should().Contain("nvmig: Interrupted.");
         (await machine.GetAsync("/v1/waiting")).Json["waiting"]!.AsArray().Should().BeEmpty();
     }
 
@@ -61,6 +64,23 @@ public class AgentToolTests
 
         (exit, error).Should().Be((0, ""));
         output.Should().Be("No leases.\n");
+    }
+
+    [Fact]
+    public async Task Top_shows_the_leases_of_the_agent()
+    {
+        await using AgentMachine machine = await AgentMachine.StartAsync();
+        Answer lease = await machine.PostAsync("/v1/leases", """{"id":"train","requests":[{"profile":"1g.5gb"}]}""");
+        NvmlSession session = machine.Leases.Session;
+        using TopReader top = new(session, session.Devices, "/nowhere", agent: new AgentLeases(new AgentConnection(machine.Socket)));
+
+        TopReading reading = top.Read();
+        await machine.StopAgentAsync();
+        TopReading after = top.Read();
+
+        reading.Leases[lease.At("lease", "instances", 0, "migUuid")!].Id.Should().Be("train");
+        reading.Notice.Should().BeNull();
+        after.Notice.Should().StartWith("Leases are not shown: The agent on ");
     }
 
     [RootFact]

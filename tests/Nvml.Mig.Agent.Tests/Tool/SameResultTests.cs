@@ -174,14 +174,14 @@ public partial class SameResultTests
     /// <summary>The lease, and all that was told before it.</summary>
     private static async Task<object?> ClaimAsync(ILeases leases, ClaimRequest request, TimeSpan? timeout = null)
     {
-        List<WaitingClaimEntry> told = [];
+        List<string> told = [];
         try
         {
             return await leases.ClaimAsync(request, timeout ?? TimeSpan.Zero, told.Add, default);
         }
         catch (LeaseException e) when (timeout is not null && told.Count > 0)
         {
-            throw new LeaseException(e.Error, $"{told[^1].Position} {told[^1].Message} {e.Message}");
+            throw new LeaseException(e.Error, $"{string.Join(' ', told)} {e.Message}");
         }
     }
 
