@@ -26,6 +26,8 @@ internal sealed class MpsHistory : IDisposable
         _random = new Random(seed);
         _log.Add(string.Create(CultureInfo.InvariantCulture, $"seed {seed}"));
         _supervisor = NewSupervisor();
+        if (_random.Next(2) == 0)
+            _stepsToDeath = 1 + _random.Next(20); // while the daemon starts
     }
 
     public string Log => string.Join('\n', _log);
