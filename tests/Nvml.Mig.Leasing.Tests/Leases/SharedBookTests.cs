@@ -1,5 +1,4 @@
 using Nvml.Mig.Leasing.Leases;
-using Nvml.Mig.Leasing.Scheduling;
 using static Nvml.Mig.Leasing.Tests.Leases.LeaseMachine;
 
 namespace Nvml.Mig.Leasing.Tests.Leases;
