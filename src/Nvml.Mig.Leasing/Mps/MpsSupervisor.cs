@@ -10,6 +10,8 @@ namespace Nvml.Mig.Leasing.Mps;
 /// </summary>
 internal sealed class MpsSupervisor(MpsOptions options)
 {
+    private const int Attempts = 3;
+
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
 
     private readonly MpsDaemon _daemon = new(new MpsControl(options));
@@ -257,19 +259,27 @@ internal sealed class MpsSupervisor(MpsOptions options)
         if (folder.Read() is { Process: not null } && await _daemon.AnswersAsync(folder, cancellationToken).ConfigureAwait(false))
             throw Foreign(folder);
         await EndStraysAsync(folder, cancellationToken).ConfigureAwait(false);
-        folder.Create();
-        MpsRecord record = new(folder.Device, user, HostProcess.BootId, Process: null, Caps: null);
-        folder.Write(record);
-        string? failure = await _daemon.StartAsync(folder, cancellationToken).ConfigureAwait(false);
-        if (failure is null && folder.ReadPidFile() is { } process)
+        string? failure = null;
+        for (int attempt = 0; attempt < Attempts; attempt++)
         {
-            record = record with { Process = process };
+            folder.Create();
+            MpsRecord record = new(folder.Device, user, HostProcess.BootId, Process: null, Caps: null);
             folder.Write(record);
-            return record;
+            failure = await _daemon.StartAsync(folder, cancellationToken).ConfigureAwait(false);
+            if (failure is null && folder.ReadPidFile() is { } process)
+            {
+                record = record with { Process = process };
+                folder.Write(record);
+                return record;
+            }
+
+            // Another one, that was just about to start and that nobody waits for any more, can have come first.
+            bool hadRival = await EndStraysAsync(folder, cancellationToken).ConfigureAwait(false);
+            folder.Delete();
+            if (!hadRival)
+                break;
         }
 
-        await EndStraysAsync(folder, cancellationToken).ConfigureAwait(false);
-        folder.Delete();
         throw new MpsException(
             MpsProblem.NotStarted, $"The MPS daemon of {folder.Device} did not start: {failure ?? "it has written no process id"}.");
     }
@@ -293,13 +303,24 @@ internal sealed class MpsSupervisor(MpsOptions options)
     /// <summary>
     /// Daemons that were started here by a process that did not live to write it down. Nobody has been let in to them: that comes last.
     /// </summary>
-    private async Task EndStraysAsync(MpsFolder folder, CancellationToken cancellationToken)
+    private async Task<bool> EndStraysAsync(MpsFolder folder, CancellationToken cancellationToken)
     {
-        IReadOnlyList<HostProcess> strays = MpsHost.FindDaemonsIn(folder.Pipe);
-        foreach (HostProcess stray in strays)
-            stray.Kill();
-        await EndAsync(folder, [.. strays.SelectMany(stray => MpsHost.FindServersOf(stray.Id)), .. strays], cancellationToken)
-            .ConfigureAwait(false);
+        bool found = false;
+        // Twice, since a daemon that goes into the background is another process afterwards, which the list can miss.
+        for (int quiet = 0; quiet < 2; quiet++)
+        {
+            IReadOnlyList<HostProcess> strays = MpsHost.FindDaemonsIn(folder.Pipe);
+            if (strays.Count == 0)
+                continue;
+            foreach (HostProcess stray in strays)
+                stray.Kill();
+            await EndAsync(folder, [.. strays.SelectMany(stray => MpsHost.FindServersOf(stray.Id)), .. strays], cancellationToken)
+                .ConfigureAwait(false);
+            found = true;
+            quiet = -1;
+        }
+
+        return found;
     }
 
     /// <summary>Ends processes that should end by themselves, as servers do whose daemon has gone; a stopped one does not.</summary>
