@@ -74,11 +74,12 @@ internal static class LeaseEndpoints
         return Results.Json(new LeasesDocument([.. leases.Select(l => LeaseEntry.From(l))]), AgentJson.Default.LeasesDocument);
     }
 
-    private static async Task<IResult> ShowAsync(string id, LeaseManager manager, UseReader use, bool usage = false)
+    private static async Task<IResult> ShowAsync(
+        string id, LeaseManager manager, UseReader use, HttpContext context, bool usage = false)
     {
         GrantedLease lease = await LeaseLookup.FindAsync(manager, id);
         LeaseEntry entry = usage
-            ? await use.ReadAsync(reader => LeaseEntry.From(lease, reader.Read), withNodes: true)
+            ? await use.ReadAsync(reader => LeaseEntry.From(lease, reader.Read), withNodes: true, context.RequestAborted)
             : LeaseEntry.From(lease);
         return Results.Json(new LeaseDocument(entry), AgentJson.Default.LeaseDocument);
     }

@@ -23,13 +23,13 @@ internal static class OverviewEndpoints
     }
 
     private static async Task<IResult> ShowAsync(
-        SharedReading reading, UseReader use, EventHub hub, TimeProvider time, bool usage = false)
+        SharedReading reading, UseReader use, EventHub hub, TimeProvider time, HttpContext context, bool usage = false)
     {
         // First the event: what happens while it is read follows once more, and is not lost.
         long last = hub.Last;
         LeaseOverview overview = await reading.ReadAsync();
         StandDocument stand = usage
-            ? await use.ReadAsync(reader => StandDocument.From(overview, reader.Read))
+            ? await use.ReadAsync(reader => StandDocument.From(overview, reader.Read), withNodes: false, context.RequestAborted)
             : StandDocument.From(overview, LeasedInstanceEntry.From);
         return Results.Json(
             new OverviewDocument(
@@ -53,7 +53,8 @@ internal static class OverviewEndpoints
     private static async Task<IResult> ClearAsync(string? gpuUuid, LeaseManager manager, UseReader use, HttpContext context)
     {
         IReadOnlyList<LeasedInstance> destroyed = await manager.ClearAsync(gpuUuid, context.RequestAborted);
-        return Results.Json(
-            new ClearDocument(await use.ReadAsync(reader => destroyed.Select(reader.Read).ToArray())), AgentJson.Default.ClearDocument);
+        LeasedInstanceEntry[] entries = await use.ReadAsync(
+            reader => destroyed.Select(reader.Read).ToArray(), withNodes: false, CancellationToken.None);
+        return Results.Json(new ClearDocument(entries), AgentJson.Default.ClearDocument);
     }
 }

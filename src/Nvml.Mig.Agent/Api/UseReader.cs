@@ -8,13 +8,14 @@ internal sealed class UseReader(NvmlSession session) : IDisposable
 {
     private readonly SemaphoreSlim _gate = new(1, 1);
 
-    public async Task<T> ReadAsync<T>(Func<InstanceReader, T> read, bool withNodes = false)
+    public async Task<T> ReadAsync<T>(Func<InstanceReader, T> read, bool withNodes, CancellationToken cancellationToken)
     {
-        await _gate.WaitAsync();
+        await _gate.WaitAsync(cancellationToken);
         try
         {
             // Native calls block.
-            return await Task.Run(() => read(new InstanceReader(session, withNodes ? () => MigMinors.Read() : null)));
+            InstanceReader reader = new(session, withNodes ? () => MigMinors.Read() : null);
+            return await Task.Run(() => read(reader), CancellationToken.None);
         }
         finally
         {

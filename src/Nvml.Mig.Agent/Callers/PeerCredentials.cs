@@ -14,9 +14,6 @@ internal static class PeerCredentials
     private const int SoPeerGroups = 59;
     private const int SoPeerPidFd = 77;
 
-    /// <summary>ENOPROTOOPT.</summary>
-    private const int NoSuchOption = 92;
-
     /// <summary>As many groups as a process can be in (NGROUPS_MAX of the kernel).</summary>
     private const int MaxGroups = 65_536;
 
@@ -43,7 +40,7 @@ internal static class PeerCredentials
         {
             socket.GetRawSocketOption(SolSocket, SoPeerPidFd, MemoryMarshal.AsBytes(handle));
         }
-        catch (SocketException e) when (e.NativeErrorCode == NoSuchOption)
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.ProtocolOption)
         {
             return process; // Linux before 6.5.
         }
