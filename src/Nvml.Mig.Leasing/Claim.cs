@@ -114,6 +114,9 @@ public sealed record Claim(string Id, string Queue, LeaseOwner Owner, IReadOnlyL
     /// <summary>How long its lease is safe from being taken back or moved.</summary>
     public TimeSpan MinimumRuntime { get; init; }
 
+    /// <summary>The part that is wanted of the one instance that is asked for; null: the instance itself.</summary>
+    public Fraction? Fraction { get; init; }
+
     /// <summary>The ids of the GPUs that will do; empty: any.</summary>
     public IReadOnlyList<string> Gpus { get; init; } = [];
 

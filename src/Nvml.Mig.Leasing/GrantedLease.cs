@@ -28,7 +28,7 @@ public sealed record LeaseHold(HostProcess? Process = null, TimeSpan? Duration =
 /// <param name="Place">Where it is.</param>
 /// <param name="Profile">The name of its profile.</param>
 /// <param name="GpuInstanceId">The id of the GPU instance.</param>
-/// <param name="ComputeInstanceId">The id of the compute instance, which takes the whole of it.</param>
+/// <param name="ComputeInstanceId">The id of the compute instance, which takes the whole of it unless it is a fraction.</param>
 /// <param name="MigUuid">
 /// The UUID of its MIG device. It names the place: the next instance there has the same. <see cref="GrantedLease.Generation"/> tells them
 /// apart.
@@ -68,12 +68,23 @@ public sealed record GrantedLease(
     /// <summary>Since when it has been idle; null if it is not, if that is not known, or if its queue does not ask.</summary>
     public DateTimeOffset? IdleSince { get; init; }
 
-    /// <summary>The variables for a program that is to use it: <c>CUDA_VISIBLE_DEVICES</c> and <c>NVIDIA_VISIBLE_DEVICES</c>.</summary>
+    /// <summary>What it has of a device that others have other parts of; null: all of its instances.</summary>
+    public GrantedFraction? Fraction { get; init; }
+
+    /// <summary>What fractions it is divided into; null: it is not for fractions.</summary>
+    public SharedDevice? Shared { get; init; }
+
+    /// <summary>
+    /// The variables for a program that is to use it: <c>CUDA_VISIBLE_DEVICES</c> and <c>NVIDIA_VISIBLE_DEVICES</c>, and for a fraction
+    /// those that hold it to its part.
+    /// </summary>
     [JsonIgnore]
     public IReadOnlyDictionary<string, string> Environment
     {
         get
         {
+            if (Fraction is not null)
+                return Fraction.Environment;
             string devices = string.Join(',', Instances.Select(i => i.MigUuid));
             return new Dictionary<string, string>(StringComparer.Ordinal)
             {

@@ -57,4 +57,7 @@ public enum GrantOrigin
 
     /// <summary>They were created after others, which were cached, were destroyed for them.</summary>
     Evicted,
+
+    /// <summary>A device that is shared had room for a fraction more.</summary>
+    Shared,
 }

@@ -35,7 +35,7 @@ public sealed partial class LeaseManager
                 return (lease, null);
             if (waiting is null)
                 throw new LeaseException(LeaseError.Ended, $"Claim {claim.Id} was withdrawn by somebody else.");
-            if (waiting.Position > 0 && waiting.Reason == WaitReason.NoSuchProfile && await IsHopelessAsync().ConfigureAwait(false))
+            if (waiting.Position > 0 && await IsHopelessAsync(waiting).ConfigureAwait(false))
             {
                 await WithdrawAsync(claim.Id, claim.Owner, CancellationToken.None).ConfigureAwait(false);
                 throw new LeaseException(LeaseError.Impossible, waiting.Message);

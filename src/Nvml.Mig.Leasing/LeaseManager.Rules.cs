@@ -11,7 +11,14 @@ public sealed partial class LeaseManager
     public Task SetPolicyAsync(SchedulerOptions policy, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(policy);
-        return ChangeRulesAsync(() => _book.State = _book.State with { Policy = policy }, cancellationToken);
+        return ChangeRulesAsync(
+            () =>
+            {
+                if (policy.WholeGpus != _book.State.Policy.WholeGpus)
+                    _turn.Gpus.Doubt();
+                _book.State = _book.State with { Policy = policy };
+            },
+            cancellationToken);
     }
 
     /// <summary>Enters a queue, or changes it.</summary>

@@ -111,6 +111,9 @@ public sealed partial class LeaseManager
         Claim claim = entry.Claim;
         if (claim.Requests.Count == 0)
             throw new LeaseException(LeaseError.Invalid, $"Claim {claim.Id} asks for no instance.");
+        claim.Fraction?.Check();
+        if (claim.Fraction is not null && claim.InstanceCount != 1)
+            throw new LeaseException(LeaseError.Invalid, $"Claim {claim.Id} asks for a fraction: that is of one device.");
         while (!await GatedAsync(TryAdd).ConfigureAwait(false))
         {
             bool? waits = await GatedAsync(() => RequireSame(claim)).ConfigureAwait(false);
@@ -161,7 +164,8 @@ public sealed partial class LeaseManager
         Claim? there = waiting?.Claim ?? _book.Leases.Find(claim.Id)?.Lease.Claim;
         if (there is null)
             return null;
-        if (there.Queue != claim.Queue || there.Owner != claim.Owner || !there.Requests.SequenceEqual(claim.Requests))
+        bool isSame = there.Queue == claim.Queue && there.Owner == claim.Owner && there.Fraction == claim.Fraction;
+        if (!isSame || !there.Requests.SequenceEqual(claim.Requests))
             throw new LeaseException(LeaseError.Invalid, $"There is another claim {claim.Id}: {string.Join(", ", there.Requests)}.");
         return waiting is not { Waiter.IsRunning: false };
     }
@@ -199,8 +203,13 @@ public sealed partial class LeaseManager
     private static T Read<T>(string value, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> json) =>
         JsonSerializer.Deserialize(value, json)!;
 
-    /// <summary>A claim for a profile that no GPU has is not waited for, unless a GPU that may have it does not answer just now.</summary>
-    private Task<bool> IsHopelessAsync() => GatedAsync(() => _book.Gpus.All(g => g.Problem is null || !g.HasMig));
+    /// <summary>
+    /// What cannot be shared, and a profile that no GPU has, is not waited for, unless a GPU that may have it does not answer just now.
+    /// </summary>
+    private async Task<bool> IsHopelessAsync(WaitingEntry waiting) =>
+        waiting.Reason == WaitReason.CannotShare
+        || (waiting.Reason == WaitReason.NoSuchProfile
+            && await GatedAsync(() => _book.Gpus.All(g => g.Problem is null || !g.HasMig)).ConfigureAwait(false));
 
     private GrantedLease Find(string id, long? generation)
     {
@@ -261,13 +270,14 @@ public sealed partial class LeaseManager
     private void PutAside(InstanceEntry entry, string reason)
     {
         _book.Instances.Put(entry.Key, entry with { Quarantine = reason });
-        if (_book.LeaseOf(entry.Place) is not { } lease)
-            return;
-        _book.Leases.Put(lease.Id, lease with
+        foreach (GrantedLease lease in _book.Leases.Where(l => l.Lease.Instances.Contains(entry.Place)))
         {
-            Instances = [.. lease.Instances.Select(i => i.Place == entry.Place ? i with { Quarantine = reason } : i)],
-        });
-        _book.Report(LeaseEventKind.Quarantined, lease, Now, reason);
+            _book.Leases.Put(lease.Id, lease with
+            {
+                Instances = [.. lease.Instances.Select(i => i.Place == entry.Place ? i with { Quarantine = reason } : i)],
+            });
+            _book.Report(LeaseEventKind.Quarantined, lease, Now, reason);
+        }
     }
 
     private LeaseOverview Overview() => BookView.ToOverview(_book, _turn.LastDecisions);

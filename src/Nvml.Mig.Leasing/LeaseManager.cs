@@ -133,7 +133,7 @@ public sealed partial class LeaseManager : IDisposable
                     throw new LeaseException(LeaseError.Ended, $"Claim {claim.Id} was withdrawn by somebody else.");
                 if (waiting.Position > 0)
                 {
-                    if (waiting.Reason == WaitReason.NoSuchProfile && await IsHopelessAsync().ConfigureAwait(false))
+                    if (await IsHopelessAsync(waiting).ConfigureAwait(false))
                         throw new LeaseException(LeaseError.Impossible, waiting.Message);
                     Waiting now = new(claim, waiting.Position, waiting.Reason, waiting.Message);
                     if (now != told)

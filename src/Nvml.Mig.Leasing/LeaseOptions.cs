@@ -20,6 +20,9 @@ public sealed record LeaseOptions
     /// </summary>
     public TimeSpan ReadInterval { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>Where the daemons of MPS are kept that hold fractions to their parts.</summary>
+    public string MpsFolder { get; init; } = "/run/nvml-mig/mps";
+
     /// <summary>The id of this boot; by default the kernel's. Leases of another boot have ended.</summary>
     public string BootId { get; init; } = HostProcess.BootId;
 

@@ -63,8 +63,13 @@ internal sealed class Book
 
     public IEnumerable<InstanceEntry> InstancesOf(string gpu) => Instances.Where(i => i.Place.Gpu == gpu);
 
-    /// <summary>The lease that an instance is of; null if it is of none.</summary>
-    public GrantedLease? LeaseOf(InstancePlace place) => Leases.FirstOrDefault(l => l.Lease.Instances.Contains(place));
+    /// <summary>The lease that an instance is of; null if it is of none. Not a fraction, which is of a lease.</summary>
+    public GrantedLease? LeaseOf(InstancePlace place) =>
+        Leases.FirstOrDefault(l => l.Fraction is null && l.Lease.Instances.Contains(place));
+
+    /// <summary>The fractions of a shared device, in the order in which they were granted.</summary>
+    public IEnumerable<GrantedLease> FractionsOf(string device) =>
+        Leases.Where(l => l.Fraction?.Device == device).OrderBy(l => l.Generation);
 
     /// <summary>Reads all entries in place of what was known.</summary>
     public void Load(IEnumerable<(string Kind, string Key, string Value)> rows)

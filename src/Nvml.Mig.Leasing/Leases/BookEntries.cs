@@ -90,6 +90,9 @@ internal sealed record InstanceEntry(InstancePlace Place, string Profile, Instan
     /// <summary>Why nobody gets it; null if it is well.</summary>
     public string? Quarantine { get; init; }
 
+    /// <summary>Whether it is divided into compute instances, which are leased each by itself.</summary>
+    public bool IsDivided { get; init; }
+
     /// <summary>Two instances cannot begin at the same slice.</summary>
     [JsonIgnore]
     public string Key => KeyOf(Place);

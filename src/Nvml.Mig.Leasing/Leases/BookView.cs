@@ -5,15 +5,16 @@ namespace Nvml.Mig.Leasing.Leases;
 /// <summary>The book as the scheduler and callers see it.</summary>
 internal static class BookView
 {
-    /// <summary>The input of the scheduler.</summary>
+    /// <summary>The input of the scheduler. It places the devices that fractions are of, not the fractions.</summary>
     public static SchedulerInput ToInput(Book book, DateTimeOffset now)
     {
+        HashSet<string> others = [.. SharedDevices.FollowersOf(book).Select(f => f.Claim.Claim.Id)];
         return new SchedulerInput(
             now,
             [.. book.Gpus.Where(g => g.Geometry.Length > 0).Select(g => ToPool(book, g))],
             [.. book.Queues],
-            [.. book.Claims.Select(c => c.Claim)],
-            [.. book.Leases.Select(ToScheduled)])
+            [.. book.Claims.Select(c => c.Claim).Where(c => !others.Contains(c.Id))],
+            [.. book.Leases.Where(l => l.Fraction is null).Select(ToScheduled)])
         {
             Promised = [.. book.Claims.Where(c => c.IsPromised).Select(c => c.Claim.Id)],
             Reservations = [.. book.Reservations],

@@ -7,6 +7,18 @@ internal sealed class InstanceMaker(Book book, LeaseStore store, PoolGpus gpus)
     /// <exception cref="NvmlException">It cannot be created. What there is of it is found when the GPU is read.</exception>
     public InstanceEntry Create(InstancePlace place, string profile)
     {
+        if (WholeGpu.Is(place))
+        {
+            InstanceEntry whole = new(place, profile, InstanceStage.Ready)
+            {
+                GpuInstanceId = -1,
+                ComputeInstanceId = -1,
+                MigUuid = place.Gpu,
+            };
+            book.Instances.Put(whole.Key, whole);
+            return whole;
+        }
+
         InstanceEntry entry = new(place, profile, InstanceStage.Creating);
         book.Instances.Put(entry.Key, entry);
         store.Commit(book);
@@ -30,7 +42,7 @@ internal sealed class InstanceMaker(Book book, LeaseStore store, PoolGpus gpus)
     {
         book.Instances.Put(entry.Key, entry with { Stage = InstanceStage.Destroying });
         store.Commit(book);
-        if (Find(entry) is { } instance)
+        if (!WholeGpu.Is(entry.Place) && Find(entry) is { } instance)
         {
             foreach (ComputeInstance compute in instance.GetComputeInstances())
                 compute.Destroy();
@@ -44,6 +56,8 @@ internal sealed class InstanceMaker(Book book, LeaseStore store, PoolGpus gpus)
     /// <exception cref="NvmlException">The GPU cannot be read.</exception>
     public bool CanReuse(InstanceEntry entry)
     {
+        if (WholeGpu.Is(entry.Place))
+            return IsFree(entry.Place.Gpu);
         if (Find(entry) is not { } instance)
             return false;
         if (instance.Device.GetProcesses().Any(p => p.GpuInstanceId == entry.GpuInstanceId))
@@ -56,6 +70,14 @@ internal sealed class InstanceMaker(Book book, LeaseStore store, PoolGpus gpus)
         {
             return false;
         }
+    }
+
+    /// <summary>Whether MIG is disabled on a GPU, and no process uses it.</summary>
+    /// <exception cref="NvmlException">The GPU cannot be read.</exception>
+    public bool IsFree(string gpu)
+    {
+        GpuDevice device = gpus.GetDevice(gpu);
+        return device.GetMigMode() is { Current: false, Pending: false } && device.GetProcesses().Count == 0;
     }
 
     /// <summary>The instance, if it is the one that the book means: a stranger's can have its id by now.</summary>

@@ -6,7 +6,7 @@ namespace Nvml.Mig.Leasing.Leases;
 /// Ends leases, and frees their instances: once the lease is over and no process uses them. Nothing is destroyed for it; a free instance is
 /// cached for the next claim.
 /// </summary>
-internal sealed class LeaseEnds(Book book, PoolGpus gpus, ActivityWatch activity, LeaseOptions options)
+internal sealed class LeaseEnds(Book book, PoolGpus gpus, ActivityWatch activity, SharedDevices shared, LeaseOptions options)
 {
     /// <summary>How often processes are looked for that keep an instance from being free.</summary>
     private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(100);
@@ -85,6 +85,18 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, ActivityWatch activity
             Expect(expires);
         }
 
+        if (lease.Fraction is { } fraction)
+            return LookAtFraction(lease, fraction);
+        if (lease.Shared is not null && !book.FractionsOf(lease.Id).Any())
+            return End(lease, LeaseEndReason.Released, "Nobody has a part of it any more.");
+        if (lease.Shared is not null && !shared.IsWell(lease))
+        {
+            return End(
+                lease,
+                LeaseEndReason.Lost,
+                $"The MPS daemon of {lease.Instances[0].MigUuid} has died: its clients fail, and new programs would have no limits.");
+        }
+
         if (book.Queues.Find(lease.Lease.Claim.Queue) is not { Idle: not IdlePolicy.Keep } queue)
             return lease;
         bool? isUsed = IsUsed(lease);
@@ -103,6 +115,15 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, ActivityWatch activity
         string idle = isUsed == true ? "No process of it has computed anything" : "No process has used it";
         return End(lease, LeaseEndReason.Idle, $"{idle} since {since:u}: queue {queue.Name} does not keep it then.");
     }
+
+    /// <summary>It goes with the device that it is of.</summary>
+    private GrantedLease LookAtFraction(GrantedLease lease, GrantedFraction fraction) =>
+        book.Leases.Find(fraction.Device) switch
+        {
+            null => End(lease, LeaseEndReason.Lost, $"{fraction.Device}, which it was a part of, is gone."),
+            { Ending: { } ending } => Tell(lease, ending),
+            _ => lease,
+        };
 
     private DateTimeOffset? MeasureQuiet(GrantedLease lease)
     {
@@ -137,7 +158,7 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, ActivityWatch activity
         }
 
         // A process that holds the lease can begin to use it at any time, until it has gone.
-        if (holder is not null || IsUsed(lease) != false)
+        if (holder is not null || !IsOne(lease) || IsUsed(lease) != false)
         {
             Expect(_now + LookInterval);
             return false;
@@ -147,8 +168,14 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, ActivityWatch activity
             book.Instances.Put(entry.Key, entry with { LastUid = lease.Lease.Claim.Owner.Uid });
         book.Leases.Remove(lease.Id);
         book.Report(LeaseEventKind.Ended, lease, _now, ending.Message, ending.Reason);
+        if (lease.Fraction is not null)
+            shared.Leave(lease);
         return true;
     }
+
+    /// <summary>Whether a device has no fractions any more.</summary>
+    private bool IsOne(GrantedLease lease) =>
+        lease.Shared is null || (!book.FractionsOf(lease.Id).Any() && shared.TryUnite(lease));
 
     /// <summary>Asks once, then ends it.</summary>
     private void EndProcess(GrantedLease lease, HostProcess process)
@@ -176,7 +203,7 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, ActivityWatch activity
         bool? used = false;
         foreach (InstanceEntry entry in EntriesOf(lease))
         {
-            switch (UsersOf(entry))
+            switch (lease.Fraction is null ? UsersOf(entry) : UsersOf(entry)?.Where(p => FractionUsers.Has(p, lease)).ToArray())
             {
                 case null:
                     used = null;
@@ -206,7 +233,8 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, ActivityWatch activity
             _processes[gpu] = processes;
         }
 
-        return processes is null ? null : [.. processes[entry.GpuInstanceId]];
+        int? instance = WholeGpu.Is(entry.Place) ? null : entry.GpuInstanceId;
+        return processes is null ? null : [.. processes[instance]];
     }
 
     /// <summary>The instances of the lease that are there.</summary>

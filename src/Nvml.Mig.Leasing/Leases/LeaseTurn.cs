@@ -1,3 +1,4 @@
+using System.Globalization;
 using Nvml.Mig.Applying;
 using Nvml.Mig.Leasing.Scheduling;
 
@@ -19,6 +20,7 @@ internal sealed class LeaseTurn : IDisposable
     private readonly PoolGpus _gpus;
     private readonly InstanceMaker _maker;
     private readonly ActivityWatch _activity;
+    private readonly SharedDevices _shared;
     private readonly LeaseEnds _ends;
     private (SchedulerOptions Policy, Scheduler Scheduler)? _last;
 
@@ -31,7 +33,8 @@ internal sealed class LeaseTurn : IDisposable
         _gpus = new PoolGpus(book, session, options);
         _maker = new InstanceMaker(book, store, _gpus);
         _activity = new ActivityWatch(_gpus);
-        _ends = new LeaseEnds(book, _gpus, _activity, options);
+        _shared = new SharedDevices(book, store, _gpus, options);
+        _ends = new LeaseEnds(book, _gpus, _activity, _shared, options);
     }
 
     private DateTimeOffset Now => _options.TimeProvider.GetUtcNow();
@@ -60,6 +63,8 @@ internal sealed class LeaseTurn : IDisposable
         for (int round = 0; round < MaxRounds; round++)
         {
             bool again = _gpus.ReadDue();
+            // Before ends: a device that was leased in the last round has no fraction yet.
+            again |= _shared.GrantRoom(EnterFraction);
             again |= _ends.EndDue();
             again |= Decide();
             // Before a claim waits for room, it is made sure that there is none.
@@ -91,6 +96,7 @@ internal sealed class LeaseTurn : IDisposable
     public void Promise()
     {
         PromisedInstance[] promised = [.. _book.Leases
+            .Where(l => l.Fraction is null)
             .SelectMany(l => l.Lease.Instances.Select(p => new PromisedInstance(p.Gpu, p.ProfileId, p.Placement, l.Id)
             {
                 Process = l.Hold.Process,
@@ -103,7 +109,12 @@ internal sealed class LeaseTurn : IDisposable
 
     /// <summary>Enters a lease on instances that are there.</summary>
     public GrantedLease Enter(
-        Claim claim, LeaseHold hold, IReadOnlyList<InstanceEntry> instances, string? reservation, GrantOrigin origin)
+        Claim claim,
+        LeaseHold hold,
+        IReadOnlyList<InstanceEntry> instances,
+        string? reservation,
+        GrantOrigin origin,
+        SharedDevice? shared = null)
     {
         long generation = _book.State.Generation + 1;
         _book.State = _book.State with { Generation = generation };
@@ -115,6 +126,7 @@ internal sealed class LeaseTurn : IDisposable
             [.. instances.Select(i => i.ToLeased())])
         {
             Expires = Now + hold.Duration,
+            Shared = shared,
         };
         _book.Claims.Remove(claim.Id);
         _book.Leases.Put(lease.Id, lease);
@@ -195,6 +207,13 @@ internal sealed class LeaseTurn : IDisposable
             again |= !TryGrant(grant);
         foreach (Waiting waiting in decisions.Waiting)
             Note(waiting);
+        int position = decisions.Waiting.Count;
+        foreach ((WaitingEntry follower, WaitingEntry? first) in SharedDevices.FollowersOf(_book))
+        {
+            if (first is not null)
+                Note(new Waiting(follower.Claim, ++position, WaitReason.NoPlace, $"It shares a device with {first.Claim.Id}, which waits."));
+        }
+
         foreach (ReservationState state in decisions.Reservations.Where(s => !s.Kept.SequenceEqual(s.Reservation.Kept)))
             _book.Reservations.Put(state.Reservation.Id, state.Reservation with { Kept = state.Kept });
         return again;
@@ -233,6 +252,12 @@ internal sealed class LeaseTurn : IDisposable
     /// <summary>False if it failed: the GPU is read, and there is another decision.</summary>
     private bool TryGrant(Grant grant)
     {
+        if (grant.Claim.Fraction is not null)
+        {
+            OpenDevice(grant);
+            return false;
+        }
+
         if (Obtain(grant.Instances) is not { } instances)
             return false;
         GrantOrigin origin = grant.Instances.Any(i => i.Evicted.Count > 0) ? GrantOrigin.Evicted
@@ -240,6 +265,52 @@ internal sealed class LeaseTurn : IDisposable
             : GrantOrigin.Created;
         Enter(grant.Claim, _book.Claims.Find(grant.Claim.Id)!.Hold, instances, grant.Reservation, origin);
         return true;
+    }
+
+    /// <summary>Leases a device for fractions. The claim gets its part of it in the next round.</summary>
+    private void OpenDevice(Grant grant)
+    {
+        if (_shared.Describe(_book.Claims.Find(grant.Claim.Id)!, grant.Instances[0]) is not { } device
+            || Obtain(grant.Instances) is not [{ } instance])
+        {
+            return;
+        }
+
+        try
+        {
+            if (device.Backend == SharingBackend.ComputeInstances)
+                _shared.Divide(instance);
+        }
+        catch (NvmlException e)
+        {
+            _gpus.Fail(instance.Place.Gpu, e);
+            return;
+        }
+
+        Claim claim = grant.Claim with
+        {
+            Id = string.Create(CultureInfo.InvariantCulture, $"shared-{_book.State.Generation + 1}"),
+            Fraction = null,
+            IsRestartable = false,
+        };
+        Enter(claim, LeaseHold.UntilReleased, [instance], grant.Reservation, GrantOrigin.Created, device);
+    }
+
+    private GrantedLease EnterFraction(WaitingEntry entry, GrantedLease device, GrantedFraction fraction, LeasedInstance instance)
+    {
+        long generation = _book.State.Generation + 1;
+        _book.State = _book.State with { Generation = generation };
+        GrantedLease lease = new(
+            new Lease(entry.Claim.Id, entry.Claim, [instance.Place], Now), generation, _options.BootId, entry.Hold, [instance])
+        {
+            Expires = Now + entry.Hold.Duration,
+            Fraction = fraction,
+        };
+        _book.Claims.Remove(entry.Claim.Id);
+        _book.Leases.Put(lease.Id, lease);
+        _book.ReportGrant(lease, Now, $"It has {entry.Claim.Fraction} of {instance}, beside others in {device.Id}.", GrantOrigin.Shared);
+        _store.Commit(_book);
+        return lease;
     }
 
     /// <summary>
@@ -288,6 +359,12 @@ internal sealed class LeaseTurn : IDisposable
                 {
                     if (_book.Instances.Find(InstanceEntry.KeyOf(evicted.Place)) is { } entry && entry.Place == evicted.Place)
                         _maker.Destroy(entry);
+                }
+
+                if (!instance.IsCached && WholeGpu.Is(instance.Place) && !_maker.IsFree(gpu))
+                {
+                    _gpus.Doubt(gpu);
+                    return null;
                 }
 
                 if (!instance.IsCached)

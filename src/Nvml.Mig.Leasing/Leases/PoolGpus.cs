@@ -121,6 +121,14 @@ internal sealed class PoolGpus(Book book, NvmlSession session, LeaseOptions opti
     private void Read(GpuEntry gpu)
     {
         GpuDevice device = GetDevice(gpu.Uuid);
+        bool isWhole = book.State.Policy.WholeGpus
+            || book.InstancesOf(gpu.Uuid).Any(i => WholeGpu.Is(i.Place) && book.LeaseOf(i.Place) is not null);
+        if (isWhole && device.GetMigMode() is { Current: false, Pending: false })
+        {
+            ReadWhole(gpu, device);
+            return;
+        }
+
         GpuSnapshot snapshot = device.ReadSnapshot();
         bool hasChanged = false;
         foreach (InstanceEntry entry in book.InstancesOf(gpu.Uuid))
@@ -148,6 +156,30 @@ internal sealed class PoolGpus(Book book, NvmlSession session, LeaseOptions opti
         });
     }
 
+    /// <summary>A GPU with MIG disabled that is leased whole. A process without a lease has it to itself.</summary>
+    private void ReadWhole(GpuEntry gpu, GpuDevice device)
+    {
+        bool isUsed = device.GetProcesses().Count > 0;
+        foreach (InstanceEntry entry in book.InstancesOf(gpu.Uuid))
+        {
+            if (WholeGpu.Is(entry.Place))
+                book.Instances.Put(entry.Key, entry with { IsOccupied = isUsed && book.LeaseOf(entry.Place) is null });
+            else
+                Reconcile(device, entry, there: null);
+        }
+
+        bool isForeign = isUsed && !book.InstancesOf(gpu.Uuid).Any();
+        book.Gpus.Put(gpu.Uuid, gpu with
+        {
+            Geometry = book.Keep(WholeGpu.Describe(device)),
+            Foreign = isForeign ? [WholeGpu.PlaceOn(gpu.Uuid)] : [],
+            HasMig = false,
+            Problem = null,
+            ReadAt = null,
+            LastRead = Now,
+        });
+    }
+
     /// <summary>Makes what the book says of an instance true, whatever died in between. True if the GPU was changed for that.</summary>
     private bool Reconcile(GpuDevice device, InstanceEntry entry, GpuInstanceSnapshot? there)
     {
@@ -155,6 +187,12 @@ internal sealed class PoolGpus(Book book, NvmlSession session, LeaseOptions opti
         {
             book.Instances.Remove(entry.Key);
             LoseLeaseOf(entry, "is gone: somebody destroyed it, or the GPU was reset");
+            return false;
+        }
+
+        if (entry.IsDivided)
+        {
+            ReconcileParts(device, entry, there);
             return false;
         }
 
@@ -190,6 +228,24 @@ internal sealed class PoolGpus(Book book, NvmlSession session, LeaseOptions opti
         return false;
     }
 
+    /// <summary>Each compute instance is a fraction's, or goes: a process died that had just created it, or was about to destroy it.</summary>
+    private void ReconcileParts(GpuDevice device, InstanceEntry entry, GpuInstanceSnapshot there)
+    {
+        GpuInstance instance = device.GetGpuInstance(there.Id!.Value);
+        Dictionary<int, GrantedLease> fractions = book.Leases
+            .Where(l => l.Fraction is not null && l.Instances[0].Place == entry.Place)
+            .ToDictionary(l => l.Instances[0].ComputeInstanceId);
+        foreach (ComputeInstanceSnapshot part in there.ComputeInstances)
+        {
+            if (!fractions.Remove(part.Id!.Value))
+                instance.GetComputeInstance(part.Id.Value).Destroy();
+        }
+
+        foreach (GrantedLease lost in fractions.Values)
+            Lose(lost, entry, "has lost its compute instance: somebody destroyed it");
+        book.Instances.Put(entry.Key, entry with { Stage = InstanceStage.Ready, GpuInstanceId = instance.Id });
+    }
+
     private static InstanceEntry Describe(InstanceEntry entry, int gpuInstance, int computeInstance, string uuid) => entry with
     {
         Stage = InstanceStage.Ready,
@@ -200,7 +256,13 @@ internal sealed class PoolGpus(Book book, NvmlSession session, LeaseOptions opti
 
     private void LoseLeaseOf(InstanceEntry entry, string what)
     {
-        if (book.LeaseOf(entry.Place) is not { } lease || lease.Ending?.Reason == LeaseEndReason.Lost)
+        if (book.LeaseOf(entry.Place) is { } lease)
+            Lose(lease, entry, what);
+    }
+
+    private void Lose(GrantedLease lease, InstanceEntry entry, string what)
+    {
+        if (lease.Ending?.Reason == LeaseEndReason.Lost)
             return;
         string message = string.Create(
             CultureInfo.InvariantCulture, $"{entry.Profile} at {entry.Place.Placement} of {entry.Place.Gpu} {what}.");

@@ -101,6 +101,9 @@ public enum WaitReason
 
     /// <summary>Others have been told to go or to move for it, or are going by themselves.</summary>
     Departure,
+
+    /// <summary>The device cannot be shared as the claim wants it. It is not waited for.</summary>
+    CannotShare,
 }
 
 /// <summary>A claim that waits.</summary>

@@ -45,6 +45,11 @@ public sealed record SchedulerOptions
     /// documented.
     /// </summary>
     public bool ReuseAcrossUsers { get; init; }
+
+    /// <summary>
+    /// Whether GPUs with MIG disabled are leased too, whole, as the profile <c>gpu</c>. One that processes use without a lease is left alone.
+    /// </summary>
+    public bool WholeGpus { get; init; }
 }
 
 /// <summary>All that a decision depends on. The order within the lists does not matter.</summary>

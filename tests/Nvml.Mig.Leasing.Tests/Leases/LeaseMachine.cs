@@ -72,7 +72,7 @@ internal sealed class LeaseMachine : IDisposable
     public async Task CheckAsync(LeaseManager manager, string because)
     {
         LeaseOverview overview = await manager.ReadAsync();
-        InstancePlace[] leased = [.. overview.Leases.SelectMany(l => l.Lease.Instances)];
+        InstancePlace[] leased = [.. overview.Leases.Where(l => l.Fraction is null).SelectMany(l => l.Lease.Instances)];
         foreach (GrantedLease lease in overview.Leases)
             lease.Instances.Select(i => i.Place).Should().Equal(lease.Lease.Instances, because);
         InstancePlace[] known = [.. leased, .. overview.Gpus.SelectMany(g => g.Idle.Select(i => i.Place).Concat(g.Foreign))];
@@ -81,8 +81,18 @@ internal sealed class LeaseMachine : IDisposable
         known.Should().OnlyHaveUniqueItems(because).And.BeEquivalentTo(there, because);
         foreach (InstancePlace place in known)
             known.Should().NotContain(o => o != place && o.Gpu == place.Gpu && o.Placement.Overlaps(place.Placement), because);
-        foreach (LeasedInstance instance in overview.Leases.SelectMany(l => l.Instances))
-            Session.GetMigDevice(instance.MigUuid).GpuInstanceId.Should().Be(instance.GpuInstanceId, because);
+        foreach (LeasedInstance instance in overview.Leases.Where(l => l.Shared is null).SelectMany(l => l.Instances))
+        {
+            MigDevice device = Session.GetMigDevice(instance.MigUuid);
+            (device.GpuInstanceId, device.ComputeInstanceId).Should().Be((instance.GpuInstanceId, instance.ComputeInstanceId), because);
+        }
+
+        foreach (GrantedLease shared in overview.Leases.Where(l => l.Shared?.Backend == SharingBackend.ComputeInstances))
+        {
+            Session.GetDevice(shared.Instances[0].Place.Gpu).GetGpuInstance(shared.Instances[0].GpuInstanceId).GetComputeInstances()
+                .Select(c => c.Id).Should().BeEquivalentTo(
+                    overview.Leases.Where(l => l.Fraction?.Device == shared.Id).Select(l => l.Instances[0].ComputeInstanceId), because);
+        }
     }
 
     /// <summary>How many calls change the machine, and how many reach the driver in all.</summary>

@@ -34,7 +34,13 @@ internal static class LeaseWorker
             case "gang":
                 await manager.ClaimAsync(LeaseMachine.Want("new", "1g.5gb", count: 2), LeaseHold.UntilReleased);
                 break;
+            case "part":
+            case "second part":
+                await manager.ClaimAsync(WantPart("new"), LeaseHold.UntilReleased);
+                break;
             case "release":
+            case "release a part":
+            case "release the last part":
                 await manager.ReleaseAsync("old");
                 break;
             case "evict":
@@ -45,6 +51,9 @@ internal static class LeaseWorker
                 throw new ArgumentException("There is no such act.", nameof(act));
         }
     }
+
+    public static Claim WantPart(string id) =>
+        LeaseMachine.Want(id, "3g.20gb") with { Fraction = new Fraction { ComputeSlices = 1 } };
 
     private static async Task<int> Main(string[] arguments)
     {

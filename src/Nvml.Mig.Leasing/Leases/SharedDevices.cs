@@ -1,0 +1,274 @@
+using System.Globalization;
+using Nvml.Mig.Leasing.Mps;
+using Nvml.Mig.Leasing.Scheduling;
+
+namespace Nvml.Mig.Leasing.Leases;
+
+/// <summary>
+/// Devices that are leased in fractions. The scheduler places the device, as a lease of its own; who gets a part of it is decided here:
+/// claims of one user in one queue that ask for parts of the same kind of device share one as long as it has room.
+/// </summary>
+internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, LeaseOptions options)
+{
+    /// <summary>By it a process tells which fraction it is of: of one device all have the same UUID.</summary>
+    public const string LeaseVariable = "NVMIG_LEASE";
+
+    /// <summary>As many clients as a server of MPS has on a whole GPU, from Volta on: NVIDIA's documentation of MPS.</summary>
+    private const int MostClients = 48;
+
+    private readonly MpsSupervisor _mps = new(new MpsOptions { Root = options.MpsFolder });
+
+    private DateTimeOffset Now => options.TimeProvider.GetUtcNow();
+
+    /// <summary>
+    /// Claims for fractions that another one goes before: it gets a device, or room on one, and they see then. And those that were refused.
+    /// </summary>
+    public static IEnumerable<(WaitingEntry Claim, WaitingEntry? First)> FollowersOf(Book book)
+    {
+        Dictionary<DeviceKey, WaitingEntry> first = [];
+        foreach (WaitingEntry entry in book.Claims.Where(c => c.Claim.Fraction is not null)
+            .OrderBy(c => c.Claim.Created).ThenBy(c => c.Claim.Id, StringComparer.Ordinal))
+        {
+            if (entry.Reason == WaitReason.CannotShare)
+                yield return (entry, null);
+            else if (!first.TryAdd(DeviceKey.Of(entry.Claim, entry.Claim.Fraction!), entry))
+                yield return (entry, first[DeviceKey.Of(entry.Claim, entry.Claim.Fraction!)]);
+        }
+    }
+
+    /// <summary>Gives claims parts of devices that have room. True if one got its part.</summary>
+    public bool GrantRoom(Func<WaitingEntry, GrantedLease, GrantedFraction, LeasedInstance, GrantedLease> enter)
+    {
+        bool any = false;
+        foreach (WaitingEntry entry in book.Claims.Where(c => c.Claim.Fraction is not null && c.Reason != WaitReason.CannotShare)
+            .OrderBy(c => c.Claim.Created).ThenBy(c => c.Claim.Id, StringComparer.Ordinal))
+        {
+            Fraction wanted = entry.Claim.Fraction!;
+            DeviceKey key = DeviceKey.Of(entry.Claim, wanted);
+            GrantedLease? device = book.Leases
+                .Where(l => l.Shared is not null && l.Ending is null && DeviceKey.Of(l) == key && l.Instances[0].Quarantine is null)
+                .Where(l => WhyNot(l.Shared!, Resolve(wanted, l.Id, l.Shared!), book.FractionsOf(l.Id)) is null)
+                .OrderByDescending(l => book.FractionsOf(l.Id).Sum(f => f.Fraction!.MemoryRequestMiB + f.Fraction.ComputeSlices))
+                .ThenBy(l => l.Generation)
+                .FirstOrDefault();
+            if (device is not null)
+                any |= TryJoin(entry, device, enter);
+        }
+
+        return any;
+    }
+
+    /// <summary>What a device is that a claim for a fraction opens. Null, and the claim is refused, if it is too small for it.</summary>
+    public SharedDevice? Describe(WaitingEntry entry, GrantedInstance instance)
+    {
+        Fraction wanted = entry.Claim.Fraction!;
+        GpuInstanceProfile profile = book.GeometryOf(book.Gpus.Find(instance.Place.Gpu)!).Profiles
+            .First(p => p.Profile.Id == instance.Place.ProfileId).Profile;
+        SharedDevice device = new(wanted.Backend, wanted.Mode, new MpsBudget(profile.MemoryMiB).UsableMiB, profile.SliceCount);
+        string? why = wanted.Backend == SharingBackend.ComputeInstances && WholeGpu.Is(instance.Place)
+            ? "A GPU with MIG disabled has no compute instances."
+            : WhyNot(device, Resolve(wanted, "", device), []);
+        if (why is null)
+            return device;
+        Refuse(entry, $"{profile.Name} cannot be shared so: {why}");
+        return null;
+    }
+
+    /// <summary>Takes the one compute instance out of it that was for all of it: fractions get their own.</summary>
+    /// <exception cref="NvmlException">It cannot be done. What there is of it is found when the GPU is read.</exception>
+    public void Divide(InstanceEntry entry)
+    {
+        book.Instances.Put(entry.Key, entry = entry with { IsDivided = true, Stage = InstanceStage.Creating });
+        store.Commit(book);
+        GpuInstance instance = gpus.GetDevice(entry.Place.Gpu).GetGpuInstance(entry.GpuInstanceId);
+        instance.GetComputeInstance(entry.ComputeInstanceId).Destroy();
+        book.Instances.Put(entry.Key, entry with { Stage = InstanceStage.Ready });
+    }
+
+    /// <summary>Whether the device is held together: without its daemon, programs that start now would have no limits.</summary>
+    public bool IsWell(GrantedLease device) =>
+        device.Shared!.Backend != SharingBackend.Mps || !book.FractionsOf(device.Id).Any() || _mps.Runs(device.Instances[0].MigUuid);
+
+    /// <summary>A fraction has gone: programs of others that start next have what is theirs now.</summary>
+    public void Leave(GrantedLease lease)
+    {
+        if (book.Leases.Find(lease.Fraction!.Device) is not { } device)
+            return;
+        if (lease.Fraction.Backend == SharingBackend.Mps)
+        {
+            GrantedLease[] rest = [.. book.FractionsOf(device.Id)];
+            if (rest.Length > 0 && device.Ending is null)
+                SetCaps(device, rest.Select(r => CapsOf(r.Fraction!)));
+            return;
+        }
+
+        if (book.Instances.Find(InstanceEntry.KeyOf(lease.Instances[0].Place)) is not { IsDivided: true } entry)
+            return;
+        book.Instances.Put(entry.Key, entry with { Stage = InstanceStage.Creating });
+        store.Commit(book);
+        try
+        {
+            GpuInstance instance = gpus.GetDevice(entry.Place.Gpu).GetGpuInstance(entry.GpuInstanceId);
+            instance.GetComputeInstance(lease.Instances[0].ComputeInstanceId).Destroy();
+            book.Instances.Put(entry.Key, entry with { Stage = InstanceStage.Ready });
+        }
+        catch (NvmlException e)
+        {
+            gpus.Fail(entry.Place.Gpu, e); // It is read again, and what nobody leases is destroyed then.
+        }
+    }
+
+    /// <summary>The last fraction has gone: the device is one again. False if its daemon does not stop yet.</summary>
+    public bool TryUnite(GrantedLease device)
+    {
+        LeasedInstance instance = device.Instances[0];
+        if (device.Shared!.Backend == SharingBackend.Mps)
+        {
+            try
+            {
+                _mps.StopAsync(instance.MigUuid).GetAwaiter().GetResult();
+                return true;
+            }
+            catch (MpsException)
+            {
+                return false; // A client still runs, for instance. It is tried again.
+            }
+        }
+
+        if (book.Instances.Find(InstanceEntry.KeyOf(instance.Place)) is { IsDivided: true } entry)
+        {
+            // It gets the compute instance for all of it when the GPU is read.
+            book.Instances.Put(entry.Key, entry with { IsDivided = false, Stage = InstanceStage.Creating });
+            gpus.Doubt(entry.Place.Gpu);
+        }
+
+        return true;
+    }
+
+    /// <summary>The claim is told, and does not wait on.</summary>
+    public void Refuse(WaitingEntry entry, string why)
+    {
+        if (book.Claims.Find(entry.Claim.Id) is { } there)
+            book.Claims.Put(there.Claim.Id, there with { Position = 1, Reason = WaitReason.CannotShare, Message = why });
+    }
+
+    private bool TryJoin(
+        WaitingEntry entry, GrantedLease device, Func<WaitingEntry, GrantedLease, GrantedFraction, LeasedInstance, GrantedLease> enter)
+    {
+        GrantedFraction fraction = Resolve(entry.Claim.Fraction!, device.Id, device.Shared!);
+        LeasedInstance instance = device.Instances[0];
+        try
+        {
+            if (fraction.Backend == SharingBackend.ComputeInstances)
+                instance = CreateComputeInstance(instance, fraction.ComputeSlices);
+            else
+                SetCaps(device, book.FractionsOf(device.Id).Select(f => CapsOf(f.Fraction!)).Append(CapsOf(fraction)));
+        }
+        catch (MpsException e)
+        {
+            Refuse(entry, e.Message);
+            return false;
+        }
+        catch (NvmlException e)
+        {
+            gpus.Fail(instance.Place.Gpu, e);
+            return false;
+        }
+
+        Dictionary<string, string> environment = new(StringComparer.Ordinal);
+        if (fraction.Backend == SharingBackend.Mps)
+        {
+            foreach ((string name, string value) in _mps.EnvironmentOf(instance.MigUuid, CapsOf(fraction)))
+                environment[name] = value;
+        }
+        else
+        {
+            environment["CUDA_VISIBLE_DEVICES"] = instance.MigUuid;
+        }
+
+        environment["NVIDIA_VISIBLE_DEVICES"] = instance.MigUuid;
+        environment[LeaseVariable] = string.Create(CultureInfo.InvariantCulture, $"{entry.Claim.Id}@{book.State.Generation + 1}");
+        enter(entry, device, fraction with { Environment = environment }, instance);
+        return true;
+    }
+
+    private LeasedInstance CreateComputeInstance(LeasedInstance place, int slices)
+    {
+        InstanceEntry entry = book.Instances.Find(InstanceEntry.KeyOf(place.Place))!;
+        book.Instances.Put(entry.Key, entry with { Stage = InstanceStage.Creating });
+        store.Commit(book);
+        GpuInstance instance = gpus.GetDevice(entry.Place.Gpu).GetGpuInstance(entry.GpuInstanceId);
+        ComputeInstanceProfile profile = instance.GetComputeInstanceProfiles().First(p => p.SliceCount == slices);
+        ComputeInstance created = instance.CreateComputeInstance(profile);
+        book.Instances.Put(entry.Key, entry with { Stage = InstanceStage.Ready });
+        return place with { ComputeInstanceId = created.Id, MigUuid = created.GetMigDevice().Uuid };
+    }
+
+    private void SetCaps(GrantedLease device, IEnumerable<MpsCaps> caps)
+    {
+        string uuid = device.Instances[0].MigUuid;
+        uint user = device.Lease.Claim.Owner.Uid;
+        _mps.EnsureAsync(uuid, user, MpsCaps.Highest(caps)).GetAwaiter().GetResult();
+        _mps.CheckAsync(uuid, user).GetAwaiter().GetResult();
+    }
+
+    private static MpsCaps CapsOf(GrantedFraction fraction) => new(fraction.ComputeLimit, (int)fraction.MemoryLimitMiB!.Value);
+
+    /// <summary>The fraction in numbers.</summary>
+    private static GrantedFraction Resolve(Fraction wanted, string device, SharedDevice of)
+    {
+        if (wanted.ComputeSlices is { } slices)
+            return new GrantedFraction(device, SharingBackend.ComputeInstances) { ComputeSlices = slices };
+        decimal percent = wanted.Mode == FractionMode.Equal ? 0 : wanted.ComputeRequest ?? Math.Floor((wanted.Share ?? 0) * 1000) / 10;
+        decimal most = wanted.Mode == FractionMode.Strict ? percent : 100;
+        long memory = wanted.MemoryRequestMiB is { } asked
+            ? asked + MpsBudget.ContextMiB
+            : (long)Math.Floor((wanted.Share ?? 0) * of.MemoryMiB);
+        return new GrantedFraction(device, SharingBackend.Mps)
+        {
+            MemoryRequestMiB = memory,
+            MemoryLimitMiB = wanted.MemoryLimitMiB is { } limit ? Math.Max(memory, limit + MpsBudget.ContextMiB) : memory,
+            ComputeRequest = percent,
+            ComputeLimit = wanted.ComputeLimit ?? most,
+        };
+    }
+
+    /// <summary>Why the device has no room for it beside the others; null if it has.</summary>
+    private static string? WhyNot(SharedDevice device, GrantedFraction wanted, IEnumerable<GrantedLease> others)
+    {
+        GrantedFraction[] all = [.. others.Select(o => o.Fraction!), wanted];
+        return all switch
+        {
+            _ when wanted.Backend == SharingBackend.Mps && wanted.MemoryLimitMiB <= MpsBudget.ContextMiB => Text(
+                $"{wanted.MemoryLimitMiB} MiB are not enough, since the CUDA context alone can take {MpsBudget.ContextMiB} MiB of it."),
+            _ when all.Sum(f => f.MemoryRequestMiB) is var memory && memory > device.MemoryMiB =>
+                Text($"{memory} MiB are asked for, contexts included, and it has {device.MemoryMiB} MiB."),
+            _ when all.Sum(f => f.ComputeRequest) is var compute && compute > 100 => Text($"{compute}% of it are asked for."),
+            _ when all.Sum(f => f.ComputeSlices) is var slices && slices > device.ComputeSlices =>
+                Text($"{slices} compute slices are asked for, and it has {device.ComputeSlices}."),
+            { Length: > MostClients } => Text($"MPS serves at most {MostClients} clients."),
+            _ => null,
+        };
+
+        static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>What claims must have in common to share a device.</summary>
+    private sealed record DeviceKey(
+        string Queue, uint Uid, string Request, string Where, SharingBackend Backend, FractionMode Mode, int Priority, bool IsPreemptible)
+    {
+        public static DeviceKey Of(Claim claim, Fraction fraction) => Of(claim, fraction.Backend, fraction.Mode);
+
+        public static DeviceKey Of(GrantedLease device) => Of(device.Lease.Claim, device.Shared!.Backend, device.Shared.Mode);
+
+        private static DeviceKey Of(Claim claim, SharingBackend backend, FractionMode mode) => new(
+            claim.Queue,
+            claim.Owner.Uid,
+            string.Join(',', claim.Requests),
+            string.Join(',', claim.Gpus.Concat(claim.Models).Order(StringComparer.Ordinal)),
+            backend,
+            mode,
+            claim.Priority,
+            claim.IsPreemptible);
+    }
+}
