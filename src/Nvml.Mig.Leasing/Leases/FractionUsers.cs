@@ -19,10 +19,10 @@ internal static class FractionUsers
         {
             if (File.ReadAllText(Path.Combine(folder, "comm")).StartsWith(MpsServer, StringComparison.Ordinal))
                 return false;
-            string variable = $"{SharedDevices.LeaseVariable}=";
+            string variable = $"{SharedDevices.GenerationVariable}=";
             string? own = Encoding.UTF8.GetString(File.ReadAllBytes(Path.Combine(folder, "environ"))).Split('\0')
                 .FirstOrDefault(v => v.StartsWith(variable, StringComparison.Ordinal));
-            return own is null || own == variable + lease.Fraction.Environment[SharedDevices.LeaseVariable];
+            return own is null || own == variable + lease.Fraction.Environment[SharedDevices.GenerationVariable];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -11,7 +11,9 @@ namespace Nvml.Mig.Leasing.Leases;
 internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, LeaseOptions options)
 {
     /// <summary>By it a process tells which fraction it is of: of one device all have the same UUID.</summary>
-    public const string LeaseVariable = "NVMIG_LEASE";
+    public const string GenerationVariable = "NVMIG_GENERATION";
+
+    private const string LeaseVariable = "NVMIG_LEASE";
 
     /// <summary>As many clients as a server of MPS has on a whole GPU, from Volta on: NVIDIA's documentation of MPS.</summary>
     private const int MostClients = 48;
@@ -187,7 +189,8 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         }
 
         environment["NVIDIA_VISIBLE_DEVICES"] = instance.MigUuid;
-        environment[LeaseVariable] = string.Create(CultureInfo.InvariantCulture, $"{entry.Claim.Id}@{book.State.Generation + 1}");
+        environment[LeaseVariable] = entry.Claim.Id;
+        environment[GenerationVariable] = string.Create(CultureInfo.InvariantCulture, $"{book.State.Generation + 1}");
         enter(entry, device, fraction with { Environment = environment }, instance);
         return true;
     }

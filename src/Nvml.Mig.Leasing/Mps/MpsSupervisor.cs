@@ -67,6 +67,9 @@ internal sealed class MpsSupervisor(MpsOptions options)
         return await ReadRunningAsync(folder, record, processes: null, cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Whether the device's daemon is ours and runs. Asks nobody.</summary>
+    public bool Runs(string device) => Folder(device).Read() is { Runs: true };
+
     /// <summary>The environment of a program that gets a fraction. Check before it starts.</summary>
     /// <param name="device">The UUID of a GPU or of a MIG device.</param>
     /// <param name="caps">The caps of each of its processes. The server's hold too.</param>

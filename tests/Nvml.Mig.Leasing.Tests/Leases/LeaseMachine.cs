@@ -14,13 +14,13 @@ internal sealed class LeaseMachine : IDisposable
     private readonly string _folder;
 
     /// <summary>A machine of its own, or with a folder one that other processes share, and that stays.</summary>
-    public LeaseMachine(string gpus = "A100-SXM4-40GB", string? folder = null)
+    public LeaseMachine(string gpus = "A100-SXM4-40GB", string? folder = null, bool hasMig = true)
     {
         _isShared = folder is not null;
         _folder = folder ?? Directory.CreateTempSubdirectory("nvml-mig-leases-").FullName;
         Simulator = NvmlSimulator.Start(gpus, folder is null ? null : Path.Combine(folder, "machine"));
         Session = NvmlSession.Open(Simulator.LibraryPath);
-        foreach (GpuDevice gpu in Session.Devices.Where(g => g.TryGetMigMode() is { Current: false }))
+        foreach (GpuDevice gpu in Session.Devices.Where(g => hasMig && g.TryGetMigMode() is { Current: false }))
             gpu.EnableMig();
     }
 
@@ -34,7 +34,9 @@ internal sealed class LeaseMachine : IDisposable
 
     public Clock Clock { get; } = new();
 
-    public LeaseOptions Options => new() { JournalFolder = JournalFolder, TimeProvider = Clock };
+    public LeaseOptions Options => new() { JournalFolder = JournalFolder, TimeProvider = Clock, MpsFolder = MpsFolder };
+
+    public string MpsFolder => Path.Combine(_folder, "mps");
 
     /// <summary>A manager whose leases that are taken back must be gone at once.</summary>
     public async Task<LeaseManager> OpenAsync(LeaseOptions? options = null)

@@ -1,0 +1,190 @@
+using System.Diagnostics;
+using System.Globalization;
+using Nvml.Mig.Host;
+using Nvml.Mig.Leasing.Mps;
+using Nvml.Mig.Leasing.Scheduling;
+using Nvml.Mig.Leasing.Tests.Mps;
+
+namespace Nvml.Mig.Leasing.Tests.Leases;
+
+/// <summary>Parts of a MIG device or of a whole GPU by MPS, with the stand-in for its programs.</summary>
+public sealed class MpsFractionTests : IDisposable
+{
+    private readonly LeaseMachine _machine = new("H100-SXM5-80GB", hasMig: false);
+
+    public MpsFractionTests()
+    {
+        Environment.SetEnvironmentVariable(MpsOptions.ProgramVariable, MpsMachine.Control);
+        File.SetUnixFileMode(Path.GetDirectoryName(_machine.MpsFolder)!, (UnixFileMode)0x1ED);
+    }
+
+    [Fact]
+    public async Task Four_quarters_share_a_whole_GPU()
+    {
+        LeaseManager manager = await OpenAsync();
+
+        GrantedLease[] quarters = await ClaimAsync(manager, "a", "b", "c", "d");
+
+        quarters.Select(q => q.Instances[0].MigUuid).Should().OnlyContain(uuid => uuid == _machine.Gpu.Uuid);
+        quarters.Select(q => q.Fraction!.ComputeLimit).Should().OnlyContain(limit => limit == 25);
+        quarters.Sum(q => q.Fraction!.MemoryRequestMiB).Should().BeLessThanOrEqualTo(_machine.Gpu.GetMemory().TotalBytes >> 20);
+        (await manager.TryClaimAsync(Quarter("e"), LeaseHold.UntilReleased)).Waiting!.Reason.Should().Be(WaitReason.NoPlace);
+    }
+
+    [Fact]
+    public async Task A_program_gets_its_part_and_no_more()
+    {
+        LeaseManager manager = await OpenAsync();
+        GrantedLease quarter = (await ClaimAsync(manager, "a"))[0];
+
+        using MpsProgram program = Run(quarter, memoryMiB: 100_000);
+
+        program.Server.Should().NotBe(0, "a program without MPS has no limits");
+        program.Multiprocessors.Should().Be(32, "a quarter of 132, rounded down to pairs");
+        program.GotMiB.Should().BeInRange(1, (int)quarter.Fraction!.MemoryLimitMiB!.Value);
+    }
+
+    [Fact]
+    public async Task Parts_of_one_MIG_device_have_a_daemon_of_their_own()
+    {
+        _machine.Gpu.EnableMig();
+        LeaseManager manager = await OpenAsync();
+        Claim half = LeaseMachine.Want("a", "3g.40gb", uid: User) with { Fraction = new Fraction { Share = 0.5m } };
+
+        GrantedLease first = await manager.ClaimAsync(half, LeaseHold.UntilReleased);
+        GrantedLease second = await manager.ClaimAsync(half with { Id = "b" }, LeaseHold.UntilReleased);
+
+        first.Environment["CUDA_MPS_PIPE_DIRECTORY"].Should().Contain(first.Instances[0].MigUuid);
+        second.Instances[0].MigUuid.Should().Be(first.Instances[0].MigUuid);
+        _machine.Describe().Should().ContainSingle();
+    }
+
+    [Fact]
+    public async Task The_last_part_stops_the_daemon()
+    {
+        LeaseManager manager = await OpenAsync();
+        await ClaimAsync(manager, "a", "b");
+        await manager.ReleaseAsync("a");
+        Daemons().Should().ContainSingle();
+
+        await manager.ReleaseAsync("b");
+
+        (await manager.ReadAsync()).Leases.Should().BeEmpty();
+        Daemons().Should().BeEmpty();
+        Directory.GetFileSystemEntries(_machine.MpsFolder).Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task The_daemons_death_ends_all_parts()
+    {
+        LeaseManager manager = await OpenAsync();
+        await ClaimAsync(manager, "a", "b");
+
+        Daemons()[0].Kill();
+        SpinWait.SpinUntil(() => Daemons().Length == 0, 5000).Should().BeTrue();
+        LeaseOverview overview = await manager.ReadAsync();
+
+        overview.Leases.Should().BeEmpty();
+        GrantedLease again = (await ClaimAsync(manager, "c"))[0];
+        using MpsProgram program = Run(again, memoryMiB: 64);
+        program.Server.Should().NotBe(0);
+    }
+
+    [Fact]
+    public async Task Another_manager_adopts_the_daemon()
+    {
+        LeaseManager first = await OpenAsync();
+        await ClaimAsync(first, "a");
+        HostProcess daemon = Daemons()[0];
+
+        LeaseManager second = await OpenAsync();
+        await ClaimAsync(second, "b");
+
+        Daemons().Should().Equal(daemon);
+    }
+
+    [Fact]
+    public async Task Without_MPS_a_part_is_refused()
+    {
+        Environment.SetEnvironmentVariable(MpsOptions.ProgramVariable, "/nowhere/nvidia-cuda-mps-control");
+        LeaseManager manager = await OpenAsync();
+
+        Func<Task> claim = () => manager.ClaimAsync(Quarter("a"), LeaseHold.UntilReleased);
+
+        LeaseException refused = (await claim.Should().ThrowAsync<LeaseException>()).Which;
+        refused.Error.Should().Be(LeaseError.Impossible);
+        refused.Message.Should().Contain("nvidia-cuda-mps-control");
+        (await manager.ReadAsync()).Leases.Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task A_GPU_that_strangers_use_is_not_shared()
+    {
+        using IDisposable stranger = _machine.Simulator.StartProcess(_machine.Gpu.Index, 4711, "train");
+        LeaseManager manager = await OpenAsync();
+
+        (await manager.TryClaimAsync(Quarter("a"), LeaseHold.UntilReleased)).Lease.Should().BeNull();
+    }
+
+    [Fact]
+    public async Task Whole_GPUs_are_leased_only_where_asked_for()
+    {
+        LeaseManager manager = await _machine.OpenAsync();
+
+        Func<Task> claim = () => manager.ClaimAsync(Quarter("a"), LeaseHold.UntilReleased, TimeSpan.Zero);
+
+        await claim.Should().ThrowAsync<LeaseException>();
+    }
+
+    public void Dispose()
+    {
+        foreach (HostProcess daemon in Daemons())
+        {
+            daemon.Kill();
+            foreach (HostProcess server in MpsHost.FindServersOf(daemon.Id))
+                server.Kill();
+        }
+
+        _machine.Dispose();
+    }
+
+    /// <summary>The user of these tests: root, or whoever runs them.</summary>
+    private static uint User { get; } = (uint)MigPrivileges.Read().EffectiveUserId;
+
+    private static Claim Quarter(string id) =>
+        LeaseMachine.Want(id, "gpu", uid: User) with { Fraction = new Fraction { Share = 0.25m, Mode = FractionMode.Strict } };
+
+    private async Task<LeaseManager> OpenAsync()
+    {
+        LeaseManager manager = await _machine.OpenAsync();
+        await manager.SetPolicyAsync(new SchedulerOptions { WholeGpus = true });
+        return manager;
+    }
+
+    private static async Task<GrantedLease[]> ClaimAsync(LeaseManager manager, params string[] ids)
+    {
+        List<GrantedLease> leases = [];
+        foreach (string id in ids)
+            leases.Add(await manager.ClaimAsync(Quarter(id), LeaseHold.UntilReleased, TimeSpan.FromSeconds(10)));
+        return [.. leases];
+    }
+
+    private static MpsProgram Run(GrantedLease lease, int memoryMiB)
+    {
+        ProcessStartInfo start = new(
+            Path.Combine(Path.GetDirectoryName(MpsMachine.Control)!, "mps-client"),
+            [memoryMiB.ToString(CultureInfo.InvariantCulture)])
+        {
+            UseShellExecute = false,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+        };
+        foreach ((string name, string value) in lease.Environment)
+            start.Environment[name] = value;
+        return new MpsProgram(Process.Start(start)!);
+    }
+
+    private HostProcess[] Daemons() => !Directory.Exists(_machine.MpsFolder)
+        ? []
+        : [.. Directory.GetDirectories(_machine.MpsFolder).SelectMany(device => MpsHost.FindDaemonsIn(Path.Combine(device, "pipe")))];
+}
