@@ -1,5 +1,3 @@
-using Nvml.Mig.Leasing.Scheduling;
-
 namespace Nvml.Mig.Leasing.Tests.Leases;
 
 /// <summary>Compute instances as fractions: <c>1c.3g.20gb</c>.</summary>
