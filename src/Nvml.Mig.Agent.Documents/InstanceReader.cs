@@ -14,22 +14,28 @@ public sealed class InstanceReader(NvmlSession session, Func<MigMinors>? minors 
     private readonly Dictionary<string, IReadOnlyList<GpuProcess>> _processes = new(StringComparer.Ordinal);
     private MigMinors? _minors;
 
-    public LeasedInstanceEntry Read(LeasedInstance instance)
+    /// <summary>Reads an instance.</summary>
+    /// <param name="instance">The instance.</param>
+    /// <param name="lease">The lease that has it; of a fraction, only its own processes and their memory are shown. Null: none has.</param>
+    public LeasedInstanceEntry Read(LeasedInstance instance, GrantedLease? lease)
     {
-        LeasedInstanceEntry entry = LeasedInstanceEntry.From(instance);
+        LeasedInstanceEntry entry = LeasedInstanceEntry.From(instance, lease);
         try
         {
             GpuDevice gpu = session.GetDevice(entry.GpuUuid);
             entry = entry with { GpuIndex = gpu.Index };
             entry = entry with
             {
-                Processes = [.. ReadProcesses(gpu).Where(p => p.GpuInstanceId == instance.GpuInstanceId)
+                Processes = [.. ReadProcesses(gpu).Where(p => p.GpuInstanceId == (instance.IsWholeGpu ? null : instance.GpuInstanceId))
+                    .Where(p => lease is null || lease.IsUsedBy(p))
                     .Select(p => new LeaseProcessEntry(p.ProcessId, p.Name, p.UsedMemoryBytes))],
             };
-            MigDevice device = session.GetMigDevice(instance.MigUuid);
-            GpuMemory memory = device.GetMemory();
-            entry = entry with { UsedMemoryBytes = memory.UsedBytes, TotalMemoryBytes = memory.TotalBytes };
-            if (minors is not null)
+            MigDevice? device = instance.IsWholeGpu ? null : session.GetMigDevice(instance.MigUuid);
+            GpuMemory memory = device?.GetMemory() ?? gpu.GetMemory();
+            entry = lease?.Fraction?.MemoryLimitMiB is { } limit
+                ? entry with { UsedMemoryBytes = entry.Processes.Sum(p => p.UsedMemoryBytes), TotalMemoryBytes = limit << 20 }
+                : entry with { UsedMemoryBytes = memory.UsedBytes, TotalMemoryBytes = memory.TotalBytes };
+            if (minors is not null && device is not null)
             {
                 MigDeviceAccess access = MigDeviceAccess.Find(device, _minors ??= minors());
                 entry = entry with { DeviceNodes = [.. access.DeviceNodes.Concat(access.SharedDeviceNodes).Select(n => n.Path)] };

@@ -38,10 +38,16 @@ public sealed record LeaseEntry(
     IReadOnlyList<LeasedInstanceEntry> Instances,
     IReadOnlyDictionary<string, string> Environment)
 {
+    /// <summary>What it has of a device that others have other parts of; null: all of its instances.</summary>
+    public FractionEntry? Fraction { get; init; }
+
+    /// <summary>What fractions it is divided into; null: it is not for fractions.</summary>
+    public SharedDeviceEntry? Shared { get; init; }
+
     /// <summary>The lease without what uses it.</summary>
     public static LeaseEntry From(GrantedLease lease) => From(lease, LeasedInstanceEntry.From);
 
-    public static LeaseEntry From(GrantedLease lease, Func<LeasedInstance, LeasedInstanceEntry> read)
+    public static LeaseEntry From(GrantedLease lease, Func<LeasedInstance, GrantedLease?, LeasedInstanceEntry> read)
     {
         ArgumentNullException.ThrowIfNull(lease);
         Claim claim = lease.Lease.Claim;
@@ -62,10 +68,30 @@ public sealed record LeaseEntry(
             lease.Ending is { } ending
                 ? new LeaseEndingEntry(ending.Reason, ending.Message, ending.Since, ending.GraceFrom, ending.GoneBy)
                 : null,
-            [.. lease.Instances.Select(read)],
-            lease.Environment);
+            [.. lease.Instances.Select(i => read(i, lease))],
+            lease.Environment)
+        {
+            Fraction = lease.Fraction is { } f
+                ? new FractionEntry(
+                    f.Device, f.Backend, f.MemoryRequestMiB, f.MemoryLimitMiB, f.ComputeRequest, f.ComputeLimit, f.ComputeSlices)
+                : null,
+            Shared = lease.Shared is { } s ? new SharedDeviceEntry(s.Backend, s.Mode, s.MemoryMiB, s.ComputeSlices) : null,
+        };
     }
 }
+
+/// <summary>A part of a device: memory in MiB with contexts, computing power in per cent.</summary>
+public sealed record FractionEntry(
+    string Device,
+    SharingBackend Backend,
+    long MemoryRequestMiB,
+    long? MemoryLimitMiB,
+    decimal ComputeRequest,
+    decimal ComputeLimit,
+    int ComputeSlices);
+
+/// <summary>A device for fractions.</summary>
+public sealed record SharedDeviceEntry(SharingBackend Backend, FractionMode Mode, long MemoryMiB, int ComputeSlices);
 
 public sealed record LeaseEndingEntry(
     LeaseEndReason Reason, string Message, DateTimeOffset Since, DateTimeOffset? GraceFrom, DateTimeOffset? GoneBy);
@@ -90,7 +116,7 @@ public sealed record LeasedInstanceEntry(
     IReadOnlyList<string>? DeviceNodes)
 {
     /// <summary>The instance without what uses it.</summary>
-    public static LeasedInstanceEntry From(LeasedInstance instance)
+    public static LeasedInstanceEntry From(LeasedInstance instance, GrantedLease? lease)
     {
         ArgumentNullException.ThrowIfNull(instance);
         return new LeasedInstanceEntry(
@@ -132,7 +158,7 @@ public sealed record WaitingClaimEntry(
         waiting.Claim.Queue,
         waiting.Claim.Owner.Uid,
         waiting.Claim.Owner.Label,
-        string.Join(", ", waiting.Claim.Requests),
+        waiting.Claim.Fraction is { } part ? $"{part} of {waiting.Claim.Requests[0]}" : string.Join(", ", waiting.Claim.Requests),
         waiting.Position,
         waiting.Reason,
         waiting.Message,

@@ -20,7 +20,7 @@ public record StandDocument(
     PolicyEntry Policy)
 {
     /// <summary>Where leasing stands, with what a reading of each instance tells.</summary>
-    public static StandDocument From(LeaseOverview overview, Func<LeasedInstance, LeasedInstanceEntry> read)
+    public static StandDocument From(LeaseOverview overview, Func<LeasedInstance, GrantedLease?, LeasedInstanceEntry> read)
     {
         ArgumentNullException.ThrowIfNull(overview);
         return new StandDocument(
@@ -76,7 +76,7 @@ public sealed record GpuEntry(
     IReadOnlyList<LeasedInstanceEntry> Idle,
     IReadOnlyList<ForeignEntry> Foreign)
 {
-    public static GpuEntry From(GpuOverview gpu, Func<LeasedInstance, LeasedInstanceEntry> read)
+    public static GpuEntry From(GpuOverview gpu, Func<LeasedInstance, GrantedLease?, LeasedInstanceEntry> read)
     {
         ArgumentNullException.ThrowIfNull(gpu);
         return new GpuEntry(
@@ -85,7 +85,7 @@ public sealed record GpuEntry(
             gpu.Model,
             gpu.MemorySlices,
             gpu.Problem,
-            [.. gpu.Idle.Select(read)],
+            [.. gpu.Idle.Select(i => read(i, null))],
             [.. gpu.Foreign.Select(f => new ForeignEntry(f.ProfileId, f.Placement.Start, f.Placement.Size))]);
     }
 }

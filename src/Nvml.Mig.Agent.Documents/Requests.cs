@@ -22,7 +22,13 @@ public sealed record ClaimRequest
 
     public string? Label { get; set; }
 
+    /// <summary>
+    /// A profile with compute slices, such as <c>1c.3g.20gb</c>, is a part of an instance: its multiprocessors are its own, all else is shared.
+    /// </summary>
     public required IReadOnlyList<InstanceRequestEntry> Requests { get; set; }
+
+    /// <summary>The part that is wanted of the one instance that is asked for; null: all of it.</summary>
+    public FractionRequest? Fraction { get; set; }
 
     public int Priority { get; set; }
 
@@ -67,8 +73,18 @@ public sealed record ClaimRequest
         if (Requests.Count is 0 or > MaxInstances || Requests.Any(r => r.Count is < 1 or > MaxInstances)
             || Requests.Sum(r => r.Count) > MaxInstances)
             throw RequestChecks.Wrong(string.Create(CultureInfo.InvariantCulture, $"A claim is for 1 to {MaxInstances} instances."));
-        return new Claim(id, Queue, owner, [.. Requests.Select(r => r.ToRequest())])
+        (IReadOnlyList<InstanceRequestEntry> requests, Fraction? fraction) = (Requests, Fraction?.ToFraction());
+        if (requests is [{ Count: 1, Profile: { } profile } part] && ProfileName.TryParse(profile, out ProfileName name) && name.IsPart)
         {
+            if (fraction is not null)
+                throw RequestChecks.Wrong($"A fraction is of a whole instance, not of {profile}.");
+            fraction = new Fraction { ComputeSlices = name.ComputeSliceCount };
+            requests = [part with { Profile = name.GpuInstance.ToString() }];
+        }
+
+        return new Claim(id, Queue, owner, [.. requests.Select(r => r.ToRequest())])
+        {
+            Fraction = fraction,
             Priority = Priority,
             IsPreemptible = Preemptible,
             IsRestartable = Restartable,
@@ -80,6 +96,33 @@ public sealed record ClaimRequest
 
     public LeaseHold ToHold(HostProcess? process) =>
         new(process, RequestChecks.ReadDuration(DurationSeconds)) { MayEndProcess = MayEndProcess };
+}
+
+/// <summary>A part of a device by MPS: a share of it, or memory in MiB and computing power in per cent, with limits.</summary>
+public sealed record FractionRequest
+{
+    /// <summary>Over 0 and below 1: the part of memory and computing power that is not stated by itself.</summary>
+    public decimal? Share { get; set; }
+
+    public FractionMode Mode { get; set; }
+
+    public long? MemoryRequestMiB { get; set; }
+
+    public long? MemoryLimitMiB { get; set; }
+
+    public decimal? ComputeRequest { get; set; }
+
+    public decimal? ComputeLimit { get; set; }
+
+    internal Fraction ToFraction() => new()
+    {
+        Share = Share,
+        Mode = Mode,
+        MemoryRequestMiB = MemoryRequestMiB,
+        MemoryLimitMiB = MemoryLimitMiB,
+        ComputeRequest = ComputeRequest,
+        ComputeLimit = ComputeLimit,
+    };
 }
 
 /// <summary>Instances by profile, or by what each must have.</summary>

@@ -87,7 +87,12 @@ public sealed record PlaceEntry(string GpuUuid, int ProfileId, int Start, int Si
 public sealed record PolicyDocument(PolicyEntry Policy);
 
 public sealed record PolicyEntry(
-    double VictimDelaySeconds, double NoticeSeconds, double GraceSeconds, bool ReuseAcrossUsers, double? KeepRoomAfterSeconds)
+    double VictimDelaySeconds,
+    double NoticeSeconds,
+    double GraceSeconds,
+    bool ReuseAcrossUsers,
+    double? KeepRoomAfterSeconds,
+    bool WholeGpus = false)
 {
     public SchedulerOptions ToPolicy() => new()
     {
@@ -95,6 +100,7 @@ public sealed record PolicyEntry(
         Notice = RequestChecks.ReadTime(NoticeSeconds, "noticeSeconds"),
         Grace = RequestChecks.ReadTime(GraceSeconds, "graceSeconds"),
         ReuseAcrossUsers = ReuseAcrossUsers,
+        WholeGpus = WholeGpus,
         KeepRoomAfter = KeepRoomAfterSeconds is { } after ? RequestChecks.ReadTime(after, "keepRoomAfterSeconds") : null,
     };
 
@@ -103,5 +109,6 @@ public sealed record PolicyEntry(
         policy.Notice.TotalSeconds,
         policy.Grace.TotalSeconds,
         policy.ReuseAcrossUsers,
-        policy.KeepRoomAfter?.TotalSeconds);
+        policy.KeepRoomAfter?.TotalSeconds,
+        policy.WholeGpus);
 }

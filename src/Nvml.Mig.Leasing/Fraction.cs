@@ -1,4 +1,5 @@
 using System.Globalization;
+using Nvml.Mig.Leasing.Scheduling;
 
 namespace Nvml.Mig.Leasing;
 
@@ -122,6 +123,9 @@ public sealed record SharedDevice(SharingBackend Backend, FractionMode Mode, lon
 /// <param name="Backend">What holds it to its part.</param>
 public sealed record GrantedFraction(string Device, SharingBackend Backend)
 {
+    /// <summary>The profile of a GPU with MIG disabled, where such GPUs are leased (<see cref="SchedulerOptions.WholeGpus"/>).</summary>
+    public const string WholeGpu = Leases.WholeGpu.ProfileName;
+
     /// <summary>The memory that is kept for it, in MiB, with the CUDA context of one process; 0 where memory is shared.</summary>
     public long MemoryRequestMiB { get; init; }
 

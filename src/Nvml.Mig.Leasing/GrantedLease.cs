@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Nvml.Mig.Host;
+using Nvml.Mig.Leasing.Leases;
 
 namespace Nvml.Mig.Leasing;
 
@@ -37,6 +38,10 @@ public sealed record LeasedInstance(InstancePlace Place, string Profile, int Gpu
 {
     /// <summary>Why nobody should use it; null if it is well.</summary>
     public string? Quarantine { get; init; }
+
+    /// <summary>Whether it is a GPU with MIG disabled: then the ids are -1, and the UUID is the GPU's.</summary>
+    [JsonIgnore]
+    public bool IsWholeGpu => WholeGpu.Is(Place);
 
     /// <summary>The name that container runtimes know it by, as in <see cref="CdiSpecification"/>.</summary>
     [JsonIgnore]
@@ -93,6 +98,13 @@ public sealed record GrantedLease(
             };
         }
     }
+
+    /// <summary>
+    /// Whether a process on one of its instances is of this lease. Of a fraction by the variables that its program was given; a process that
+    /// does not say, or cannot be asked, counts as of each.
+    /// </summary>
+    /// <param name="process">The process.</param>
+    public bool IsUsedBy(GpuProcess process) => Fraction is null || FractionUsers.Has(process, this);
 
     /// <summary><c>train-1 (3g.20gb at 4:4 of GPU-... (MIG-...))</c></summary>
     public override string ToString() => $"{Id} ({string.Join("; ", Instances)})";

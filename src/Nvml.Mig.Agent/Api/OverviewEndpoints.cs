@@ -54,7 +54,7 @@ internal static class OverviewEndpoints
     {
         IReadOnlyList<LeasedInstance> destroyed = await manager.ClearAsync(gpuUuid, context.RequestAborted);
         LeasedInstanceEntry[] entries = await use.ReadAsync(
-            reader => destroyed.Select(reader.Read).ToArray(), withNodes: false, CancellationToken.None);
+            reader => destroyed.Select(i => reader.Read(i, null)).ToArray(), withNodes: false, CancellationToken.None);
         return Results.Json(new ClearDocument(entries), AgentJson.Default.ClearDocument);
     }
 }

@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using Nvml.Mig.Cli.Arguments;
 using Nvml.Mig.Cli.Output;
+using Nvml.Mig.Leasing;
 
 namespace Nvml.Mig.Cli.Doctor;
 
@@ -68,7 +69,12 @@ internal static class DoctorCommand
             driver,
             examined,
             findings,
-            error ?? gpus.Select(gpu => gpu.Error).FirstOrDefault(e => e is not null));
+            error ?? gpus.Select(gpu => gpu.Error).FirstOrDefault(e => e is not null))
+        {
+            Sharing = host is null
+                ? null
+                : [.. SharingOffer.Find().Select(o => new SharingReport(o.Backend.ToString(), o.Enforces, o.Problem))],
+        };
         if (json)
             Documents.Print(document);
         else

@@ -22,7 +22,14 @@ internal sealed record DoctorDocument(
     DriverReport? Driver,
     IReadOnlyList<GpuReport> Gpus,
     IReadOnlyList<Finding> Findings,
-    ErrorEntry? Error);
+    ErrorEntry? Error)
+{
+    /// <summary>How devices can be divided into fractions; null on a simulated machine.</summary>
+    public IReadOnlyList<SharingReport>? Sharing { get; init; }
+}
+
+/// <summary>A way to divide a device, what it enforces, and why this machine cannot do it.</summary>
+internal sealed record SharingReport(string Backend, string Enforces, string? Problem);
 
 internal sealed record SystemReport(
     string OperatingSystem, string Kernel, string Architecture, string Runtime, string? NvmlLibraryPath, string? Simulated);

@@ -35,6 +35,8 @@ internal static class DoctorView
                 "Host",
                 $"not examined, since the machine {machine} is simulated: the clients of GPUs and the privileges of this process are "
                     + "unknown");
+        foreach (SharingReport sharing in report.Sharing ?? [])
+            Line(sharing == report.Sharing![0] ? "Fractions" : "", $"{sharing.Backend}: {sharing.Problem ?? sharing.Enforces}");
         foreach (GpuReport gpu in report.Gpus)
         {
             Terminal.WriteLine();

@@ -30,6 +30,46 @@ internal static partial class ClaimArguments
         HelpName = "SLICES",
     };
 
+    public static readonly Option<decimal?> Fraction = new("--fraction")
+    {
+        Description = "A part of the instance of --profile, or else of a whole GPU, beside others of yours: over 0 and below 1. Held by MPS.",
+        HelpName = "PART",
+    };
+
+    public static readonly Option<FractionMode> Mode = new("--mode")
+    {
+        Description = "What a fraction can do with computing power that others leave unused: fair, have it (by default); strict, nothing; "
+            + "equal, all may use all.",
+        HelpName = "MODE",
+        CustomParser = ParseMode,
+    };
+
+    public static readonly Option<long?> MemoryRequest = new("--memory-request")
+    {
+        Description = "The memory that is kept for a fraction, such as 8GiB.",
+        HelpName = "SIZE",
+        CustomParser = ParseMemory,
+    };
+
+    public static readonly Option<long?> MemoryLimit = new("--memory-limit")
+    {
+        Description = "The most memory that each process of a fraction gets. By default what is kept for it.",
+        HelpName = "SIZE",
+        CustomParser = ParseMemory,
+    };
+
+    public static readonly Option<decimal?> ComputeRequest = new("--compute-request")
+    {
+        Description = "The computing power that is kept for a fraction, in per cent.",
+        HelpName = "PERCENT",
+    };
+
+    public static readonly Option<decimal?> ComputeLimit = new("--compute-limit")
+    {
+        Description = "The most multiprocessors that a fraction can use, in per cent.",
+        HelpName = "PERCENT",
+    };
+
     public static readonly Option<int> Count = new("--count", "-n")
     {
         Description = "How many of them, all or none. By default 1.",
@@ -79,7 +119,10 @@ internal static partial class ClaimArguments
     };
 
     public static IReadOnlyList<Option> All { get; } =
-        [Profile, Memory, Compute, Count, Queue, Priority, Preemptible, MinimumRuntime, Model, Label, Wait];
+    [
+        Profile, Memory, Compute, Fraction, Mode, MemoryRequest, MemoryLimit, ComputeRequest, ComputeLimit, Count, Queue, Priority,
+        Preemptible, MinimumRuntime, Model, Label, Wait,
+    ];
 
     /// <summary>The claim of the command line.</summary>
     /// <exception cref="UsageException">It makes no sense.</exception>
@@ -88,13 +131,15 @@ internal static partial class ClaimArguments
         int count = parsed.GetValue(Count);
         if (count < 1)
             throw new UsageException("--count is 1 at least.");
+        FractionRequest? fraction = ReadFraction(parsed);
         return new ClaimRequest
         {
             Id = id,
             Queue = parsed.GetValue(Queue)!,
             Uid = Caller.Uid,
             Label = parsed.GetValue(Label),
-            Requests = [ReadRequest(parsed, count)],
+            Requests = [ReadRequest(parsed, count, isPart: fraction is not null)],
+            Fraction = fraction,
             Priority = parsed.GetValue(Priority),
             Preemptible = parsed.GetValue(Preemptible),
             MinimumRuntimeSeconds = parsed.GetValue(MinimumRuntime)?.TotalSeconds ?? 0,
@@ -115,9 +160,38 @@ internal static partial class ClaimArguments
             ?? throw new UsageException($"--wait={text} is no time: write seconds, or 90s, 10m, 1h30m. A program goes behind --.");
     }
 
-    private static InstanceRequestEntry ReadRequest(ParseResult parsed, int count)
+    private static FractionRequest? ReadFraction(ParseResult parsed)
+    {
+        FractionRequest fraction = new()
+        {
+            Share = parsed.GetValue(Fraction),
+            Mode = parsed.GetValue(Mode),
+            MemoryRequestMiB = parsed.GetValue(MemoryRequest),
+            MemoryLimitMiB = parsed.GetValue(MemoryLimit),
+            ComputeRequest = parsed.GetValue(ComputeRequest),
+            ComputeLimit = parsed.GetValue(ComputeLimit),
+        };
+        if (fraction == new FractionRequest())
+            return null;
+        return fraction is { Share: null, MemoryRequestMiB: null }
+            ? throw new UsageException("A fraction needs --fraction or --memory-request.")
+            : fraction;
+    }
+
+    private static FractionMode ParseMode(ArgumentResult argument)
+    {
+        string text = argument.Tokens is [{ Value: var value }] ? value : "";
+        FractionMode mode = Array.Find(Enum.GetValues<FractionMode>(), m => m.ToString().Equals(text, StringComparison.OrdinalIgnoreCase));
+        if (!mode.ToString().Equals(text, StringComparison.OrdinalIgnoreCase))
+            argument.AddError($"'{text}' is no mode: write fair, strict or equal.");
+        return mode;
+    }
+
+    private static InstanceRequestEntry ReadRequest(ParseResult parsed, int count, bool isPart)
     {
         string? profile = parsed.GetValue(Profile);
+        if (isPart && profile is null && parsed.GetValue(Memory) is null && parsed.GetValue(Compute) is null)
+            profile = GrantedFraction.WholeGpu;
         long? memory = parsed.GetValue(Memory);
         int? compute = parsed.GetValue(Compute);
         if ((profile is null) == (memory is null && compute is null))

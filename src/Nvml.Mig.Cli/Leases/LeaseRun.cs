@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Security.Cryptography;
+using System.Text;
 using Nvml.Mig.Agent.Documents;
 using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Apply;
@@ -65,6 +67,8 @@ internal static class LeaseRun
         if (FindAgent(parsed, machine) is { } agent)
             return agent;
         LeaseOptions options = new() { JournalFolder = ApplyArguments.GetJournalFolder(parsed, machine) };
+        if (machine.IsSimulated)
+            options = options with { MpsFolder = SimulatedMpsFolder(options.JournalFolder) };
         try
         {
             LeaseManager manager = await LeaseManager.OpenAsync(machine.Session, options, cancellationToken);
@@ -78,6 +82,10 @@ internal static class LeaseRun
                 e);
         }
     }
+
+    /// <summary>A folder for the machine in this journal, short enough for the sockets in it.</summary>
+    private static string SimulatedMpsFolder(string journal) => Path.Combine(
+        Path.GetTempPath(), $"nvmig-mps-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(journal)))[..8]}");
 
     /// <summary>The agent's socket; null where a simulated machine or a journal of one's own is meant, which no agent has.</summary>
     private static string? FindSocket(ParseResult parsed, Machine machine)

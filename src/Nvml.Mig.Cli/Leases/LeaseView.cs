@@ -64,6 +64,8 @@ internal static class LeaseView
                 Terminal.WriteLine($"    {string.Join(' ', nodes)}");
         }
 
+        if (lease.Fraction is { } fraction)
+            Terminal.WriteLine($"  a part of {fraction.Device}: {Part(fraction)}");
         foreach ((string name, string value) in lease.Environment)
             Terminal.WriteLine($"  {name}={value}");
     }
@@ -71,11 +73,17 @@ internal static class LeaseView
     private static void ShowLeases(IReadOnlyList<LeaseEntry> leases)
     {
         TextTable table = new("Lease", "Queue", "Owner", "Instances", "Until", ">Processes", ">Memory", "State");
-        foreach (LeaseEntry lease in leases)
+        // Fractions behind the device that they are of.
+        foreach (LeaseEntry lease in leases.Where(l => l.Fraction is null)
+            .SelectMany(l => (LeaseEntry[])[l, .. leases.Where(f => f.Fraction?.Device == l.Id)]))
         {
-            string instances = string.Join(", ", lease.Instances.Select(i => $"{i.GpuIndex}: {i.Profile} at {Place(i)}"));
+            string instances = lease.Fraction is { } part
+                ? Part(part)
+                : string.Join(", ", lease.Instances.Select(i => i.GpuInstanceId < 0
+                    ? $"{i.GpuIndex}: {i.Profile}"
+                    : $"{i.GpuIndex}: {i.Profile} at {Place(i)}"));
             table.Add(
-                lease.Id, lease.Queue, Owner(lease.Uid, lease.Label), instances, Until(lease), Processes(lease.Instances),
+                (lease.Fraction is null ? "" : "  ") + lease.Id, lease.Queue, Owner(lease.Uid, lease.Label), instances, Until(lease), Processes(lease.Instances),
                 Memory(lease.Instances), State(lease));
         }
 
@@ -88,8 +96,22 @@ internal static class LeaseView
         _ when lease.Instances.FirstOrDefault(i => i.Quarantine is not null) is { Quarantine: var why } => $"fault: {why}",
         { IdleSince: { } since } => $"idle since {since:u}",
         _ when lease.Instances.Any(i => i.Processes is null) => "unknown",
+        { Fraction.MemoryRequestMiB: > 0 and var kept } when lease.Instances[0].UsedMemoryBytes >> 20 is { } used && used > kept =>
+            string.Create(CultureInfo.InvariantCulture, $"{used - kept} MiB over its request"),
         _ => lease.Instances.Any(i => i.Processes!.Count > 0) ? "busy" : "idle",
     };
+
+    /// <summary><c>25% (at most 100%), 20 GiB</c></summary>
+    private static string Part(FractionEntry part)
+    {
+        if (part.Backend == SharingBackend.ComputeInstances)
+            return string.Create(CultureInfo.InvariantCulture, $"{part.ComputeSlices} compute slice{(part.ComputeSlices == 1 ? "" : "s")}");
+        string most = part.ComputeLimit == part.ComputeRequest ? "" : string.Create(
+            CultureInfo.InvariantCulture, $" (at most {part.ComputeLimit:0.#}%)");
+        string memory = part.MemoryLimitMiB == part.MemoryRequestMiB ? "" : string.Create(
+            CultureInfo.InvariantCulture, $" (at most {part.MemoryLimitMiB} MiB)");
+        return string.Create(CultureInfo.InvariantCulture, $"{part.ComputeRequest:0.#}%{most}, {part.MemoryRequestMiB} MiB{memory}");
+    }
 
     private static string Until(LeaseEntry lease) => (lease.ProcessId, lease.Expires) switch
     {

@@ -51,7 +51,7 @@ internal sealed class OwnLeases(NvmlSession session, LeaseManager manager, Func<
     public async Task<IReadOnlyList<LeasedInstanceEntry>> ClearAsync(string? gpu, CancellationToken cancellationToken)
     {
         InstanceReader reader = new(session);
-        return [.. (await manager.ClearAsync(gpu, cancellationToken)).Select(reader.Read)];
+        return [.. (await manager.ClearAsync(gpu, cancellationToken)).Select(i => reader.Read(i, null))];
     }
 
     public Task SetQueueAsync(string name, QueueRequest request, CancellationToken cancellationToken) =>

@@ -32,8 +32,14 @@ internal static class PolicyCommand
         CustomParser = argument => argument.Tokens is [{ Value: "never" }] ? Timeout.InfiniteTimeSpan : Durations.Parse(argument),
     };
 
+    private static readonly Option<bool?> WholeGpus = new("--whole-gpus")
+    {
+        Description = "Whether GPUs with MIG disabled are leased too, whole as the profile gpu or in fractions: true or false.",
+        HelpName = "BOOL",
+    };
+
     public static Command Build() => LeaseCommand.Command(
-        "policy", "Show what holds for all queues, and set it.", [VictimDelay, Notice, Grace, Reuse, KeepRoom], RunAsync);
+        "policy", "Show what holds for all queues, and set it.", [VictimDelay, Notice, Grace, Reuse, KeepRoom, WholeGpus], RunAsync);
 
     private static async Task<int> RunAsync(
         ParseResult parsed, ILeases leases, Machine machine, CancellationToken cancellationToken)
@@ -44,7 +50,8 @@ internal static class PolicyCommand
             parsed.GetValue(Notice)?.TotalSeconds ?? was.NoticeSeconds,
             parsed.GetValue(Grace)?.TotalSeconds ?? was.GraceSeconds,
             parsed.GetValue(Reuse) ?? was.ReuseAcrossUsers,
-            parsed.GetValue(KeepRoom) is { } keep ? keep < TimeSpan.Zero ? null : keep.TotalSeconds : was.KeepRoomAfterSeconds);
+            parsed.GetValue(KeepRoom) is { } keep ? keep < TimeSpan.Zero ? null : keep.TotalSeconds : was.KeepRoomAfterSeconds,
+            parsed.GetValue(WholeGpus) ?? was.WholeGpus);
         if (policy != was)
             await leases.SetPolicyAsync(policy, cancellationToken);
         if (machine.Json)
@@ -61,6 +68,9 @@ internal static class PolicyCommand
         Terminal.WriteLine(policy.KeepRoomAfterSeconds is { } after
             ? $"For a claim that has waited {Format(after)}, what comes free is kept."
             : "Small claims can pass a large one without end.");
+        Terminal.WriteLine(policy.WholeGpus
+            ? "GPUs with MIG disabled are leased too, unless processes use them without a lease."
+            : "GPUs with MIG disabled are left alone.");
         return ExitCodes.Success;
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Nvml.Mig.Host;
 
 namespace Nvml.Mig.Leasing.Leases;
 
@@ -14,19 +15,41 @@ internal static class FractionUsers
     {
         if (lease.Fraction!.Backend == SharingBackend.ComputeInstances)
             return process.ComputeInstanceId is not { } id || id == lease.Instances[0].ComputeInstanceId;
-        string folder = string.Create(CultureInfo.InvariantCulture, $"/proc/{process.ProcessId}");
         try
         {
-            if (File.ReadAllText(Path.Combine(folder, "comm")).StartsWith(MpsServer, StringComparison.Ordinal))
+            string name = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{process.ProcessId}/comm"));
+            if (name.StartsWith(MpsServer, StringComparison.Ordinal))
                 return false;
-            string variable = $"{SharedDevices.GenerationVariable}=";
-            string? own = Encoding.UTF8.GetString(File.ReadAllBytes(Path.Combine(folder, "environ"))).Split('\0')
-                .FirstOrDefault(v => v.StartsWith(variable, StringComparison.Ordinal));
-            return own is null || own == variable + lease.Fraction.Environment[SharedDevices.GenerationVariable];
+            string? own = ReadVariable(process.ProcessId, SharedDevices.GenerationVariable);
+            return own is null || own == lease.Fraction.Environment[SharedDevices.GenerationVariable];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return true;
         }
+    }
+
+    /// <summary>Whether an MPS daemon may serve a GPU: not, if it was started for others by their UUIDs.</summary>
+    public static bool MayServe(HostProcess daemon, string gpu)
+    {
+        try
+        {
+            string devices = ReadVariable(daemon.Id, "CUDA_VISIBLE_DEVICES") ?? "";
+            return daemon.IsRunning && devices.Split(',', StringSplitOptions.TrimEntries)
+                .Any(d => gpu.StartsWith(d, StringComparison.Ordinal) || !(d.StartsWith("GPU-", StringComparison.Ordinal)
+                    || d.StartsWith("MIG-", StringComparison.Ordinal)));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return daemon.IsRunning;
+        }
+    }
+
+    /// <summary>A variable that a process was started with.</summary>
+    private static string? ReadVariable(int process, string name)
+    {
+        byte[] all = File.ReadAllBytes(string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/environ"));
+        return Encoding.UTF8.GetString(all).Split('\0')
+            .FirstOrDefault(v => v.StartsWith(name + "=", StringComparison.Ordinal))?[(name.Length + 1)..];
     }
 }

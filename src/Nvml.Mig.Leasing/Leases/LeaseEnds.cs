@@ -203,7 +203,7 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, ActivityWatch activity
         bool? used = false;
         foreach (InstanceEntry entry in EntriesOf(lease))
         {
-            switch (lease.Fraction is null ? UsersOf(entry) : UsersOf(entry)?.Where(p => FractionUsers.Has(p, lease)).ToArray())
+            switch (UsersOf(entry)?.Where(lease.IsUsedBy).ToArray())
             {
                 case null:
                     used = null;

@@ -58,10 +58,14 @@ internal sealed class PoolGpus(Book book, NvmlSession session, LeaseOptions opti
         }
     }
 
-    /// <summary>Has those GPUs read again that were not read for long: strangers' instances can have gone. True if there is one.</summary>
+    /// <summary>
+    /// Has those GPUs read again that were not read for long: strangers' instances can have gone. And those where MIG was enabled
+    /// meanwhile. True if there is one.
+    /// </summary>
     public bool DoubtOld()
     {
-        GpuEntry[] old = [.. book.Gpus.Where(g => g.LastRead + options.ReadInterval <= Now && g.ReadAt is null)];
+        GpuEntry[] old = [.. book.Gpus.Where(
+            g => g.ReadAt is null && (g.LastRead + options.ReadInterval <= Now || (!g.HasMig && HasMigNow(g))))];
         foreach (GpuEntry gpu in old)
             Doubt(gpu.Uuid);
         return old.Length > 0;
@@ -116,6 +120,18 @@ internal sealed class PoolGpus(Book book, NvmlSession session, LeaseOptions opti
         }
 
         return any;
+    }
+
+    private bool HasMigNow(GpuEntry gpu)
+    {
+        try
+        {
+            return GetDevice(gpu.Uuid).TryGetMigMode() is { Current: true };
+        }
+        catch (NvmlException)
+        {
+            return false;
+        }
     }
 
     private void Read(GpuEntry gpu)

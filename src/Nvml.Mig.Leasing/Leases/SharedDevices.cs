@@ -67,9 +67,8 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         GpuInstanceProfile profile = book.GeometryOf(book.Gpus.Find(instance.Place.Gpu)!).Profiles
             .First(p => p.Profile.Id == instance.Place.ProfileId).Profile;
         SharedDevice device = new(wanted.Backend, wanted.Mode, new MpsBudget(profile.MemoryMiB).UsableMiB, profile.SliceCount);
-        string? why = wanted.Backend == SharingBackend.ComputeInstances && WholeGpu.Is(instance.Place)
-            ? "A GPU with MIG disabled has no compute instances."
-            : WhyNot(device, Resolve(wanted, "", device), []);
+        string? why = WholeGpu.Is(instance.Place) ? WhyNotWhole(instance.Place.Gpu, wanted.Backend) : null;
+        why ??= WhyNot(device, Resolve(wanted, "", device), []);
         if (why is null)
             return device;
         Refuse(entry, $"{profile.Name} cannot be shared so: {why}");
@@ -193,6 +192,26 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         environment[GenerationVariable] = string.Create(CultureInfo.InvariantCulture, $"{book.State.Generation + 1}");
         enter(entry, device, fraction with { Environment = environment }, instance);
         return true;
+    }
+
+    /// <summary>Why a GPU with MIG disabled cannot be shared; null if it can.</summary>
+    private string? WhyNotWhole(string gpu, SharingBackend backend)
+    {
+        if (backend == SharingBackend.ComputeInstances)
+            return "A GPU with MIG disabled has no compute instances.";
+        try
+        {
+            if (gpus.GetDevice(gpu).GetComputeMode() == ComputeMode.Prohibited)
+                return "Its compute mode is Prohibited: no program can use it (nvidia-smi -c DEFAULT).";
+        }
+        catch (NvmlException)
+        {
+            // Not known: the first program tells.
+        }
+
+        return _mps.FindOthers().Where(other => FractionUsers.MayServe(other, gpu)).Select(other =>
+            $"An MPS daemon that leasing did not start may serve it ({other}), and nobody counts the memory of its programs. End it first "
+                + "(echo quit | nvidia-cuda-mps-control, with its CUDA_MPS_PIPE_DIRECTORY).").FirstOrDefault();
     }
 
     private LeasedInstance CreateComputeInstance(LeasedInstance place, int slices)

@@ -10,7 +10,8 @@ namespace Nvml.Mig.Leasing.Tests.Leases;
 /// <summary>Parts of a MIG device or of a whole GPU by MPS, with the stand-in for its programs.</summary>
 public sealed class MpsFractionTests : IDisposable
 {
-    private readonly LeaseMachine _machine = new("H100-SXM5-80GB", hasMig: false);
+    /// <summary>A model that no other test shares whole: its UUID is the same everywhere, and daemons of others for it are in the way.</summary>
+    private readonly LeaseMachine _machine = new("H100-PCIE-80GB", hasMig: false);
 
     public MpsFractionTests()
     {
@@ -40,7 +41,7 @@ public sealed class MpsFractionTests : IDisposable
         using MpsProgram program = Run(quarter, memoryMiB: 100_000);
 
         program.Server.Should().NotBe(0, "a program without MPS has no limits");
-        program.Multiprocessors.Should().Be(32, "a quarter of 132, rounded down to pairs");
+        program.Multiprocessors.Should().Be(32, "the stand-in has 132, and they come in pairs");
         program.GotMiB.Should().BeInRange(1, (int)quarter.Fraction!.MemoryLimitMiB!.Value);
     }
 
