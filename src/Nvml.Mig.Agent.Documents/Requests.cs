@@ -23,7 +23,8 @@ public sealed record ClaimRequest
     public string? Label { get; set; }
 
     /// <summary>
-    /// A profile with compute slices, such as <c>1c.3g.20gb</c>, is a part of an instance: its multiprocessors are its own, all else is shared.
+    /// A profile with compute slices, such as <c>1c.3g.20gb</c>, is a part of an instance: its multiprocessors are its own, all else is
+    /// shared.
     /// </summary>
     public required IReadOnlyList<InstanceRequestEntry> Requests { get; set; }
 

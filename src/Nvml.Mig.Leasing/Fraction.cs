@@ -6,7 +6,9 @@ namespace Nvml.Mig.Leasing;
 /// <summary>What a fraction can do with computing power that others leave unused.</summary>
 public enum FractionMode
 {
-    /// <summary>The limit is all of the device, unless it is stated: who computes alone has all, and those who compute together share.</summary>
+    /// <summary>
+    /// The limit is all of the device, unless it is stated: who computes alone has all, and those who compute together share.
+    /// </summary>
     Fair,
 
     /// <summary>The limit is what was asked for: never more, so that the others always have theirs.</summary>
@@ -51,7 +53,9 @@ public sealed record Fraction
     /// <summary>The largest part of the multiprocessors that it can use, in per cent; null: by <see cref="Mode"/>.</summary>
     public decimal? ComputeLimit { get; init; }
 
-    /// <summary>Compute slices of its own, the "1" of <c>1c.3g.20gb</c>. All else is shared then, and nothing else can be asked for.</summary>
+    /// <summary>
+    /// Compute slices of its own, the "1" of <c>1c.3g.20gb</c>. All else is shared then, and nothing else can be asked for.
+    /// </summary>
     public int? ComputeSlices { get; init; }
 
     internal SharingBackend Backend => ComputeSlices is null ? SharingBackend.Mps : SharingBackend.ComputeInstances;
@@ -86,7 +90,8 @@ public sealed record Fraction
             if (this != new Fraction { ComputeSlices = slices })
             {
                 throw Invalid(
-                    "Compute instances divide the multiprocessors only: they cannot hold memory or per cents. Ask for a part by MPS instead.");
+                    "Compute instances divide the multiprocessors only: they cannot hold memory or per cents. Ask for a part by MPS "
+                        + "instead.");
             }
 
             return;

@@ -100,7 +100,8 @@ public sealed record GrantedLease(
     }
 
     /// <summary>
-    /// Whether a process on one of its instances is of this lease. Of a fraction by the variables that its program was given; a process that
+    /// Whether a process on one of its instances is of this lease. Of a fraction by the variables that its program was given; a process
+    /// that
     /// does not say, or cannot be asked, counts as of each.
     /// </summary>
     /// <param name="process">The process.</param>

@@ -2,7 +2,9 @@ using Nvml.Mig.Leasing.Mps;
 
 namespace Nvml.Mig.Leasing;
 
-/// <summary>A way to divide a device into fractions, and what it enforces. What it cannot enforce is refused, never silently weaker.</summary>
+/// <summary>
+/// A way to divide a device into fractions, and what it enforces. What it cannot enforce is refused, never silently weaker.
+/// </summary>
 /// <param name="Backend">The way.</param>
 /// <param name="Enforces">What it enforces, as a sentence.</param>
 /// <param name="Problem">Why this machine cannot do it; null if nothing stands in its way. Whether a GPU has MIG is not asked here.</param>

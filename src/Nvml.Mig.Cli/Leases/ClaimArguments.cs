@@ -32,7 +32,8 @@ internal static partial class ClaimArguments
 
     public static readonly Option<decimal?> Fraction = new("--fraction")
     {
-        Description = "A part of the instance of --profile, or else of a whole GPU, beside others of yours: over 0 and below 1. Held by MPS.",
+        Description = "A part of the instance of --profile, or else of a whole GPU, beside others of yours: over 0 and below 1. Held by "
+            + "MPS.",
         HelpName = "PART",
     };
 

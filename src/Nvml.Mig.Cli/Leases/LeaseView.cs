@@ -83,8 +83,8 @@ internal static class LeaseView
                     ? $"{i.GpuIndex}: {i.Profile}"
                     : $"{i.GpuIndex}: {i.Profile} at {Place(i)}"));
             table.Add(
-                (lease.Fraction is null ? "" : "  ") + lease.Id, lease.Queue, Owner(lease.Uid, lease.Label), instances, Until(lease), Processes(lease.Instances),
-                Memory(lease.Instances), State(lease));
+                (lease.Fraction is null ? "" : "  ") + lease.Id, lease.Queue, Owner(lease.Uid, lease.Label), instances, Until(lease),
+                Processes(lease.Instances), Memory(lease.Instances), State(lease));
         }
 
         Terminal.Write(table);

@@ -19,6 +19,7 @@ internal static class ModeCommand
     private static int Run(Machine machine, bool enable)
     {
         using ChangeLock? taken = machine.TakeChangeLock();
+        IReadOnlyList<PromisedInstance> promised = taken is null ? [] : PromisedInstance.ReadAll(machine.JournalFolder);
         IReadOnlyList<Reading<ModeTarget>> targets = machine.Prepare((gpu, mode) => new ModeTarget(gpu, mode));
         List<ModeEntry> gpus = [];
         Exception? first = null;
@@ -31,6 +32,8 @@ internal static class ModeCommand
                     throw target.Error!;
                 interruption.ThrowIfRequested($"Interrupted before {work.Gpu}: its MIG mode is as it was. To continue, run 'nvmig "
                     + $"{(enable ? "enable" : "disable")} -i {work.Gpu.Index}'.");
+                if (work.Mode != new MigMode(enable, enable) && PromisedInstance.RefuseWhole(promised, work.Gpu) is { } leased)
+                    throw leased;
                 gpus.Add(Switch(work, enable, machine.Json, out NvmlException? failure));
                 first ??= failure;
             }

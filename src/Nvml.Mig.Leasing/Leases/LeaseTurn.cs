@@ -211,7 +211,7 @@ internal sealed class LeaseTurn : IDisposable
         foreach ((WaitingEntry follower, WaitingEntry? first) in SharedDevices.FollowersOf(_book))
         {
             if (first is not null)
-                Note(new Waiting(follower.Claim, ++position, WaitReason.NoPlace, $"It shares a device with {first.Claim.Id}, which waits."));
+                Note(new Waiting(follower.Claim, ++position, WaitReason.NoPlace, $"It waits for a device with {first.Claim.Id}."));
         }
 
         foreach (ReservationState state in decisions.Reservations.Where(s => !s.Kept.SequenceEqual(s.Reservation.Kept)))

@@ -244,7 +244,9 @@ internal sealed class PoolGpus(Book book, NvmlSession session, LeaseOptions opti
         return false;
     }
 
-    /// <summary>Each compute instance is a fraction's, or goes: a process died that had just created it, or was about to destroy it.</summary>
+    /// <summary>
+    /// Each compute instance is a fraction's, or goes: a process died that had just created it, or was about to destroy it.
+    /// </summary>
     private void ReconcileParts(GpuDevice device, InstanceEntry entry, GpuInstanceSnapshot there)
     {
         GpuInstance instance = device.GetGpuInstance(there.Id!.Value);

@@ -1,6 +1,8 @@
 namespace Nvml.Mig.Leasing.Leases;
 
-/// <summary>A GPU with MIG disabled, as a place for one instance that takes all of it: then the scheduler needs to know nothing of it.</summary>
+/// <summary>
+/// A GPU with MIG disabled, as a place for one instance that takes all of it: then the scheduler needs to know nothing of it.
+/// </summary>
 internal static class WholeGpu
 {
     /// <summary>No profile of NVML has it.</summary>

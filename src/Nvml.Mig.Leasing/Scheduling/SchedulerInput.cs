@@ -47,7 +47,8 @@ public sealed record SchedulerOptions
     public bool ReuseAcrossUsers { get; init; }
 
     /// <summary>
-    /// Whether GPUs with MIG disabled are leased too, whole, as the profile <c>gpu</c>. One that processes use without a lease is left alone.
+    /// Whether GPUs with MIG disabled are leased too, whole, as the profile <c>gpu</c>. One that processes use without a lease is left
+    /// alone.
     /// </summary>
     public bool WholeGpus { get; init; }
 }

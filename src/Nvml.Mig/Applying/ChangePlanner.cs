@@ -52,7 +52,7 @@ internal sealed class ChangePlanner(LiveGpu live, UseChecks use, ApplyOptions op
         PlannedChange change = new(ForDriver(steps), steps.Aggregate(before, (snapshot, step) => step.ApplyTo(snapshot)))
         {
             Plan = plan,
-            Error = use.FindUsersOfTheWhole(steps),
+            Error = (steps.Count > 0 ? live.LeasedWhole : null) ?? use.FindUsersOfTheWhole(steps),
         };
         return before.Mode.Current != mode.Current && options.ResetGpu is null && ModeCheck.TakesReboot(Gpu)
             ? LeavePending(before, change)
@@ -74,7 +74,7 @@ internal sealed class ChangePlanner(LiveGpu live, UseChecks use, ApplyOptions op
         {
             LeftAlone = way.LeftAlone,
             Error = Blocked(way) ?? FindOdd(before, way) ?? FindInTheWay(way.Steps, keep, live.Promised)
-                ?? use.FindUsersOfTheWhole(way.Steps),
+                ?? (way.Steps.Count > 0 ? live.LeasedWhole : null) ?? use.FindUsersOfTheWhole(way.Steps),
         };
     }
 
@@ -83,6 +83,8 @@ internal sealed class ChangePlanner(LiveGpu live, UseChecks use, ApplyOptions op
     {
         if (unfinished is not null)
             return InUse("", $"{Gpu} has an unfinished change: its process died, or it could not be rolled back. Roll it back first.");
+        if (live.LeasedWhole is { } leased)
+            return leased;
         if (before.Instances.Count > 0)
             return InUse(NvmlFunction.GetGpuInstances, $"{Gpu} is not empty: {string.Join(" and ", before.Instances)} is there.");
         if (live.Layout.Processes is { Count: > 0 } processes)

@@ -24,6 +24,9 @@ internal sealed class LiveGpu(GpuDevice gpu, ApplyContext context)
         .Where(i => i.Promise is not null)
         .ToDictionary(i => i.Id, i => i.Promise!.Lease);
 
+    /// <summary>Why the mode must stay: somebody leases the whole GPU. Null if nobody does.</summary>
+    public NvmlInUseException? LeasedWhole => PromisedInstance.RefuseWhole(context.Promised, gpu);
+
     public GpuSnapshot Snapshot => Layout.ToSnapshot(Geometry);
 
     /// <summary>Reads the GPU. A read that fails changes nothing: it is repeated once in any case, and as long as that may help.</summary>

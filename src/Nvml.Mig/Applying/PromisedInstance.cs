@@ -9,7 +9,7 @@ namespace Nvml.Mig.Applying;
 /// folder leave it as it is.
 /// </summary>
 /// <param name="Gpu">The UUID of the GPU.</param>
-/// <param name="ProfileId">The id of its profile.</param>
+/// <param name="ProfileId">The id of its profile; negative: it is the whole GPU, with MIG disabled, and its mode is left as it is.</param>
 /// <param name="Placement">Its memory slices.</param>
 /// <param name="Lease">The name of the promise, for messages.</param>
 public sealed record PromisedInstance(string Gpu, int ProfileId, Placement Placement, string Lease)
@@ -83,6 +83,23 @@ public sealed record PromisedInstance(string Gpu, int ProfileId, Placement Place
     {
         ArgumentNullException.ThrowIfNull(promised);
         return promised.FirstOrDefault(p => p.IsInForce && p.Gpu == gpu && p.ProfileId == profileId && p.Placement == placement);
+    }
+
+    /// <summary>Refuses to change a GPU that is promised as a whole.</summary>
+    /// <param name="promised">What is promised: see <see cref="ReadAll"/>.</param>
+    /// <param name="gpu">The GPU.</param>
+    /// <returns>The refusal; null if it is not promised as a whole.</returns>
+    public static NvmlInUseException? RefuseWhole(IEnumerable<PromisedInstance> promised, GpuDevice gpu)
+    {
+        ArgumentNullException.ThrowIfNull(promised);
+        ArgumentNullException.ThrowIfNull(gpu);
+        return promised.FirstOrDefault(p => p.IsInForce && p.Gpu == gpu.Uuid && p.ProfileId < 0) is not { Lease: var lease }
+            ? null
+            : new NvmlInUseException(
+                NvmlReturnCode.InUse,
+                NvmlFunction.SetMigMode,
+                $"{gpu} is leased whole ({lease}), and its MIG mode stays as it is. To end the lease, run 'nvmig lease release {lease}'. "
+                    + "Nothing was changed.");
     }
 }
 

@@ -10,7 +10,9 @@ namespace Nvml.Mig.Leasing.Tests.Leases;
 /// <summary>Parts of a MIG device or of a whole GPU by MPS, with the stand-in for its programs.</summary>
 public sealed class MpsFractionTests : IDisposable
 {
-    /// <summary>A model that no other test shares whole: its UUID is the same everywhere, and daemons of others for it are in the way.</summary>
+    /// <summary>
+    /// A model that no other test shares whole: its UUID is the same everywhere, and daemons of others for it are in the way.
+    /// </summary>
     private readonly LeaseMachine _machine = new("H100-PCIE-80GB", hasMig: false);
 
     public MpsFractionTests()

@@ -64,6 +64,22 @@ public sealed class FractionCommandTests : IDisposable
         _nvmig.Run("lease", "list").Out.Should().Contain("1 compute slice");
     }
 
+    [Theory]
+    [InlineData("enable")]
+    [InlineData("apply", "7g.80gb")]
+    [InlineData("bench", "-y", "-n", "1")]
+    public void A_GPU_that_is_leased_whole_keeps_its_mode(params string[] change)
+    {
+        _nvmig.Run("lease", "acquire", "-p", "gpu", "--id", "train").ExitCode.Should().Be(0);
+
+        Nvmig.Answer answer = _nvmig.Run(change);
+
+        answer.ExitCode.Should().NotBe(0);
+        answer.Error.Should().Contain("is leased whole (train)");
+        _nvmig.Run("devices", "--json").Json.GetProperty("gpus")[0].GetProperty("mig").GetProperty("current").GetBoolean()
+            .Should().BeFalse();
+    }
+
     [Fact]
     public void Without_MPS_one_sentence_says_so()
     {
