@@ -115,7 +115,7 @@ static void refuse(int connection)
     close(connection);
 }
 
-/* True when the client has been dealt with; false while a server of another user has clients. */
+/* True when the client has been dealt with; false while a server of another user has clients, and while one starts. */
 static bool admit(const visitor *client)
 {
     notice_dead_server();
@@ -126,9 +126,11 @@ static bool admit(const visitor *client)
     }
     char reply[MESSAGE_SIZE], request[64];
     int pair[2];
+    bool runs = (server.pid != 0 || start_server(client->who.uid, client->who.gid)) && ask_server("get_server_status", reply);
+    if (runs && strcmp(reply, "INITIALIZING\n") == 0)
+        return false;
     /* NVIDIA's documentation: a server in FAULT takes no new clients. */
-    if ((server.pid == 0 && !start_server(client->who.uid, client->who.gid)) || !ask_server("get_server_status", reply) ||
-        strcmp(reply, "ACTIVE\n") != 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+    if (!runs || strcmp(reply, "ACTIVE\n") != 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
         refuse(client->connection);
         return true;
     }

@@ -11,6 +11,7 @@
 
 enum {
     SERVER_MIB = 66, /* measured on an H200 */
+    START_MS = 30,   /* some 300 on an H200 */
     DEFAULT_MEMORY_MIB = 143155,
     DEFAULT_SMS = 132,
     BLOCK_MIB = 64,

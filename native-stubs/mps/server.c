@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 typedef struct {
@@ -18,6 +19,14 @@ static client clients[MAX_CLIENTS];
 static caps now = {.percentage = 100};
 static char device[LONGEST_KEY + 1];
 static bool is_faulty;
+static long started;
+
+static long milliseconds(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
 
 static void drop(client *which)
 {
@@ -122,18 +131,27 @@ static void list(char *reply, const char *command)
     }
 }
 
+/* A server starts for some tenths of a second, in which its caps read as none and clients wait: measured. */
+static bool is_starting(void)
+{
+    const char *text = getenv("MPS_STUB_START_MS");
+    return milliseconds() - started < (text != NULL ? atol(text) : START_MS);
+}
+
 static void obey(char *request, char reply[MESSAGE_SIZE])
 {
     char command[64] = "", first[64] = "", second[64] = "";
     sscanf(request, "%63s %63s %63s", command, first, second);
     reply[0] = '\0';
     if (strcmp(command, "get_server_status") == 0)
-        snprintf(reply, MESSAGE_SIZE, "%s\n", is_faulty ? "FAULT" : "ACTIVE");
+        snprintf(reply, MESSAGE_SIZE, "%s\n", is_faulty ? "FAULT" : is_starting() ? "INITIALIZING" : "ACTIVE");
     else if (strcmp(command, "set_active_thread_percentage") == 0 || strcmp(command, "get_active_thread_percentage") == 0) {
         caps_set_percentage(&now, first);
         snprintf(reply, MESSAGE_SIZE, "%.1f\n", now.percentage);
     } else if (strcmp(command, "set_device_pinned_mem_limit") == 0)
         caps_set_limit(&now, first, second);
+    else if (strcmp(command, "get_device_pinned_mem_limit") == 0 && is_starting())
+        snprintf(reply, MESSAGE_SIZE, "%s", "");
     else if (strcmp(command, "get_device_pinned_mem_limit") == 0)
         limit_text(caps_find_limit(&now, first), reply, MESSAGE_SIZE);
     else if (strcmp(command, "terminate_client") == 0)
@@ -170,6 +188,7 @@ static void serve_client(client *which)
 int server_main(int channel)
 {
     signal(SIGPIPE, SIG_IGN);
+    started = milliseconds();
     unsetenv("MPS_STUB_CHANNEL");
     visible_device(device);
     for (int i = 0; i < MAX_CLIENTS; i++)

@@ -60,6 +60,18 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         return any;
     }
 
+    /// <summary>Why the devices that a claim could share have no room for it; null if there is none, or it is for no fraction.</summary>
+    public string? DescribeFull(Claim claim)
+    {
+        if (claim.Fraction is not { } wanted)
+            return null;
+        DeviceKey key = DeviceKey.Of(claim, wanted);
+        string[] full = [.. book.Leases.Where(l => l.Shared is not null && l.Ending is null && DeviceKey.Of(l) == key)
+            .Select(l => (l.Id, Why: WhyNot(l.Shared!, Resolve(wanted, l.Id, l.Shared!), book.FractionsOf(l.Id))))
+            .Where(l => l.Why is not null).Select(l => $"{l.Id} has no room for it: with the others, {l.Why}")];
+        return full.Length > 0 ? string.Join(' ', full) : null;
+    }
+
     /// <summary>What a device is that a claim for a fraction opens. Null, and the claim is refused, if it is too small for it.</summary>
     public SharedDevice? Describe(WaitingEntry entry, GrantedInstance instance)
     {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Nvml.Mig.Host;
 
@@ -8,6 +9,13 @@ internal sealed class MpsDaemon(MpsControl control)
 {
     /// <summary>The status of a server that takes clients.</summary>
     public const string Active = "ACTIVE";
+
+    /// <summary>
+    /// The status of a server that starts: for some tenths of a second on an H200 with driver 580.159.04. Its caps read otherwise meanwhile.
+    /// </summary>
+    private const string Initializing = "INITIALIZING";
+
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
 
     /// <summary>Null, or why it did not start.</summary>
     public async Task<string?> StartAsync(MpsFolder folder, CancellationToken cancellationToken)
@@ -23,6 +31,27 @@ internal sealed class MpsDaemon(MpsControl control)
     public async Task<bool> AnswersAsync(MpsFolder folder, CancellationToken cancellationToken) =>
         Directory.Exists(folder.Pipe)
         && (await control.AskAsync(folder, ["get_server_list"], cancellationToken).ConfigureAwait(false)).ExitCode == 0;
+
+    /// <summary>Waits until no server is just starting.</summary>
+    /// <exception cref="MpsException">One takes too long.</exception>
+    public async Task WaitForServersAsync(MpsFolder folder, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            IReadOnlyList<MpsServer> servers = await ReadServersAsync(folder, cancellationToken).ConfigureAwait(false);
+            if (servers.All(s => s.Status != Initializing))
+                return;
+            if (Stopwatch.GetElapsedTime(start) >= timeout)
+            {
+                throw new MpsException(
+                    MpsProblem.Silent,
+                    $"The MPS server of {folder.Device} ({servers[0].Process}) is {Initializing} for longer than {timeout.TotalSeconds} s.");
+            }
+
+            await Task.Delay(Pause, cancellationToken).ConfigureAwait(false);
+        }
+    }
 
     /// <summary>Sets the caps for servers to come and for those that run, and reads all of them back.</summary>
     public async Task SetCapsAsync(MpsFolder folder, MpsCaps caps, CancellationToken cancellationToken)

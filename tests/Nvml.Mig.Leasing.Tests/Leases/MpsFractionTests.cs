@@ -31,7 +31,8 @@ public sealed class MpsFractionTests : IDisposable
         quarters.Select(q => q.Instances[0].MigUuid).Should().OnlyContain(uuid => uuid == _machine.Gpu.Uuid);
         quarters.Select(q => q.Fraction!.ComputeLimit).Should().OnlyContain(limit => limit == 25);
         quarters.Sum(q => q.Fraction!.MemoryRequestMiB).Should().BeLessThanOrEqualTo(_machine.Gpu.GetMemory().TotalBytes >> 20);
-        (await manager.TryClaimAsync(Quarter("e"), LeaseHold.UntilReleased)).Waiting!.Reason.Should().Be(WaitReason.NoPlace);
+        Waiting fifth = (await manager.TryClaimAsync(Quarter("e"), LeaseHold.UntilReleased)).Waiting!;
+        fifth.Message.Should().StartWith("shared-1 has no room for it: with the others, ").And.Contain("MiB are asked for");
     }
 
     [Fact]
@@ -45,6 +46,21 @@ public sealed class MpsFractionTests : IDisposable
         program.Server.Should().NotBe(0, "a program without MPS has no limits");
         program.Multiprocessors.Should().Be(32, "the stand-in has 132, and they come in pairs");
         program.GotMiB.Should().BeInRange(1, (int)quarter.Fraction!.MemoryLimitMiB!.Value);
+    }
+
+    [Fact]
+    public async Task A_part_beside_a_server_that_starts_waits_for_it()
+    {
+        LeaseManager manager = await OpenAsync();
+        Environment.SetEnvironmentVariable("MPS_STUB_START_MS", "3000"); // As the daemon inherits it.
+        GrantedLease first = (await ClaimAsync(manager, "a"))[0];
+        Environment.SetEnvironmentVariable("MPS_STUB_START_MS", null);
+        using MpsProgram program = Run(first, memoryMiB: 64);
+        SpinWait.SpinUntil(() => MpsHost.FindServersOf(Daemons()[0].Id).Count > 0, 5000).Should().BeTrue();
+
+        GrantedLease second = (await ClaimAsync(manager, "b"))[0];
+
+        second.Fraction!.Device.Should().Be(first.Fraction!.Device);
     }
 
     [Fact]
