@@ -19,6 +19,8 @@ internal sealed class MpsControl(MpsOptions options)
     /// <summary>How long is waited for the rest of an output after the program has ended.</summary>
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(1);
 
+    public TimeSpan Timeout => options.Timeout;
+
     /// <summary>The path of the program. PATH alone is searched: root must not run what lies about.</summary>
     /// <exception cref="MpsException">There is none.</exception>
     public string Find()

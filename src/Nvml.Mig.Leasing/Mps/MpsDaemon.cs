@@ -32,27 +32,6 @@ internal sealed class MpsDaemon(MpsControl control)
         Directory.Exists(folder.Pipe)
         && (await control.AskAsync(folder, ["get_server_list"], cancellationToken).ConfigureAwait(false)).ExitCode == 0;
 
-    /// <summary>Waits until no server is just starting.</summary>
-    /// <exception cref="MpsException">One takes too long.</exception>
-    public async Task WaitForServersAsync(MpsFolder folder, TimeSpan timeout, CancellationToken cancellationToken)
-    {
-        long start = Stopwatch.GetTimestamp();
-        while (true)
-        {
-            IReadOnlyList<MpsServer> servers = await ReadServersAsync(folder, cancellationToken).ConfigureAwait(false);
-            if (servers.All(s => s.Status != Initializing))
-                return;
-            if (Stopwatch.GetElapsedTime(start) >= timeout)
-            {
-                throw new MpsException(
-                    MpsProblem.Silent,
-                    $"The MPS server of {folder.Device} ({servers[0].Process}) is {Initializing} for longer than {timeout.TotalSeconds} s.");
-            }
-
-            await Task.Delay(Pause, cancellationToken).ConfigureAwait(false);
-        }
-    }
-
     /// <summary>Sets the caps for servers to come and for those that run, and reads all of them back.</summary>
     public async Task SetCapsAsync(MpsFolder folder, MpsCaps caps, CancellationToken cancellationToken)
     {
@@ -65,6 +44,7 @@ internal sealed class MpsDaemon(MpsControl control)
             "get_server_list").ConfigureAwait(false);
         foreach (int server in Numbers(lines))
         {
+            await ReadStatusAsync(folder, server, cancellationToken).ConfigureAwait(false);
             await AskAsync(
                 folder,
                 cancellationToken,
@@ -85,12 +65,15 @@ internal sealed class MpsDaemon(MpsControl control)
         List<MpsServer> servers = [];
         foreach (int id in await ListServersAsync(folder, cancellationToken).ConfigureAwait(false))
         {
-            string[] lines = await AskAsync(
-                folder, cancellationToken, Invariant($"get_server_status {id}"), Invariant($"get_client_list {id}")).ConfigureAwait(false);
-            if (lines.Length == 0 || IsNotFound(lines[0]) || HostProcess.Find(id) is not { } process)
+            if (await ReadStatusAsync(folder, id, cancellationToken).ConfigureAwait(false) is not { } status
+                || HostProcess.Find(id) is not { } process)
+            {
                 continue;
-            MpsClient[] clients = [.. Numbers(lines.Skip(1)).Select(client => new MpsClient(client, MemoryMiB: null))];
-            servers.Add(new MpsServer(process, lines[0], clients));
+            }
+
+            string[] lines = await AskAsync(folder, cancellationToken, Invariant($"get_client_list {id}")).ConfigureAwait(false);
+            MpsClient[] clients = [.. Numbers(lines).Select(client => new MpsClient(client, MemoryMiB: null))];
+            servers.Add(new MpsServer(process, status, clients));
         }
 
         return servers;
@@ -136,6 +119,28 @@ internal sealed class MpsDaemon(MpsControl control)
             throw new MpsException(MpsProblem.Silent, $"The MPS daemon of {folder.Device} ({daemon}) does not end. {refusal}");
     }
 
+    /// <summary>The status of a server once it has started; null if it has ended.</summary>
+    /// <exception cref="MpsException">It starts for too long.</exception>
+    private async Task<string?> ReadStatusAsync(MpsFolder folder, int server, CancellationToken cancellationToken)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            string[] lines = await AskAsync(folder, cancellationToken, Invariant($"get_server_status {server}")).ConfigureAwait(false);
+            if (lines.Length == 0 || IsNotFound(lines[0]))
+                return null;
+            if (lines[0] != Initializing)
+                return lines[0];
+            if (Stopwatch.GetElapsedTime(start) >= control.Timeout)
+            {
+                throw new MpsException(MpsProblem.Silent, Invariant(
+                    $"The MPS server of {folder.Device} (process {server}) is {Initializing} after {control.Timeout.TotalSeconds} s."));
+            }
+
+            await Task.Delay(Pause, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
     /// <summary>What is other than the caps; null: nothing.</summary>
     private async Task<string?> DifferenceAsync(MpsFolder folder, MpsCaps caps, CancellationToken cancellationToken)
     {
@@ -149,6 +154,7 @@ internal sealed class MpsDaemon(MpsControl control)
             return ofDaemon;
         foreach (int server in Numbers(lines.Skip(2)))
         {
+            await ReadStatusAsync(folder, server, cancellationToken).ConfigureAwait(false);
             string[] ofServer = await AskAsync(
                 folder,
                 cancellationToken,

@@ -56,7 +56,6 @@ internal sealed class MpsSupervisor(MpsOptions options)
 
         if (record is not { Runs: true })
             record = await StartAsync(folder, user, cancellationToken).ConfigureAwait(false);
-        await _daemon.WaitForServersAsync(folder, options.Timeout, cancellationToken).ConfigureAwait(false);
         if (record.Caps != caps || !await _daemon.HasCapsAsync(folder, caps, cancellationToken).ConfigureAwait(false))
         {
             await _daemon.SetCapsAsync(folder, caps, cancellationToken).ConfigureAwait(false);
@@ -110,7 +109,6 @@ internal sealed class MpsSupervisor(MpsOptions options)
             throw new MpsException(MpsProblem.InUse, string.Create(
                 CultureInfo.InvariantCulture, $"The MPS daemon of {device} is for user {record.User}, not for user {user}."));
         folder.CheckWayOf(user);
-        await _daemon.WaitForServersAsync(folder, options.Timeout, cancellationToken).ConfigureAwait(false);
         if (record.Caps is not { } caps || !await _daemon.HasCapsAsync(folder, caps, cancellationToken).ConfigureAwait(false))
         {
             throw new MpsException(

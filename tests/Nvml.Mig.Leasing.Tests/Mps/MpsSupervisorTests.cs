@@ -200,7 +200,8 @@ public sealed class MpsSupervisorTests : IDisposable
         _machine.Options = _machine.Options with { Timeout = TimeSpan.FromMilliseconds(300) };
 
         (await Refused(() => _machine.Supervisor.CheckAsync(Device, Me))).Message.Should().StartWith(
-            "'get_server_list' to nvidia-cuda-mps-control got no answer within 0.3 s");
+            "'get_default_active_thread_percentage; get_default_device_pinned_mem_limit 0; get_server_list' to nvidia-cuda-mps-control "
+                + "got no answer within 0.3 s");
         (await Refused(() => _machine.Supervisor.StopAsync(Device))).Problem.Should().Be(MpsProblem.Silent);
         await _machine.Supervisor.StopAsync(Device, force: true);
         _machine.Processes.Should().BeEmpty();

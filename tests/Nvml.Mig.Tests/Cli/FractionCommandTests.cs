@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Nvml.Mig.Simulator;
 
 namespace Nvml.Mig.Tests.Cli;
 
