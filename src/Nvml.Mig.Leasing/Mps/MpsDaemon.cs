@@ -11,7 +11,8 @@ internal sealed class MpsDaemon(MpsControl control)
     public const string Active = "ACTIVE";
 
     /// <summary>
-    /// The status of a server that starts: for some tenths of a second on an H200 with driver 580.159.04. Its caps read otherwise meanwhile.
+    /// The status of a server that starts: for some tenths of a second on an H200 with driver 580.159.04. Its caps read otherwise
+    /// meanwhile.
     /// </summary>
     private const string Initializing = "INITIALIZING";
 

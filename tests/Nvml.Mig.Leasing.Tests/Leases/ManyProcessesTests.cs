@@ -29,7 +29,7 @@ public class ManyProcessesTests(ITestOutputHelper output)
         int killed = 0;
         while (workers.Count > 0)
         {
-            await Task.Delay(LongTests.Wanted ? 20 : 200);
+            await Task.Delay(LongTests.Wanted ? 500 : 200); // A process must live to claim something.
             if (killed < kills && workers.Count > 0)
             {
                 Process victim = workers[random.Next(workers.Count)];

@@ -28,7 +28,7 @@ public class RecordedH200Tests
         ["$.findings[0].message"] = "worded otherwise since the recording",
     };
 
-    private static readonly string[] Newer = ["$.gpus[0].mig."];
+    private static readonly string[] Newer = ["$.gpus[0].mig.", "$.sharing"];
 
     private static readonly string[] HostFindings = ["host-unread", "host-hidden", "holders", "holders-incomplete"];
 
