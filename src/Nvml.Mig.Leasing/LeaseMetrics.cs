@@ -54,6 +54,7 @@ public sealed class LeaseMetrics : IDisposable
             .GroupBy(l => l.Lease.Claim.Queue, StringComparer.Ordinal)
             .Select(queue => Of(queue.Count(), queue.Key)));
         Observe("nvml.mig.lease.instances", "{instance}", "Instances of leases.", state => state.Leases
+            .Where(l => l.Fraction is null)
             .SelectMany(l => l.Instances.Select(i => (l.Lease.Claim.Queue, i.Profile)))
             .GroupBy(i => i)
             .Select(same => Of(same.Count(), same.Key.Queue, new Tag("nvml.mig.profile", same.Key.Profile))));
@@ -139,7 +140,8 @@ public sealed class LeaseMetrics : IDisposable
             LeaseOverview overview = _reader.Read();
             _state = new State(overview.Leases, overview.Waiting, overview.Queues, _reader.ReadSlices(), new(StringComparer.Ordinal));
             // A later lease counts: an instance whose lease was moved is still that of the one before for a while.
-            foreach (GrantedLease lease in overview.Leases)
+            // What is shared by MPS is the device's; a compute instance is the fraction's.
+            foreach (GrantedLease lease in overview.Leases.Where(l => l.Fraction is not { Backend: SharingBackend.Mps }))
             {
                 foreach (LeasedInstance instance in lease.Instances)
                     _state.ByMigUuid[instance.MigUuid] = lease;

@@ -36,7 +36,8 @@ internal sealed class TopReader(
         try
         {
             StandDocument stand = ReadStand();
-            foreach (LeaseEntry lease in stand.Leases)
+            // What is shared by MPS is shown as the device's.
+            foreach (LeaseEntry lease in stand.Leases.Where(l => l.Fraction is not { Backend: SharingBackend.Mps }))
             {
                 foreach (LeasedInstanceEntry instance in lease.Instances)
                     leases[instance.MigUuid] = lease;

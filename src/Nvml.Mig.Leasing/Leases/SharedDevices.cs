@@ -20,8 +20,6 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
 
     private readonly MpsSupervisor _mps = new(new MpsOptions { Root = options.MpsFolder });
 
-    private DateTimeOffset Now => options.TimeProvider.GetUtcNow();
-
     /// <summary>
     /// Claims for fractions that another one goes before: it gets a device, or room on one, and they see then. And those that were refused.
     /// </summary>
@@ -109,9 +107,7 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
             return;
         if (lease.Fraction.Backend == SharingBackend.Mps)
         {
-            GrantedLease[] rest = [.. book.FractionsOf(device.Id)];
-            if (rest.Length > 0 && device.Ending is null)
-                SetCaps(device, rest.Select(r => CapsOf(r.Fraction!)));
+            LowerCaps(device);
             return;
         }
 
@@ -238,12 +234,36 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         return place with { ComputeInstanceId = created.Id, MigUuid = created.GetMigDevice().Uuid };
     }
 
+    private void LowerCaps(GrantedLease device)
+    {
+        GrantedLease[] rest = [.. book.FractionsOf(device.Id)];
+        if (rest.Length == 0 || device.Ending is not null)
+            return;
+        try
+        {
+            SetCaps(device, rest.Select(r => CapsOf(r.Fraction!)));
+        }
+        catch (MpsException)
+        {
+            // Each program has its own cap all the same. The next turn finds a daemon that has died, the next claim a faulty server.
+        }
+    }
+
     private void SetCaps(GrantedLease device, IEnumerable<MpsCaps> caps)
     {
         string uuid = device.Instances[0].MigUuid;
         uint user = device.Lease.Claim.Owner.Uid;
         _mps.EnsureAsync(uuid, user, MpsCaps.Highest(caps)).GetAwaiter().GetResult();
-        _mps.CheckAsync(uuid, user).GetAwaiter().GetResult();
+        try
+        {
+            _mps.CheckAsync(uuid, user).GetAwaiter().GetResult();
+        }
+        catch (MpsException e) when (e.Problem == MpsProblem.Faulty)
+        {
+            if (!_mps.ReplaceFaultyServerAsync(uuid).GetAwaiter().GetResult())
+                throw;
+            _mps.CheckAsync(uuid, user).GetAwaiter().GetResult();
+        }
     }
 
     private static MpsCaps CapsOf(GrantedFraction fraction) => new(fraction.ComputeLimit, (int)fraction.MemoryLimitMiB!.Value);
