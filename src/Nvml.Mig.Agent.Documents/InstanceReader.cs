@@ -43,7 +43,7 @@ public sealed class InstanceReader(NvmlSession session, Func<MigMinors>? minors 
         }
         catch (Exception e) when (e is NvmlException or IOException or UnauthorizedAccessException or KeyNotFoundException)
         {
-            // What was read before it is in the entry.
+            // The entry has all that was read before.
         }
 
         return entry;

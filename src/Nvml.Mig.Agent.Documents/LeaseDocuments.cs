@@ -3,7 +3,7 @@ using Nvml.Mig.Leasing.Scheduling;
 
 namespace Nvml.Mig.Agent.Documents;
 
-// What the agent answers, and nvmig prints with --json. Members are added, never renamed or removed.
+// Documents that the agent answers with, and that nvmig prints with --json. Members are added, never renamed or removed.
 
 /// <summary>One lease.</summary>
 public sealed record LeaseDocument(LeaseEntry Lease);
@@ -38,10 +38,10 @@ public sealed record LeaseEntry(
     IReadOnlyList<LeasedInstanceEntry> Instances,
     IReadOnlyDictionary<string, string> Environment)
 {
-    /// <summary>What it has of a device that others have other parts of; null: all of its instances.</summary>
+    /// <summary>Its part of a device that is shared; null: it has all of its instances.</summary>
     public FractionEntry? Fraction { get; init; }
 
-    /// <summary>What fractions it is divided into; null: it is not for fractions.</summary>
+    /// <summary>How it is divided into fractions; null: it is not for fractions.</summary>
     public SharedDeviceEntry? Shared { get; init; }
 
     /// <summary>The lease without what uses it.</summary>

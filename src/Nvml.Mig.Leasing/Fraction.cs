@@ -3,7 +3,7 @@ using Nvml.Mig.Leasing.Scheduling;
 
 namespace Nvml.Mig.Leasing;
 
-/// <summary>What a fraction can do with computing power that others leave unused.</summary>
+/// <summary>How a fraction can use computing power that others leave unused.</summary>
 public enum FractionMode
 {
     /// <summary>
@@ -35,6 +35,12 @@ public enum SharingBackend
 /// </summary>
 public sealed record Fraction
 {
+    /// <summary>More than any GPU has, and little enough to be added up.</summary>
+    private const int MostSlices = 64;
+
+    /// <inheritdoc cref="MostSlices"/>
+    private const long MostMiB = 1 << 30;
+
     /// <summary>The part of memory and computing power, over 0 and below 1, where they are not stated by themselves.</summary>
     public decimal? Share { get; init; }
 
@@ -85,8 +91,8 @@ public sealed record Fraction
     {
         if (ComputeSlices is { } slices)
         {
-            if (slices < 1)
-                throw Invalid("A fraction has at least one compute slice.");
+            if (slices is < 1 or > MostSlices)
+                throw Invalid("A fraction has at least one compute slice, and no more than a GPU has.");
             if (this != new Fraction { ComputeSlices = slices })
             {
                 throw Invalid(
@@ -101,9 +107,11 @@ public sealed record Fraction
             throw Invalid("A fraction is over 0 and below 1.");
         if (Share is null && MemoryRequestMiB is null)
             throw Invalid("A fraction says how much memory it needs: by a part, or in MiB.");
+        if (MemoryRequestMiB > MostMiB || MemoryLimitMiB > MostMiB)
+            throw Invalid("No GPU has so much memory.");
         if (MemoryRequestMiB is <= 0 || MemoryLimitMiB < (MemoryRequestMiB ?? 1))
             throw Invalid("A limit of memory is at least what is asked for, and that is more than nothing.");
-        if (ComputeRequest is < 0 or > 100 || ComputeLimit is < 1 or > 100 || ComputeLimit < ComputeRequest)
+        if (ComputeRequest is < 0 or > 100 || ComputeLimit is < 1 or > 100 || ComputeLimit < (ComputeRequest ?? Share * 100))
             throw Invalid("Computing power is asked for in per cent, at most 100, and the limit is at least what is asked for.");
         if (Mode == FractionMode.Strict && ComputeLimit is { } limit && limit != (ComputeRequest ?? Share * 100))
             throw Invalid("In strict mode the limit of computing power is what is asked for.");

@@ -73,10 +73,10 @@ public sealed record GrantedLease(
     /// <summary>Since when it has been idle; null if it is not, if that is not known, or if its queue does not ask.</summary>
     public DateTimeOffset? IdleSince { get; init; }
 
-    /// <summary>What it has of a device that others have other parts of; null: all of its instances.</summary>
+    /// <summary>Its part of a device that is shared; null: it has all of its instances.</summary>
     public GrantedFraction? Fraction { get; init; }
 
-    /// <summary>What fractions it is divided into; null: it is not for fractions.</summary>
+    /// <summary>How it is divided into fractions; null: it is not for fractions.</summary>
     public SharedDevice? Shared { get; init; }
 
     /// <summary>

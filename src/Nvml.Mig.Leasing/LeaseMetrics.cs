@@ -140,7 +140,7 @@ public sealed class LeaseMetrics : IDisposable
             LeaseOverview overview = _reader.Read();
             _state = new State(overview.Leases, overview.Waiting, overview.Queues, _reader.ReadSlices(), new(StringComparer.Ordinal));
             // A later lease counts: an instance whose lease was moved is still that of the one before for a while.
-            // What is shared by MPS is the device's; a compute instance is the fraction's.
+            // A MIG device shared by MPS is its device's lease's; a compute instance is its fraction's.
             foreach (GrantedLease lease in overview.Leases.Where(l => l.Fraction is not { Backend: SharingBackend.Mps }))
             {
                 foreach (LeasedInstance instance in lease.Instances)

@@ -36,7 +36,7 @@ internal sealed class TopReader(
         try
         {
             StandDocument stand = ReadStand();
-            // What is shared by MPS is shown as the device's.
+            // MIG devices shared by MPS are shown as the device's lease, not as one of its fractions.
             foreach (LeaseEntry lease in stand.Leases.Where(l => l.Fraction is not { Backend: SharingBackend.Mps }))
             {
                 foreach (LeasedInstanceEntry instance in lease.Instances)

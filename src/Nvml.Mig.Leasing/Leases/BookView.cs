@@ -53,7 +53,7 @@ internal static class BookView
     private static LeasableGpu ToPool(Book book, GpuEntry gpu)
     {
         InstanceEntry[] free = [.. book.InstancesOf(gpu.Uuid).Where(i => book.LeaseOf(i.Place) is null)];
-        bool IsCached(InstanceEntry i) => i is { Stage: InstanceStage.Ready, IsOccupied: false, Quarantine: null };
+        bool IsCached(InstanceEntry i) => i is { Stage: InstanceStage.Ready, IsDivided: false, IsOccupied: false, Quarantine: null };
         return new LeasableGpu(gpu.Uuid, book.GeometryOf(gpu), gpu.Model)
         {
             Cached = [.. free.Where(IsCached).Select(i => new CachedInstance(i.Place, i.LastUid))],

@@ -206,14 +206,24 @@ internal sealed class PoolGpus(Book book, NvmlSession session, LeaseOptions opti
             return false;
         }
 
-        if (entry.IsDivided)
+        bool wasDivided = entry.IsDivided;
+        if (wasDivided && book.LeaseOf(entry.Place) is not null)
         {
             ReconcileParts(device, entry, there);
             return false;
         }
 
+        // Fractions have gone, or a process died before the first one came: it is one instance again.
+        entry = entry with { IsDivided = false };
         ComputeInstanceSnapshot? whole = there.ComputeInstances is [{ } only] && only.SliceCount == there.Profile.SliceCount ? only : null;
-        if (whole is null && entry.Stage != InstanceStage.Ready && there.ComputeInstances.Count == 0)
+        if (whole is null && wasDivided && entry.Stage != InstanceStage.Ready && there.ComputeInstances.Count > 0)
+        {
+            DestroyParts(device, there, _ => false);
+            return true;
+        }
+
+        bool isHalf = wasDivided || entry.Stage != InstanceStage.Ready;
+        if (whole is null && isHalf && there.ComputeInstances.Count == 0)
         {
             // Half of it: nobody can have used it. What is to be there is completed, what is to go goes.
             GpuInstance half = device.GetGpuInstance(there.Id!.Value);
@@ -245,23 +255,24 @@ internal sealed class PoolGpus(Book book, NvmlSession session, LeaseOptions opti
     }
 
     /// <summary>
-    /// Each compute instance is a fraction's, or goes: a process died that had just created it, or was about to destroy it.
+    /// Each compute instance is a fraction's. Another one goes if a process has died in the middle of a change; else it is a stranger's.
     /// </summary>
     private void ReconcileParts(GpuDevice device, InstanceEntry entry, GpuInstanceSnapshot there)
     {
-        GpuInstance instance = device.GetGpuInstance(there.Id!.Value);
-        Dictionary<int, GrantedLease> fractions = book.Leases
-            .Where(l => l.Fraction is not null && l.Instances[0].Place == entry.Place)
-            .ToDictionary(l => l.Instances[0].ComputeInstanceId);
-        foreach (ComputeInstanceSnapshot part in there.ComputeInstances)
-        {
-            if (!fractions.Remove(part.Id!.Value))
-                instance.GetComputeInstance(part.Id.Value).Destroy();
-        }
-
-        foreach (GrantedLease lost in fractions.Values)
+        GrantedLease[] fractions = [.. book.Leases.Where(l => l.Fraction is not null && l.Instances[0].Place == entry.Place)];
+        if (entry.Stage != InstanceStage.Ready)
+            DestroyParts(device, there, id => fractions.Any(f => f.Instances[0].ComputeInstanceId == id));
+        foreach (GrantedLease lost in fractions.Where(f => there.ComputeInstances.All(c => c.Id != f.Instances[0].ComputeInstanceId)))
             Lose(lost, entry, "has lost its compute instance: somebody destroyed it");
-        book.Instances.Put(entry.Key, entry with { Stage = InstanceStage.Ready, GpuInstanceId = instance.Id });
+        book.Instances.Put(entry.Key, entry with { Stage = InstanceStage.Ready, GpuInstanceId = there.Id!.Value });
+    }
+
+    /// <summary>The driver refuses those that a process uses.</summary>
+    private static void DestroyParts(GpuDevice device, GpuInstanceSnapshot there, Func<int, bool> isKept)
+    {
+        GpuInstance instance = device.GetGpuInstance(there.Id!.Value);
+        foreach (ComputeInstanceSnapshot part in there.ComputeInstances.Where(c => !isKept(c.Id!.Value)))
+            instance.GetComputeInstance(part.Id!.Value).Destroy();
     }
 
     private static InstanceEntry Describe(InstanceEntry entry, int gpuInstance, int computeInstance, string uuid) => entry with

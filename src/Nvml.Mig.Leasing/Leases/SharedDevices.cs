@@ -45,14 +45,13 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         {
             Fraction wanted = entry.Claim.Fraction!;
             DeviceKey key = DeviceKey.Of(entry.Claim, wanted);
-            GrantedLease? device = book.Leases
+            IEnumerable<GrantedLease> devices = book.Leases
                 .Where(l => l.Shared is not null && l.Ending is null && DeviceKey.Of(l) == key && l.Instances[0].Quarantine is null)
                 .Where(l => WhyNot(l.Shared!, Resolve(wanted, l.Id, l.Shared!), book.FractionsOf(l.Id)) is null)
                 .OrderByDescending(l => book.FractionsOf(l.Id).Sum(f => f.Fraction!.MemoryRequestMiB + f.Fraction.ComputeSlices))
-                .ThenBy(l => l.Generation)
-                .FirstOrDefault();
-            if (device is not null)
-                any |= TryJoin(entry, device, enter);
+                .ThenBy(l => l.Generation);
+            // Where the slices would do, their places may not: then the next one is tried.
+            any |= devices.ToArray().Any(device => TryJoin(entry, device, enter));
         }
 
         return any;
@@ -97,8 +96,19 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
     }
 
     /// <summary>Whether the device is held together: without its daemon, programs that start now would have no limits.</summary>
-    public bool IsWell(GrantedLease device) =>
-        device.Shared!.Backend != SharingBackend.Mps || !book.FractionsOf(device.Id).Any() || _mps.Runs(device.Instances[0].MigUuid);
+    public bool IsWell(GrantedLease device)
+    {
+        if (device.Shared!.Backend != SharingBackend.Mps || !book.FractionsOf(device.Id).Any())
+            return true;
+        try
+        {
+            return _mps.Runs(device.Instances[0].MigUuid);
+        }
+        catch (Exception e) when (IsOfMps(e))
+        {
+            return false; // What is not known to be held is not.
+        }
+    }
 
     /// <summary>A fraction has gone: programs of others that start next have what is theirs now.</summary>
     public void Leave(GrantedLease lease)
@@ -138,19 +148,14 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
                 _mps.StopAsync(instance.MigUuid).GetAwaiter().GetResult();
                 return true;
             }
-            catch (MpsException)
+            catch (Exception e) when (IsOfMps(e))
             {
                 return false; // A client still runs, for instance. It is tried again.
             }
         }
 
-        if (book.Instances.Find(InstanceEntry.KeyOf(instance.Place)) is { IsDivided: true } entry)
-        {
-            // It gets the compute instance for all of it when the GPU is read.
-            book.Instances.Put(entry.Key, entry with { IsDivided = false, Stage = InstanceStage.Creating });
-            gpus.Doubt(entry.Place.Gpu);
-        }
-
+        // Without a lease it gets the compute instance for all of it when the GPU is read.
+        gpus.Doubt(instance.Place.Gpu);
         return true;
     }
 
@@ -169,11 +174,17 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         try
         {
             if (fraction.Backend == SharingBackend.ComputeInstances)
-                instance = CreateComputeInstance(instance, fraction.ComputeSlices);
+            {
+                if (CreateComputeInstance(entry, instance) is not { } created)
+                    return false;
+                instance = created;
+            }
             else
+            {
                 SetCaps(device, book.FractionsOf(device.Id).Select(f => CapsOf(f.Fraction!)).Append(CapsOf(fraction)));
+            }
         }
-        catch (MpsException e)
+        catch (Exception e) when (IsOfMps(e))
         {
             Refuse(entry, e.Message);
             return false;
@@ -222,13 +233,24 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
                 + "(echo quit | nvidia-cuda-mps-control, with its CUDA_MPS_PIPE_DIRECTORY).").FirstOrDefault();
     }
 
-    private LeasedInstance CreateComputeInstance(LeasedInstance place, int slices)
+    /// <summary>Null if there is no place for it beside the others, or never is one: then the claim is refused.</summary>
+    /// <exception cref="NvmlException">It cannot be created. What there is of it is found when the GPU is read.</exception>
+    private LeasedInstance? CreateComputeInstance(WaitingEntry claim, LeasedInstance place)
     {
         InstanceEntry entry = book.Instances.Find(InstanceEntry.KeyOf(place.Place))!;
+        GpuInstance instance = gpus.GetDevice(entry.Place.Gpu).GetGpuInstance(entry.GpuInstanceId);
+        IReadOnlyList<ComputeInstanceProfile> profiles = instance.GetComputeInstanceProfiles();
+        if (profiles.FirstOrDefault(p => p.SliceCount == claim.Claim.Fraction!.ComputeSlices) is not { } profile)
+        {
+            string sizes = string.Join(", ", profiles.Select(p => p.SliceCount).Distinct().Order());
+            Refuse(claim, $"{entry.Profile} has no compute instance of {claim.Claim.Fraction}. It has those of: {sizes}.");
+            return null;
+        }
+
+        if (instance.GetRemainingCapacity(profile) == 0)
+            return null;
         book.Instances.Put(entry.Key, entry with { Stage = InstanceStage.Creating });
         store.Commit(book);
-        GpuInstance instance = gpus.GetDevice(entry.Place.Gpu).GetGpuInstance(entry.GpuInstanceId);
-        ComputeInstanceProfile profile = instance.GetComputeInstanceProfiles().First(p => p.SliceCount == slices);
         ComputeInstance created = instance.CreateComputeInstance(profile);
         book.Instances.Put(entry.Key, entry with { Stage = InstanceStage.Ready });
         return place with { ComputeInstanceId = created.Id, MigUuid = created.GetMigDevice().Uuid };
@@ -243,7 +265,7 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         {
             SetCaps(device, rest.Select(r => CapsOf(r.Fraction!)));
         }
-        catch (MpsException)
+        catch (Exception e) when (IsOfMps(e))
         {
             // Each program has its own cap all the same. The next turn finds a daemon that has died, the next claim a faulty server.
         }
@@ -266,6 +288,9 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         }
     }
 
+    /// <summary>A turn is for all: what fails at one daemon or its folder must not end it.</summary>
+    private static bool IsOfMps(Exception e) => e is MpsException or IOException or UnauthorizedAccessException;
+
     private static MpsCaps CapsOf(GrantedFraction fraction) => new(fraction.ComputeLimit, (int)fraction.MemoryLimitMiB!.Value);
 
     /// <summary>The fraction in numbers.</summary>
@@ -281,7 +306,10 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         return new GrantedFraction(device, SharingBackend.Mps)
         {
             MemoryRequestMiB = memory,
-            MemoryLimitMiB = wanted.MemoryLimitMiB is { } limit ? Math.Max(memory, limit + MpsBudget.ContextMiB) : memory,
+            // No more than the device has, which is the same.
+            MemoryLimitMiB = wanted.MemoryLimitMiB is { } limit
+                ? Math.Clamp(limit + MpsBudget.ContextMiB, memory, Math.Max(memory, of.MemoryMiB))
+                : memory,
             ComputeRequest = percent,
             ComputeLimit = wanted.ComputeLimit ?? most,
         };

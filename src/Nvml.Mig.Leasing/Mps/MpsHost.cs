@@ -5,7 +5,7 @@ using Nvml.Mig.Host;
 namespace Nvml.Mig.Leasing.Mps;
 
 /// <summary>Questions to Linux that .NET has no member for.</summary>
-internal static class MpsHost
+internal static partial class MpsHost
 {
     private const string ServerName = "nvidia-cuda-mps-server";
 
@@ -116,15 +116,13 @@ internal static class MpsHost
         }
     }
 
-#pragma warning disable SYSLIB1054 // The generated code of LibraryImport is unsafe, which this project is not.
-    [DllImport("libc")]
-    private static extern uint geteuid();
+    [LibraryImport("libc")]
+    private static partial uint geteuid();
 
-    [DllImport("libc", SetLastError = true, BestFitMapping = false, ThrowOnUnmappableChar = true)]
-    private static extern int chown([MarshalAs(UnmanagedType.LPUTF8Str)] string path, uint user, uint group);
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int chown(string path, uint user, uint group);
 
     // Of a variable number of arguments in C; on Linux's ABIs for x86-64 and arm64 that is the same.
-    [DllImport("libc")]
-    private static extern int fcntl(int descriptor, int command, int argument);
-#pragma warning restore SYSLIB1054
+    [LibraryImport("libc")]
+    private static partial int fcntl(int descriptor, int command, int argument);
 }

@@ -11,7 +11,7 @@ using Nvml.Mig.Leasing;
 namespace Nvml.Mig.Agent.Tests.Tool;
 
 /// <summary>nvmig where an agent is, was, or comes back.</summary>
-public class AgentToolTests
+public partial class AgentToolTests
 {
     private const uint Nobody = 65534;
 
@@ -151,9 +151,9 @@ public class AgentToolTests
         return stream!;
     }
 
-    [DllImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern long SystemCall(long number, long real, long effective, long saved);
+    private static partial long SystemCall(long number, long real, long effective, long saved);
 
     /// <summary>A tool that runs, and what it says on both streams.</summary>
     private sealed class RunningTool : IDisposable

@@ -1,3 +1,5 @@
+using Nvml.Mig.Leasing.Leases;
+
 namespace Nvml.Mig.Leasing.Tests.Leases;
 
 /// <summary>Compute instances as fractions: <c>1c.3g.20gb</c>.</summary>
@@ -105,6 +107,62 @@ public class ComputeFractionTests
         LeaseException refused = (await claim.Should().ThrowAsync<LeaseException>()).Which;
         refused.Error.Should().Be(LeaseError.Impossible);
         refused.Message.Should().Contain("3g.20gb cannot be shared so: 4 compute slices are asked for, and it has 3.");
+    }
+
+    [Fact]
+    public async Task A_size_that_no_profile_has_is_refused()
+    {
+        using LeaseMachine machine = new();
+        LeaseManager manager = await machine.OpenAsync();
+        Claim five = LeaseMachine.Want("five", "7g.40gb") with { Fraction = new Fraction { ComputeSlices = 5 } };
+
+        Func<Task> claim = () => manager.ClaimAsync(five, LeaseHold.UntilReleased);
+
+        (await claim.Should().ThrowAsync<LeaseException>()).Which.Message.Should().Contain("It has those of: 1, 2, 3, 4, 7.");
+        (await manager.ClaimAsync(Part("other"), LeaseHold.UntilReleased)).Id.Should().Be("other", "nobody else is stopped by it");
+    }
+
+    [Fact]
+    public async Task Parts_without_a_place_beside_others_get_a_device()
+    {
+        using LeaseMachine machine = new("A100-SXM4-40GB*2");
+        LeaseManager manager = await machine.OpenAsync();
+        await manager.ClaimAsync(Want("a", 3), LeaseHold.UntilReleased);
+        await manager.ClaimAsync(Want("b", 1), LeaseHold.UntilReleased);
+        await manager.ClaimAsync(Want("c", 1), LeaseHold.UntilReleased);
+        await manager.ReleaseAsync("a");
+
+        await manager.ClaimAsync(Want("d", 4), LeaseHold.UntilReleased).WaitAsync(TimeSpan.FromSeconds(20));
+
+        machine.Describe().Should().HaveCount(2, "six of seven slices would do, and 4 have no place together");
+        await machine.CheckAsync(manager, "each has its compute instance");
+
+        static Claim Want(string id, int slices) =>
+            LeaseMachine.Want(id, "7g.40gb") with { Fraction = new Fraction { ComputeSlices = slices } };
+    }
+
+    [Fact]
+    public async Task A_device_whose_lease_never_came_is_one_again()
+    {
+        using LeaseMachine machine = new();
+        LeaseManager manager = await machine.OpenAsync();
+        GrantedLease old = await manager.ClaimAsync(LeaseMachine.Want("old", "3g.20gb"), LeaseHold.UntilReleased);
+        await manager.ReleaseAsync("old");
+        // As a process leaves it that dies after it has divided an instance.
+        machine.Gpu.GetGpuInstance(old.Instances[0].GpuInstanceId).GetComputeInstance(old.Instances[0].ComputeInstanceId).Destroy();
+        using (LeaseStore store = LeaseStore.Open(machine.JournalFolder))
+        {
+            Book book = new();
+            store.Load(book);
+            InstanceEntry entry = book.Instances.Single();
+            book.Instances.Put(entry.Key, entry with { IsDivided = true, Stage = InstanceStage.Creating });
+            store.Commit(book);
+        }
+
+        await manager.ClaimAsync(LeaseMachine.Want("new", "3g.20gb"), LeaseHold.UntilReleased).WaitAsync(TimeSpan.FromSeconds(20));
+
+        machine.Simulator.GetCallCount("nvmlGpuInstanceDestroy").Should().Be(0);
+        await machine.CheckAsync(manager, "it is whole");
     }
 
     [Fact]

@@ -41,15 +41,4 @@ public class MpsBudgetTests
     public void What_mps_would_ignore_is_refused(double percentage, int memory) =>
         FluentActions.Invoking(() => new MpsCaps((decimal)percentage, memory).Check())
             .Should().Throw<MpsException>().Which.Problem.Should().Be(MpsProblem.Invalid);
-
-    [Fact]
-    public void A_backend_refuses_what_it_cannot_hold()
-    {
-        FractionBackend.Mps.Refuse(Enforcement.Cap, Enforcement.Cap).Should().BeNull();
-        FractionBackend.Mps.Refuse(Enforcement.Hard, Enforcement.Cap)
-            .Should().Be("MPS cannot hold a part of the multiprocessors so firmly.");
-        FractionBackend.ComputeInstances.Refuse(Enforcement.Hard, Enforcement.Cap)
-            .Should().Be("compute instances cannot hold memory so firmly.");
-        FractionBackend.TimeSlices.Refuse(Enforcement.Cap, Enforcement.None).Should().NotBeNull();
-    }
 }
