@@ -63,6 +63,9 @@ internal sealed class Book
 
     public IEnumerable<InstanceEntry> InstancesOf(string gpu) => Instances.Where(i => i.Place.Gpu == gpu);
 
+    /// <summary>Whether there is an instance of ours at a place.</summary>
+    public bool HasInstance(InstancePlace place) => Instances.Find(InstanceEntry.KeyOf(place))?.Place == place;
+
     /// <summary>The lease that an instance is of; null if it is of none. Not a fraction, which is of a lease.</summary>
     public GrantedLease? LeaseOf(InstancePlace place) =>
         Leases.FirstOrDefault(l => l.Fraction is null && l.Lease.Instances.Contains(place));

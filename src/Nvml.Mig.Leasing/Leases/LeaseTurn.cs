@@ -197,14 +197,11 @@ internal sealed class LeaseTurn : IDisposable
             PromiseTo(victim.For);
         }
 
-        foreach (Move move in decisions.Moves)
-        {
-            again = true;
-            TryMove(move);
-        }
-
-        foreach (Grant grant in decisions.Grants)
-            again |= !TryGrant(grant);
+        // What fails leaves instances where others were to be: it is decided anew then.
+        again |= decisions.Moves.Count > 0;
+        if (!decisions.Moves.All(TryMove) || !decisions.Grants.All(TryGrant))
+            return true;
+        again |= decisions.Grants.Any(g => g.Claim.Fraction is not null); // A fraction is of the device that was leased for it.
         foreach (Waiting waiting in decisions.Waiting)
             Note(waiting);
         int position = decisions.Waiting.Count;
@@ -253,11 +250,7 @@ internal sealed class LeaseTurn : IDisposable
     private bool TryGrant(Grant grant)
     {
         if (grant.Claim.Fraction is not null)
-        {
-            OpenDevice(grant);
-            return false;
-        }
-
+            return TryOpenDevice(grant);
         if (Obtain(grant.Instances) is not { } instances)
             return false;
         GrantOrigin origin = grant.Instances.Any(i => i.Evicted.Count > 0) ? GrantOrigin.Evicted
@@ -268,12 +261,12 @@ internal sealed class LeaseTurn : IDisposable
     }
 
     /// <summary>Leases a device for fractions. The claim gets its part of it in the next round.</summary>
-    private void OpenDevice(Grant grant)
+    private bool TryOpenDevice(Grant grant)
     {
         if (_shared.Describe(_book.Claims.Find(grant.Claim.Id)!, grant.Instances[0]) is not { } device
             || Obtain(grant.Instances) is not [{ } instance])
         {
-            return;
+            return false;
         }
 
         try
@@ -284,7 +277,7 @@ internal sealed class LeaseTurn : IDisposable
         catch (NvmlException e)
         {
             _gpus.Fail(instance.Place.Gpu, e);
-            return;
+            return false;
         }
 
         Claim claim = grant.Claim with
@@ -294,6 +287,7 @@ internal sealed class LeaseTurn : IDisposable
             IsRestartable = false,
         };
         Enter(claim, LeaseHold.UntilReleased, [instance], grant.Reservation, GrantOrigin.Created, device);
+        return true;
     }
 
     private GrantedLease EnterFraction(WaitingEntry entry, GrantedLease device, GrantedFraction fraction, LeasedInstance instance)
@@ -316,10 +310,10 @@ internal sealed class LeaseTurn : IDisposable
     /// <summary>
     /// The lease has the new place at once, and the old one stays taken, under a name of its own, until its processes have gone.
     /// </summary>
-    private void TryMove(Move move)
+    private bool TryMove(Move move)
     {
         if (Obtain([move.To]) is not [{ } created] || _book.Leases.Find(move.Lease.Id) is not { } lease)
-            return;
+            return false;
         int index = lease.Lease.Instances.ToList().IndexOf(move.From);
         GrantedLease left = LeaseEnds.Tell(
             lease with
@@ -342,6 +336,7 @@ internal sealed class LeaseTurn : IDisposable
         _book.Report(LeaseEventKind.Moved, lease, Now, move.Message);
         Promise();
         _store.Commit(_book);
+        return true;
     }
 
     /// <summary>

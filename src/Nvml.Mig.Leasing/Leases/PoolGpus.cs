@@ -154,7 +154,7 @@ internal sealed class PoolGpus(Book book, NvmlSession session, LeaseOptions opti
 
         InstancePlace[] foreign = [.. snapshot.Instances
             .Select(i => new InstancePlace(gpu.Uuid, i.Profile.Id, i.Placement))
-            .Where(place => book.Instances.Find(InstanceEntry.KeyOf(place))?.Place != place)];
+            .Where(place => !book.HasInstance(place))];
         string? problem = snapshot.Mode switch
         {
             { Current: false } => $"MIG is disabled on {device}.",

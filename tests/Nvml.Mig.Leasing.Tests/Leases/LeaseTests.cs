@@ -336,25 +336,17 @@ public class LeaseTests
         LeaseManager manager = await machine.OpenAsync();
         LeaseManager other = await machine.OpenAsync();
         using CancellationTokenSource enough = new(TimeSpan.FromSeconds(20));
-        Task<List<LeaseEvent>> watch = Task.Run(async () =>
-        {
-            List<LeaseEvent> events = [];
-            await foreach (LeaseEvent happened in manager.WatchAsync(enough.Token))
-            {
-                events.Add(happened);
-                if (events.Count == 2)
-                    break;
-            }
-
-            return events;
-        });
-        await Task.Delay(100);
+        await using IAsyncEnumerator<LeaseEvent> events = manager.WatchAsync(enough.Token).GetAsyncEnumerator();
+        ValueTask<bool> next = events.MoveNextAsync();
+        await manager.ReadAsync(); // Returns after the watch has read where it begins.
 
         await other.ClaimAsync(Want("train", "3g.20gb"), new LeaseHold(Duration: TimeSpan.FromHours(1)));
+        (await next).Should().BeTrue();
+        (events.Current.Kind, events.Current.Lease).Should().Be((LeaseEventKind.Granted, "train"));
         machine.Clock.Advance(TimeSpan.FromHours(2));
-
-        (await watch).Select(e => (e.Kind, e.Lease, e.Reason)).Should().Equal(
-            (LeaseEventKind.Granted, "train", null), (LeaseEventKind.Ended, "train", LeaseEndReason.Expired));
+        (await events.MoveNextAsync()).Should().BeTrue();
+        (events.Current.Kind, events.Current.Lease, events.Current.Reason).Should().Be(
+            (LeaseEventKind.Ended, "train", LeaseEndReason.Expired));
     }
 
     [Theory]
@@ -369,14 +361,16 @@ public class LeaseTests
         await manager.ClaimAsync(Want("beside", "3g.20gb"), LeaseHold.UntilReleased);
         using CancellationTokenSource end = new();
         Task watch = manager.WatchFaultsAsync(end.Token);
-        await Task.Delay(200);
 
         machine.Simulator.RaiseXid(0, xid, machine.Session.GetMigDevice(hit.Instances[0].MigUuid));
-        await Task.Delay(500);
+        for (int looks = count == 0 ? 5 : 200; looks > 0 && (count == 0 || await CountAsync() != count); looks--)
+            await Task.Delay(100);
 
-        (await manager.ReadAsync()).Leases.Count(l => l.Instances[0].Quarantine is not null).Should().Be(count);
+        (await CountAsync()).Should().Be(count);
         await end.CancelAsync();
         await ((Func<Task>)(() => watch)).Should().ThrowAsync<OperationCanceledException>();
+
+        async Task<int> CountAsync() => (await manager.ReadAsync()).Leases.Count(l => l.Instances[0].Quarantine is not null);
     }
 
     [Fact]
