@@ -33,7 +33,13 @@ public sealed class InstanceReader(NvmlSession session, Func<MigMinors>? minors 
             MigDevice? device = instance.IsWholeGpu ? null : session.GetMigDevice(instance.MigUuid);
             GpuMemory memory = device?.GetMemory() ?? gpu.GetMemory();
             entry = lease?.Fraction?.MemoryLimitMiB is { } limit
-                ? entry with { UsedMemoryBytes = entry.Processes.Sum(p => p.UsedMemoryBytes), TotalMemoryBytes = limit << 20 }
+                ? entry with
+                {
+                    UsedMemoryBytes = entry.Processes.All(p => p.UsedMemoryBytes is not null)
+                        ? entry.Processes.Sum(p => p.UsedMemoryBytes)
+                        : null,
+                    TotalMemoryBytes = limit << 20,
+                }
                 : entry with { UsedMemoryBytes = memory.UsedBytes, TotalMemoryBytes = memory.TotalBytes };
             if (minors is not null && device is not null)
             {

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Nvml.Mig.Leasing;
 using Nvml.Mig.Leasing.Scheduling;
 
@@ -43,6 +44,14 @@ public sealed record LeaseEntry(
 
     /// <summary>How it is divided into fractions; null: it is not for fractions.</summary>
     public SharedDeviceEntry? Shared { get; init; }
+
+    /// <summary>
+    /// Whether the processes of a fraction by MPS have more memory than is kept for it: it can be up to the limit, for each of them. Null:
+    /// it is none, or what they have was not read.
+    /// </summary>
+    [JsonIgnore]
+    public bool? IsOverRequest =>
+        Fraction is { Backend: SharingBackend.Mps } part ? Instances[0].UsedMemoryBytes > part.MemoryRequestMiB << 20 : null;
 
     /// <summary>The lease without what uses it.</summary>
     public static LeaseEntry From(GrantedLease lease) => From(lease, LeasedInstanceEntry.From);

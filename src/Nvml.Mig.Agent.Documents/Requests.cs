@@ -54,6 +54,9 @@ public sealed record ClaimRequest
     /// <summary>The lease ends with the process that has connected.</summary>
     public bool WhileCallerRuns { get; set; }
 
+    /// <summary>While it waits, the claim is dropped when the process that has connected ends, if the agent can see that.</summary>
+    public bool WhileCallerWaits { get; set; }
+
     /// <summary>Whether the process may be ended when the lease is taken back.</summary>
     public bool MayEndProcess { get; set; }
 

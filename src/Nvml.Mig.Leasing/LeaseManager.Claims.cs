@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Nvml.Mig.Applying;
+using Nvml.Mig.Host;
 using Nvml.Mig.Leasing.Leases;
 using Nvml.Mig.Leasing.Scheduling;
 
@@ -10,16 +11,23 @@ public sealed partial class LeaseManager
 {
     /// <summary>
     /// Enters a claim that waits by itself: no process need wait for it, so that it outlives this one. It is dropped when nobody has
-    /// entered it again for a time, or with the process that its lease is to last with.
+    /// entered it again for a time, or with the process that wants it.
     /// </summary>
     /// <param name="claim">The claim. The same claim again is the one that waits, and keeps it waiting.</param>
     /// <param name="hold">How long the lease is to last.</param>
     /// <param name="patience">How long it waits without being entered again.</param>
+    /// <param name="waiter">
+    /// The process that wants it: the claim is dropped when that ends. Null: the one that its lease is to last with, if there is one.
+    /// </param>
     /// <param name="cancellationToken">Ends the call; the claim waits on.</param>
     /// <returns>The lease, or why it waits.</returns>
     /// <exception cref="LeaseException">It can never be granted, or was withdrawn by somebody else just now.</exception>
     public async Task<(GrantedLease? Lease, Waiting? Waiting)> EnterAsync(
-        Claim claim, LeaseHold hold, TimeSpan patience, CancellationToken cancellationToken = default)
+        Claim claim,
+        LeaseHold hold,
+        TimeSpan patience,
+        HostProcess? waiter = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(claim);
         ArgumentNullException.ThrowIfNull(hold);
@@ -27,7 +35,7 @@ public sealed partial class LeaseManager
         if (claim.Created == default)
             claim = claim with { Created = Now };
         DateTimeOffset until = Now + patience;
-        await AddAsync(new WaitingEntry(claim, hold, hold.Process) { Until = until }).ConfigureAwait(false);
+        await AddAsync(new WaitingEntry(claim, hold, waiter ?? hold.Process) { Until = until }).ConfigureAwait(false);
         while (true)
         {
             (GrantedLease? lease, WaitingEntry? waiting) = await GatedAsync(() => Extend(claim.Id, until)).ConfigureAwait(false);

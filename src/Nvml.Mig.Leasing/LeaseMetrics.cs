@@ -15,7 +15,7 @@ namespace Nvml.Mig.Leasing;
 /// using LeaseReader reader = LeaseReader.Open();
 /// using LeaseMetrics leases = new(reader);
 /// using GpuMonitor monitor = new(session);
-/// using GpuMetrics metrics = new(monitor, leases.Describe); // The values of instances have their owners.
+/// using GpuMetrics metrics = new(monitor, leases.Describe, leases.IsFit); // The values of instances have their owners.
 /// </code>
 /// </example>
 public sealed class LeaseMetrics : IDisposable
@@ -23,22 +23,25 @@ public sealed class LeaseMetrics : IDisposable
     private readonly Lock _lock = new();
     private readonly Meter _meter = new(NvmlTelemetry.SourceName);
     private readonly LeaseReader _reader;
+    private readonly NvmlSession? _session;
     private readonly TimeProvider _time;
     private readonly Histogram<double> _waits;
     private readonly Dictionary<(string Queue, GrantOrigin Origin), long> _grants = [];
     private readonly Dictionary<(string Queue, LeaseEndReason Reason), long> _ends = [];
-    private State _state = new([], [], [], [], new(StringComparer.Ordinal));
+    private State _state = State.Empty;
     private long _lastEvent;
     private long? _read;
 
     /// <summary>Begins to publish. Grants and ends are counted from now on.</summary>
     /// <param name="reader">The book. The caller disposes of it.</param>
     /// <param name="time">The clock; by default the system's.</param>
+    /// <param name="session">Reads the memory that fractions use; null: that has no values.</param>
     /// <exception cref="LeaseException">The book cannot be read.</exception>
-    public LeaseMetrics(LeaseReader reader, TimeProvider? time = null)
+    public LeaseMetrics(LeaseReader reader, TimeProvider? time = null, NvmlSession? session = null)
     {
         ArgumentNullException.ThrowIfNull(reader);
         _reader = reader;
+        _session = session;
         _time = time ?? TimeProvider.System;
         _lastEvent = reader.ReadLastEvent();
         _waits = _meter.CreateHistogram(
@@ -68,6 +71,11 @@ public sealed class LeaseMetrics : IDisposable
         Observe(
             "nvml.mig.slices.fragmented", "{slice}", "Free memory slices beside the largest instance for which there is a place.",
             state => state.Slices.Select(gpu => new Measurement<long>(gpu.Fragmented, new Tag("hw.id", gpu.Gpu))));
+        ObserveFractions<long>("memory.request", "By", "The memory that is kept for a fraction.", f => f.Part.MemoryRequestMiB << 20);
+        ObserveFractions<long>("memory.limit", "By", "The most that a process of a fraction can have.", f => f.Part.MemoryLimitMiB << 20);
+        ObserveFractions<long>("memory.usage", "By", "The memory that the processes of a fraction have.", f => f.UsedBytes);
+        ObserveFractions<double>("compute.request", "%", "The computing power that is kept for a fraction.", f => (double)f.Part.ComputeRequest);
+        ObserveFractions<double>("compute.limit", "%", "The most multiprocessors that a fraction can use.", f => (double)f.Part.ComputeLimit);
     }
 
     /// <summary>The lease that an instance is of, as attributes of its values: id, queue, owner. None if it is not leased.</summary>
@@ -79,17 +87,31 @@ public sealed class LeaseMetrics : IDisposable
         {
             if (!Refresh().ByMigUuid.TryGetValue(instance.Uuid, out GrantedLease? lease))
                 return [];
-            Claim claim = lease.Lease.Claim;
-            return
-            [
-                new("nvml.mig.lease.id", lease.Id), new("nvml.mig.queue", claim.Queue), new("nvml.mig.owner.uid", (long)claim.Owner.Uid),
-                .. claim.Owner.Label is { } label ? [new("nvml.mig.owner.label", label)] : (Tag[])[],
-            ];
+            return TagsOf(lease);
         }
+    }
+
+    /// <summary>Whether an instance can be used: not if leasing has put it aside for a fault.</summary>
+    /// <param name="instance">The instance.</param>
+    public bool IsFit(InstanceReading instance)
+    {
+        ArgumentNullException.ThrowIfNull(instance);
+        lock (_lock)
+            return !Refresh().PutAside.Contains(instance.Uuid);
     }
 
     /// <summary>Ends the publishing.</summary>
     public void Dispose() => _meter.Dispose();
+
+    private static Tag[] TagsOf(GrantedLease lease)
+    {
+        Claim claim = lease.Lease.Claim;
+        return
+        [
+            new("nvml.mig.lease.id", lease.Id), new("nvml.mig.queue", claim.Queue), new("nvml.mig.owner.uid", (long)claim.Owner.Uid),
+            .. claim.Owner.Label is { } label ? [new("nvml.mig.owner.label", label)] : (Tag[])[],
+        ];
+    }
 
     private static Measurement<long> Of(long value, string queue, params ReadOnlySpan<Tag> more) =>
         new(value, [new("nvml.mig.queue", queue), .. more]);
@@ -115,13 +137,29 @@ public sealed class LeaseMetrics : IDisposable
             ]
             : []));
 
+    private void ObserveFractions<T>(string name, string unit, string description, Func<FractionUse, T?> read)
+        where T : struct =>
+        _meter.CreateObservableUpDownCounter(
+            $"nvml.mig.fraction.{name}",
+            () => Measure(state => state.Fractions.SelectMany(f => read(f) is { } value
+                ? (Measurement<T>[])
+                [
+                    new(
+                        value,
+                        [.. TagsOf(f.Lease), new("nvml.mig.fraction.device", f.Part.Device), new("hw.id", f.Lease.Instances[0].MigUuid)]),
+                ]
+                : [])),
+            unit,
+            description);
+
     private void Observe(string name, string unit, string description, Func<State, IEnumerable<Measurement<long>>> measure) =>
         _meter.CreateObservableUpDownCounter(name, () => Measure(measure), unit, description);
 
     private void Count(string name, string unit, string description, Func<State, IEnumerable<Measurement<long>>> measure) =>
         _meter.CreateObservableCounter(name, () => Measure(measure), unit, description);
 
-    private Measurement<long>[] Measure(Func<State, IEnumerable<Measurement<long>>> measure)
+    private Measurement<T>[] Measure<T>(Func<State, IEnumerable<Measurement<T>>> measure)
+        where T : struct
     {
         lock (_lock)
             return [.. measure(Refresh())];
@@ -138,7 +176,17 @@ public sealed class LeaseMetrics : IDisposable
             foreach (LeaseEvent happened in _reader.ReadEvents(_lastEvent))
                 Take(happened);
             LeaseOverview overview = _reader.Read();
-            _state = new State(overview.Leases, overview.Waiting, overview.Queues, _reader.ReadSlices(), new(StringComparer.Ordinal));
+            _state = State.Empty with
+            {
+                Leases = overview.Leases,
+                Waiting = overview.Waiting,
+                Queues = overview.Queues,
+                Slices = _reader.ReadSlices(),
+                Fractions = ReadFractions(overview.Leases),
+                ByMigUuid = new(StringComparer.Ordinal),
+                PutAside = overview.Leases.SelectMany(l => l.Instances).Concat(overview.Gpus.SelectMany(g => g.Idle))
+                    .Where(i => i.Quarantine is not null).Select(i => i.MigUuid).ToHashSet(StringComparer.Ordinal),
+            };
             // A later lease counts: an instance whose lease was moved is still that of the one before for a while.
             // A MIG device shared by MPS is its device's lease's; a compute instance is its fraction's.
             foreach (GrantedLease lease in overview.Leases.Where(l => l.Fraction is not { Backend: SharingBackend.Mps }))
@@ -149,10 +197,44 @@ public sealed class LeaseMetrics : IDisposable
         }
         catch (Exception e) when (e is LeaseException or InvalidOperationException) // The latter once the reader is closed.
         {
-            _state = new State([], [], [], [], new(StringComparer.Ordinal));
+            _state = State.Empty;
         }
 
         return _state;
+    }
+
+    /// <summary>The fractions that share a device by MPS. Those that are compute instances have values of their own.</summary>
+    private List<FractionUse> ReadFractions(IReadOnlyList<GrantedLease> leases)
+    {
+        Dictionary<string, IReadOnlyList<GpuProcess>?> processes = new(StringComparer.Ordinal);
+        List<FractionUse> fractions = [];
+        foreach (GrantedLease lease in leases)
+        {
+            if (lease.Fraction is not { Backend: SharingBackend.Mps } part)
+                continue;
+            LeasedInstance device = lease.Instances[0];
+            if (!processes.TryGetValue(device.Place.Gpu, out IReadOnlyList<GpuProcess>? all))
+                processes[device.Place.Gpu] = all = ReadProcesses(device.Place.Gpu);
+            GpuProcess[]? own =
+                all?.Where(p => p.GpuInstanceId == (device.IsWholeGpu ? null : device.GpuInstanceId) && lease.IsUsedBy(p)).ToArray();
+            bool isKnown = own?.All(p => p.UsedMemoryBytes is not null) ?? false;
+            fractions.Add(new FractionUse(lease, part, isKnown ? own!.Sum(p => p.UsedMemoryBytes) : null));
+        }
+
+        return fractions;
+    }
+
+    /// <summary>The processes of a GPU; null if they are not to be had.</summary>
+    private IReadOnlyList<GpuProcess>? ReadProcesses(string gpu)
+    {
+        try
+        {
+            return _session?.GetDevice(gpu).GetProcesses();
+        }
+        catch (Exception e) when (e is NvmlException or KeyNotFoundException or ObjectDisposedException)
+        {
+            return null;
+        }
     }
 
     private void Take(LeaseEvent happened)
@@ -170,10 +252,17 @@ public sealed class LeaseMetrics : IDisposable
         }
     }
 
+    private sealed record FractionUse(GrantedLease Lease, GrantedFraction Part, long? UsedBytes);
+
     private sealed record State(
         IReadOnlyList<GrantedLease> Leases,
         IReadOnlyList<Waiting> Waiting,
         IReadOnlyList<QueueShare> Queues,
         IReadOnlyList<GpuSlices> Slices,
-        Dictionary<string, GrantedLease> ByMigUuid);
+        IReadOnlyList<FractionUse> Fractions,
+        Dictionary<string, GrantedLease> ByMigUuid,
+        HashSet<string> PutAside)
+    {
+        public static readonly State Empty = new([], [], [], [], [], [], []);
+    }
 }

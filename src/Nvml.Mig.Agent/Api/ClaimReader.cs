@@ -24,6 +24,9 @@ internal sealed class ClaimReader(Rights rights)
         return request.ToHold(process);
     }
 
+    /// <summary>The process without which the claim is dropped while it waits. Null: none, or it cannot be seen from here.</summary>
+    public static HostProcess? ReadWaiter(ClaimRequest request, Caller caller) => request.WhileCallerWaits ? caller.Process : null;
+
     /// <summary>The caller, but for those who may do all, who can name another.</summary>
     public LeaseOwner ReadOwner(uint? uid, string? label, Caller caller)
     {

@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.Extensions.Options;
 using Nvml.Mig.Agent.Events;
 using Nvml.Mig.Agent.Options;
+using Nvml.Mig.Host;
 using Nvml.Mig.Leasing;
 using Nvml.Mig.Leasing.Scheduling;
 
@@ -21,7 +22,7 @@ internal sealed class ClaimWaiter(
 
     /// <summary>The lease, or why the claim still waits after the time, or when the agent is about to stop.</summary>
     public async Task<(GrantedLease? Lease, Waiting? Waiting)> WaitAsync(
-        Claim claim, LeaseHold hold, TimeSpan time, CancellationToken cancellationToken)
+        Claim claim, LeaseHold hold, TimeSpan time, HostProcess? waiter, CancellationToken cancellationToken)
     {
         await CheckCountAsync(claim);
         TimeSpan wait = time < _limits.MaxWait ? time : _limits.MaxWait;
@@ -30,7 +31,8 @@ internal sealed class ClaimWaiter(
             CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
         // It is listened before it is looked: nothing happens between.
         Task happened = hub.WaitAsync(claim.Id, LookInterval, ended.Token);
-        (GrantedLease? Lease, Waiting? Waiting) found = await manager.EnterAsync(claim, hold, wait + _limits.Patience, cancellationToken);
+        (GrantedLease? Lease, Waiting? Waiting) found =
+            await manager.EnterAsync(claim, hold, wait + _limits.Patience, waiter, cancellationToken);
         while (found.Lease is null && DateTimeOffset.UtcNow < end && !ended.IsCancellationRequested)
         {
             await happened;

@@ -56,7 +56,8 @@ internal static class LeaseEndpoints
             }
         }
 
-        (GrantedLease? granted, Waiting? waits) = await waiter.WaitAsync(claim, hold, wait, context.RequestAborted);
+        (GrantedLease? granted, Waiting? waits) = await waiter.WaitAsync(
+            claim, hold, wait, ClaimReader.ReadWaiter(request, caller), context.RequestAborted);
         return Answer(granted, waits);
     }
 

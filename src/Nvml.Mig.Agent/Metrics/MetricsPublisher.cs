@@ -15,12 +15,13 @@ internal sealed class MetricsPublisher : IHostedService, IDisposable
     private readonly GpuMetrics _gpus;
 
     /// <summary>Takes the manager, though it does not use it: the book that is read is there once that is open.</summary>
-    public MetricsPublisher(LeaseManager manager, GpuMonitor monitor, IOptions<AgentOptions> options, TimeProvider time)
+    public MetricsPublisher(
+        LeaseManager manager, NvmlSession session, GpuMonitor monitor, IOptions<AgentOptions> options, TimeProvider time)
     {
         _ = manager;
         _reader = LeaseReader.Open(new LeaseOptions { JournalFolder = options.Value.Leasing.JournalFolder, TimeProvider = time });
-        _leases = new LeaseMetrics(_reader, time);
-        _gpus = new GpuMetrics(monitor, _leases.Describe);
+        _leases = new LeaseMetrics(_reader, time, session);
+        _gpus = new GpuMetrics(monitor, _leases.Describe, _leases.IsFit);
     }
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -27,6 +27,7 @@ internal sealed class AgentLeases(AgentConnection agent) : ILeases
     {
         if (timeout == TimeSpan.Zero)
             return (await PostAsync(request, cancellationToken)).Lease!;
+        request = request with { WhileCallerWaits = true }; // As without the agent: nobody is given what he no longer waits for.
         bool isOurs = !await IsThereAsync(request.Id!, cancellationToken);
         try
         {

@@ -96,8 +96,9 @@ internal static class LeaseView
         _ when lease.Instances.FirstOrDefault(i => i.Quarantine is not null) is { Quarantine: var why } => $"fault: {why}",
         { IdleSince: { } since } => $"idle since {since:u}",
         _ when lease.Instances.Any(i => i.Processes is null) => "unknown",
-        { Fraction.MemoryRequestMiB: > 0 and var kept } when lease.Instances[0].UsedMemoryBytes >> 20 is { } used && used > kept =>
-            string.Create(CultureInfo.InvariantCulture, $"{used - kept} MiB over its request"),
+        { IsOverRequest: true } => string.Create(
+            CultureInfo.InvariantCulture,
+            $"{(lease.Instances[0].UsedMemoryBytes >> 20) - lease.Fraction!.MemoryRequestMiB} MiB over its request"),
         _ => lease.Instances.Any(i => i.Processes!.Count > 0) ? "busy" : "idle",
     };
 

@@ -31,6 +31,12 @@ internal sealed record TopGpuEntry(
     IReadOnlyList<TopInstanceEntry> Instances,
     ErrorEntry? Error)
 {
+    /// <summary>The lease of a GPU with MIG disabled.</summary>
+    public TopLeaseEntry? Lease { get; init; }
+
+    /// <summary>Those who share such a GPU.</summary>
+    public IReadOnlyList<TopFractionEntry> Fractions { get; init; } = [];
+
     public static TopGpuEntry From(GpuReading gpu, TopReading reading) => new(
         gpu.Index,
         gpu.Name,
@@ -44,7 +50,11 @@ internal sealed record TopGpuEntry(
         gpu.Memory?.TotalBytes,
         [.. gpu.Xids.Select(x => new TopXidEntry(x.Xid, x.Count))],
         [.. gpu.Instances.Select(i => TopInstanceEntry.From(i, reading))],
-        ErrorEntry.FromOptional(gpu.Error));
+        ErrorEntry.FromOptional(gpu.Error))
+    {
+        Lease = TopLeaseEntry.Find(gpu.Uuid, reading),
+        Fractions = TopFractionEntry.Find(gpu.Uuid, reading),
+    };
 }
 
 internal sealed record TopXidEntry(int Xid, long Count);
@@ -66,6 +76,9 @@ internal sealed record TopInstanceEntry(
     IReadOnlyList<LeaseProcessEntry>? Processes,
     TopLeaseEntry? Lease)
 {
+    /// <summary>Those who share the device by MPS.</summary>
+    public IReadOnlyList<TopFractionEntry> Fractions { get; init; } = [];
+
     public static TopInstanceEntry From(InstanceReading instance, TopReading reading) => new(
         instance.Uuid,
         instance.GpuInstanceId,
@@ -82,11 +95,17 @@ internal sealed record TopInstanceEntry(
         instance.Processes is { } processes
             ? [.. processes.Select(p => new LeaseProcessEntry(p.ProcessId, p.Name, p.UsedMemoryBytes))]
             : null,
-        reading.Leases.TryGetValue(instance.Uuid, out LeaseEntry? lease) ? TopLeaseEntry.From(lease, instance.Uuid) : null);
+        TopLeaseEntry.Find(instance.Uuid, reading))
+    {
+        Fractions = TopFractionEntry.Find(instance.Uuid, reading),
+    };
 }
 
 internal sealed record TopLeaseEntry(string Id, long Generation, string Queue, uint Uid, string? Label, string? Ending, string? Quarantine)
 {
+    public static TopLeaseEntry? Find(string? device, TopReading reading) =>
+        device is not null && reading.Leases.TryGetValue(device, out LeaseEntry? lease) ? From(lease, device) : null;
+
     public static TopLeaseEntry From(LeaseEntry lease, string uuid) => new(
         lease.Id,
         lease.Generation,
@@ -95,4 +114,19 @@ internal sealed record TopLeaseEntry(string Id, long Generation, string Queue, u
         lease.Label,
         lease.Ending?.Reason.ToString(),
         lease.Instances.FirstOrDefault(i => i.MigUuid == uuid)?.Quarantine);
+}
+
+/// <summary>A part of a device that is shared by MPS, and what its processes have of it.</summary>
+internal sealed record TopFractionEntry(
+    TopLeaseEntry Lease, FractionEntry Part, long? UsedMemoryBytes, bool? IsOverRequest, IReadOnlyList<LeaseProcessEntry>? Processes)
+{
+    public static TopFractionEntry[] Find(string? device, TopReading reading) =>
+        device is null ? [] : [.. reading.FractionsOf(reading.Leases.GetValueOrDefault(device)).Select(From)];
+
+    private static TopFractionEntry From(LeaseEntry lease)
+    {
+        LeasedInstanceEntry device = lease.Instances[0];
+        return new TopFractionEntry(
+            TopLeaseEntry.From(lease, device.MigUuid), lease.Fraction!, device.UsedMemoryBytes, lease.IsOverRequest, device.Processes);
+    }
 }

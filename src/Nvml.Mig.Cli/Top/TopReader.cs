@@ -7,16 +7,22 @@ namespace Nvml.Mig.Cli.Top;
 
 /// <summary>The content of <c>top</c> at one time.</summary>
 /// <param name="Machine">The GPUs.</param>
-/// <param name="Leases">The leases by the UUIDs of their MIG devices.</param>
+/// <param name="Leases">The leases by the UUIDs of their MIG devices, or of their GPUs with MIG disabled.</param>
+/// <param name="Fractions">The leases of parts of those that share a device by MPS, with what they use.</param>
 /// <param name="Cached">The UUIDs of instances that leasing has and nobody leases.</param>
 /// <param name="Waiting">The claims that wait.</param>
 /// <param name="Notice">Why leases are not shown; null if they are, or there are none.</param>
 internal sealed record TopReading(
     MachineReading Machine,
     IReadOnlyDictionary<string, LeaseEntry> Leases,
+    IReadOnlyList<LeaseEntry> Fractions,
     IReadOnlySet<string> Cached,
     IReadOnlyList<WaitingClaimEntry> Waiting,
-    string? Notice);
+    string? Notice)
+{
+    public IEnumerable<LeaseEntry> FractionsOf(LeaseEntry? device) =>
+        Fractions.Where(f => device is not null && f.Fraction!.Device == device.Id);
+}
 
 /// <summary>Reads the GPUs, and leases: of the agent, or else of their book. As far as they can be read.</summary>
 internal sealed class TopReader(
@@ -31,13 +37,15 @@ internal sealed class TopReader(
         MachineReading machine = _monitor.Read(withProcesses: true);
         Dictionary<string, LeaseEntry> leases = new(StringComparer.Ordinal);
         HashSet<string> cached = new(StringComparer.Ordinal);
+        IReadOnlyList<LeaseEntry> fractions = [];
         IReadOnlyList<WaitingClaimEntry> waiting = [];
         string? notice = null;
         try
         {
             StandDocument stand = ReadStand();
-            // MIG devices shared by MPS are shown as the device's lease, not as one of its fractions.
-            foreach (LeaseEntry lease in stand.Leases.Where(l => l.Fraction is not { Backend: SharingBackend.Mps }))
+            fractions = [.. stand.Leases.Where(l => l.Fraction is { Backend: SharingBackend.Mps })];
+            // A device that is shared by MPS has the lease of its own, not one of its fractions.
+            foreach (LeaseEntry lease in stand.Leases.Except(fractions))
             {
                 foreach (LeasedInstanceEntry instance in lease.Instances)
                     leases[instance.MigUuid] = lease;
@@ -57,7 +65,7 @@ internal sealed class TopReader(
                 : $"Leases are not shown: {e.Message}";
         }
 
-        return new TopReading(machine, leases, cached, waiting, notice);
+        return new TopReading(machine, leases, fractions, cached, waiting, notice);
     }
 
     /// <summary>Whether a GPU measures activity, so that a second reading shows more than the first.</summary>
@@ -74,9 +82,15 @@ internal sealed class TopReader(
     private StandDocument ReadStand()
     {
         if (agent is not null)
-            return agent.ReadAsync(usage: false, CancellationToken.None).GetAwaiter().GetResult();
+            return agent.ReadAsync(usage: true, CancellationToken.None).GetAwaiter().GetResult();
         _book ??= LeaseReader.Open(new LeaseOptions { JournalFolder = journalFolder });
-        return StandDocument.From(_book.Read(), LeasedInstanceEntry.From);
+        InstanceReader reader = new(session);
+        // What uses a device is in the reading of the machine; what uses its fractions is not.
+        return StandDocument.From(
+            _book.Read(),
+            (instance, lease) => lease?.Fraction is { Backend: SharingBackend.Mps }
+                ? reader.Read(instance, lease)
+                : LeasedInstanceEntry.From(instance, lease));
     }
 
     private static bool HasGpm(GpuDevice gpu)

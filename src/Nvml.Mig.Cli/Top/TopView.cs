@@ -43,7 +43,11 @@ internal static class TopView
             yield return Cut(Terminal.Escape(notice), width);
         foreach (string line in GpuTable(reading).ToLines(width))
             yield return line;
-        Row[] rows = [.. Sorted(Rows(reading), state.Sort).Where(row => IsMeant(row.Texts, state.Filter))];
+        Row[] rows =
+        [
+            .. Sorted(Rows(reading), state.Sort).SelectMany(row => (Row[])[row, .. row.Parts])
+                .Where(row => IsMeant(row.Texts, state.Filter)),
+        ];
         if (rows.Length > 0)
         {
             yield return "";
@@ -96,10 +100,9 @@ internal static class TopView
             ">GPU", ">GI", ">CI", "~Profile", "~Lease", "~Owner", "~Queue", ">GiB used", ">of", ">Act", "~Processes");
         foreach (Row row in rows)
         {
-            InstanceReading i = row.Instance;
             table.Add(
-                Number(row.Gpu.Index), Number(i.GpuInstanceId), Number(i.ComputeInstanceId), i.Profile, row.Lease, row.Owner, row.Queue,
-                GiB(i.Memory.UsedBytes), GiB(i.Memory.TotalBytes), Percent(i.Activity?.Engine), row.Processes);
+                row.Gpu, row.GpuInstance, row.ComputeInstance, row.Profile, row.Lease, row.Owner, row.Queue, GiB(row.UsedBytes),
+                GiB(row.TotalBytes), Percent(row.Activity), row.Processes);
         }
 
         return table;
@@ -113,19 +116,64 @@ internal static class TopView
         return table;
     }
 
-    private static IEnumerable<Row> Rows(TopReading reading) =>
-        from gpu in reading.Machine.Gpus
-        from instance in gpu.Instances
-        let lease = reading.Leases.GetValueOrDefault(instance.Uuid)
-        select new Row(gpu, instance)
+    /// <summary>The MIG devices, and the GPUs with MIG disabled that are leased.</summary>
+    private static IEnumerable<Row> Rows(TopReading reading)
+    {
+        foreach (GpuReading gpu in reading.Machine.Gpus)
         {
-            Lease = lease is not null ? lease.Id + StateOf(lease, instance.Uuid)
-                : reading.Cached.Contains(instance.Uuid) ? "(cached)"
-                : Unknown,
-            Owner = lease is null ? Unknown : Owner(lease.Uid, lease.Label),
-            Queue = lease?.Queue ?? Unknown,
-            Processes = Describe(instance.Processes),
-        };
+            if (gpu.Uuid is { } uuid && reading.Leases.TryGetValue(uuid, out LeaseEntry? whole))
+            {
+                yield return new Row(whole.Instances[0].Profile, gpu.Memory?.UsedBytes, gpu.Memory?.TotalBytes, gpu.Utilization)
+                {
+                    Gpu = Number(gpu.Index),
+                    Uuid = uuid,
+                    Lease = whole.Id + StateOf(whole, uuid),
+                    Owner = Owner(whole.Uid, whole.Label),
+                    Queue = whole.Queue,
+                    Processes = Describe(whole.Instances[0].Processes),
+                    Parts = PartsOf(whole, reading),
+                };
+            }
+
+            foreach (InstanceReading instance in gpu.Instances)
+            {
+                LeaseEntry? lease = reading.Leases.GetValueOrDefault(instance.Uuid);
+                yield return new Row(
+                    instance.Profile, instance.Memory.UsedBytes, instance.Memory.TotalBytes, instance.Activity?.Engine)
+                {
+                    Gpu = Number(gpu.Index),
+                    GpuInstance = Number(instance.GpuInstanceId),
+                    ComputeInstance = Number(instance.ComputeInstanceId),
+                    Uuid = instance.Uuid,
+                    Lease = lease is not null ? lease.Id + StateOf(lease, instance.Uuid)
+                        : reading.Cached.Contains(instance.Uuid) ? "(cached)"
+                        : Unknown,
+                    Owner = lease is null ? Unknown : Owner(lease.Uid, lease.Label),
+                    Queue = lease?.Queue ?? Unknown,
+                    Processes = Describe(instance.Processes?.Select(p => new LeaseProcessEntry(p.ProcessId, p.Name, null))),
+                    Parts = PartsOf(lease, reading),
+                };
+            }
+        }
+    }
+
+    private static Row[] PartsOf(LeaseEntry? device, TopReading reading) =>
+    [
+        .. reading.FractionsOf(device).Select(part =>
+            new Row(Share(part.Fraction!), part.Instances[0].UsedMemoryBytes, part.Fraction!.MemoryLimitMiB << 20, null)
+            {
+                Uuid = part.Instances[0].MigUuid,
+                Lease = $"  {part.Id}{(part.IsOverRequest == true ? " (over)" : StateOf(part, part.Instances[0].MigUuid))}",
+                Owner = Owner(part.Uid, part.Label),
+                Queue = part.Queue,
+                Processes = Describe(part.Instances[0].Processes),
+            }),
+    ];
+
+    /// <summary><c>25%</c>, or <c>25-100%</c> where more can be used that others leave.</summary>
+    private static string Share(FractionEntry part) => part.ComputeRequest == part.ComputeLimit
+        ? string.Create(CultureInfo.InvariantCulture, $"{part.ComputeRequest:0.#}%")
+        : string.Create(CultureInfo.InvariantCulture, $"{part.ComputeRequest:0.#}-{part.ComputeLimit:0.#}%");
 
     private static string StateOf(LeaseEntry lease, string uuid) =>
         lease.Instances.FirstOrDefault(i => i.MigUuid == uuid)?.Quarantine is not null ? " (fault)"
@@ -134,8 +182,8 @@ internal static class TopView
 
     private static IEnumerable<Row> Sorted(IEnumerable<Row> rows, TopSort sort) => sort switch
     {
-        TopSort.Memory => rows.OrderByDescending(row => row.Instance.Memory.UsedBytes),
-        TopSort.Activity => rows.OrderByDescending(row => row.Instance.Activity?.Engine ?? -1),
+        TopSort.Memory => rows.OrderByDescending(row => row.UsedBytes ?? -1),
+        TopSort.Activity => rows.OrderByDescending(row => row.Activity ?? -1),
         TopSort.Owner => rows.OrderBy(row => row.Owner == Unknown).ThenBy(row => row.Owner, StringComparer.Ordinal),
         _ => rows,
     };
@@ -143,11 +191,11 @@ internal static class TopView
     private static bool IsMeant(IEnumerable<string> texts, string filter) =>
         filter.Length == 0 || texts.Any(text => text.Contains(filter, StringComparison.OrdinalIgnoreCase));
 
-    private static string Describe(IReadOnlyList<GpuProcess>? processes) => processes switch
+    private static string Describe(IEnumerable<LeaseProcessEntry>? processes) => processes?.ToArray() switch
     {
         null => "?",
         [] => "0",
-        _ => $"{Number(processes.Count)}: {string.Join(' ', processes.Select(p => FileName(p.Name ?? Number(p.ProcessId))))}",
+        var all => $"{Number(all.Length)}: {string.Join(' ', all.Select(p => FileName(p.Name ?? Number(p.ProcessId))))}",
     };
 
     private static string FileName(string command) => command[(command.LastIndexOf('/') + 1)..];
@@ -160,12 +208,22 @@ internal static class TopView
 
     private static string Percent(double? part) => part is { } known ? $"{Number((int)Math.Round(known * 100))}%" : Unknown;
 
-    private static string GiB(long bytes) => (bytes / (double)(1L << 30)).ToString("0.0", CultureInfo.InvariantCulture);
+    private static string GiB(long? bytes) =>
+        bytes is { } known ? (known / (double)(1L << 30)).ToString("0.0", CultureInfo.InvariantCulture) : Unknown;
 
     private static string Number(int value) => value.ToString(CultureInfo.InvariantCulture);
 
-    private sealed record Row(GpuReading Gpu, InstanceReading Instance)
+    /// <summary>A device, or a part of the device above it.</summary>
+    private sealed record Row(string Profile, long? UsedBytes, long? TotalBytes, double? Activity)
     {
+        public string Gpu { get; init; } = "";
+
+        public string GpuInstance { get; init; } = "";
+
+        public string ComputeInstance { get; init; } = "";
+
+        public required string Uuid { get; init; }
+
         public required string Lease { get; init; }
 
         public required string Owner { get; init; }
@@ -174,7 +232,9 @@ internal static class TopView
 
         public required string Processes { get; init; }
 
+        public IReadOnlyList<Row> Parts { get; init; } = [];
+
         /// <summary>The text that a filter looks into.</summary>
-        public IEnumerable<string> Texts => [$"GPU {Number(Gpu.Index)}", Instance.Uuid, Instance.Profile, Lease, Owner, Queue, Processes];
+        public IEnumerable<string> Texts => [$"GPU {Gpu}", Uuid, Profile, Lease, Owner, Queue, Processes];
     }
 }

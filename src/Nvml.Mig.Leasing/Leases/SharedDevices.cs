@@ -75,7 +75,7 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         Fraction wanted = entry.Claim.Fraction!;
         GpuInstanceProfile profile = book.GeometryOf(book.Gpus.Find(instance.Place.Gpu)!).Profiles
             .First(p => p.Profile.Id == instance.Place.ProfileId).Profile;
-        SharedDevice device = new(wanted.Backend, wanted.Mode, new MpsBudget(profile.MemoryMiB).UsableMiB, profile.SliceCount);
+        SharedDevice device = new(wanted.Backend, wanted.Mode, MpsBudget.UsableMiB(profile.MemoryMiB), profile.SliceCount);
         string? why = WholeGpu.Is(instance.Place) ? WhyNotWhole(instance.Place.Gpu, wanted.Backend) : null;
         why ??= WhyNot(device, Resolve(wanted, "", device), []);
         if (why is null)

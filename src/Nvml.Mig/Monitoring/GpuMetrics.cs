@@ -20,20 +20,29 @@ public sealed class GpuMetrics : IDisposable
     private readonly Meter _meter = new(NvmlTelemetry.SourceName);
     private readonly GpuMonitor _monitor;
     private readonly Func<InstanceReading, IEnumerable<Tag>>? _describe;
+    private readonly Func<InstanceReading, bool>? _isFit;
 
     /// <summary>Begins to publish.</summary>
     /// <param name="monitor">The monitor. It is asked when somebody collects the metrics. The caller disposes of it.</param>
     /// <param name="describe">More attributes for the values of an instance, such as its owner.</param>
-    public GpuMetrics(GpuMonitor monitor, Func<InstanceReading, IEnumerable<Tag>>? describe = null)
+    /// <param name="isFit">Whether an instance can be used; null: each can that is there.</param>
+    public GpuMetrics(
+        GpuMonitor monitor,
+        Func<InstanceReading, IEnumerable<Tag>>? describe = null,
+        Func<InstanceReading, bool>? isFit = null)
     {
         ArgumentNullException.ThrowIfNull(monitor);
         _monitor = monitor;
         _describe = describe;
+        _isFit = isFit;
 
         Gauge("hw.temperature", "Cel", "The temperature of the chip.", gpu => gpu.TemperatureCelsius);
         Gauge("hw.power", "W", "The power that the board draws.", gpu => gpu.PowerWatts);
         _meter.CreateObservableUpDownCounter(
-            "hw.status", () => OfGpus(States), "1", "1 for the state that the GPU is in, 0 for the others.");
+            "hw.status",
+            () => OfGpus(States).Concat(OfInstances(States)),
+            "1",
+            "1 for the state that it is in, 0 for the others.");
         _meter.CreateObservableCounter(
             "hw.errors",
             () => OfGpus((gpu, tags) => Errors(gpu.Xids, tags)).Concat(OfInstances((instance, tags) => Errors(instance.Xids, tags))),
@@ -78,6 +87,12 @@ public sealed class GpuMetrics : IDisposable
     {
         (GpuStatus Status, string State)[] states = [(GpuStatus.Ok, "ok"), (GpuStatus.Failing, "degraded"), (GpuStatus.Lost, "failed")];
         return states.Select(s => new Measurement<long>(gpu.Status == s.Status ? 1 : 0, [.. tags, new("hw.state", s.State)]));
+    }
+
+    private IEnumerable<Measurement<long>> States(InstanceReading instance, Tag[] tags)
+    {
+        bool isFit = _isFit?.Invoke(instance) ?? true;
+        return [new(isFit ? 1 : 0, [.. tags, new("hw.state", "ok")]), new(isFit ? 0 : 1, [.. tags, new("hw.state", "failed")])];
     }
 
     private void Gauge<T>(string name, string unit, string description, Func<GpuReading, T?> read)

@@ -71,6 +71,71 @@ public class LoadTests(ITestOutputHelper output)
         }
     }
 
+    [Fact]
+    public async Task Deaths_in_the_load_lose_no_lease()
+    {
+        int deaths = LongTests.Cases(2, 100);
+        int clients = LongTests.Cases(8, Clients);
+        await using AgentMachine machine = new("H100-SXM5-80GB*8");
+        Random random = new(7);
+        ConcurrentQueue<string> lost = [];
+        int granted = 0;
+        bool isOver = false;
+        Task[] load = [.. Enumerable.Range(0, clients).Select(ClientAsync)];
+
+        for (int death = 0; death < deaths; death++)
+        {
+            using AgentProcess agent = await AgentProcess.StartAsync(machine, Faults);
+            await Task.Delay(random.Next(200, 1000));
+            await agent.KillAsync();
+        }
+
+        using AgentProcess last = await AgentProcess.StartAsync(machine);
+        Volatile.Write(ref isOver, true);
+        await Task.WhenAll(load);
+        output.WriteLine($"{deaths} deaths, {clients} clients, {granted} leases granted, looked for and released.");
+        lost.Should().BeEmpty();
+        (await machine.SendAsync(HttpMethod.Get, "/v1/leases", null, machine.Connect())).Text.Should().Be("""{"leases":[]}""");
+
+        async Task ClientAsync(int number)
+        {
+            using HttpClient client = Connect(machine);
+            for (int i = 0; !Volatile.Read(ref isOver); i++)
+            {
+                string id = $"c{number}-{i}";
+                string claim = $$"""{"id":"{{id}}","requests":[{"profile":"1g.10gb"}],"durationSeconds":600,"waitSeconds":20}""";
+                Answer answer;
+                do
+                    (answer, _) = await AskAsync(client, HttpMethod.Post, "/v1/leases", claim);
+                while (answer.Code == 202);
+                string? generation = answer.At("lease", "generation");
+                Interlocked.Increment(ref granted);
+                (Answer there, _) = await AskAsync(client, HttpMethod.Get, $"/v1/leases/{id}", null);
+                if (generation is null || there.At("lease", "generation") != generation)
+                    lost.Enqueue($"{id} was granted as {answer.Text}, and later was {there.Text}");
+                (Answer released, bool isFirst) = await AskAsync(client, HttpMethod.Delete, $"/v1/leases/{id}", null);
+                if (released.Code != 204 && (isFirst || released.Code != 404))
+                    lost.Enqueue($"{id} could not be released: {released.Text}");
+            }
+        }
+
+        // Asks until there is an answer: the one before may have been lost with the agent.
+        async Task<(Answer Answer, bool IsFirst)> AskAsync(HttpClient client, HttpMethod method, string path, string? body)
+        {
+            for (bool isFirst = true; ; isFirst = false)
+            {
+                try
+                {
+                    return (await machine.SendAsync(method, path, body, client), isFirst);
+                }
+                catch (HttpRequestException)
+                {
+                    await Task.Delay(20);
+                }
+            }
+        }
+    }
+
     private static HttpClient Connect(AgentMachine machine)
     {
         lock (machine)

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.Json.Nodes;
 using Nvml.Mig.Agent.Documents;
 using Nvml.Mig.Cli;
 using Nvml.Mig.Cli.Leases;
@@ -46,6 +47,23 @@ public partial class AgentToolTests
         (await run.EndAsync()).Should().Be(130);
         run.Said.Should().Contain("nvmig: Interrupted.");
         (await machine.GetAsync("/v1/waiting")).Json["waiting"]!.AsArray().Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task A_killed_tool_takes_its_claim_with_it()
+    {
+        await using AgentMachine machine = await AgentMachine.StartAsync();
+        await machine.PostAsync("/v1/leases", """{"id":"first","requests":[{"profile":"7g.40gb"}]}""");
+        using RunningTool acquire = new(machine, "lease", "acquire", "-p", "1g.5gb", "--wait");
+        await acquire.SaysAsync("waits as number 1");
+
+        await AgentMachine.RunAsync(["sh", "-c", $"kill -KILL {acquire.Id}"]);
+        await acquire.EndAsync();
+        await machine.SendAsync(HttpMethod.Delete, "/v1/leases/first");
+
+        JsonNode overview = (await machine.GetAsync("/v1/overview")).Json;
+        overview["waiting"]!.AsArray().Should().BeEmpty();
+        overview["leases"]!.AsArray().Should().BeEmpty("nobody waits for it any more");
     }
 
     [Fact]

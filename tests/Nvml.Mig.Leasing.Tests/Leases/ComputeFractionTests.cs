@@ -166,6 +166,23 @@ public class ComputeFractionTests
     }
 
     [Fact]
+    public async Task A_strangers_compute_instance_stays()
+    {
+        using LeaseMachine machine = new();
+        LeaseManager manager = await machine.OpenAsync();
+        GrantedLease first = await manager.ClaimAsync(Part("first"), LeaseHold.UntilReleased);
+        GpuInstance shared = machine.Gpu.GetGpuInstance(first.Instances[0].GpuInstanceId);
+        ComputeInstance strangers = shared.CreateComputeInstance(
+            shared.GetComputeInstanceProfiles().First(p => p.SliceCount == 1));
+
+        await manager.ClaimAsync(Part("second"), LeaseHold.UntilReleased);
+        await manager.ClaimAsync(Part("third"), LeaseHold.UntilReleased);
+
+        shared.GetComputeInstances().Select(c => c.Id).Should().Contain(strangers.Id);
+        machine.Describe().Should().HaveCount(2, "the third has no slice left beside it");
+    }
+
+    [Fact]
     public async Task Memory_of_a_compute_instance_is_refused()
     {
         using LeaseMachine machine = new();

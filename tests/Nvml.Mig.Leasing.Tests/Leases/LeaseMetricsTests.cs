@@ -176,6 +176,27 @@ public class LeaseMetricsTests
     }
 
     [Fact]
+    public async Task An_instance_that_was_put_aside_is_failed()
+    {
+        using LeaseMachine machine = new();
+        LeaseManager manager = await machine.OpenAsync();
+        GrantedLease lease = await manager.ClaimAsync(Want("train", "1g.5gb", count: 2), LeaseHold.UntilReleased);
+        using LeaseReader reader = LeaseReader.Open(machine.Options);
+        using LeaseMetrics leases = new(reader, _time);
+        using GpuMonitor monitor = new(machine.Session, time: _time);
+        using GpuMetrics metrics = new(monitor, leases.Describe, leases.IsFit);
+        using MetricCollector collector = new();
+
+        await manager.QuarantineAsync(lease.Instances[0].Place, "Xid 94");
+
+        MetricCollector.Value[] values = [.. collector.Collect().Where(v => v.Name == "hw.status")];
+        StateOf(lease.Instances[0].MigUuid).Should().Be("failed");
+        StateOf(lease.Instances[1].MigUuid).Should().Be("ok");
+
+        string StateOf(string uuid) => values.Single(v => v.Id == uuid && v.Number == 1).Tags["hw.state"];
+    }
+
+    [Fact]
     public async Task A_claim_and_its_turn_are_spans()
     {
         using LeaseMachine machine = new();

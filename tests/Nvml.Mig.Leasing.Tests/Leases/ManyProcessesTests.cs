@@ -24,29 +24,30 @@ public class ManyProcessesTests(ITestOutputHelper output)
             await first.SetPolicyAsync(new SchedulerOptions { KeepRoomAfter = TimeSpan.FromSeconds(2) });
 
         int seed = 0;
-        List<Process> workers = [.. Enumerable.Range(0, processes).Select(_ => StartWorker())];
+        List<Worker> workers = [.. Enumerable.Range(0, processes).Select(_ => StartWorker(claims))];
         Random random = new(7);
         int killed = 0;
         while (workers.Count > 0)
         {
-            await Task.Delay(LongTests.Wanted ? 500 : 200); // A process must live to claim something.
-            if (killed < kills && workers.Count > 0)
+            await Task.Delay(50);
+            // As the work goes on, so that a process lives to claim something, and another one does what is left.
+            if (killed < kills && CountClaims() >= (killed + 1) * processes * claims / (kills + 1))
             {
-                Process victim = workers[random.Next(workers.Count)];
-                if (!victim.HasExited)
+                Worker victim = workers[random.Next(workers.Count)];
+                if (!victim.Process.HasExited)
                 {
-                    victim.Kill();
+                    victim.Process.Kill();
                     killed++;
-                    await victim.WaitForExitAsync();
+                    await victim.Process.WaitForExitAsync();
                     workers.Remove(victim);
-                    workers.Add(StartWorker());
+                    workers.Add(StartWorker(victim.Claims - CountClaims($"waits-{victim.Seed}-*")));
                 }
             }
 
-            foreach (Process ended in workers.Where(w => w.HasExited).ToArray())
+            foreach (Worker ended in workers.Where(w => w.Process.HasExited).ToArray())
             {
-                string error = await ended.StandardError.ReadToEndAsync();
-                ended.ExitCode.Should().Be(0, error);
+                string error = await ended.Process.StandardError.ReadToEndAsync();
+                ended.Process.ExitCode.Should().Be(0, error);
                 workers.Remove(ended);
             }
 
@@ -67,14 +68,19 @@ public class ManyProcessesTests(ITestOutputHelper output)
             $"{waits.Length} claims by {processes} processes in {watch.Elapsed.TotalSeconds:0} s "
             + $"({waits.Length / watch.Elapsed.TotalSeconds:0} a second), {killed} killed; waits: median {waits[waits.Length / 2]:0} ms, "
             + $"p95 {waits[waits.Length * 95 / 100]:0} ms, longest {waits[^1]:0} ms"));
-        waits.Length.Should().BeGreaterThanOrEqualTo(processes * claims);
+        waits.Length.Should().Be(processes * claims);
+        killed.Should().Be(kills);
         Directory.Delete(folder, recursive: true);
 
-        Process StartWorker()
+        Worker StartWorker(int count)
         {
             seed++;
-            return LeaseWorker.Start(
-                "work", folder, Gpus, seed.ToString(CultureInfo.InvariantCulture), claims.ToString(CultureInfo.InvariantCulture));
+            return new Worker(seed, count, LeaseWorker.Start(
+                "work", folder, Gpus, seed.ToString(CultureInfo.InvariantCulture), count.ToString(CultureInfo.InvariantCulture)));
         }
+
+        int CountClaims(string files = "waits-*") => Directory.GetFiles(folder, files).Sum(file => File.ReadLines(file).Count());
     }
+
+    private sealed record Worker(int Seed, int Claims, Process Process);
 }

@@ -4,6 +4,7 @@ using Nvml.Mig.Host;
 using Nvml.Mig.Leasing.Mps;
 using Nvml.Mig.Leasing.Scheduling;
 using Nvml.Mig.Leasing.Tests.Mps;
+using Nvml.Mig.Tests.Monitoring;
 
 namespace Nvml.Mig.Leasing.Tests.Leases;
 
@@ -107,6 +108,64 @@ public sealed class MpsFractionTests : IDisposable
         GrantedLease again = (await ClaimAsync(manager, "c"))[0];
         using MpsProgram program = Run(again, memoryMiB: 64);
         program.Server.Should().NotBe(0);
+    }
+
+    [Fact]
+    public async Task A_part_has_metrics_of_its_own()
+    {
+        LeaseManager manager = await OpenAsync();
+        GrantedLease[] quarters = await ClaimAsync(manager, "a", "b");
+        using MpsProgram program = Run(quarters[0], memoryMiB: 64);
+        using IDisposable use = _machine.Simulator.StartProcess(_machine.Gpu.Index, program.Id, "train", memoryMiB: 900);
+        using LeaseReader reader = LeaseReader.Open(_machine.Options);
+        using LeaseMetrics metrics = new(reader, session: _machine.Session);
+        using MetricCollector collector = new();
+
+        MetricCollector.Value[] values = [.. collector.Collect()];
+
+        Value("memory.usage", "a").Should().Be(900 << 20);
+        Value("memory.usage", "b").Should().Be(0);
+        Value("memory.request", "a").Should().Be(quarters[0].Fraction!.MemoryRequestMiB << 20);
+        Value("memory.limit", "b").Should().Be(quarters[1].Fraction!.MemoryLimitMiB << 20);
+        Value("compute.request", "a").Should().Be(25);
+        values.First(v => v.Name == "nvml.mig.fraction.compute.limit").Tags.Should().Contain(new Dictionary<string, string>
+        {
+            ["nvml.mig.fraction.device"] = quarters[0].Fraction!.Device,
+            ["nvml.mig.queue"] = "default",
+            ["hw.id"] = _machine.Gpu.Uuid,
+        });
+
+        double Value(string name, string lease) =>
+            values.Single(v => v.Name == $"nvml.mig.fraction.{name}" && v.Tags["nvml.mig.lease.id"] == lease).Number;
+    }
+
+    [Fact]
+    public async Task A_folder_that_cannot_be_written_refuses_the_part()
+    {
+        File.WriteAllText(_machine.MpsFolder, "no folder");
+        LeaseManager manager = await OpenAsync();
+
+        Func<Task> claim = () => manager.ClaimAsync(Quarter("a"), LeaseHold.UntilReleased);
+
+        (await claim.Should().ThrowAsync<LeaseException>()).Which.Error.Should().Be(LeaseError.Impossible);
+        File.Delete(_machine.MpsFolder);
+        (await ClaimAsync(manager, "b")).Should().ContainSingle("nobody else is stopped by it");
+    }
+
+    [Theory]
+    [InlineData(long.MaxValue, null)]
+    [InlineData(1L << 31, null)]
+    [InlineData(1024L, long.MaxValue)]
+    [InlineData(-1L, null)]
+    public async Task A_size_that_cannot_be_added_up_is_refused(long request, long? limit)
+    {
+        LeaseManager manager = await OpenAsync();
+        Claim claim = Quarter("a") with { Fraction = new Fraction { MemoryRequestMiB = request, MemoryLimitMiB = limit } };
+
+        Func<Task> ask = () => manager.ClaimAsync(claim, LeaseHold.UntilReleased);
+
+        (await ask.Should().ThrowAsync<LeaseException>()).Which.Error.Should().Be(LeaseError.Invalid);
+        (await manager.ReadAsync()).Waiting.Should().BeEmpty();
     }
 
     [Fact]

@@ -89,11 +89,12 @@ internal sealed class MpsHistory : IDisposable
     {
         Fraction added = new(
             string.Create(CultureInfo.InvariantCulture, $"f{++_lastId}"),
-            new MpsShare(64 * (1 + _random.Next(80)), Processes: 1 + _random.Next(2)),
+            LimitMiB: (64 * (1 + _random.Next(80))) + MpsBudget.ContextMiB,
+            Processes: 1 + _random.Next(2), // Each can have the limit.
             ThreadPercentage: new decimal[] { 10, 25, 33.3m, 50, 100 }[_random.Next(5)]);
-        if (!MpsMachine.Budget.Fits([.. _fractions.Select(f => f.Share), added.Share]))
+        if (_fractions.Append(added).Sum(f => f.Processes * f.LimitMiB) > MpsMachine.UsableMiB)
             return;
-        _log.Add($"{added.Name} comes: {added.Caps}, {added.Share.Processes} processes");
+        _log.Add($"{added.Name} comes: {added.Caps}, {added.Processes} processes");
         _fractions.Add(added);
         await EnsureAsync();
     }
@@ -144,7 +145,7 @@ internal sealed class MpsHistory : IDisposable
     /// <summary>A program is let in only if it gets what it was promised, and not more.</summary>
     private Task StartAsync(Fraction fraction) => SurvivingAsync(async () =>
     {
-        if (fraction.Programs.Count == fraction.Share.Processes)
+        if (fraction.Programs.Count == fraction.Processes)
             return;
         try
         {
@@ -160,12 +161,12 @@ internal sealed class MpsHistory : IDisposable
             throw new InvalidOperationException("A program was let in without a daemon.");
         Admitted++;
         bool isGreedy = _random.Next(2) == 0;
-        MpsProgram program = _machine.Run(isGreedy ? 99999 : fraction.Share.MemoryMiB, fraction.Caps);
+        MpsProgram program = _machine.Run(isGreedy ? 99999 : fraction.MemoryMiB, fraction.Caps);
         fraction.Programs.Add(program);
         _log.Add($"a program of {fraction.Name} starts, and gets {program.GotMiB} MiB and {program.Multiprocessors} multiprocessors");
         int expected = fraction.ThreadPercentage == 100 ? 132 : (int)(132 * fraction.ThreadPercentage / 100) / 2 * 2;
-        if (program.Server is null or 0 || program.Multiprocessors != expected || program.GotMiB < fraction.Share.MemoryMiB
-            || program.GotMiB + ContextMiB(expected) > fraction.Share.LimitMiB)
+        if (program.Server is null or 0 || program.Multiprocessors != expected || program.GotMiB < fraction.MemoryMiB
+            || program.GotMiB + ContextMiB(expected) > fraction.LimitMiB)
         {
             throw new InvalidOperationException($"{fraction.Name} has {fraction.Caps}, and its program got something else.");
         }
@@ -261,8 +262,8 @@ internal sealed class MpsHistory : IDisposable
     private void CheckBudget()
     {
         // What the programs that run have been promised, whatever they use.
-        long promised = _fractions.Sum(f => f.Programs.Count * (long)f.Share.LimitMiB);
-        if (promised > MpsMachine.Budget.UsableMiB)
+        long promised = _fractions.Sum(f => f.Programs.Count * (long)f.LimitMiB);
+        if (promised > MpsMachine.UsableMiB)
             throw new InvalidOperationException($"{promised} MiB are promised.");
     }
 
@@ -294,11 +295,14 @@ internal sealed class MpsHistory : IDisposable
     /// <summary>As the stand-in takes it, as measured.</summary>
     private static int ContextMiB(int multiprocessors) => (2750 + (369 * multiprocessors)) / 100;
 
-    private sealed record Fraction(string Name, MpsShare Share, decimal ThreadPercentage)
+    private sealed record Fraction(string Name, int LimitMiB, int Processes, decimal ThreadPercentage)
     {
+        /// <summary>Without the context of a process.</summary>
+        public int MemoryMiB => LimitMiB - MpsBudget.ContextMiB;
+
         public List<MpsProgram> Programs { get; } = [];
 
-        public MpsCaps Caps => new(ThreadPercentage, Share.LimitMiB);
+        public MpsCaps Caps => new(ThreadPercentage, LimitMiB);
     }
 
     /// <summary>The end of the process, as far as a test can have it.</summary>

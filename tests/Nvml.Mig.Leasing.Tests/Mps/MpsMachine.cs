@@ -55,7 +55,7 @@ internal sealed class MpsMachine : IDisposable
 
     public string Pipe => Path.Combine(Root, Device, "pipe");
 
-    public static MpsBudget Budget => new(MemoryMiB);
+    public static long UsableMiB => MpsBudget.UsableMiB(MemoryMiB);
 
     /// <summary>What NVML would list, as the kernel does.</summary>
     public IReadOnlyList<HostProcess> Processes =>

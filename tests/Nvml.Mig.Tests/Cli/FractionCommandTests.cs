@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json;
 
 namespace Nvml.Mig.Tests.Cli;
 
@@ -50,6 +51,25 @@ public sealed class FractionCommandTests : IDisposable
         _nvmig.Run("lease", "release", "half").ExitCode.Should().Be(0);
         _nvmig.Run("lease", "release", "quarter").ExitCode.Should().Be(0);
         _nvmig.Run("lease", "list").Out.Should().StartWith("No leases.");
+    }
+
+    [Fact]
+    public void Top_shows_parts_behind_their_device()
+    {
+        _nvmig.Run("lease", "acquire", "--fraction", "0.25", "--id", "quarter").ExitCode.Should().Be(0);
+
+        string[] lines = [.. _nvmig.Run("top", "--once").Out.Split('\n').SkipWhile(l => !l.Contains("GI CI", StringComparison.Ordinal))];
+        JsonElement gpu = _nvmig.Run("top", "--json").Json.GetProperty("gpus")[0];
+
+        lines[1].Should().MatchRegex(@"^  0 +gpu +shared-\d+ ");
+        lines[2].Should().MatchRegex(@"^ +25-100% +quarter ").And.EndWith(" 0");
+        gpu.GetProperty("lease").GetProperty("id").GetString().Should().StartWith("shared-");
+        JsonElement part = gpu.GetProperty("fractions")[0];
+        part.GetProperty("lease").GetProperty("id").GetString().Should().Be("quarter");
+        part.GetProperty("part").GetProperty("computeRequest").GetDecimal().Should().Be(25);
+        part.GetProperty("isOverRequest").GetBoolean().Should().BeFalse();
+        _nvmig.Run("lease", "release", "quarter").ExitCode.Should().Be(0);
+        _nvmig.Run("lease", "list").ExitCode.Should().Be(0);
     }
 
     [Fact]

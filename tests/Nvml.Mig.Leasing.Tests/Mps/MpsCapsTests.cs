@@ -2,24 +2,8 @@ using Nvml.Mig.Leasing.Mps;
 
 namespace Nvml.Mig.Leasing.Tests.Mps;
 
-public class MpsBudgetTests
+public class MpsCapsTests
 {
-    [Fact]
-    public void Contexts_and_the_server_count()
-    {
-        MpsBudget budget = new(143155);
-
-        budget.UsableMiB.Should().Be(143089);
-        budget.LargestMiB([]).Should().Be(142575);
-        budget.LargestMiB([new MpsShare(70000)]).Should().Be(72061);
-        budget.Fits([new MpsShare(70000), new MpsShare(72061)]).Should().BeTrue();
-        budget.Fits([new MpsShare(70000), new MpsShare(72062)]).Should().BeFalse();
-    }
-
-    [Fact]
-    public void Each_process_has_the_limit() =>
-        new MpsBudget(10000).Fits([new MpsShare(3000, Processes: 3)]).Should().BeFalse("three times 3514 MiB");
-
     [Theory]
     [InlineData(2500, "2500M", "2G")]
     [InlineData(1023, "1023M", "1023M")]
