@@ -55,6 +55,10 @@ internal static class Program
             await app.RunAsync();
             return 0;
         }
+        catch (OperationCanceledException)
+        {
+            return 0; // It was told to stop while it still started.
+        }
         catch (FormatException e)
         {
             await Console.Error.WriteLineAsync($"nvmig-agent: {e.Message}");

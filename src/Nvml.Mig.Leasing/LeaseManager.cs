@@ -41,6 +41,9 @@ public sealed partial class LeaseManager : IDisposable
     /// <summary>How often it is looked whether a claim was granted by another process.</summary>
     private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(20);
 
+    /// <summary>The same for one that has waited long: a twentieth of that more does not matter, and many that wait cost little.</summary>
+    private static readonly TimeSpan LongestLookInterval = TimeSpan.FromMilliseconds(250);
+
     /// <summary>
     /// How often one of the waiting processes looks for what can have ended: processes give no notice of it. One, not each of them: of many
     /// the turns would take all of the time.
@@ -146,8 +149,9 @@ public sealed partial class LeaseManager : IDisposable
                     }
                 }
 
-                await Task.Delay(waiting.Position > 0 ? LookInterval : LookInterval / 4, _options.TimeProvider, cancellationToken)
-                    .ConfigureAwait(false);
+                TimeSpan pause = waiting.Position == 0 ? LookInterval / 4
+                    : TimeSpan.FromTicks(Math.Clamp((Now - start).Ticks / 20, LookInterval.Ticks, LongestLookInterval.Ticks));
+                await Task.Delay(pause, _options.TimeProvider, cancellationToken).ConfigureAwait(false);
             }
         }
         catch (Exception e)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 using Nvml.Mig.Simulator;
@@ -9,16 +10,47 @@ namespace Nvml.Mig.Agent.Tests;
 internal sealed class AgentProcess : IDisposable
 {
     private readonly Process _process;
+    private readonly StringBuilder _said = new();
 
-    private AgentProcess(Process process) => _process = process;
+    private AgentProcess(Process process)
+    {
+        _process = process;
+        _process.OutputDataReceived += (_, line) => Add(line.Data);
+        _process.ErrorDataReceived += (_, line) => Add(line.Data);
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
 
     public static string Program { get; } =
         Environment.GetEnvironmentVariable("NVMIG_AGENT") ?? Path.Combine(AppContext.BaseDirectory, "nvmig-agent");
 
     public int Id => _process.Id;
 
+    public string Said
+    {
+        get
+        {
+            lock (_said)
+                return _said.ToString();
+        }
+    }
+
     /// <summary>Starts it, and waits until it answers.</summary>
     public static async Task<AgentProcess> StartAsync(AgentMachine machine, string? faults = null)
+    {
+        AgentProcess agent = Start(machine, faults);
+        for (int i = 0; i < 2000 && !agent._process.HasExited; i++)
+        {
+            if (await IsAnsweringAsync(machine.Socket))
+                return agent;
+            await Task.Delay(10);
+        }
+
+        throw new InvalidOperationException($"The agent did not start: {agent.Said}");
+    }
+
+    /// <summary>Starts it.</summary>
+    public static AgentProcess Start(AgentMachine machine, string? faults = null)
     {
         ProcessStartInfo start = new(
             Program,
@@ -35,22 +67,16 @@ internal sealed class AgentProcess : IDisposable
         start.Environment[NvmlSimulator.GpusVariable] = machine.Leases.Simulator.Gpus;
         if (faults is not null)
             start.Environment["NVML_STUB_FAULTS"] = faults;
-        AgentProcess agent = new(Process.Start(start)!);
-        StringBuilder said = new();
-        agent._process.OutputDataReceived += (_, line) => said.AppendLine(line.Data);
-        agent._process.ErrorDataReceived += (_, line) => said.AppendLine(line.Data);
-        agent._process.BeginOutputReadLine();
-        agent._process.BeginErrorReadLine();
-        for (int i = 0; i < 2000; i++)
-        {
-            if (await IsAnsweringAsync(machine.Socket))
-                return agent;
-            if (agent._process.HasExited)
-                break;
-            await Task.Delay(10);
-        }
+        return new AgentProcess(Process.Start(start)!);
+    }
 
-        throw new InvalidOperationException($"The agent did not start: {said}");
+    /// <summary>SIGTERM, as service managers send it. Returns the exit code.</summary>
+    public async Task<int> StopAsync()
+    {
+        using CancellationTokenSource late = new(TimeSpan.FromMinutes(1));
+        using Process kill = Process.Start("kill", ["-TERM", Id.ToString(CultureInfo.InvariantCulture)]);
+        await _process.WaitForExitAsync(late.Token);
+        return _process.ExitCode;
     }
 
     /// <summary>SIGKILL.</summary>
@@ -83,6 +109,12 @@ internal sealed class AgentProcess : IDisposable
         }
 
         _process.Dispose();
+    }
+
+    private void Add(string? line)
+    {
+        lock (_said)
+            _said.AppendLine(line);
     }
 
     private static async Task<bool> IsAnsweringAsync(string path)

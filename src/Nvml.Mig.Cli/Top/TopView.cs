@@ -195,7 +195,7 @@ internal static class TopView
     {
         null => "?",
         [] => "0",
-        var all => $"{Number(all.Length)}: {string.Join(' ', all.Select(p => FileName(p.Name ?? Number(p.ProcessId))))}",
+        var all => $"{Number(all.Length)}: {string.Join(' ', all.Select(p => FileName(p.Name ?? Number(p.Pid))))}",
     };
 
     private static string FileName(string command) => command[(command.LastIndexOf('/') + 1)..];

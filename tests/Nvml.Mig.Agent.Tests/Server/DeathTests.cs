@@ -1,3 +1,4 @@
+using Nvml.Mig.Applying;
 using Nvml.Mig.Leasing;
 using Nvml.Mig.Leasing.Tests;
 using Xunit.Abstractions;
@@ -72,6 +73,20 @@ public class DeathTests(ITestOutputHelper output)
             else
                 answer.Code.Should().Be(409, answer.Text);
         }
+    }
+
+    [Fact]
+    public async Task Told_to_stop_while_it_starts_it_ends_well()
+    {
+        await using AgentMachine machine = new("H100-SXM5-80GB");
+        using ChangeLock taken = await ChangeLock.TakeAsync(machine.Leases.JournalFolder, TimeSpan.FromSeconds(10));
+        using AgentProcess agent = AgentProcess.Start(machine); // It waits for the lock.
+        await Task.Delay(1500);
+
+        int exit = await agent.StopAsync();
+
+        exit.Should().Be(0, agent.Said);
+        agent.Said.Should().NotContain("Unhandled exception");
     }
 
     private static async Task KillAfterAsync(AgentProcess agent, int milliseconds)
