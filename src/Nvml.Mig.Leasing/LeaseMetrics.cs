@@ -74,8 +74,10 @@ public sealed class LeaseMetrics : IDisposable
         ObserveFractions<long>("memory.request", "By", "The memory that is kept for a fraction.", f => f.Part.MemoryRequestMiB << 20);
         ObserveFractions<long>("memory.limit", "By", "The most that a process of a fraction can have.", f => f.Part.MemoryLimitMiB << 20);
         ObserveFractions<long>("memory.usage", "By", "The memory that the processes of a fraction have.", f => f.UsedBytes);
-        ObserveFractions<double>("compute.request", "%", "The computing power that is kept for a fraction.", f => (double)f.Part.ComputeRequest);
-        ObserveFractions<double>("compute.limit", "%", "The most multiprocessors that a fraction can use.", f => (double)f.Part.ComputeLimit);
+        ObserveFractions<double>(
+            "compute.request", "%", "The computing power that is kept for a fraction.", f => (double)f.Part.ComputeRequest);
+        ObserveFractions<double>(
+            "compute.limit", "%", "The most multiprocessors that a fraction can use.", f => (double)f.Part.ComputeLimit);
     }
 
     /// <summary>The lease that an instance is of, as attributes of its values: id, queue, owner. None if it is not leased.</summary>

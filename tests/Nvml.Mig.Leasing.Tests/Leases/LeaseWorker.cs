@@ -20,6 +20,7 @@ internal static class LeaseWorker
         {
             RedirectStandardError = true,
             UseShellExecute = false,
+            Environment = { ["DOTNET_TieredPGO"] = "0" }, // It lives too short for what that gains.
         })!;
 
     /// <summary>The act of a name, for a process that dies in it.</summary>
