@@ -40,6 +40,9 @@ internal static class RunCommand
         bool json = parsed.GetValue(Arguments.GlobalOptions.Json);
         try
         {
+            // An option that there is not would be taken for the program.
+            if (parsed.GetValue(ProgramAndArguments) is [['-', ..] option, ..])
+                throw new Arguments.UsageException($"There is no option {option}. Put -- before the program.");
             LeaseRun.Run(parsed, async (leases, machine, cancellation) =>
             {
                 HostProcess self = HostProcess.Current;

@@ -16,9 +16,6 @@ internal sealed class MpsControl(MpsOptions options)
 
     private const UnixFileMode AnyExecute = UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
 
-    /// <summary>How long is waited for the rest of an output after the program has ended.</summary>
-    private static readonly TimeSpan Rest = TimeSpan.FromSeconds(1);
-
     public TimeSpan Timeout => options.Timeout;
 
     /// <summary>The path of the program. PATH alone is searched: root must not run what lies about.</summary>
@@ -76,8 +73,8 @@ internal sealed class MpsControl(MpsOptions options)
             await WriteAsync(input, commands).ConfigureAwait(false);
             options.Step?.Invoke();
             await process.WaitForExitAsync(end.Token).ConfigureAwait(false);
-            string printed = await output.WaitAsync(Rest, cancellationToken).ConfigureAwait(false);
-            string complained = await error.WaitAsync(Rest, cancellationToken).ConfigureAwait(false);
+            string printed = await output.WaitAsync(options.Timeout, cancellationToken).ConfigureAwait(false);
+            string complained = await error.WaitAsync(options.Timeout, cancellationToken).ConfigureAwait(false);
             options.Step?.Invoke();
             return new MpsReply(process.ExitCode, printed + complained);
         }

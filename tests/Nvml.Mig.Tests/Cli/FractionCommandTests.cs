@@ -116,6 +116,7 @@ public sealed class FractionCommandTests : IDisposable
     [InlineData("needs --fraction or --memory-request", "--compute-limit", "50")]
     [InlineData("7g.80gb cannot be shared so", "-p", "7g.80gb", "--memory-request", "200GiB")]
     [InlineData("of a whole instance, not of 1c.3g.40gb", "-p", "1c.3g.40gb", "--fraction", "0.5")]
+    [InlineData("There is no option --id. Put -- before the program.", "--id", "train")]
     public void What_makes_no_sense_is_said(string sentence, params string[] arguments)
     {
         _nvmig.Run("enable").ExitCode.Should().Be(0);
