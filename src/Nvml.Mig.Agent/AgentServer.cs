@@ -15,6 +15,7 @@ using Nvml.Mig.Agent.Metrics;
 using Nvml.Mig.Agent.Options;
 using Nvml.Mig.Agent.Page;
 using Nvml.Mig.Hosting;
+using Nvml.Mig.Kubernetes;
 using Nvml.Mig.Monitoring;
 
 namespace Nvml.Mig.Agent;
@@ -43,6 +44,7 @@ internal static class AgentServer
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
         log?.Invoke(builder.Logging);
         AddServices(builder.Services);
+        AddKubernetes(builder.Services, configuration.GetSection(nameof(AgentOptions.Kubernetes)));
         AddServer(builder);
         WebApplication app = builder.Build();
         app.Use(next => context => Problems.HandleAsync(context, next));
@@ -108,6 +110,16 @@ internal static class AgentServer
             document.Servers = []; // Wherever it was asked.
             return Task.CompletedTask;
         }));
+    }
+
+    private static void AddKubernetes(IServiceCollection services, IConfigurationSection section)
+    {
+        if (!section.Exists())
+            return;
+        services.AddNvmlMig().AddKubernetesNode(section);
+        // One machine, one journal: what is leased is left alone.
+        services.AddOptions<KubernetesOptions>()
+            .Configure<IOptions<AgentOptions>>((node, agent) => node.JournalFolder = agent.Value.Leasing.JournalFolder);
     }
 
     private static void AddServer(WebApplicationBuilder builder)

@@ -20,7 +20,9 @@ internal static class Program
           --socket PATH          The unix socket. By default {AgentOptions.DefaultSocket}.
           --record-folder PATH   Where leases and layouts are recorded. By default {ApplyOptions.DefaultJournalFolder}.
           --library PATH         The NVML library. By default the driver's.
+          --kubernetes NODE      Divide the GPUs as the labels of this Kubernetes node say, in place of mig-manager.
           --print-unit           Print a unit for systemd, and exit.
+          --check live|ready     Ask the agent at the socket how it is, for probes: exit code 0 if well, else 1.
           --version, --help
 
         """;
@@ -31,6 +33,7 @@ internal static class Program
         ["--socket"] = "Socket",
         ["--record-folder"] = "Leasing:JournalFolder",
         ["--library"] = "LibraryPath",
+        ["--kubernetes"] = "Kubernetes:Node",
     };
 
     private static async Task<int> Main(string[] arguments)
@@ -47,6 +50,10 @@ internal static class Program
             case ["--print-unit", .. var rest]:
                 await Console.Out.WriteAsync(ReadUnit(rest));
                 return 0;
+            case ["--check", "live" or "ready" and var what]:
+                return await HealthProbe.RunAsync(AgentOptions.DefaultSocket, what);
+            case ["--check", "live" or "ready" and var what, "--socket", var socket]:
+                return await HealthProbe.RunAsync(socket, what);
         }
 
         try

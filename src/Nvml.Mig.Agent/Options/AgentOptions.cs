@@ -1,5 +1,6 @@
 using Nvml.Mig.Agent.Documents;
 using Nvml.Mig.Hosting;
+using Nvml.Mig.Kubernetes;
 
 namespace Nvml.Mig.Agent.Options;
 
@@ -29,6 +30,9 @@ internal sealed class AgentOptions
     public TcpOptions Tcp { get; set; } = new();
 
     public LimitOptions Limits { get; set; } = new();
+
+    /// <summary>The Kubernetes node whose labels say how the GPUs are divided. Without it, no API server is asked for anything.</summary>
+    public KubernetesOptions? Kubernetes { get; set; }
 
     /// <summary>How long requests under way may take to end when the agent is told to stop.</summary>
     public TimeSpan StopTimeout { get; set; } = TimeSpan.FromSeconds(10);

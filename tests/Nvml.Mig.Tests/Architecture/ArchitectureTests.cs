@@ -29,10 +29,11 @@ public partial class ArchitectureTests
         ("Nvml.Mig.Hosting", [
             "Nvml.Mig.Leasing", "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Hosting.Abstractions",
             "Microsoft.Extensions.Options.ConfigurationExtensions"]),
+        ("Nvml.Mig.Kubernetes", ["Nvml.Mig.Configuration", "Nvml.Mig.Hosting"]),
         ("Nvml.Mig.Agent.Documents", ["Nvml.Mig.Leasing"]),
         ("Nvml.Mig.Simulator", ["Nvml.Mig"]),
         ("Nvml.Mig.Agent", [
-            "Nvml.Mig.Agent.Documents", "Nvml.Mig.Configuration", "Nvml.Mig.Hosting", "Microsoft.AspNetCore.OpenApi",
+            "Nvml.Mig.Agent.Documents", "Nvml.Mig.Configuration", "Nvml.Mig.Hosting", "Nvml.Mig.Kubernetes", "Microsoft.AspNetCore.OpenApi",
             "Microsoft.Extensions.Hosting.Systemd", "Microsoft.OpenApi", "OpenTelemetry.Exporter.Prometheus.AspNetCore",
             "OpenTelemetry.Extensions.Hosting"]),
         ("Nvml.Mig.Cli", [

@@ -40,6 +40,7 @@ public sealed class PackageTests(PackedPackages packages) : IClassFixture<Packed
     [InlineData("Nvml.Mig.Configuration", "lib/net10.0/Nvml.Mig.Configuration.dll", "lib/net10.0/Nvml.Mig.Configuration.xml")]
     [InlineData("Nvml.Mig.Leasing", "lib/net10.0/Nvml.Mig.Leasing.dll", "lib/net10.0/Nvml.Mig.Leasing.xml")]
     [InlineData("Nvml.Mig.Hosting", "lib/net10.0/Nvml.Mig.Hosting.dll", "lib/net10.0/Nvml.Mig.Hosting.xml")]
+    [InlineData("Nvml.Mig.Kubernetes", "lib/net10.0/Nvml.Mig.Kubernetes.dll", "lib/net10.0/Nvml.Mig.Kubernetes.xml")]
     [InlineData("Nvml.Mig.Simulator", "lib/net10.0/Nvml.Mig.Simulator.dll", "lib/net10.0/Nvml.Mig.Simulator.xml")]
     [InlineData("nvmig-agent", "tools/net10.0/any/nvmig-agent.dll", "tools/net10.0/any/Nvml.Mig.Hosting.dll")]
     [InlineData("nvmig", "tools/net10.0/any/nvmig.dll", "tools/net10.0/any/libnvml-stub.so")]
@@ -64,8 +65,8 @@ public sealed class PackageTests(PackedPackages packages) : IClassFixture<Packed
         Directory.GetFiles(packages.Feed, "*.nupkg")
             .Select(file => Path.GetFileName(file)[..^(packages.Version.Length + ".nupkg".Length + 1)])
             .Should().BeEquivalentTo(
-                "Nvml.Mig", "Nvml.Mig.Configuration", "Nvml.Mig.Hosting", "Nvml.Mig.Leasing", "Nvml.Mig.Simulator", "nvmig",
-                "nvmig-agent");
+                "Nvml.Mig", "Nvml.Mig.Configuration", "Nvml.Mig.Hosting", "Nvml.Mig.Kubernetes", "Nvml.Mig.Leasing",
+                "Nvml.Mig.Simulator", "nvmig", "nvmig-agent");
 
     [Fact]
     public void No_package_has_a_file_with_the_drivers_name()

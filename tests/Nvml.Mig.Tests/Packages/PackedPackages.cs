@@ -70,6 +70,7 @@ public sealed class PackedPackages : IDisposable
                 <PackageReference Include="Nvml.Mig.Configuration" Version="{Version}" />
                 <PackageReference Include="Nvml.Mig.Leasing" Version="{Version}" />
                 <PackageReference Include="Nvml.Mig.Hosting" Version="{Version}" />
+                <PackageReference Include="Nvml.Mig.Kubernetes" Version="{Version}" />
                 <PackageReference Include="Nvml.Mig.Simulator" Version="{Version}" />
               </ItemGroup>
               {more}

@@ -1,6 +1,7 @@
 using System.Reflection;
 using Nvml.Mig.Configuration;
 using Nvml.Mig.Hosting;
+using Nvml.Mig.Kubernetes;
 using Nvml.Mig.Leasing.Scheduling;
 
 namespace Nvml.Mig.Tests.PublicApi;
@@ -16,6 +17,7 @@ public class PublicApiTests
     [InlineData(typeof(LayoutFile))]
     [InlineData(typeof(Scheduler))]
     [InlineData(typeof(NvmlMigHosting))]
+    [InlineData(typeof(NvmlMigKubernetes))]
     [InlineData(typeof(NvmlSimulator))]
     public void The_public_api_is_the_one_on_file(Type anyOfIt)
     {

@@ -1,0 +1,44 @@
+using System.Net.Sockets;
+
+namespace Nvml.Mig.Agent;
+
+/// <summary>Asks a running agent how it is: a container has no curl to probe it with.</summary>
+internal static class HealthProbe
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
+    public static async Task<int> RunAsync(string path, string what)
+    {
+        using HttpClient client = new(new SocketsHttpHandler
+        {
+            ConnectCallback = async (_, cancellation) =>
+            {
+                Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                try
+                {
+                    await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellation);
+                    return new NetworkStream(socket, ownsSocket: true);
+                }
+                catch
+                {
+                    socket.Dispose();
+                    throw;
+                }
+            },
+        })
+        {
+            Timeout = Patience,
+        };
+        try
+        {
+            using HttpResponseMessage response = await client.GetAsync(new Uri($"http://localhost/health/{what}"));
+            await Console.Out.WriteLineAsync(await response.Content.ReadAsStringAsync());
+            return response.IsSuccessStatusCode ? 0 : 1;
+        }
+        catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
+        {
+            await Console.Error.WriteLineAsync($"nvmig-agent: no agent answers at {path}: {e.Message}");
+            return 1;
+        }
+    }
+}
