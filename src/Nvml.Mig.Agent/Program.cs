@@ -50,9 +50,9 @@ internal static class Program
             case ["--print-unit", .. var rest]:
                 await Console.Out.WriteAsync(ReadUnit(rest));
                 return 0;
-            case ["--check", "live" or "ready" and var what]:
+            case ["--check", ("live" or "ready") and var what]:
                 return await HealthProbe.RunAsync(AgentOptions.DefaultSocket, what);
-            case ["--check", "live" or "ready" and var what, "--socket", var socket]:
+            case ["--check", ("live" or "ready") and var what, "--socket", var socket]:
                 return await HealthProbe.RunAsync(socket, what);
         }
 
