@@ -173,8 +173,7 @@ public class KubeFaultTests(KubeCluster cluster, ITestOutputHelper output)
             await Task.Delay(500);
         }
 
-        await node.WaitAsync("success");
-        (node.Layouts(0), node.Layouts(1)).Should().Be(("3g.40gb*2", "3g.40gb*2"));
+        await node.WaitAsync("success", _ => (node.Layouts(0), node.Layouts(1)) == ("3g.40gb*2", "3g.40gb*2"));
         (await node.LabelAsync(KubeNode.Plugin)).Should().Be("true");
         int events = proxy.Requests.Count(r => r.EndsWith("events", StringComparison.Ordinal));
         events.Should().BeLessThanOrEqualTo(LongTests.Wanted ? 40 : 20, "there are ten a minute, each two requests at most");

@@ -50,7 +50,9 @@ public class MigPartedLayoutTests(KubeCluster cluster)
 
         """;
 
-    /// <summary>The layout, mig-manager's state, ours, and what both end with on GPU 0 and on GPU 7; null: as it was.</summary>
+    /// <summary>
+    /// The layout, mig-manager's state, ours, and what both end with on GPU 0 and on GPU 7 (null: as it was), or what we say of a failure.
+    /// </summary>
     private static readonly (string Layout, string Theirs, string Ours, string? First, string? Last)[] Rules =
     [
         ("all-enabled", "success", "success", "", ""),
@@ -64,11 +66,11 @@ public class MigPartedLayoutTests(KubeCluster cluster)
         ("all-balanced", "success", "success", "1g.10gb*2,2g.20gb*1,3g.40gb*1", "1g.10gb*2,2g.20gb*1,3g.40gb*1"),
         ("half", "success", "success", "disabled", "2g.20gb*3"),
         ("some", "success", "success", "7g.80gb*1", null), // GPU 7 has no entry.
-        ("all-1g.5gb", "success", "failed", null, null), // mig-parted#18: success, and the GPUs are left without instances.
-        ("a100-only", "success", "failed", null, null), // No entry is for any of the GPUs: nothing is done.
-        ("too-much", "failed", "failed", null, null), // It is found out there when the GPUs are cleared.
+        ("all-1g.5gb", "success", "failed", "1g.5gb", null), // mig-parted#18: success, and the GPUs are left without instances.
+        ("a100-only", "success", "failed", "a100-only", null), // No entry is for any of the GPUs: nothing is done.
+        ("too-much", "failed", "failed", "3g.40gb", null), // It is found out there when the GPUs are cleared.
         ("all-disabled", "success", "success", "disabled", "disabled"),
-        ("missing", "failed", "failed", null, null),
+        ("missing", "failed", "failed", "missing", null),
     ];
 
     [KubeFact]
@@ -82,12 +84,18 @@ public class MigPartedLayoutTests(KubeCluster cluster)
         List<string> differ = [];
         foreach ((string layout, string theirs, string ours, string? first, string? last) in Rules)
         {
-            await node.LabelAsync(KubeNode.State, null);
-
             await node.LabelAsync(KubeNode.Layout, layout);
 
-            expected = (first ?? expected.Item1, last ?? expected.Item2);
-            await node.WaitAsync(ours, _ => ours == "failed" || (node.Layouts(0), node.Layouts(7)) == expected);
+            if (ours == "failed")
+            {
+                await node.WaitForReasonAsync(ours, first!);
+            }
+            else
+            {
+                expected = (first ?? expected.Item1, last ?? expected.Item2);
+                await node.WaitAsync(ours, _ => (node.Layouts(0), node.Layouts(7)) == expected);
+            }
+
             (node.Layouts(0), node.Layouts(7)).Should().Be(expected, layout);
             if (theirs != ours)
                 differ.Add(layout);
