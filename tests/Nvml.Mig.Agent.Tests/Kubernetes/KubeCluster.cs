@@ -93,7 +93,7 @@ public sealed class KubeCluster : IAsyncLifetime
             "kube-apiserver", "--etcd-servers", etcd, "--secure-port", $"{secure}", "--bind-address", "127.0.0.1", "--cert-dir", File("certs"),
             "--service-account-key-file", File("key.pem"), "--service-account-signing-key-file", File("key.pem"),
             "--service-account-issuer", "https://test", "--token-auth-file", File("tokens.csv"), "--authorization-mode", "RBAC",
-            "--disable-admission-plugins", "ServiceAccount");
+            "--disable-admission-plugins", "ServiceAccount", "--allow-privileged");
         Server = $"https://127.0.0.1:{secure}";
         Client = new HttpClient(TrustAll()) { BaseAddress = new Uri(Server) };
         Client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", AdminToken);

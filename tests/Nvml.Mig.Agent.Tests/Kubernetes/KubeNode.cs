@@ -52,7 +52,7 @@ internal sealed class KubeNode : IAsyncDisposable
     public async Task StartAgentAsync(
         string? server = null, string token = KubeCluster.AgentToken, Action<KubernetesOptions>? configure = null)
     {
-        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        HostApplicationBuilder builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Logging.ClearProviders();
         builder.Services.AddNvmlMig(o => o.LibraryPath = Machine.Simulator.LibraryPath).AddKubernetesNode(o =>
         {
