@@ -48,7 +48,7 @@ public class KubeDeathTests(KubeCluster cluster, ITestOutputHelper output)
     [KubeTheory]
     [InlineData("nvmlDeviceSetMigMode", "all-disabled", "all-balanced")]
     [InlineData("nvmlDeviceCreateGpuInstanceWithPlacement", "all-disabled", "all-balanced")]
-    [InlineData("nvmlGpuInstanceCreateComputeInstanceWithPlacement", "all-disabled", "all-balanced")]
+    [InlineData("nvmlGpuInstanceCreateComputeInstance", "all-disabled", "all-balanced")]
     [InlineData("nvmlComputeInstanceDestroy", "all-7g.80gb", "all-1g.10gb")]
     [InlineData("nvmlGpuInstanceDestroy", "all-7g.80gb", "all-1g.10gb")]
     public async Task Death_at_a_change_of_the_gpu_leaves_nothing(string function, string from, string to)
