@@ -12,8 +12,8 @@ public sealed partial class KubernetesOptions
 
     /// <summary>
     /// The file of layouts that the label names, such as a mounted ConfigMap: mig-parted's format or our own. It is read again when it has
-    /// changed. Null: the names are <c>all-disabled</c>, <c>all-enabled</c>, <c>all-balanced</c>, and <c>all-</c> with each profile that the
-    /// GPUs have.
+    /// changed. Null: the names are <c>all-disabled</c>, <c>all-enabled</c>, <c>all-balanced</c>, and <c>all-</c> with each profile that
+    /// the GPUs have.
     /// </summary>
     public string? LayoutFile { get; set; }
 
@@ -41,7 +41,8 @@ public sealed partial class KubernetesOptions
     public TimeSpan ReadInterval { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// How long it takes at most until a change that failed is tried again: at first a second, then longer and longer. By default 5 minutes.
+    /// How long it takes at most until a change that failed is tried again: at first a second, then longer and longer. By default
+    /// 5 minutes.
     /// </summary>
     public TimeSpan MaxRetryDelay { get; set; } = TimeSpan.FromMinutes(5);
 

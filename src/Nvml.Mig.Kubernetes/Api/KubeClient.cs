@@ -228,7 +228,8 @@ internal sealed class KubeClient(KubeConnection connection, KubernetesMetrics me
     private KubeException NoAnswer(Request request, Exception e) => new(
         null,
         e is OperationCanceledException
-            ? $"The API server {connection.Server} does not answer '{request.Verb}' on {request.Resource} in {AnswerTimeout.TotalSeconds} s."
+            ? $"The API server {connection.Server} does not answer '{request.Verb}' on {request.Resource} in "
+                + $"{AnswerTimeout.TotalSeconds} s."
             : $"The API server {connection.Server} cannot be asked for '{request.Verb}' on {request.Resource}: {e.Message}",
         e);
 

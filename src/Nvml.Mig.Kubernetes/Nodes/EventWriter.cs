@@ -5,7 +5,9 @@ using Nvml.Mig.Kubernetes.Api;
 
 namespace Nvml.Mig.Kubernetes.Nodes;
 
-/// <summary>Tells in events of the node what state it has come to. The same again is the same event, and there are few in a minute.</summary>
+/// <summary>
+/// Tells in events of the node what state it has come to. The same again is the same event, and there are few in a minute.
+/// </summary>
 internal sealed class EventWriter(KubeClient client, string node, TimeProvider time)
 {
     /// <summary>Events of nodes are in this namespace, as a kubelet's are.</summary>

@@ -3,7 +3,9 @@ using Nvml.Mig.Kubernetes.Api;
 
 namespace Nvml.Mig.Kubernetes.Nodes;
 
-/// <summary>The node as it was last seen: by the watch, or in the answer to a patch. It wakes whoever acts on it when it says something new.</summary>
+/// <summary>
+/// The node as it was last seen: by the watch, or in the answer to a patch. It wakes whoever acts on it when it says something new.
+/// </summary>
 internal sealed class KnownNode : IDisposable
 {
     private readonly Lock _lock = new();

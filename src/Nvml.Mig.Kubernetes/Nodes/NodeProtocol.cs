@@ -1,6 +1,8 @@
 namespace Nvml.Mig.Kubernetes.Nodes;
 
-/// <summary>The labels of a node by which it is said, and answered, how its GPUs are to be divided: NVIDIA's, and annotations of ours.</summary>
+/// <summary>
+/// The labels of a node by which it is said, and answered, how its GPUs are to be divided: NVIDIA's, and annotations of ours.
+/// </summary>
 internal static class NodeProtocol
 {
     /// <summary>Which layout of the file is wanted.</summary>

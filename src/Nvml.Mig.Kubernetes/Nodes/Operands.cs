@@ -2,7 +2,9 @@ using Nvml.Mig.Kubernetes.Api;
 
 namespace Nvml.Mig.Kubernetes.Nodes;
 
-/// <summary>The pods of NVIDIA's operator on the node that use its GPUs: paused for a change of the mode, and renewed after a change.</summary>
+/// <summary>
+/// The pods of NVIDIA's operator on the node that use its GPUs: paused for a change of the mode, and renewed after a change.
+/// </summary>
 internal sealed class Operands(KubeClient client, KubernetesOptions options, TimeProvider time)
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(500);

@@ -8,7 +8,7 @@ using System.Text.Json.Nodes;
 
 namespace Nvml.Mig.Agent.Tests.Kubernetes;
 
-/// <summary>A test that needs a real API server: the folder that an environment variable names has etcd, kube-apiserver and kubectl.</summary>
+/// <summary>A test that needs a real API server: an environment variable names a folder with etcd, kube-apiserver and kubectl.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class KubeFactAttribute : FactAttribute
 {
@@ -29,7 +29,7 @@ public sealed class KubeTests : ICollectionFixture<KubeCluster>
     public const string Name = "Kubernetes";
 }
 
-/// <summary>A real API server with etcd on loopback, and the objects of our manifest in it. There is no kubelet and no controller.</summary>
+/// <summary>A real API server with etcd on loopback, and our manifest's objects in it. There is no kubelet and no controller.</summary>
 public sealed class KubeCluster : IAsyncLifetime
 {
     public const string Namespace = "gpu-operator";
@@ -90,7 +90,8 @@ public sealed class KubeCluster : IAsyncLifetime
 
             """);
         Start(
-            "kube-apiserver", "--etcd-servers", etcd, "--secure-port", $"{secure}", "--bind-address", "127.0.0.1", "--cert-dir", File("certs"),
+            "kube-apiserver", "--etcd-servers", etcd, "--secure-port", $"{secure}", "--bind-address", "127.0.0.1",
+            "--cert-dir", File("certs"),
             "--service-account-key-file", File("key.pem"), "--service-account-signing-key-file", File("key.pem"),
             "--service-account-issuer", "https://test", "--token-auth-file", File("tokens.csv"), "--authorization-mode", "RBAC",
             "--disable-admission-plugins", "ServiceAccount", "--allow-privileged");

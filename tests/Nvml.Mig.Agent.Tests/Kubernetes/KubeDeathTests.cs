@@ -4,7 +4,9 @@ using Xunit.Abstractions;
 
 namespace Nvml.Mig.Agent.Tests.Kubernetes;
 
-/// <summary>The agent is killed at each of its writes, to the API server and to the driver, three lives in a row: the fourth ends it well.</summary>
+/// <summary>
+/// The agent is killed at each of its writes, to the API server and to the driver, three lives in a row: the fourth ends it well.
+/// </summary>
 [Collection(KubeTests.Name)]
 public class KubeDeathTests(KubeCluster cluster, ITestOutputHelper output)
 {

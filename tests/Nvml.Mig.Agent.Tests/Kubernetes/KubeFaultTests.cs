@@ -95,7 +95,7 @@ public class KubeFaultTests(KubeCluster cluster, ITestOutputHelper output)
         node.Layouts(0).Should().Be("1g.10gb*7");
     }
 
-    /// <summary>Between reading and writing the label changes: the server finds that, and the state is never that of another label.</summary>
+    /// <summary>Between reading and writing the label changes: the server finds that, and no state is of another label.</summary>
     [KubeFact]
     public async Task A_success_is_not_written_beside_another_label()
     {
@@ -134,7 +134,8 @@ public class KubeFaultTests(KubeCluster cluster, ITestOutputHelper output)
 
         await node.WaitAsync("success");
         Enumerable.Range(0, 4).Select(node.Layouts).Should().AllBe("3g.40gb*2");
-        node.Machine.Simulator.GetCallCount("nvmlDeviceCreateGpuInstanceWithPlacement").Should().BeLessThan(7 * 4, "the first was given up");
+        node.Machine.Simulator.GetCallCount("nvmlDeviceCreateGpuInstanceWithPlacement")
+            .Should().BeLessThan(7 * 4, "the first was given up");
     }
 
     [KubeFact]

@@ -52,7 +52,8 @@ internal sealed class KubeNode : IAsyncDisposable
     public async Task StartAgentAsync(
         string? server = null, string token = KubeCluster.AgentToken, Action<KubernetesOptions>? configure = null)
     {
-        HostApplicationBuilder builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        HostApplicationBuilder builder =
+            Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Logging.ClearProviders();
         builder.Services.AddNvmlMig(o => o.LibraryPath = Machine.Simulator.LibraryPath).AddKubernetesNode(o =>
         {
@@ -121,7 +122,8 @@ internal sealed class KubeNode : IAsyncDisposable
     /// <summary>Waits until the node has this state, with a reason that has these words.</summary>
     public async Task<string> WaitForReasonAsync(string state, string words)
     {
-        JsonNode node = await WaitAsync(state, n => ((string?)n["annotations"]?[Reason])?.Contains(words, StringComparison.Ordinal) == true);
+        JsonNode node = await WaitAsync(
+            state, n => ((string?)n["annotations"]?[Reason])?.Contains(words, StringComparison.Ordinal) == true);
         return (string)node["annotations"]![Reason]!;
     }
 
