@@ -32,7 +32,7 @@ internal sealed class KubeClient(KubeConnection connection, KubernetesMetrics me
             new Request("list", "nodes", HttpMethod.Get, $"/api/v1/nodes?{OfNode(name)}", MetadataListOnly),
             KubeJson.Default.KubeList,
             cancellationToken).ConfigureAwait(false);
-        return (list.Items?.FirstOrDefault(), list.Metadata.ResourceVersion);
+        return (list.Items is [var node, ..] ? node : null, list.Metadata.ResourceVersion);
     }
 
     public Task<KubeObject> GetNodeAsync(string name, CancellationToken cancellationToken) => AskAsync(

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Globalization;
 using Nvml.Mig.Kubernetes.Api;
 
@@ -87,8 +88,9 @@ internal sealed class KnownNode : IDisposable
     }
 
     /// <summary>What a node says to this agent: its other changes, such as those of its status, wake nobody.</summary>
-    private static string SaidBy(KubeObject node) => string.Join('\n', (node.Metadata.Labels ?? new Dictionary<string, string>())
-        .Concat(node.Metadata.Annotations ?? new Dictionary<string, string>())
+    private static string SaidBy(KubeObject node) => string.Join('\n', ((IReadOnlyDictionary<string, string>?[])
+        [node.Metadata.Labels, node.Metadata.Annotations])
+        .SelectMany(pairs => pairs ?? ReadOnlyDictionary<string, string>.Empty)
         .Where(pair => NodeProtocol.IsOurs(pair.Key))
         .OrderBy(pair => pair.Key, StringComparer.Ordinal)
         .Select(pair => $"{pair.Key}={pair.Value}"));

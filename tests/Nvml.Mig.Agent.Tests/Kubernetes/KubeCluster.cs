@@ -96,8 +96,7 @@ public sealed class KubeCluster : IAsyncLifetime
             "--service-account-issuer", "https://test", "--token-auth-file", File("tokens.csv"), "--authorization-mode", "RBAC",
             "--disable-admission-plugins", "ServiceAccount", "--allow-privileged");
         Server = $"https://127.0.0.1:{secure}";
-        Client = new HttpClient(TrustAll()) { BaseAddress = new Uri(Server) };
-        Client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", AdminToken);
+        Client = Connect(Server);
         await WaitUntilReadyAsync();
         await RunKubectlAsync("create", "namespace", Namespace);
         await RunKubectlAsync("apply", "-f", Path.Combine(AgentMachine.Repository, "deploy/kubernetes/nvmig-agent.yaml"));
@@ -145,6 +144,12 @@ public sealed class KubeCluster : IAsyncLifetime
         response.IsSuccessStatusCode.Should().BeTrue($"{method} {path} gave {text}");
         return JsonNode.Parse(text)!;
     }
+
+    private static HttpClient Connect(string server) => new(TrustAll())
+    {
+        BaseAddress = new Uri(server),
+        DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", AdminToken) },
+    };
 
     private static string ProgramOf(string name) => Path.Combine(Environment.GetEnvironmentVariable(Variable)!, "bin", name);
 

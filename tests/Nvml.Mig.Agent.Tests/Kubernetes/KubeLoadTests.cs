@@ -39,7 +39,7 @@ public class KubeLoadTests(KubeCluster cluster, ITestOutputHelper output)
         await using KubeOperator nvidia = new(node);
         await node.WaitUntilAsync(async () => (await node.PodsAsync()).Length == 1, "the plugin runs");
         await node.StartAgentAsync(proxy.Address);
-        await node.WaitUntilAsync(() => Task.FromResult(proxy.Requests.Contains("WATCH nodes")), "the node is watched");
+        await node.WaitUntilAsync(() => Task.FromResult(proxy.Count("WATCH nodes") > 0), "the node is watched");
         proxy.Requests.Clear();
 
         await node.LabelAsync(KubeNode.Layout, "all-balanced");

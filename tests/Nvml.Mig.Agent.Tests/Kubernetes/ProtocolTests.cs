@@ -98,7 +98,7 @@ public class ProtocolTests(KubeCluster cluster)
 
         await node.WaitAsync("success");
         await node.WaitUntilAsync(async () => (await node.PodsAsync()).Any(p => p.App == DevicePlugin), "the plugin runs again");
-        (await node.PodsAsync()).Select(p => p.Uid).Intersect(before.Select(p => p.Uid))
+        (await node.PodsAsync()).Select(p => p.Uid).Intersect(before.Select(p => p.Uid), StringComparer.Ordinal)
             .Should().Equal(before.Where(p => p.App == "somebody").Select(p => p.Uid));
         nvidia.Seen.Should().Equal("true");
     }
