@@ -183,7 +183,7 @@ internal sealed class KubeNode : IAsyncDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
-    private Task PatchAsync(string kind, string name, string? value) => _cluster.SendAsync(
+    private Task<JsonNode> PatchAsync(string kind, string name, string? value) => _cluster.SendAsync(
         HttpMethod.Patch,
         $"/api/v1/nodes/{Name}",
         new JsonObject { ["metadata"] = new JsonObject { [kind] = new JsonObject { [name] = value } } }.ToJsonString(),

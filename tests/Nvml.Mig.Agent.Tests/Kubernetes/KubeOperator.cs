@@ -18,6 +18,7 @@ internal sealed class KubeOperator : IAsyncDisposable
     private readonly Task _running;
     private IDisposable? _hold;
 
+    /// <summary>Begins.</summary>
     /// <param name="node">The node.</param>
     /// <param name="holdsGpu">Whether the pod of DCGM keeps GPU 0 open, as NVML does not show.</param>
     public KubeOperator(KubeNode node, bool holdsGpu = false)
