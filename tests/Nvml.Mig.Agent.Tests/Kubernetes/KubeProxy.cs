@@ -51,7 +51,10 @@ internal sealed class KubeProxy : IAsyncDisposable
     public int Count(string request) => Requests.Count(r => r == request);
 
     public string Describe() => string.Join(
-        ", ", Requests.GroupBy(r => r, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal).Select(g => $"{g.Key} {g.Count()}"));
+        ", ",
+        Requests.GroupBy(r => r, StringComparer.Ordinal)
+            .OrderBy(g => g.Key, StringComparer.Ordinal)
+            .Select(g => $"{g.Key} {g.Count()}"));
 
     /// <summary>Breaks off the watches that there are.</summary>
     public void BreakWatches()
