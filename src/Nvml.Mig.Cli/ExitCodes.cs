@@ -1,5 +1,6 @@
 using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Arguments;
+using Nvml.Mig.Cli.Slurm;
 using Nvml.Mig.Configuration;
 using Nvml.Mig.Leasing;
 using Nvml.Mig.Planning;
@@ -61,6 +62,7 @@ internal static class ExitCodes
         JournalException { IsLocked: true } => For(NvmlReturnCode.InUse),
         JournalException => For(NvmlReturnCode.OperatingSystem),
         LeaseException e => For(e.Error),
+        SlurmException => For(NvmlReturnCode.OperatingSystem),
         OperationCanceledException => Cancelled,
         _ => Other,
     };

@@ -23,6 +23,7 @@ using Nvml.Mig.Cli.Reservations;
 using Nvml.Mig.Cli.Rollback;
 using Nvml.Mig.Cli.Run;
 using Nvml.Mig.Cli.Simulate;
+using Nvml.Mig.Cli.Slurm;
 using Nvml.Mig.Cli.Top;
 
 namespace Nvml.Mig.Cli;
@@ -60,6 +61,7 @@ internal static class Program
             QueueCommand.Build(),
             ReservationCommand.Build(),
             TopCommand.Build(),
+            SlurmCommand.Build(),
             SimulateCommand.Build(),
         };
 

@@ -161,6 +161,34 @@ internal static partial class ClaimArguments
             ?? throw new UsageException($"--wait={text} is no time: write seconds, or 90s, 10m, 1h30m. A program goes behind --.");
     }
 
+    /// <summary>A size in MiB, rounded up; null if the text is none.</summary>
+    public static long? TryParseMemory(string text)
+    {
+        Match match = Size().Match(text);
+        if (!match.Success)
+            return null;
+        double bytes = double.Parse(match.Groups["number"].Value, CultureInfo.InvariantCulture) * match.Groups["unit"].Value switch
+        {
+            "MiB" or "M" => 1L << 20,
+            "GiB" or "G" => 1L << 30,
+            "MB" => 1_000_000,
+            _ => 1_000_000_000,
+        };
+        return (long)Math.Ceiling(bytes / (1L << 20));
+    }
+
+    /// <summary>A mode by its name; null if there is none.</summary>
+    public static FractionMode? TryParseMode(string text)
+    {
+        foreach (FractionMode mode in Enum.GetValues<FractionMode>())
+        {
+            if (mode.ToString().Equals(text, StringComparison.OrdinalIgnoreCase))
+                return mode;
+        }
+
+        return null;
+    }
+
     private static FractionRequest? ReadFraction(ParseResult parsed)
     {
         FractionRequest fraction = new()
@@ -182,10 +210,10 @@ internal static partial class ClaimArguments
     private static FractionMode ParseMode(ArgumentResult argument)
     {
         string text = argument.Tokens is [{ Value: var value }] ? value : "";
-        FractionMode mode = Array.Find(Enum.GetValues<FractionMode>(), m => m.ToString().Equals(text, StringComparison.OrdinalIgnoreCase));
-        if (!mode.ToString().Equals(text, StringComparison.OrdinalIgnoreCase))
-            argument.AddError($"'{text}' is no mode: write fair, strict or equal.");
-        return mode;
+        if (TryParseMode(text) is { } mode)
+            return mode;
+        argument.AddError($"'{text}' is no mode: write fair, strict or equal.");
+        return default;
     }
 
     private static InstanceRequestEntry ReadRequest(ParseResult parsed, int count, bool isPart)
@@ -212,25 +240,13 @@ internal static partial class ClaimArguments
             : throw new UsageException($"No GPU of this machine is a {string.Join(" or ", parts)}. There are: {string.Join(", ", all)}.");
     }
 
-    /// <summary>In MiB, rounded up.</summary>
     private static long? ParseMemory(ArgumentResult argument)
     {
         string text = argument.Tokens is [{ Value: var value }] ? value : "";
-        Match match = Size().Match(text);
-        if (!match.Success)
-        {
-            argument.AddError($"'{text}' is no size: write 12GiB, 12000MiB or 12GB.");
-            return null;
-        }
-
-        double bytes = double.Parse(match.Groups["number"].Value, CultureInfo.InvariantCulture) * match.Groups["unit"].Value switch
-        {
-            "MiB" or "M" => 1L << 20,
-            "GiB" or "G" => 1L << 30,
-            "MB" => 1_000_000,
-            _ => 1_000_000_000,
-        };
-        return (long)Math.Ceiling(bytes / (1L << 20));
+        if (TryParseMemory(text) is { } size)
+            return size;
+        argument.AddError($"'{text}' is no size: write 12GiB, 12000MiB or 12GB.");
+        return null;
     }
 
     [GeneratedRegex(

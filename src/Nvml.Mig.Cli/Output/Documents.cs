@@ -18,6 +18,7 @@ using Nvml.Mig.Cli.Profiles;
 using Nvml.Mig.Cli.Queues;
 using Nvml.Mig.Cli.Reservations;
 using Nvml.Mig.Cli.Simulate;
+using Nvml.Mig.Cli.Slurm;
 using Nvml.Mig.Cli.Top;
 
 namespace Nvml.Mig.Cli.Output;
@@ -48,6 +49,8 @@ namespace Nvml.Mig.Cli.Output;
 [JsonSerializable(typeof(QueuesDocument))]
 [JsonSerializable(typeof(ReservationsDocument))]
 [JsonSerializable(typeof(TopDocument))]
+[JsonSerializable(typeof(SlurmJobDocument))]
+[JsonSerializable(typeof(SlurmConfigDocument))]
 [JsonSerializable(typeof(ErrorDocument))]
 [JsonSerializable(typeof(ResetDocument))]
 [JsonSerializable(typeof(ModelsDocument))]

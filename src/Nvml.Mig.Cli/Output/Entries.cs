@@ -55,6 +55,7 @@ internal sealed record ErrorEntry(int Code, string Name, string? Function, strin
             PlanningException planning => planning.Error.ToString(),
             JournalException journal => journal.IsLocked ? "Locked" : "Record",
             LeaseException lease => lease.Error.ToString(),
+            Slurm.SlurmException => "Slurm",
             OperationCanceledException => "Cancelled",
             _ => "Unexpected",
         }, null, failure.Message);

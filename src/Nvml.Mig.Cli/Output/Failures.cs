@@ -1,5 +1,6 @@
 using Nvml.Mig.Applying;
 using Nvml.Mig.Cli.Arguments;
+using Nvml.Mig.Cli.Slurm;
 using Nvml.Mig.Configuration;
 using Nvml.Mig.Leasing;
 
@@ -18,7 +19,7 @@ internal static class Failures
         }
 
         if (failure is NvmlException or UsageException or PlanningException or LayoutFileException or JournalException or LeaseException
-            or OperationCanceledException)
+            or SlurmException or OperationCanceledException)
         {
             Terminal.WriteError(failure.Message);
         }

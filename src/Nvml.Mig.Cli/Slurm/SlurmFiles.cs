@@ -1,0 +1,76 @@
+using System.Globalization;
+using System.Text;
+using Nvml.Mig.Cli.Arguments;
+
+namespace Nvml.Mig.Cli.Slurm;
+
+/// <summary>The files of Slurm's configuration.</summary>
+internal sealed class SlurmFiles
+{
+    private readonly string _scripts;
+
+    public SlurmFiles(string node, int slices, string scripts, SlurmScriptOptions options)
+    {
+        (Node, _scripts) = (node, scripts);
+        All =
+        [
+            new SlurmFileEntry("gres.conf", false, Text($"NodeName={node} Name={SlurmJob.Gres} Count={slices} Flags=CountOnly\n")),
+            new SlurmFileEntry("slurm.conf", false, SlurmConf(slices)),
+            new SlurmFileEntry(PathOf("prolog"), true, CallScript("prolog", options, options.Prolog)),
+            new SlurmFileEntry(PathOf("task-prolog"), true, TaskScript(options.Folder)),
+            new SlurmFileEntry(PathOf("epilog"), true, CallScript("epilog", options, options.Epilog)),
+        ];
+    }
+
+    public string Node { get; }
+
+    public IReadOnlyList<SlurmFileEntry> All { get; }
+
+    /// <summary>The file of a name, which for a script is what it is for.</summary>
+    /// <exception cref="UsageException">There is none.</exception>
+    public SlurmFileEntry Find(string name) =>
+        All.FirstOrDefault(f => f.Path == (f.IsScript ? PathOf(name) : name))
+        ?? throw new UsageException($"--only '{name}' is not gres.conf, slurm.conf, prolog, task-prolog or epilog.");
+
+    private static string TaskScript(string folder) => Text($"""
+        #!/bin/sh
+        # Prints what 'nvmig slurm task-prolog' prints, without a start of nvmig for each task.
+        file={Quote(Path.GetFullPath(folder))}/"$SLURM_JOB_ID".env
+        [ ! -e "$file" ] || exec cat "$file"
+
+        """);
+
+    private static string CallScript(string command, SlurmScriptOptions options, IReadOnlyList<string> own)
+    {
+        string program = Environment.ProcessPath ?? "nvmig";
+        StringBuilder text = new("#!/bin/sh\n# On a node without nvmig it does nothing.\n");
+        text.Append(CultureInfo.InvariantCulture, $"[ -x {Quote(program)} ] || exit 0\n");
+        foreach ((string name, string value) in options.Variables)
+            text.Append(CultureInfo.InvariantCulture, $"export {name}={Quote(value)}\n");
+        IEnumerable<string> words = [program, .. options.Global, "slurm", command, .. own];
+        return text.Append(CultureInfo.InvariantCulture, $"exec {string.Join(' ', words.Select(Quote))}\n").ToString();
+    }
+
+    /// <summary>As a shell takes it literally.</summary>
+    private static string Quote(string word) =>
+        word.Length > 0 && word.All(c => char.IsAsciiLetterOrDigit(c) || "-_./:=,+@%".Contains(c, StringComparison.Ordinal))
+            ? word
+            : $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    private string SlurmConf(int slices) => Text($"""
+        # Where a line is there already, add to it, separated by commas. The scripts must be on all nodes.
+        GresTypes={SlurmJob.Gres}
+        PrologFlags=Alloc
+        SchedulerParameters=nohold_on_prolog_fail
+        Prolog={PathOf("prolog")}
+        TaskProlog={PathOf("task-prolog")}
+        Epilog={PathOf("epilog")}
+        # In the line of the node, behind what it has:
+        # NodeName={Node} ... Gres={SlurmJob.Gres}:{slices}
+
+        """);
+
+    private string PathOf(string script) => Path.Combine(_scripts, $"nvmig-{script}");
+}
