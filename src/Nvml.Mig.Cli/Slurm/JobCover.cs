@@ -98,7 +98,7 @@ internal sealed class JobCover
     {
         if (claim.Fraction?.ComputeSlices is { } own)
             return own;
-        int all = ProfileName.TryParse(request.Profile, null, out ProfileName name) ? name.GpuSliceCount : WholeGpuSlices;
+        int all = ProfileName.TryParse(request.Profile, out ProfileName name) ? name.GpuSliceCount : WholeGpuSlices;
         return claim.Fraction is { Mode: FractionMode.Strict, Share: { } share } ? (int)Math.Ceiling(share * all) : all * request.Count;
     });
 

@@ -11,6 +11,9 @@ internal sealed class JobFile(string folder, long job, RunProgram run)
 {
     public const string DefaultFolder = "/run/nvml-mig/slurm";
 
+    /// <summary>The lines for a job without a lease.</summary>
+    public static readonly string[] NoDevices = ["export CUDA_VISIBLE_DEVICES=NoDevFiles", "export NVIDIA_VISIBLE_DEVICES=void"];
+
     private const UnixFileMode FolderMode =
         UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead | UnixFileMode.GroupExecute
         | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
@@ -48,8 +51,8 @@ internal sealed class JobFile(string folder, long job, RunProgram run)
         }
     }
 
-    /// <summary>The lines; none if the job has no lease.</summary>
-    public string[] Read()
+    /// <summary>The lines; null if the job has no lease.</summary>
+    public string[]? Read()
     {
         try
         {
@@ -57,7 +60,7 @@ internal sealed class JobFile(string folder, long job, RunProgram run)
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            return [];
+            return null;
         }
     }
 

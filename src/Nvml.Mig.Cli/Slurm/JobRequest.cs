@@ -105,7 +105,7 @@ internal sealed record JobRequest(IReadOnlyList<InstanceRequestEntry> Requests, 
     private static InstanceRequestEntry ParseProfile(string word)
     {
         string[] parts = word.Split('*');
-        if (parts.Length > 2 || (parts[0] != GrantedFraction.WholeGpu && !ProfileName.TryParse(parts[0], null, out _)))
+        if (parts.Length > 2 || (parts[0] != GrantedFraction.WholeGpu && !ProfileName.TryParse(parts[0], out _)))
             throw Wrong($"'{word}' is no profile");
         return new InstanceRequestEntry { Profile = parts[0], Count = parts.Length == 2 ? ParseCount(parts[1]) : 1 };
     }

@@ -32,14 +32,20 @@ internal sealed class SlurmFiles
         All.FirstOrDefault(f => f.Path == (f.IsScript ? PathOf(name) : name))
         ?? throw new UsageException($"--only '{name}' is not gres.conf, slurm.conf, prolog, task-prolog or epilog.");
 
+    /// <summary>
+    /// A job without a lease sees no GPU, as Slurm has it for jobs without a GPU of its own. So does one whose prolog Slurm did not run:
+    /// one that was requeued and is told to start within the lifetime of its old credential.
+    /// </summary>
     private static string TaskScript(string folder) => Text($"""
         #!/bin/sh
         # Prints what 'nvmig slurm task-prolog' prints, without a start of nvmig for each task.
         file={Quote(Path.GetFullPath(folder))}/"$SLURM_JOB_ID".env
         [ ! -e "$file" ] || exec cat "$file"
+        [ -n "$SLURM_JOB_GPUS" ] || {string.Join(" && ", JobFile.NoDevices.Select(line => $"echo '{line}'"))}
 
         """);
 
+    /// <summary>slurmd throws away what its scripts say.</summary>
     private static string CallScript(string command, SlurmScriptOptions options, IReadOnlyList<string> own)
     {
         string program = Environment.ProcessPath ?? "nvmig";
@@ -48,7 +54,8 @@ internal sealed class SlurmFiles
         foreach ((string name, string value) in options.Variables)
             text.Append(CultureInfo.InvariantCulture, $"export {name}={Quote(value)}\n");
         IEnumerable<string> words = [program, .. options.Global, "slurm", command, .. own];
-        return text.Append(CultureInfo.InvariantCulture, $"exec {string.Join(' ', words.Select(Quote))}\n").ToString();
+        text.Append(CultureInfo.InvariantCulture, $"said=$({string.Join(' ', words.Select(Quote))} 2>&1)\ncode=$?\n");
+        return text.Append("[ -z \"$said\" ] || logger -t nvmig -- \"$said\"\nexit $code\n").ToString();
     }
 
     /// <summary>As a shell takes it literally.</summary>

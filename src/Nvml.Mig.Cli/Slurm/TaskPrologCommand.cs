@@ -9,7 +9,9 @@ internal static class TaskPrologCommand
     public static Command Build()
     {
         Command command = new(
-            "task-prolog", "Print the variables of a job's lease as lines that Slurm takes over, if it has one. Slurm's TaskProlog.")
+            "task-prolog",
+            "Print the variables of a job's lease as lines that Slurm takes over; a job without one, and without GPUs of Slurm's, sees none. "
+                + "Slurm's TaskProlog.")
         {
             SlurmCommand.Folder,
         };
@@ -22,7 +24,9 @@ internal static class TaskPrologCommand
         long job = SlurmCommand.ReadJob();
         try
         {
-            foreach (string line in new JobFile(parsed.GetValue(SlurmCommand.Folder)!, job, SlurmProgram.RunAsync).Read())
+            string[]? lines = new JobFile(parsed.GetValue(SlurmCommand.Folder)!, job, SlurmProgram.RunAsync).Read();
+            bool hasGpus = Environment.GetEnvironmentVariable("SLURM_JOB_GPUS") is { Length: > 0 };
+            foreach (string line in lines ?? (hasGpus ? [] : JobFile.NoDevices))
                 Terminal.WriteLine(line);
         }
         catch (UnauthorizedAccessException e)
