@@ -41,7 +41,8 @@ internal sealed class SlurmFiles
         # Prints what 'nvmig slurm task-prolog' prints, without a start of nvmig for each task.
         file={Quote(Path.GetFullPath(folder))}/"$SLURM_JOB_ID".env
         [ ! -e "$file" ] || exec cat "$file"
-        [ -n "$SLURM_JOB_GPUS" ] || {string.Join(" && ", JobFile.NoDevices.Select(line => $"echo '{line}'"))}
+        [ -z "$SLURM_JOB_GPUS" ] || exit 0
+        {string.Join('\n', JobFile.NoDevices.Select(line => $"echo '{line}'"))}
 
         """);
 
