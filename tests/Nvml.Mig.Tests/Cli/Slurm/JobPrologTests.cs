@@ -42,7 +42,7 @@ public sealed class JobPrologTests : IDisposable
 
         result.Outcome.Should().Be(SlurmOutcome.Leased);
         LeaseEntry lease = (await ReadAsync()).Should().ContainSingle().Which;
-        (lease.Id, lease.Uid, lease.Label, lease.Instances[0].Profile).Should().Be(("slurm-12", 1000, "slurm:12", "2g.10gb"));
+        (lease.Id, lease.Uid, lease.Label, lease.Instances[0].Profile).Should().Be(("slurm-12", 1000, "slurm:12", "2g.12gb"));
         File.ReadLines(EnvironmentFile).Should().Contain($"export CUDA_VISIBLE_DEVICES={lease.Instances[0].MigUuid}")
             .And.Contain("export NVMIG_LEASE=slurm-12");
         File.GetUnixFileMode(EnvironmentFile).Should().Be(UnixFileMode.UserRead);
@@ -199,7 +199,7 @@ public sealed class JobPrologTests : IDisposable
     [InlineData(1, "nvmig: 3g.20gb", "It gets 3g.20gb, which counts 3, and has asked for 1: ask with --gres=migslice:3.")]
     [InlineData(0, "nvmig: 1g.5gb", "It gets 1g.5gb, which counts 1, and has asked for 0: ask with --gres=migslice:1.")]
     [InlineData(7, "nvmig: 9g.90gb", "This node can never grant it. No GPU that the claim allows has 9g.90gb.")]
-    [InlineData(7, "nvmig: 1g.5gb*8", "It gets *")]
+    [InlineData(8, "nvmig: 1g.5gb*8", "This node can never grant it. There is no free place for 1g.5gb*8.*")]
     [InlineData(14, "nvmig: 7g.40gb*2", "This node can never grant it.*")]
     [InlineData(2, "nvmig: 3g.20gb fraction=0.5", "It gets 0.5 of 3g.20gb, which counts 3, and has asked for 2*")]
     [InlineData(1, "nvmig: 3g.20gb fraction=0.5 mode=strict", "It gets 0.5, strict of 3g.20gb, which counts 2, and has asked for 1*")]

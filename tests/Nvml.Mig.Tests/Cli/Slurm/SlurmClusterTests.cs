@@ -115,7 +115,7 @@ public sealed class SlurmClusterTests(ITestOutputHelper output)
         reasons[once].Should().StartWith("nvmig: Claim slurm-").And.Contain("There is no free place for 2g.10gb.");
         cluster.Read("comment")[once].Should().Be("mine; nvmig: 2g.10gb");
         cluster.Read("requeue")[once].Should().Be("0", "it is as its user wants it");
-        cluster.Run("sinfo", "-h", "-n", SlurmCluster.Node, "-o", "%t").Trim().Should().Be("idle");
+        Wait.Until(() => cluster.Run("sinfo", "-h", "-n", SlurmCluster.Node, "-o", "%t").Trim() == "idle", "the node is in service");
 
         // There is room again.
         for (int gpu = 0; gpu < 8; gpu++)
