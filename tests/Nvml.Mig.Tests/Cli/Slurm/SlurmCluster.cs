@@ -119,6 +119,14 @@ internal sealed class SlurmCluster : IDisposable
             File.WriteAllText(PathOf("more"), more);
     }
 
+    /// <summary>What an engineer would look at.</summary>
+    public string Describe() => string.Join(
+        '\n',
+        Run("sinfo", "-h", "-n", Node, "-o", "%t %E"),
+        Run("squeue", "-h", "-a", "-r", "-t", "all", "-O", "jobid:8,state:12,reason:30,restartcnt:4,admin_comment:200"),
+        string.Join('\n', File.ReadLines(PathOf("log/slurmctld")).TakeLast(30)),
+        string.Join('\n', File.ReadLines(PathOf("log/slurmd")).TakeLast(30)));
+
     /// <summary>SIGKILL; its jobs go on.</summary>
     public void KillSlurmd()
     {
@@ -131,7 +139,7 @@ internal sealed class SlurmCluster : IDisposable
     public void StartSlurmd()
     {
         _slurmd = StartDaemon("slurmd", "-D", "-N", Node);
-        Wait.Until(() => Run("sinfo", "-h", "-n", Node, "-o", "%t").Trim() is "idle" or "mix" or "alloc", "slurmd registers");
+        Wait.Until(() => Run("sinfo", "-h", "-n", Node, "-o", "%t").Trim() is "idle" or "mix" or "alloc" or "comp", Describe);
     }
 
     /// <summary>The node loses its power: slurmd, all jobs, the instances on the GPUs and /run are gone, and the kernel has another boot.</summary>
@@ -309,12 +317,15 @@ internal sealed class SlurmCluster : IDisposable
 /// <summary>Waits for what comes by itself.</summary>
 internal static class Wait
 {
-    public static void Until(Func<bool> condition, string because, int seconds = 60)
+    public static void Until(Func<bool> condition, string because, int seconds = 60) => Until(condition, () => because, seconds);
+
+    public static void Until(Func<bool> condition, Func<string> because, int seconds = 60)
     {
         Stopwatch watch = Stopwatch.StartNew();
         while (!condition())
         {
-            watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(seconds), because);
+            if (watch.Elapsed > TimeSpan.FromSeconds(seconds))
+                throw new TimeoutException(because());
             Thread.Sleep(200);
         }
     }

@@ -60,7 +60,7 @@ public sealed class SlurmClusterTests(ITestOutputHelper output)
         cluster.Run("scancel", [.. cancelled.Select(j => j.ToString(CultureInfo.InvariantCulture))]);
         AwaitRuns(cluster, 110);
         cluster.Reboot();
-        Wait.Until(() => IsQuiet(cluster), "all jobs end", seconds: 1800);
+        Wait.Until(() => IsQuiet(cluster), cluster.Describe, seconds: 1800);
         watch.Stop();
 
         Dictionary<long, string> states = cluster.Read("state"), reasons = cluster.Read("admin_comment");
@@ -178,7 +178,7 @@ public sealed class SlurmClusterTests(ITestOutputHelper output)
     }
 
     private static void AwaitRuns(SlurmCluster cluster, int count) =>
-        Wait.Until(() => Directory.GetFiles(cluster.Runs, "*.start").Length >= count, $"{count} jobs have begun", seconds: 900);
+        Wait.Until(() => Directory.GetFiles(cluster.Runs, "*.start").Length >= count, cluster.Describe, seconds: 900);
 
     private static bool IsQuiet(SlurmCluster cluster)
     {

@@ -1,0 +1,53 @@
+namespace Nvml.Mig.Tests.Cli.Slurm;
+
+/// <summary>nvmig slurm, as sites and Slurm call it.</summary>
+public sealed class SlurmCommandTests : IDisposable
+{
+    private readonly Nvmig _nvmig = new("A100-SXM4-40GB*3,A30,T4");
+
+    public void Dispose() => _nvmig.Dispose();
+
+    [Fact]
+    public void Config_counts_the_slices_of_a_node()
+    {
+        _nvmig.Run("slurm", "config").Error.Should().Contain("No GPU has MIG enabled");
+        _nvmig.Run("enable", "-i", "0,2,3").ExitCode.Should().Be(0);
+
+        string text = _nvmig.Run("slurm", "config", "--node", "gpu01", "--queue", "it's", "--folder", "/run/x").Out;
+
+        text.Should().StartWith(
+            """
+            # 2 x NVIDIA A100-SXM4-40GB, of 7 compute slices
+            # 1 x NVIDIA A30, of 4 compute slices
+            # Left out: GPU 1, NVIDIA A100-SXM4-40GB. MIG is disabled. To count it: nvmig enable -i 1
+            # Left out: GPU 4, Tesla T4. It has no MIG. To lease it whole and in fractions: nvmig lease policy --whole-gpus true
+
+            # gres.conf: these lines
+            NodeName=gpu01 Name=migslice Count=18 Flags=CountOnly
+
+            # slurm.conf: these lines
+
+            """);
+        text.Should().Contain("\nProlog=/etc/slurm/nvmig-prolog\n").And.Contain("\n# NodeName=gpu01 ... Gres=migslice:18\n")
+            .And.Contain($"{_nvmig.Simulate}' slurm prolog --queue 'it'\\''s' --folder /run/x 2>&1)\n")
+            .And.Contain($"\nexport NVML_STUB_STATE={_nvmig.StateFile}\n", "slurmd gives its scripts few variables")
+            .And.Contain("\nfile=/run/x/\"$SLURM_JOB_ID\".env\n");
+        Nvmig.Start("/bin/sh", ["-n", "-c", text], _nvmig.Environment).ExitCode.Should().Be(0, "a shell understands the scripts");
+    }
+
+    [Fact]
+    public void Task_prolog_prints_the_variables_or_hides_the_gpus()
+    {
+        File.WriteAllText(Path.Combine(_nvmig.Folder, "12.env"), "export CUDA_VISIBLE_DEVICES=MIG-1\n");
+
+        Run("12").Out.Should().Be("export CUDA_VISIBLE_DEVICES=MIG-1\n");
+        Run("13").Out.Should().Be("export CUDA_VISIBLE_DEVICES=NoDevFiles\nexport NVIDIA_VISIBLE_DEVICES=void\n");
+        Run(null).Error.Should().Be("nvmig: SLURM_JOB_ID is not set: Slurm runs this command, see 'nvmig slurm config'.\n");
+
+        Nvmig.Answer Run(string? job)
+        {
+            _nvmig.Environment["SLURM_JOB_ID"] = job;
+            return _nvmig.RunBare("slurm", "task-prolog", "--folder", _nvmig.Folder);
+        }
+    }
+}
