@@ -10,8 +10,8 @@ internal static class TaskPrologCommand
     {
         Command command = new(
             "task-prolog",
-            "Print the variables of a job's lease as lines that Slurm takes over; a job without one, and without GPUs of Slurm's, sees none. "
-                + "Slurm's TaskProlog.")
+            "Print the variables of a job's lease as lines that Slurm takes over. A job without a lease, and without GPUs of Slurm's own, "
+                + "sees none. Slurm's TaskProlog.")
         {
             SlurmCommand.Folder,
         };

@@ -142,7 +142,9 @@ internal sealed class SlurmCluster : IDisposable
         Wait.Until(() => Run("sinfo", "-h", "-n", Node, "-o", "%t").Trim() is "idle" or "mix" or "alloc" or "comp", Describe);
     }
 
-    /// <summary>The node loses its power: slurmd, all jobs, the instances on the GPUs and /run are gone, and the kernel has another boot.</summary>
+    /// <summary>
+    /// The node loses its power: slurmd, all jobs, the instances on the GPUs and /run are gone, and the kernel has another boot.
+    /// </summary>
     public void Reboot()
     {
         KillSlurmd();

@@ -19,7 +19,7 @@ public sealed class SlurmClusterTests(ITestOutputHelper output)
         #!/bin/bash
         name=RUNS/$SLURM_JOB_ID.${SLURM_RESTART_COUNT:-0}
         echo "$(date +%s%N) $CUDA_VISIBLE_DEVICES $NVMIG_LEASE $NVMIG_GENERATION" > $name.start
-        for ((i = 0; i < $1 * 4; i++)); do sleep 0.25; date +%s%N > $name.alive; done
+        for ((i = 0; i < ${1:-1} * 4; i++)); do sleep 0.25; date +%s%N > $name.alive; done
 
         """;
 
@@ -172,7 +172,7 @@ public sealed class SlurmClusterTests(ITestOutputHelper output)
     private static string WriteScript(SlurmCluster cluster)
     {
         string script = Path.Combine(cluster.Runs, "program");
-        File.WriteAllText(script, Program.Replace("RUNS", cluster.Runs, StringComparison.Ordinal).Replace("$1", "${1:-1}", StringComparison.Ordinal));
+        File.WriteAllText(script, Program.Replace("RUNS", cluster.Runs, StringComparison.Ordinal));
         File.SetUnixFileMode(script, (UnixFileMode)0b111_101_101);
         return script;
     }
