@@ -116,7 +116,7 @@ internal sealed class JobCover
     /// <summary>What would be granted if nobody else had anything.</summary>
     private Offer Ask(Claim claim, IReadOnlyList<string> models)
     {
-        LeasableGpu[] gpus = [.. _gpus.Where(g => models.Contains(g.Model))];
+        LeasableGpu[] gpus = [.. _gpus.Where(g => models.Contains(g.Model, StringComparer.Ordinal))];
         Decisions decisions = new Scheduler().Decide(new SchedulerInput(DateTimeOffset.UnixEpoch, gpus, _queues, [claim], []));
         return decisions.Grants is [{ } grant]
             ? new Offer(models, grant, grant.Instances.Sum(i => SlicesOf(i, gpus)), "")

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using Nvml.Mig.Cli.Apply;
 using Nvml.Mig.Cli.Arguments;
 using Nvml.Mig.Cli.Leases;
