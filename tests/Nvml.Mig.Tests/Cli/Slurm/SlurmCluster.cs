@@ -3,6 +3,9 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Nvml.Mig.Agent.Documents;
 
 namespace Nvml.Mig.Tests.Cli.Slurm;
 
@@ -31,7 +34,7 @@ internal sealed class SlurmCluster : IDisposable
 
     public SlurmCluster()
     {
-        foreach (string name in (string[])["", "state", "spool", "log", "run", "scripts"])
+        foreach (string name in (string[])["", "state", "spool", "log", "run", "scripts", "said"])
             File.SetUnixFileMode(Directory.CreateDirectory(PathOf(name)).FullName, Readable);
         File.SetUnixFileMode(Directory.CreateDirectory(PathOf("runs")).FullName, Open);
         SetBoot(1);
@@ -64,8 +67,6 @@ internal sealed class SlurmCluster : IDisposable
     public NvmlSimulator Simulator { get; private set; }
 
     public string StateFile => PathOf("machine");
-
-    public string JournalFolder => $"{StateFile}.apply";
 
     /// <summary>The folder for what jobs write.</summary>
     public string Runs => PathOf("runs");
@@ -110,6 +111,12 @@ internal sealed class SlurmCluster : IDisposable
         .Where(words => words[0] == command && words.Length == 3)
         .Select(words => (Parse(words[2]) - Parse(words[1])) / 1e6).Order()];
 
+    /// <summary>All leases that prologs have reported.</summary>
+    public List<LeaseEntry> ReadGranted() => [.. Directory.GetFiles(PathOf("said"), "prolog.*").Select(File.ReadAllText)
+        .Where(text => text.Length > 0 && text.EndsWith("}\n", StringComparison.Ordinal))
+        .Select(text => JsonNode.Parse(text)!["leases"]).OfType<JsonNode>()
+        .SelectMany(leases => leases.Deserialize(AgentJson.Default.IReadOnlyListLeaseEntry)!)];
+
     /// <summary>Gives the prolog arguments more; null: no more.</summary>
     public void AddArguments(string? more)
     {
@@ -136,9 +143,10 @@ internal sealed class SlurmCluster : IDisposable
         _slurmd = null;
     }
 
-    public void StartSlurmd()
+    /// <summary>Starts slurmd, which says that the node was <paramref name="booted"/>: the kernel's uptime tells it nothing here.</summary>
+    public void StartSlurmd(bool booted = false)
     {
-        _slurmd = StartDaemon("slurmd", "-D", "-N", Node);
+        _slurmd = StartDaemon("slurmd", ["-D", "-N", Node, .. booted ? (string[])["-b"] : []]);
         Wait.Until(() => Run("sinfo", "-h", "-n", Node, "-o", "%t").Trim() is "idle" or "mix" or "alloc" or "comp", Describe);
     }
 
@@ -152,7 +160,7 @@ internal sealed class SlurmCluster : IDisposable
         Simulator.Reboot();
         SetBoot(2);
         Directory.Delete(Variables, recursive: true);
-        StartSlurmd();
+        StartSlurmd(booted: true);
     }
 
     public void Dispose()
@@ -206,7 +214,9 @@ internal sealed class SlurmCluster : IDisposable
             for word; do case $word in prolog|epilog) command=$word;; esac; done
             [ ! -e {PathOf("more")} ] || set -- "$@" $(cat {PathOf("more")})
             start=$(date +%s%N)
-            unshare -m sh -c 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"' {PathOf("boot_id")} {Nvmig.Program} "$@"
+            said={PathOf("said")}/$command.$SLURM_JOB_ID.$start
+            unshare -m sh -c 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"' \
+                {PathOf("boot_id")} {Nvmig.Program} "$@" --json > $said
             code=$?
             echo "$command $start $(date +%s%N)" >> {PathOf("times")}
             exit $code

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
-using Nvml.Mig.Leasing;
+using Nvml.Mig.Agent.Documents;
 using Xunit.Abstractions;
 
 namespace Nvml.Mig.Tests.Cli.Slurm;
@@ -46,7 +46,6 @@ public sealed class SlurmClusterTests(ITestOutputHelper output)
     public void Two_hundred_jobs_have_leases_of_their_own()
     {
         using SlurmCluster cluster = new();
-        using LeaseObserver observer = new(cluster.JournalFolder);
         Stopwatch watch = Stopwatch.StartNew();
         Dictionary<long, (bool IsPossible, double Submitted)> jobs = Submit(cluster);
         double submitted = watch.Elapsed.TotalSeconds;
@@ -86,7 +85,7 @@ public sealed class SlurmClusterTests(ITestOutputHelper output)
             }
         }
 
-        CheckRuns(runs, observer);
+        CheckRuns(runs, cluster.ReadGranted());
         ReadLeases(cluster).Should().BeEmpty();
         Directory.GetFiles(cluster.Variables).Should().BeEmpty();
         cluster.Run("scontrol", "show", "node", SlurmCluster.Node).Should().NotContain("DRAIN");
@@ -195,17 +194,17 @@ public sealed class SlurmClusterTests(ITestOutputHelper output)
         [.. Directory.GetFiles(cluster.Runs, "*.start").Select(Run.Read).OfType<Run>().OrderBy(r => r.Start)];
 
     /// <summary>Each run had its own lease's instances, and no two had the same slices at one time.</summary>
-    private static void CheckRuns(List<Run> runs, LeaseObserver observer)
+    private static void CheckRuns(List<Run> runs, List<LeaseEntry> granted)
     {
         List<(Run Run, string Gpu, Placement Place)> places = [];
         foreach (Run run in runs)
         {
-            observer.Leases.TryGetValue((run.Lease, run.Generation), out GrantedLease? lease).Should()
-                .BeTrue("run {0} of job {1} has a lease", run.Restarts, run.Job);
-            lease!.Environment["CUDA_VISIBLE_DEVICES"].Should().Be(run.Device, "of job {0}", run.Job);
-            lease.Lease.Claim.Owner.Should().Be(
-                new LeaseOwner(SlurmCluster.Nobody, string.Create(CultureInfo.InvariantCulture, $"slurm:{run.Job}")));
-            places.AddRange(lease.Lease.Instances.Select(i => (run, i.Gpu, i.Placement)));
+            LeaseEntry lease = granted.Where(l => l.Id == run.Lease && l.Generation == run.Generation).Should()
+                .ContainSingle("run {0} of job {1} has a lease", run.Restarts, run.Job).Which;
+            lease.Environment["CUDA_VISIBLE_DEVICES"].Should().Be(run.Device, "of job {0}", run.Job);
+            lease.Uid.Should().Be(SlurmCluster.Nobody);
+            lease.Label.Should().Be(string.Create(CultureInfo.InvariantCulture, $"slurm:{run.Job}"));
+            places.AddRange(lease.Instances.Select(i => (run, i.GpuUuid, new Placement(i.Start, i.Size))));
         }
 
         foreach (IGrouping<string, (Run Run, string Gpu, Placement Place)> gpu in places.GroupBy(p => p.Gpu))
@@ -269,48 +268,6 @@ public sealed class SlurmClusterTests(ITestOutputHelper output)
                 words[1],
                 words.Length > 2 ? words[2] : "",
                 words.Length > 3 ? long.Parse(words[3], CultureInfo.InvariantCulture) : 0);
-        }
-    }
-
-    /// <summary>Reads all leases that there ever are.</summary>
-    private sealed class LeaseObserver : IDisposable
-    {
-        private readonly CancellationTokenSource _end = new();
-        private readonly Thread _thread;
-
-        public LeaseObserver(string folder)
-        {
-            _thread = new Thread(() => Observe(folder));
-            _thread.Start();
-        }
-
-        public ConcurrentDictionary<(string Id, long Generation), GrantedLease> Leases { get; } = new();
-
-        public void Dispose()
-        {
-            _end.Cancel();
-            _thread.Join();
-            _end.Dispose();
-        }
-
-        private void Observe(string folder)
-        {
-            LeaseReader? reader = null;
-            while (!_end.Token.WaitHandle.WaitOne(100))
-            {
-                try
-                {
-                    reader ??= LeaseReader.Open(new LeaseOptions { JournalFolder = folder });
-                    foreach (GrantedLease lease in reader.Read().Leases)
-                        Leases.TryAdd((lease.Id, lease.Generation), lease);
-                }
-                catch (LeaseException e) when (e.Error == LeaseError.NotFound)
-                {
-                    // Nothing was leased yet.
-                }
-            }
-
-            reader?.Dispose();
         }
     }
 }
