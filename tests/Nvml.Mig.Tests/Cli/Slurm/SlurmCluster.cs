@@ -160,6 +160,8 @@ internal sealed class SlurmCluster : IDisposable
         Simulator.Reboot();
         SetBoot(2);
         Directory.Delete(Variables, recursive: true);
+        // Slurm takes jobs that began less than 15 s before the boot for ones that are just being launched. No machine boots so fast.
+        Thread.Sleep(TimeSpan.FromSeconds(20));
         StartSlurmd(booted: true);
     }
 
