@@ -290,7 +290,12 @@ internal sealed class SlurmCluster : IDisposable
 
     private Process StartDaemon(string program, params string[] arguments)
     {
-        ProcessStartInfo start = new(Find(program)!, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        ProcessStartInfo start = new(Find(program)!, arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
         start.Environment["SLURM_CONF"] = PathOf("slurm.conf");
         Process process = Process.Start(start)!;
         process.OutputDataReceived += (_, _) => { };
