@@ -10,7 +10,7 @@ internal sealed class Backoff(TimeSpan max)
     /// <summary>The next pause: from half of it to all of it, or at least as long as the other side asks for.</summary>
     public TimeSpan Next(TimeSpan? atLeast = null)
     {
-#pragma warning disable CA5394 // Nobody gains from guessing it.
+#pragma warning disable CA5394 // A pause is no secret: it only has to differ from node to node.
         TimeSpan pause = _next * (0.5 + (Random.Shared.NextDouble() / 2));
 #pragma warning restore CA5394
         _next = _next * 2 < max ? _next * 2 : max;

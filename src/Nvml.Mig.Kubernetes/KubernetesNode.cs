@@ -173,7 +173,7 @@ internal sealed partial class KubernetesNode : BackgroundService
             LogPassFailed(e.Message, next);
             return next;
         }
-#pragma warning disable CA1031 // Nobody foresaw it: the agent has more to do than this, and it may pass.
+#pragma warning disable CA1031 // An unforeseen failure is logged and tried again: thrown, it would end the agent and its leases' service.
         catch (Exception e)
 #pragma warning restore CA1031
         {

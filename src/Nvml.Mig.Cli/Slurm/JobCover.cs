@@ -113,7 +113,7 @@ internal sealed class JobCover
             : why;
     }
 
-    /// <summary>What would be granted if nobody else had anything.</summary>
+    /// <summary>The grant if nobody else had anything.</summary>
     private Offer Ask(Claim claim, IReadOnlyList<string> models)
     {
         LeasableGpu[] gpus = [.. _gpus.Where(g => models.Contains(g.Model, StringComparer.Ordinal))];

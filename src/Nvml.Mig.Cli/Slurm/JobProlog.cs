@@ -6,7 +6,7 @@ using Nvml.Mig.Leasing;
 
 namespace Nvml.Mig.Cli.Slurm;
 
-/// <summary>What happens before a job begins: it gets a lease, or is sent away with the reason.</summary>
+/// <summary>The work before a job begins: it gets a lease, or is sent away with the reason.</summary>
 /// <param name="slurm">Slurm.</param>
 /// <param name="file">Where the job's variables go.</param>
 /// <param name="node">This node's name in Slurm; null if that is not known.</param>

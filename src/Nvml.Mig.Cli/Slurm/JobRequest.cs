@@ -5,7 +5,7 @@ using Nvml.Mig.Leasing;
 
 namespace Nvml.Mig.Cli.Slurm;
 
-/// <summary>What a job asks for: a number of compute slices, or what its comment says.</summary>
+/// <summary>The request of a job: a number of compute slices, or what its comment says.</summary>
 /// <param name="Requests">The instances.</param>
 /// <param name="Fraction">The part that is wanted of the one instance; null: all of it.</param>
 internal sealed record JobRequest(IReadOnlyList<InstanceRequestEntry> Requests, FractionRequest? Fraction)

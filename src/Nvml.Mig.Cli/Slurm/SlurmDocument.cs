@@ -4,7 +4,7 @@ using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Slurm;
 
-/// <summary>What became of a job's request.</summary>
+/// <summary>The outcome of a job's request.</summary>
 internal enum SlurmOutcome
 {
     /// <summary>It asked for nothing, or there was nothing to release.</summary>

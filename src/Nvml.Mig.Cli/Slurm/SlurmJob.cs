@@ -28,11 +28,13 @@ internal sealed record SlurmJob(
         ("tres-per-task", 512),
     ];
 
-    /// <summary>What squeue is asked for.</summary>
+    /// <summary>The columns that squeue is asked for.</summary>
     public static string Format { get; } =
         string.Join(',', Columns.Select(c => string.Create(CultureInfo.InvariantCulture, $"{c.Field}:{c.Width}")));
 
-    /// <summary>What slices are asked for by, if not by node: a task, for instance. Then nothing tells how many are on this node.</summary>
+    /// <summary>
+    /// The unit that slices are asked for by, if it is not the node: a task, for instance. Then nothing tells how many are on this node.
+    /// </summary>
     public string? CountedBy { get; init; }
 
     /// <summary>Reads the job from what squeue printed; null if it is not there.</summary>

@@ -85,7 +85,7 @@ internal sealed class TopReader(
             return agent.ReadAsync(usage: true, CancellationToken.None).GetAwaiter().GetResult();
         _book ??= LeaseReader.Open(new LeaseOptions { JournalFolder = journalFolder });
         InstanceReader reader = new(session);
-        // What uses a device is in the reading of the machine; what uses its fractions is not.
+        // The reading of the machine has the processes of devices, and not which fraction they are of.
         return StandDocument.From(
             _book.Read(),
             (instance, lease) => lease?.Fraction is { Backend: SharingBackend.Mps }

@@ -46,7 +46,7 @@ internal sealed class KubeClient(KubeConnection connection, KubernetesMetrics me
         KubeJson.Default.KubeObject,
         cancellationToken);
 
-    /// <summary>What becomes of the node from a version on. Ends when the server ends it.</summary>
+    /// <summary>The changes of the node from a version on. Ends when the server ends it.</summary>
     /// <param name="name">The node.</param>
     /// <param name="version">The version of the last that was seen.</param>
     /// <param name="connected">Called when the server has taken the watch.</param>
@@ -202,7 +202,7 @@ internal sealed class KubeClient(KubeConnection connection, KubernetesMetrics me
         }
         catch (Exception e) when (e is HttpRequestException or IOException or KubeException)
         {
-            // What is between here and the server answers otherwise: the status alone is known.
+            // A proxy on the way answers otherwise: the status alone is known.
         }
 
         KubeException failure = Failed(request, response.StatusCode, status);

@@ -30,7 +30,7 @@ internal sealed record KubeList(KubeMetadata Metadata, IReadOnlyList<KubeObject>
 /// <summary>A line of a watch.</summary>
 internal sealed record KubeChange(string Type, JsonElement Object);
 
-/// <summary>What a watch tells of the node.</summary>
+/// <summary>An event of the watch of the node.</summary>
 /// <param name="Node">The node as it is now; null if it is deleted, or if only time has passed.</param>
 /// <param name="IsDeleted">Whether it is deleted.</param>
 /// <param name="Version">The version to watch on from.</param>
@@ -42,7 +42,7 @@ internal sealed record KubeStatus(string? Message, string? Reason, int Code);
 /// <summary>A merge patch of labels and annotations: null removes one.</summary>
 internal sealed record NodePatch(NodePatchMetadata Metadata);
 
-/// <summary>What a patch changes, and the version of the object that it is for: another one is a conflict.</summary>
+/// <summary>The members that a patch changes, and the version of the object that it is for: another one is a conflict.</summary>
 internal sealed record NodePatchMetadata(
     string ResourceVersion, IReadOnlyDictionary<string, string?>? Labels, IReadOnlyDictionary<string, string?>? Annotations);
 

@@ -2,7 +2,7 @@ using Nvml.Mig.Applying;
 
 namespace Nvml.Mig.Kubernetes.Gpus;
 
-/// <summary>What is wanted of each GPU of the machine.</summary>
+/// <summary>The targets of all GPUs of the machine.</summary>
 /// <param name="Targets">The GPUs to divide.</param>
 /// <param name="Unfit">The GPUs of which it cannot be.</param>
 /// <param name="Notes">What else there is to say: GPUs that are not meant.</param>

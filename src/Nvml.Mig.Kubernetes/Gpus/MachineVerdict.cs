@@ -21,7 +21,7 @@ internal sealed record MachineVerdict(IReadOnlyList<GpuVerdict> Gpus, IReadOnlyL
         : Gpus.Any(g => g.State == NodeProtocol.Pending) ? NodeProtocol.Pending
         : NodeProtocol.Success;
 
-    /// <summary>What can be done now.</summary>
+    /// <summary>The changes that can be made now.</summary>
     public IEnumerable<GpuTarget> Ways => Gpus.Select(g => g.Way).OfType<GpuTarget>();
 
     public bool SwitchesMode => Gpus.Any(g => g.SwitchesMode);
@@ -41,7 +41,7 @@ internal sealed record MachineVerdict(IReadOnlyList<GpuVerdict> Gpus, IReadOnlyL
         }
     }
 
-    /// <summary>What is about to be changed.</summary>
+    /// <summary>The changes, as text for people.</summary>
     public string Describe(WantedLayout wanted) => $"{Name(Gpus.Where(g => g.Way is not null))}: to {wanted}.";
 
     /// <summary>The same with what became of the GPUs that were changed, where that says more than the look.</summary>

@@ -50,7 +50,7 @@ internal sealed class KnownNode : IDisposable
     {
         lock (_lock)
         {
-            // What has come until now is acted on.
+            // The pass acts on all news until now.
             _news.Wait(0, CancellationToken.None);
             _pass = CancellationTokenSource.CreateLinkedTokenSource(stopping);
             return (_node, _pass);
@@ -87,7 +87,9 @@ internal sealed class KnownNode : IDisposable
             _news.Release();
     }
 
-    /// <summary>What a node says to this agent: its other changes, such as those of its status, wake nobody.</summary>
+    /// <summary>
+    /// The labels and annotations by which a node speaks to this agent: its other changes, such as those of its status, wake nobody.
+    /// </summary>
     private static string SaidBy(KubeObject node) => string.Join('\n', ((IReadOnlyDictionary<string, string>?[])
         [node.Metadata.Labels, node.Metadata.Annotations])
         .SelectMany(pairs => pairs ?? ReadOnlyDictionary<string, string>.Empty)

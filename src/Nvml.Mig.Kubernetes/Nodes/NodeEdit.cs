@@ -23,7 +23,7 @@ internal sealed class NodeEdit
         return this;
     }
 
-    /// <summary>What differs on the node; null if nothing does.</summary>
+    /// <summary>The difference to the node; null if there is none.</summary>
     public NodePatch? ToPatch(KubeObject node)
     {
         Dictionary<string, string?> labels = Differing(_labels, node.Metadata.Label);

@@ -8,7 +8,7 @@ internal static class NodeProtocol
     /// <summary>Which layout of the file is wanted.</summary>
     public const string LayoutLabel = "nvidia.com/mig.config";
 
-    /// <summary>What became of it: one of the values below.</summary>
+    /// <summary>The state of that: one of the values below.</summary>
     public const string StateLabel = "nvidia.com/mig.config.state";
 
     public const string Success = "success";
@@ -22,7 +22,7 @@ internal static class NodeProtocol
     public const string ReasonAnnotation = "nvml-mig/reason";
 
     /// <summary>
-    /// What is being changed. It is there from before the first change until pods have been told of the last: whoever finds it at the start
+    /// The change under way. It is there from before the first change until pods have been told of the last: whoever finds it at the start
     /// finishes that.
     /// </summary>
     public const string ChangingAnnotation = "nvml-mig/changing";

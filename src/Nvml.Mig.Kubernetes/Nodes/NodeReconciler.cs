@@ -28,7 +28,7 @@ internal sealed partial class NodeReconciler(
         bool wasChanging = node.Metadata.Annotation(NodeProtocol.ChangingAnnotation) is not null;
         if (WantedLayout.Of(node) is not { } wanted)
         {
-            // What was left paused runs again; all else is none of this agent's business.
+            // Pods that were left paused run again; all else is none of this agent's business.
             await FinishAsync(null, wasChanging, new NodeEdit(), cancellationToken).ConfigureAwait(false);
             return new PassResult(null, HasTried: false);
         }
@@ -89,7 +89,7 @@ internal sealed partial class NodeReconciler(
         if (pauses && await operands.WaitUntilGoneAsync(node, cancellationToken).ConfigureAwait(false) is { Count: > 0 } still)
             return look.With([.. look.Ways.Select(way => new GpuVerdict(way.Gpu.Index, NodeProtocol.Failed, Left(still)))]);
         IReadOnlyList<GpuVerdict> changed = await machine.ChangeAsync(look, cancellationToken).ConfigureAwait(false);
-        // What was done is read back before it is reported.
+        // The GPUs are read back before anything is reported.
         MachineVerdict after = await machine.LookAsync(wanted, cancellationToken).ConfigureAwait(false);
         return after.With(changed) with { HasChanged = look.HasChanged || changed.Any(c => c.HasChanged) };
     }

@@ -197,7 +197,7 @@ internal sealed class LeaseTurn : IDisposable
             PromiseTo(victim.For);
         }
 
-        // What fails leaves instances where others were to be: it is decided anew then.
+        // A change that fails leaves instances where others were to be: it is decided anew then.
         again |= decisions.Moves.Count > 0;
         if (!decisions.Moves.All(TryMove) || !decisions.Grants.All(TryGrant))
             return true;

@@ -15,6 +15,6 @@ internal static class MpsBudget
     /// <summary>The server's own memory, measured on H200 and H100 with driver 580.159.04.</summary>
     private const int ServerMiB = 66;
 
-    /// <summary>What there is for fractions, contexts included, of a GPU or a MIG device.</summary>
+    /// <summary>The memory for fractions, contexts included, of a GPU or a MIG device.</summary>
     public static long UsableMiB(long deviceMiB) => Math.Max(0, deviceMiB - ServerMiB);
 }

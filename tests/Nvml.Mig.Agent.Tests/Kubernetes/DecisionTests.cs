@@ -7,7 +7,7 @@ using Nvml.Mig.Simulator;
 
 namespace Nvml.Mig.Agent.Tests.Kubernetes;
 
-/// <summary>What is decided about a node before anything is done, without an API server.</summary>
+/// <summary>Decisions about a node before anything is done, without an API server.</summary>
 public class DecisionTests
 {
     [Fact]

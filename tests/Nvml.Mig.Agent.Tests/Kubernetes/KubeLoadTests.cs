@@ -3,7 +3,7 @@ using Xunit.Abstractions;
 
 namespace Nvml.Mig.Agent.Tests.Kubernetes;
 
-/// <summary>What a node costs the API server.</summary>
+/// <summary>The cost of a node to the API server.</summary>
 [Collection(KubeTests.Name)]
 public class KubeLoadTests(KubeCluster cluster, ITestOutputHelper output)
 {

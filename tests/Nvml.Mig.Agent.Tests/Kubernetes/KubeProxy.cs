@@ -20,7 +20,7 @@ internal sealed class KubeProxy : IAsyncDisposable
 
     public string Address => _app.Urls.Single();
 
-    /// <summary>What was asked for: <c>PATCH nodes</c>, <c>WATCH nodes</c>.</summary>
+    /// <summary>The requests: <c>PATCH nodes</c>, <c>WATCH nodes</c>.</summary>
     public ConcurrentQueue<string> Requests { get; } = [];
 
     /// <summary>Whether nobody answers.</summary>

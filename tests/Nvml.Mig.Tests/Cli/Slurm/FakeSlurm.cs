@@ -27,12 +27,12 @@ internal sealed class FakeSlurm
     /// <summary>The jobs on the node; null: the controller does not answer.</summary>
     public string? Running { get; set; } = "12 RUNNING";
 
-    /// <summary>What fails, by its first words.</summary>
+    /// <summary>The commands that fail, by their first words.</summary>
     public string? Failing { get; set; }
 
     public SlurmController Controller => new(RunAsync);
 
-    /// <summary>What was changed.</summary>
+    /// <summary>The changes that were asked for.</summary>
     public IEnumerable<string> Changes => Called.Where(line => !line.StartsWith("squeue", StringComparison.Ordinal));
 
     public Task<string> RunAsync(string program, IReadOnlyList<string> arguments, CancellationToken cancellationToken)

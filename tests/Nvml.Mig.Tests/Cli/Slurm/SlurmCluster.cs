@@ -126,7 +126,7 @@ internal sealed class SlurmCluster : IDisposable
             File.WriteAllText(PathOf("more"), more);
     }
 
-    /// <summary>What an engineer would look at.</summary>
+    /// <summary>The things that an engineer would look at.</summary>
     public string Describe() => string.Join(
         '\n',
         Run("sinfo", "-h", "-n", Node, "-o", "%t %E"),

@@ -23,7 +23,7 @@ public sealed class SlurmClusterTests(ITestOutputHelper output)
 
         """;
 
-    /// <summary>What jobs ask for: each with how often it is asked for, of 200, and whether it can be had.</summary>
+    /// <summary>The requests of jobs: each with how often it is asked for, of 200, and whether it can be had.</summary>
     private static readonly (string Gres, string? Comment, int Count, bool IsPossible)[] Kinds =
     [
         ("1", null, 40, true),
@@ -134,7 +134,7 @@ public sealed class SlurmClusterTests(ITestOutputHelper output)
         cluster.Run("scontrol", "update", $"NodeName={SlurmCluster.Node}", "State=RESUME");
         Wait.Until(() => cluster.Read("state")[failed] == "COMPLETED", "it runs", seconds: 120);
 
-        // What is put in front of its time runs without a prolog: then it sees no GPU.
+        // A job that is put in front of its time runs without a prolog: then it sees no GPU.
         long early = cluster.Submit(script, "--gres=migslice:1", "--begin=now");
         Wait.Until(() => ReadRuns(cluster).Exists(r => r.Job == early), "it runs");
         cluster.Run("scontrol", "requeue", early.ToString(CultureInfo.InvariantCulture));

@@ -3,7 +3,7 @@ using Nvml.Mig.Leasing;
 
 namespace Nvml.Mig.Tests.Cli.Slurm;
 
-/// <summary>What nvmig reads of Slurm's jobs.</summary>
+/// <summary>Reading of Slurm's jobs.</summary>
 public class SlurmJobTests
 {
     [Theory]
