@@ -155,18 +155,36 @@ internal sealed class MpsDaemon(MpsControl control)
             return ofDaemon;
         foreach (int server in Numbers(lines.Skip(2)))
         {
-            await ReadStatusAsync(folder, server, cancellationToken).ConfigureAwait(false);
-            string[] ofServer = await AskAsync(
-                folder,
-                cancellationToken,
-                Invariant($"get_active_thread_percentage {server}"),
-                Invariant($"get_device_pinned_mem_limit {server} {MpsCaps.Device}")).ConfigureAwait(false);
-            bool hasEnded = ofServer.Length > 0 && IsNotFound(ofServer[0]);
-            if (!hasEnded && Compare(caps, ofServer, Invariant($"for server {server}")) is { } found)
+            if (await ServerDifferenceAsync(folder, server, caps, cancellationToken).ConfigureAwait(false) is { } found)
                 return found;
         }
 
         return null;
+    }
+
+    /// <summary>
+    /// The same of a server. One that dies now says nothing, or half of it, and is in the list for a moment more: it lets nobody in.
+    /// </summary>
+    private async Task<string?> ServerDifferenceAsync(MpsFolder folder, int server, MpsCaps caps, CancellationToken cancellationToken)
+    {
+        HostProcess? process = HostProcess.Find(server);
+        string? found = null;
+        for (int attempt = 0; attempt < 2 && process is { IsRunning: true }; attempt++)
+        {
+            if (attempt > 0)
+                await Task.Delay(Pause, cancellationToken).ConfigureAwait(false);
+            await ReadStatusAsync(folder, server, cancellationToken).ConfigureAwait(false);
+            string[] lines = await AskAsync(
+                folder,
+                cancellationToken,
+                Invariant($"get_active_thread_percentage {server}"),
+                Invariant($"get_device_pinned_mem_limit {server} {MpsCaps.Device}")).ConfigureAwait(false);
+            found = lines.Any(IsNotFound) ? null : Compare(caps, lines, Invariant($"for server {server}"));
+            if (found is null)
+                return null;
+        }
+
+        return process is { IsRunning: true } ? found : null;
     }
 
     /// <summary>Two lines are right. A limit that is not set prints none, so that something else stands in its place, or nothing.</summary>

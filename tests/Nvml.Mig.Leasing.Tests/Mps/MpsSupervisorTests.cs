@@ -83,6 +83,27 @@ public sealed class MpsSupervisorTests : IDisposable
     }
 
     [Fact]
+    public async Task A_server_that_dies_when_asked_keeps_nobody_out()
+    {
+        await _machine.Supervisor.EnsureAsync(Device, Me, Half);
+        MpsProgram program = _machine.Run(1000);
+        program.Server.Should().BePositive();
+        _machine.UseScript($$"""
+            asked=$(cat)
+            case $asked in
+                'get_active_thread_percentage '*) set -- $asked; kill -9 $2 2>/dev/null; exit 0;;
+            esac
+            echo "$asked" | exec {{MpsMachine.Control}}
+
+            """);
+
+        await _machine.Supervisor.CheckAsync(Device, Me);
+
+        program.WaitForError().Should().Be(806, "the server is dead");
+        program.WaitForEnd();
+    }
+
+    [Fact]
     public async Task A_setting_that_somebody_changed_keeps_programs_out()
     {
         await _machine.Supervisor.EnsureAsync(Device, Me, Half);
