@@ -21,7 +21,7 @@ public sealed partial class LeaseManager
     /// </param>
     /// <param name="cancellationToken">Ends the call; the claim waits on.</param>
     /// <returns>The lease, or why it waits.</returns>
-    /// <exception cref="LeaseException">It can never be granted, or was withdrawn by somebody else just now.</exception>
+    /// <exception cref="LeaseException">It can never be granted, was withdrawn by somebody else just now, or its lease has ended already.</exception>
     public async Task<(GrantedLease? Lease, Waiting? Waiting)> EnterAsync(
         Claim claim,
         LeaseHold hold,
@@ -42,7 +42,7 @@ public sealed partial class LeaseManager
             if (lease is not null)
                 return (lease, null);
             if (waiting is null)
-                throw new LeaseException(LeaseError.Ended, $"Claim {claim.Id} was withdrawn by somebody else.");
+                throw await GatedAsync(() => SayWhyGone(claim)).ConfigureAwait(false);
             if (waiting.Position > 0 && await IsHopelessAsync(waiting).ConfigureAwait(false))
             {
                 await WithdrawAsync(claim.Id, claim.Owner, CancellationToken.None).ConfigureAwait(false);
@@ -85,6 +85,17 @@ public sealed partial class LeaseManager
                 return true;
             },
             cancellationToken);
+
+    /// <summary>A claim that neither waits nor is granted: a short lease can have ended between two looks.</summary>
+    private LeaseException SayWhyGone(Claim claim)
+    {
+        LeaseEvent? last = _store.ReadEvents(after: 0).LastOrDefault(e => e.Lease == claim.Id && e.Time >= claim.Created);
+        return new LeaseException(
+            LeaseError.Ended,
+            last?.Kind == LeaseEventKind.Ended
+                ? $"Claim {claim.Id} was granted, and its lease has ended meanwhile: {last.Message}"
+                : $"Claim {claim.Id} was withdrawn by somebody else, or its queue takes no claims any more.");
+    }
 
     private static Waiting ToWaiting(WaitingEntry entry) => new(entry.Claim, entry.Position, entry.Reason, entry.Message);
 

@@ -133,7 +133,7 @@ public sealed partial class LeaseManager : IDisposable
                 if (lease is not null)
                     return lease;
                 if (waiting is null)
-                    throw new LeaseException(LeaseError.Ended, $"Claim {claim.Id} was withdrawn by somebody else.");
+                    throw await GatedAsync(() => SayWhyGone(claim)).ConfigureAwait(false);
                 if (waiting.Position > 0)
                 {
                     if (await IsHopelessAsync(waiting).ConfigureAwait(false))

@@ -44,6 +44,44 @@ public class SharedBookTests
         (await manager.FindAsync("late")).Should().Be((null, null));
     }
 
+    [Fact]
+    public async Task A_lease_that_ended_before_it_was_seen_says_so()
+    {
+        using LeaseMachine machine = new();
+        LeaseManager other = await machine.OpenAsync();
+        await other.ClaimAsync(Want("old", "7g.40gb"), LeaseHold.UntilReleased);
+        Sleep sleep = new();
+        using LeaseManager manager = await LeaseManager.OpenAsync(machine.Session, machine.Options with { TimeProvider = sleep });
+        Task<GrantedLease> late = manager.ClaimAsync(Want("late", "7g.40gb"), new LeaseHold(Duration: TimeSpan.FromSeconds(1)));
+        SpinWait.SpinUntil(() => sleep.IsAsleep, 5000).Should().BeTrue();
+
+        await other.ReleaseAsync("old");
+        (await other.ReadAsync()).Leases.Select(l => l.Id).Should().Equal("late");
+        machine.Clock.Advance(TimeSpan.FromSeconds(2));
+        (await other.ReadAsync()).Leases.Should().BeEmpty();
+        sleep.Wake();
+
+        (await late.Invoking(l => l).Should().ThrowAsync<LeaseException>())
+            .WithMessage("Claim late was granted, and its lease has ended meanwhile: It was not renewed by *");
+    }
+
+    /// <summary>A clock whose delays last until it is woken.</summary>
+    private sealed class Sleep : TimeProvider
+    {
+        private ITimer? _timer;
+
+        public bool IsAsleep => Volatile.Read(ref _timer) is not null;
+
+        public void Wake() => _timer!.Change(TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            ITimer timer = base.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, period);
+            Volatile.Write(ref _timer, timer);
+            return timer;
+        }
+    }
+
     /// <summary>Does something when the time is asked for.</summary>
     private sealed class WhenAsked : TimeProvider
     {
