@@ -1,4 +1,4 @@
-using System.Net.Sockets;
+using Nvml.Mig.Agent.Documents;
 
 namespace Nvml.Mig.Agent;
 
@@ -11,20 +11,7 @@ internal static class HealthProbe
     {
         using HttpClient client = new(new SocketsHttpHandler
         {
-            ConnectCallback = async (_, cancellation) =>
-            {
-                Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-                try
-                {
-                    await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellation);
-                    return new NetworkStream(socket, ownsSocket: true);
-                }
-                catch
-                {
-                    socket.Dispose();
-                    throw;
-                }
-            },
+            ConnectCallback = (_, cancellation) => AgentAddress.ConnectAsync(path, cancellation),
         })
         {
             Timeout = Patience,

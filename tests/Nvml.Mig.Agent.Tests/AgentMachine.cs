@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
-using System.Net.Sockets;
 using System.Reflection;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -9,6 +8,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Nvml.Mig.Agent.Documents;
 using Nvml.Mig.Agent.Options;
 using Nvml.Mig.Leasing;
 using Nvml.Mig.Leasing.Tests.Leases;
@@ -90,12 +90,7 @@ internal sealed class AgentMachine : IAsyncDisposable
     {
         HttpClient client = new(new SocketsHttpHandler
         {
-            ConnectCallback = async (_, cancellation) =>
-            {
-                Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-                await socket.ConnectAsync(new UnixDomainSocketEndPoint(Socket), cancellation);
-                return new NetworkStream(socket, ownsSocket: true);
-            },
+            ConnectCallback = (_, cancellation) => AgentAddress.ConnectAsync(Socket, cancellation),
         })
         {
             BaseAddress = new Uri("http://localhost"),
@@ -104,12 +99,7 @@ internal sealed class AgentMachine : IAsyncDisposable
         return client;
     }
 
-    public async Task<Stream> OpenAsync()
-    {
-        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        await socket.ConnectAsync(new UnixDomainSocketEndPoint(Socket));
-        return new NetworkStream(socket, ownsSocket: true);
-    }
+    public async Task<Stream> OpenAsync() => await AgentAddress.ConnectAsync(Socket, CancellationToken.None);
 
     public Task<Answer> GetAsync(string path) => SendAsync(HttpMethod.Get, path);
 

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Nvml.Mig.Agent.Documents;
 
 namespace Nvml.Mig.Agent.Connections;
 
@@ -52,18 +53,13 @@ internal sealed class AgentSocket : IDisposable
     /// <exception cref="IOException">Somebody answers there.</exception>
     public Socket Bind()
     {
-        UnixDomainSocketEndPoint endPoint = new(_path);
-        if (File.Exists(_path))
-        {
-            if (IsAnswered(endPoint))
-                throw new IOException($"Somebody answers on {_path} already.");
-            File.Delete(_path);
-        }
-
+        if (AgentAddress.IsAnswered(_path))
+            throw new IOException($"Somebody answers on {_path} already.");
+        File.Delete(_path);
         Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
-            socket.Bind(endPoint);
+            socket.Bind(new UnixDomainSocketEndPoint(_path));
             File.SetUnixFileMode(_path, Everybody);
             return socket;
         }
@@ -75,18 +71,4 @@ internal sealed class AgentSocket : IDisposable
     }
 
     public void Dispose() => _lock.Dispose();
-
-    private static bool IsAnswered(UnixDomainSocketEndPoint endPoint)
-    {
-        using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            socket.Connect(endPoint);
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
-    }
 }

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Http.Json;
-using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
@@ -18,7 +17,7 @@ internal sealed class AgentConnection : IDisposable
     public AgentConnection(string socket, Func<CancellationToken, ValueTask<Stream>>? connect = null)
     {
         _socket = socket;
-        connect ??= ConnectAsync;
+        connect ??= cancellation => AgentAddress.ConnectAsync(socket, cancellation);
         _http = new HttpClient(new SocketsHttpHandler
         {
             ConnectCallback = (_, cancellation) => connect(cancellation),
@@ -37,23 +36,6 @@ internal sealed class AgentConnection : IDisposable
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     });
-
-    /// <summary>Whether an agent answers. A socket that one has left behind does not.</summary>
-    public static bool IsAnswered(string socket)
-    {
-        if (!File.Exists(socket))
-            return false;
-        using Socket probe = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            probe.Connect(new UnixDomainSocketEndPoint(socket));
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
-    }
 
     public async Task<T> SendAsync<T>(
         HttpMethod method, string path, HttpContent? body, JsonTypeInfo<T> answer, CancellationToken cancellationToken)
@@ -116,21 +98,6 @@ internal sealed class AgentConnection : IDisposable
             _ => LeaseError.Store,
         };
         return new LeaseException(error, problem.Detail);
-    }
-
-    private async ValueTask<Stream> ConnectAsync(CancellationToken cancellationToken)
-    {
-        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint(_socket), cancellationToken);
-            return new NetworkStream(socket, ownsSocket: true);
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
-        }
     }
 }
 

@@ -40,7 +40,7 @@ internal static class LeaseRun
 
     /// <summary>The agent, where it is meant and answers; else null.</summary>
     public static ILeases? FindAgent(ParseResult parsed, Machine machine) =>
-        FindSocket(parsed, machine) is { } socket && AgentConnection.IsAnswered(socket)
+        FindSocket(parsed, machine) is { } socket && AgentAddress.IsAnswered(socket)
             ? new AgentLeases(new AgentConnection(socket))
             : null;
 

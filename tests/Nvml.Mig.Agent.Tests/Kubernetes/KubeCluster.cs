@@ -73,6 +73,19 @@ public sealed class KubeCluster : IAsyncLifetime
     {
         if (WhyNot is not null)
             return;
+        try
+        {
+            await StartAsync();
+        }
+        catch
+        {
+            await DisposeAsync(); // xunit does not, of what has not begun.
+            throw;
+        }
+    }
+
+    private async Task StartAsync()
+    {
         int client = FindPort(), peer = FindPort(), secure = FindPort();
         string etcd = $"http://127.0.0.1:{client}";
         Start(
