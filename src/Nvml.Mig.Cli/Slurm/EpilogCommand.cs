@@ -30,7 +30,7 @@ internal static class EpilogCommand
         IReadOnlyList<LeaseEntry> released = await known.ReleaseAsync(stand, job, except: null, cancellationToken);
         if (node is not null)
             await known.ReleaseLeftAsync(stand, node, job, cancellationToken);
-        file.Delete();
+        file.End();
         return new SlurmJobDocument(job, released.Count > 0 ? SlurmOutcome.Released : SlurmOutcome.Nothing, released, null, null);
     }
 

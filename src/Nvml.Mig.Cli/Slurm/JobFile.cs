@@ -5,7 +5,8 @@ namespace Nvml.Mig.Cli.Slurm;
 
 /// <summary>
 /// The variables of a job in a file for its user, who cannot read the leases: lines for the task prolog to print. It is there, empty,
-/// before the lease is claimed, so that the epilog has nothing to ask for jobs that want no lease.
+/// before the lease is claimed, so that the epilog has nothing to ask for jobs that want no lease. Once the lease is over or refused, another
+/// file, the mark, says so until the next prolog: Slurm 22.05 starts some jobs that were requeued without one.
 /// </summary>
 internal sealed class JobFile(string folder, long job, RunProgram run)
 {
@@ -18,19 +19,27 @@ internal sealed class JobFile(string folder, long job, RunProgram run)
         UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead | UnixFileMode.GroupExecute
         | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
 
+    private const string MarkSuffix = ".over";
+
+    /// <summary>Longer than a credential of Slurm's lives (<c>AuthInfo=cred_expire</c>, by default two minutes).</summary>
+    private static readonly TimeSpan MarkLifetime = TimeSpan.FromHours(1);
+
     private readonly string _path = Path.Combine(Path.GetFullPath(folder), string.Create(CultureInfo.InvariantCulture, $"{job}.env"));
 
     public bool Exists => File.Exists(_path);
+
+    /// <summary>Whether the job's last run is over, and no prolog has run for another one since.</summary>
+    public bool IsOver => !Exists && File.Exists(MarkPath) && !IsOld(MarkPath);
+
+    private string Folder => Path.GetDirectoryName(_path)!;
+
+    private string MarkPath => Path.ChangeExtension(_path, MarkSuffix);
 
     /// <summary>Says that the job has asked for a lease.</summary>
     /// <exception cref="UnauthorizedAccessException">Others can write to the folder.</exception>
     public void Create()
     {
-        string path = Path.GetDirectoryName(_path)!;
-        Directory.CreateDirectory(path, FolderMode);
-        const UnixFileMode others = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
-        if ((new DirectoryInfo(path).UnixFileMode & others) != UnixFileMode.None)
-            throw new UnauthorizedAccessException($"Others can write to {path}: take that right away (chmod go-w {path}).");
+        PrepareFolder();
         if (!Exists)
             Place(Write(""));
     }
@@ -43,6 +52,7 @@ internal sealed class JobFile(string folder, long job, RunProgram run)
         {
             await run("chown", [user.ToString(CultureInfo.InvariantCulture), unfinished], cancellationToken);
             Place(unfinished);
+            Forget();
         }
         catch
         {
@@ -64,10 +74,31 @@ internal sealed class JobFile(string folder, long job, RunProgram run)
         }
     }
 
-    public void Delete()
+    /// <summary>Says that the run is over, or was refused.</summary>
+    public void End()
     {
-        if (Exists)
-            File.Delete(_path);
+        PrepareFolder();
+        foreach (string mark in Directory.GetFiles(Folder, $"*{MarkSuffix}").Where(IsOld))
+            File.Delete(mark);
+        File.WriteAllText(MarkPath, "");
+        File.Delete(_path);
+    }
+
+    /// <summary>The job may run without a lease: it wants none.</summary>
+    public void Forget()
+    {
+        if (Directory.Exists(Folder))
+            File.Delete(MarkPath);
+    }
+
+    private static bool IsOld(string path) => File.GetLastWriteTimeUtc(path) < DateTime.UtcNow - MarkLifetime;
+
+    private void PrepareFolder()
+    {
+        Directory.CreateDirectory(Folder, FolderMode);
+        const UnixFileMode others = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
+        if ((new DirectoryInfo(Folder).UnixFileMode & others) != UnixFileMode.None)
+            throw new UnauthorizedAccessException($"Others can write to {Folder}: take that right away (chmod go-w {Folder}).");
     }
 
     /// <summary>Under a name that nobody can guess: the file is there whole or not at all.</summary>

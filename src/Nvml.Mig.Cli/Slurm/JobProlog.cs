@@ -27,7 +27,10 @@ internal sealed class JobProlog(SlurmController slurm, JobFile file, string? nod
             if (_job.CountedBy is { } kind)
                 throw new JobRefusedException($"{SlurmJob.Gres} is asked for by {kind}. Ask for it by node: --gres={SlurmJob.Gres}:N.");
             _request = JobRequest.Read(_job.Slices, comment);
-            return _request is null ? new SlurmJobDocument(id, SlurmOutcome.Nothing, [], null, null) : null;
+            if (_request is not null)
+                return null;
+            file.Forget();
+            return new SlurmJobDocument(id, SlurmOutcome.Nothing, [], null, null);
         }
         catch (JobRefusedException e)
         {
@@ -105,7 +108,7 @@ internal sealed class JobProlog(SlurmController slurm, JobFile file, string? nod
     private async Task<SlurmJobDocument> RefuseAsync(string reason, bool never, CancellationToken cancellationToken)
     {
         SlurmOutcome outcome = await new JobRefusal(slurm).RefuseAsync(_job!, reason, never, cancellationToken);
-        file.Delete();
+        file.End();
         return new SlurmJobDocument(_job!.Id, outcome, [], reason, null);
     }
 }

@@ -24,6 +24,8 @@ internal sealed class SlurmFiles
 
     public string Node { get; }
 
+    private static string Program => Environment.ProcessPath ?? "nvmig";
+
     public IReadOnlyList<SlurmFileEntry> All { get; }
 
     /// <summary>The file of a name, which for a script is what it is for.</summary>
@@ -33,14 +35,15 @@ internal sealed class SlurmFiles
         ?? throw new UsageException($"--only '{name}' is not gres.conf, slurm.conf, prolog, task-prolog or epilog.");
 
     /// <summary>
-    /// A job without a lease sees no GPU, as Slurm has it for jobs without a GPU of its own. So does one whose prolog Slurm did not run:
-    /// one that was requeued and is told to start within the lifetime of its old credential.
+    /// A job without a lease sees no GPU, as Slurm has it for jobs without a GPU of its own.
     /// </summary>
     private static string TaskScript(string folder) => Text($"""
         #!/bin/sh
         # Prints what 'nvmig slurm task-prolog' prints, without a start of nvmig for each task.
-        file={Quote(Path.GetFullPath(folder))}/"$SLURM_JOB_ID".env
-        [ ! -e "$file" ] || exec cat "$file"
+        file={Quote(Path.GetFullPath(folder))}/"$SLURM_JOB_ID"
+        [ ! -e "$file".env ] || exec cat "$file".env
+        # Slurm has not run the prolog again: nvmig requeues the job.
+        [ ! -e "$file".over ] || [ ! -x {Quote(Program)} ] || exec {Quote(Program)} slurm task-prolog --folder {Quote(Path.GetFullPath(folder))}
         [ -z "$SLURM_JOB_GPUS" ] || exit 0
         {string.Join('\n', JobFile.NoDevices.Select(line => $"echo '{line}'"))}
 
@@ -49,12 +52,11 @@ internal sealed class SlurmFiles
     /// <summary>slurmd throws away what its scripts say.</summary>
     private static string CallScript(string command, SlurmScriptOptions options, IReadOnlyList<string> own)
     {
-        string program = Environment.ProcessPath ?? "nvmig";
         StringBuilder text = new("#!/bin/sh\n# On a node without nvmig it does nothing.\n");
-        text.Append(CultureInfo.InvariantCulture, $"[ -x {Quote(program)} ] || exit 0\n");
+        text.Append(CultureInfo.InvariantCulture, $"[ -x {Quote(Program)} ] || exit 0\n");
         foreach ((string name, string value) in options.Variables)
             text.Append(CultureInfo.InvariantCulture, $"export {name}={Quote(value)}\n");
-        IEnumerable<string> words = [program, .. options.Global, "slurm", command, .. own];
+        IEnumerable<string> words = [Program, .. options.Global, "slurm", command, .. own];
         text.Append(CultureInfo.InvariantCulture, $"said=$({string.Join(' ', words.Select(Quote))} 2>&1)\ncode=$?\n");
         return text.Append("[ -z \"$said\" ] || logger -t nvmig -- \"$said\"\nexit $code\n").ToString();
     }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Slurm;
@@ -6,6 +7,8 @@ namespace Nvml.Mig.Cli.Slurm;
 /// <summary><c>nvmig slurm task-prolog</c>: prints a job's variables as Slurm takes them. It runs as the job's user.</summary>
 internal static class TaskPrologCommand
 {
+    private static readonly TimeSpan EndPatience = TimeSpan.FromMinutes(1);
+
     public static Command Build()
     {
         Command command = new(
@@ -19,12 +22,37 @@ internal static class TaskPrologCommand
         return command;
     }
 
+    /// <summary>
+    /// Slurm 22.05 now and then starts a job that was requeued, and always one whose start somebody brings forward, without a prolog: it
+    /// takes the old one's for it. Without a lease the job would compute without a GPU, or fail. Its user may send it back.
+    /// </summary>
+    private static void Requeue(long job)
+    {
+        string? task = Environment.GetEnvironmentVariable("SLURM_ARRAY_TASK_ID");
+        string name = string.IsNullOrEmpty(task)
+            ? job.ToString(CultureInfo.InvariantCulture)
+            : $"{Environment.GetEnvironmentVariable("SLURM_ARRAY_JOB_ID")}_{task}";
+        try
+        {
+            SlurmProgram.RunAsync("scontrol", ["requeue", name], CancellationToken.None).GetAwaiter().GetResult();
+            Terminal.WriteError("Slurm has started this job without its prolog, so that it has no GPU. It is requeued.");
+            Thread.Sleep(EndPatience); // Slurm ends this with the job.
+        }
+        catch (SlurmException e)
+        {
+            Terminal.WriteError($"Slurm has started this job without its prolog, so that it has no GPU, and does not requeue it: {e.Message}");
+        }
+    }
+
     private static int Run(ParseResult parsed)
     {
         long job = SlurmCommand.ReadJob();
         try
         {
-            string[]? lines = new JobFile(parsed.GetValue(SlurmCommand.Folder)!, job, SlurmProgram.RunAsync).Read();
+            JobFile file = new(parsed.GetValue(SlurmCommand.Folder)!, job, SlurmProgram.RunAsync);
+            string[]? lines = file.Read();
+            if (lines is null && file.IsOver)
+                Requeue(job);
             bool hasGpus = Environment.GetEnvironmentVariable("SLURM_JOB_GPUS") is { Length: > 0 };
             foreach (string line in lines ?? (hasGpus ? [] : JobFile.NoDevices))
                 Terminal.WriteLine(line);

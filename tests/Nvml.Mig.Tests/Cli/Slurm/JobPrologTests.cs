@@ -81,6 +81,23 @@ public sealed class JobPrologTests : IDisposable
     }
 
     [Fact]
+    public async Task A_run_that_is_over_has_a_mark_until_the_next()
+    {
+        JobFile file = new(_folder.File("env"), FakeSlurm.Job, _slurm.RunAsync);
+        await BeginAsync();
+        file.IsOver.Should().BeFalse();
+
+        await EndAsync();
+        file.IsOver.Should().BeTrue("the next run needs a prolog");
+        await BeginAsync();
+        file.IsOver.Should().BeFalse("it had one");
+        await EndAsync();
+        _slurm.Gres = "gres:gpu:1";
+        await BeginAsync();
+        file.IsOver.Should().BeFalse("it wants no lease any more");
+    }
+
+    [Fact]
     public async Task A_job_that_is_started_again_does_not_wait_for_its_old_lease()
     {
         LeaseEntry first = (await BeginAsync()).Leases[0];
@@ -146,6 +163,7 @@ public sealed class JobPrologTests : IDisposable
         _slurm.Changes.Should().Equal(
             $"scontrol update JobId=12 AdminComment=seen by ops; nvmig: {reason}", "scontrol requeue 12");
         File.Exists(EnvironmentFile).Should().BeFalse();
+        new JobFile(_folder.File("env"), FakeSlurm.Job, _slurm.RunAsync).IsOver.Should().BeTrue();
     }
 
     [Fact]

@@ -74,6 +74,9 @@ internal sealed class SlurmCluster : IDisposable
     /// <summary>The folder of the jobs' variables.</summary>
     public string Variables => PathOf("env");
 
+    /// <summary>How the node is, as sinfo says it.</summary>
+    public string State => Run("sinfo", "-h", "-n", Node, "-o", "%t").Trim();
+
     private Dictionary<string, string?> Environ => new() { ["SLURM_CONF"] = PathOf("slurm.conf"), ["NVML_STUB_STATE"] = StateFile };
 
     /// <summary>Runs a program of Slurm's, or nvmig, as root.</summary>
@@ -143,12 +146,14 @@ internal sealed class SlurmCluster : IDisposable
         _slurmd = null;
     }
 
-    /// <summary>Starts slurmd, which says that the node was <paramref name="booted"/>: the kernel's uptime tells it nothing here.</summary>
-    public void StartSlurmd(bool booted = false)
+    public void StartSlurmd(params string[] options)
     {
-        _slurmd = StartDaemon("slurmd", ["-D", "-N", Node, .. booted ? (string[])["-b"] : []]);
-        Wait.Until(() => Run("sinfo", "-h", "-n", Node, "-o", "%t").Trim() is "idle" or "mix" or "alloc" or "comp", Describe);
+        _slurmd = StartDaemon("slurmd", ["-D", "-N", Node, .. options]);
+        if (options.Length == 0)
+            AwaitService();
     }
+
+    private void AwaitService() => Wait.Until(() => State is "idle" or "mix" or "alloc" or "comp", Describe);
 
     /// <summary>
     /// The node loses its power: slurmd, all jobs, the instances on the GPUs and /run are gone, and the kernel has another boot.
@@ -160,9 +165,15 @@ internal sealed class SlurmCluster : IDisposable
         Simulator.Reboot();
         SetBoot(2);
         Directory.Delete(Variables, recursive: true);
-        // Slurm takes jobs that began less than 15 s before the boot for ones that are just being launched. No machine boots so fast.
-        Thread.Sleep(TimeSpan.FromSeconds(20));
-        StartSlurmd(booted: true);
+        // A boot within the second in which the node was heard last is none for Slurm. The kernel's uptime tells slurmd nothing here.
+        Thread.Sleep(TimeSpan.FromSeconds(5));
+        StartSlurmd("-b");
+        Wait.Until(() => Run("sinfo", "-h", "-n", Node, "-o", "%E").Contains("rebooted", StringComparison.Ordinal), Describe);
+        Thread.Sleep(TimeSpan.FromSeconds(3)); // For the same reason: slurmd tells its uptime again, in seconds.
+        // As docs/slurm.md says: all jobs of the node are requeued then, also those whose prolog ran when the power went.
+        Run("scontrol", "update", $"NodeName={Node}", "State=DOWN", "Reason=rebooted");
+        Run("scontrol", "update", $"NodeName={Node}", "State=RESUME");
+        AwaitService();
     }
 
     public void Dispose()
@@ -213,7 +224,7 @@ internal sealed class SlurmCluster : IDisposable
             tool,
             $"""
             #!/bin/bash
-            for word; do case $word in prolog|epilog) command=$word;; esac; done
+            for word; do case $word in task-prolog) exec {Nvmig.Program} "$@";; prolog|epilog) command=$word;; esac; done
             [ ! -e {PathOf("more")} ] || set -- "$@" $(cat {PathOf("more")})
             start=$(date +%s%N)
             said={PathOf("said")}/$command.$SLURM_JOB_ID.$start

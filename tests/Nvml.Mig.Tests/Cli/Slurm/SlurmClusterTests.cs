@@ -87,7 +87,7 @@ public sealed class SlurmClusterTests(ITestOutputHelper output)
 
         CheckRuns(runs, cluster.ReadGranted());
         ReadLeases(cluster).Should().BeEmpty();
-        Directory.GetFiles(cluster.Variables).Should().BeEmpty();
+        Directory.GetFiles(cluster.Variables, "*.env").Should().BeEmpty();
         cluster.Run("scontrol", "show", "node", SlurmCluster.Node).Should().NotContain("DRAIN");
         Report(cluster, jobs, runs, watch.Elapsed.TotalSeconds, submitted);
         runs.Should().Contain(r => r.Restarts > 0, "a refusal was requeued and then ran");
@@ -114,7 +114,7 @@ public sealed class SlurmClusterTests(ITestOutputHelper output)
         reasons[once].Should().StartWith("nvmig: Claim slurm-").And.Contain("There is no free place for 2g.10gb.");
         cluster.Read("comment")[once].Should().Be("mine; nvmig: 2g.10gb");
         cluster.Read("requeue")[once].Should().Be("0", "it is as its user wants it");
-        Wait.Until(() => cluster.Run("sinfo", "-h", "-n", SlurmCluster.Node, "-o", "%t").Trim() == "idle", "the node is in service");
+        Wait.Until(() => cluster.State == "idle", "the node is in service");
 
         // There is room again.
         for (int gpu = 0; gpu < 8; gpu++)
@@ -134,14 +134,15 @@ public sealed class SlurmClusterTests(ITestOutputHelper output)
         cluster.Run("scontrol", "update", $"NodeName={SlurmCluster.Node}", "State=RESUME");
         Wait.Until(() => cluster.Read("state")[failed] == "COMPLETED", "it runs", seconds: 120);
 
-        // A job that is put in front of its time runs without a prolog: then it sees no GPU.
+        // A job that is put in front of its time is started without a prolog: then it goes back once more.
         long early = cluster.Submit(script, "--gres=migslice:1", "--begin=now");
         Wait.Until(() => ReadRuns(cluster).Exists(r => r.Job == early), "it runs");
         cluster.Run("scontrol", "requeue", early.ToString(CultureInfo.InvariantCulture));
         Wait.Until(() => cluster.Read("reason")[early] == "BeginTime", "it waits");
         cluster.Run("scontrol", "update", $"JobId={early}", "StartTime=now");
-        Wait.Until(() => ReadRuns(cluster).Exists(r => r.Job == early && r.Restarts == 1), "it runs again");
-        ReadRuns(cluster).Should().ContainSingle(r => r.Job == early && r.Restarts == 1).Which.Device.Should().Be("NoDevFiles");
+        Wait.Until(() => ReadRuns(cluster).Exists(r => r.Job == early && r.Restarts == 2), "it runs again", seconds: 120);
+        ReadRuns(cluster).Should().NotContain(r => r.Job == early && r.Restarts == 1)
+            .And.ContainSingle(r => r.Job == early && r.Restarts == 2).Which.Device.Should().StartWith("MIG-");
         Wait.Until(() => IsQuiet(cluster), "all jobs end");
         ReadLeases(cluster).Should().BeEmpty();
     }

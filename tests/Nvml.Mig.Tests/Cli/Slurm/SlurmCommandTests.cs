@@ -31,7 +31,7 @@ public sealed class SlurmCommandTests : IDisposable
         text.Should().Contain("\nProlog=/etc/slurm/nvmig-prolog\n").And.Contain("\n# NodeName=gpu01 ... Gres=migslice:18\n")
             .And.Contain($"{_nvmig.Simulate}' slurm prolog --queue 'it'\\''s' --folder /run/x 2>&1)\n")
             .And.Contain($"\nexport NVML_STUB_STATE={_nvmig.StateFile}\n", "slurmd gives its scripts few variables")
-            .And.Contain("\nfile=/run/x/\"$SLURM_JOB_ID\".env\n");
+            .And.Contain("\nfile=/run/x/\"$SLURM_JOB_ID\"\n");
         Nvmig.Start("/bin/sh", ["-n", "-c", text], _nvmig.Environment).ExitCode.Should().Be(0, "a shell understands the scripts");
     }
 
@@ -49,5 +49,26 @@ public sealed class SlurmCommandTests : IDisposable
             _nvmig.Environment["SLURM_JOB_ID"] = job;
             return _nvmig.RunBare("slurm", "task-prolog", "--folder", _nvmig.Folder);
         }
+    }
+
+    /// <summary>As Slurm 22.05 now and then starts jobs that were requeued.</summary>
+    [Fact]
+    public void A_job_that_is_started_without_a_prolog_is_requeued()
+    {
+        string scontrol = Path.Combine(_nvmig.Folder, "scontrol");
+        File.WriteAllText(scontrol, "#!/bin/sh\necho \"$@\" > \"$0\".called\n");
+        File.SetUnixFileMode(scontrol, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        File.WriteAllText(Path.Combine(_nvmig.Folder, "14.over"), "");
+        _nvmig.Environment["PATH"] = $"{_nvmig.Folder}:/usr/bin:/bin";
+        foreach ((string name, string value) in ((string, string)[])
+            [("SLURM_JOB_ID", "14"), ("SLURM_ARRAY_JOB_ID", "12"), ("SLURM_ARRAY_TASK_ID", "3")])
+            _nvmig.Environment[name] = value;
+
+        Nvmig.Answer answer = _nvmig.InterruptIn(
+            Nvmig.Program, "KILL", said => said.Contains("It is requeued.", StringComparison.Ordinal),
+            "slurm", "task-prolog", "--folder", _nvmig.Folder);
+
+        answer.Out.Should().BeEmpty("its program does not start");
+        File.ReadAllText($"{scontrol}.called").Should().Be("requeue 12_3\n");
     }
 }
