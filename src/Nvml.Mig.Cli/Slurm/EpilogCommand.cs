@@ -47,6 +47,10 @@ internal static class EpilogCommand
                 return ExitCodes.Success;
             });
         }
+        else
+        {
+            file.End(); // It has no lease, or its file went with a boot: the next run needs a prolog all the same.
+        }
 
         return result;
     }

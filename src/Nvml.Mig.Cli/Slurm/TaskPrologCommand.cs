@@ -23,8 +23,8 @@ internal static class TaskPrologCommand
     }
 
     /// <summary>
-    /// Slurm 22.05 now and then starts a job that was requeued, and always one whose start somebody brings forward, without a prolog: it
-    /// takes the old one's for it. Without a lease the job would compute without a GPU, or fail. Its user may send it back.
+    /// Slurm 22.05 now and then starts a job that was requeued without a prolog: it takes the old run's for it. Without a lease the job
+    /// would compute without a GPU, or fail. Its user may send it back.
     /// </summary>
     private static void Requeue(long job)
     {

@@ -26,6 +26,9 @@ internal sealed class SlurmCluster : IDisposable
 
     private const UnixFileMode Open = (UnixFileMode)0b111_111_111;
 
+    /// <summary>A shell's command: a program, with a file in place of the kernel's boot id.</summary>
+    private const string InBoot = """mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@" """;
+
     private static readonly string[] Programs = ["munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel"];
 
     private readonly TemporaryFolder _folder = new("/var/tmp");
@@ -102,7 +105,9 @@ internal sealed class SlurmCluster : IDisposable
         return long.Parse(answer.Out.Trim(), CultureInfo.InvariantCulture);
     }
 
-    public Nvmig.Answer RunTool(params string[] arguments) => Nvmig.Start(Nvmig.Program, ["--simulate", Gpus, .. arguments], Environ);
+    /// <summary>Runs nvmig in the node's boot, as its scripts do: with another one, it would end all leases.</summary>
+    public Nvmig.Answer RunTool(params string[] arguments) => Nvmig.Start(
+        "unshare", ["-m", "sh", "-c", InBoot, PathOf("boot_id"), Nvmig.Program, "--simulate", Gpus, .. arguments], Environ);
 
     /// <summary>A field of each job, as squeue has it.</summary>
     public Dictionary<long, string> Read(string field) => Run("squeue", "-h", "-a", "-r", "-t", "all", "-O", $"jobid:20,{field}:1200")
@@ -228,7 +233,7 @@ internal sealed class SlurmCluster : IDisposable
             [ ! -e {PathOf("more")} ] || set -- "$@" $(cat {PathOf("more")})
             start=$(date +%s%N)
             said={PathOf("said")}/$command.$SLURM_JOB_ID.$start
-            unshare -m sh -c 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"' \
+            unshare -m sh -c '{InBoot}' \
                 {PathOf("boot_id")} {Nvmig.Program} "$@" --json > $said
             code=$?
             echo "$command $start $(date +%s%N)" >> {PathOf("times")}

@@ -58,11 +58,12 @@ public sealed class SlurmCommandTests : IDisposable
         string scontrol = Path.Combine(_nvmig.Folder, "scontrol");
         File.WriteAllText(scontrol, "#!/bin/sh\necho \"$@\" > \"$0\".called\n");
         File.SetUnixFileMode(scontrol, UnixFileMode.UserRead | UnixFileMode.UserExecute);
-        File.WriteAllText(Path.Combine(_nvmig.Folder, "14.over"), "");
         _nvmig.Environment["PATH"] = $"{_nvmig.Folder}:/usr/bin:/bin";
         foreach ((string name, string value) in ((string, string)[])
             [("SLURM_JOB_ID", "14"), ("SLURM_ARRAY_JOB_ID", "12"), ("SLURM_ARRAY_TASK_ID", "3")])
             _nvmig.Environment[name] = value;
+
+        _nvmig.RunBare("slurm", "epilog", "--folder", _nvmig.Folder).ExitCode.Should().Be(0, "its file can have gone with a boot");
 
         Nvmig.Answer answer = _nvmig.InterruptIn(
             Nvmig.Program, "KILL", said => said.Contains("It is requeued.", StringComparison.Ordinal),
