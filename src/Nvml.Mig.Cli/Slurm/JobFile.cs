@@ -5,8 +5,8 @@ namespace Nvml.Mig.Cli.Slurm;
 
 /// <summary>
 /// The variables of a job in a file for its user, who cannot read the leases: lines for the task prolog to print. It is there, empty,
-/// before the lease is claimed, so that the epilog has nothing to ask for jobs that want no lease. Once the lease is over or refused, another
-/// file, the mark, says so until the next prolog: Slurm 22.05 starts some jobs that were requeued without one.
+/// before the lease is claimed, so that the epilog has nothing to ask for jobs that want no lease. Once the lease is over or refused,
+/// another file, the mark, says so until the next prolog: Slurm 22.05 starts some jobs that were requeued without one.
 /// </summary>
 internal sealed class JobFile(string folder, long job, RunProgram run)
 {

@@ -43,7 +43,8 @@ internal sealed class SlurmFiles
         file={Quote(Path.GetFullPath(folder))}/"$SLURM_JOB_ID"
         [ ! -e "$file".env ] || exec cat "$file".env
         # Slurm has not run the prolog again: nvmig requeues the job.
-        [ ! -e "$file".over ] || [ ! -x {Quote(Program)} ] || exec {Quote(Program)} slurm task-prolog --folder {Quote(Path.GetFullPath(folder))}
+        nvmig={Quote(Program)}
+        [ ! -e "$file".over ] || [ ! -x "$nvmig" ] || exec "$nvmig" slurm task-prolog --folder {Quote(Path.GetFullPath(folder))}
         [ -z "$SLURM_JOB_GPUS" ] || exit 0
         {string.Join('\n', JobFile.NoDevices.Select(line => $"echo '{line}'"))}
 

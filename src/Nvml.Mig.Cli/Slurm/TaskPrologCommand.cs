@@ -40,7 +40,8 @@ internal static class TaskPrologCommand
         }
         catch (SlurmException e)
         {
-            Terminal.WriteError($"Slurm has started this job without its prolog, so that it has no GPU, and does not requeue it: {e.Message}");
+            Terminal.WriteError(
+                $"Slurm has started this job without its prolog, so that it has no GPU, and does not requeue it: {e.Message}");
         }
     }
 

@@ -139,6 +139,7 @@ public sealed class SlurmClusterTests(ITestOutputHelper output)
         Wait.Until(() => ReadRuns(cluster).Exists(r => r.Job == early), "it runs");
         cluster.Run("scontrol", "requeue", early.ToString(CultureInfo.InvariantCulture));
         Wait.Until(() => cluster.Read("reason")[early] == "BeginTime", "it waits");
+        Thread.Sleep(TimeSpan.FromSeconds(2)); // Within the second in which the old credential was revoked, Slurm fails the job.
         cluster.Run("scontrol", "update", $"JobId={early}", "StartTime=now");
         Wait.Until(() => ReadRuns(cluster).Exists(r => r.Job == early && r.Restarts > 0), cluster.Describe, seconds: 120);
         ReadRuns(cluster).Where(r => r.Job == early).Should().HaveCount(2)
