@@ -21,7 +21,9 @@ public sealed partial class LeaseManager
     /// </param>
     /// <param name="cancellationToken">Ends the call; the claim waits on.</param>
     /// <returns>The lease, or why it waits.</returns>
-    /// <exception cref="LeaseException">It can never be granted, was withdrawn by somebody else just now, or its lease has ended already.</exception>
+    /// <exception cref="LeaseException">
+    /// It can never be granted, was withdrawn by somebody else just now, or its lease has ended already.
+    /// </exception>
     public async Task<(GrantedLease? Lease, Waiting? Waiting)> EnterAsync(
         Claim claim,
         LeaseHold hold,
