@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Nvml.Mig.Cli.Output;
 
 namespace Nvml.Mig.Cli.Slurm;
 
@@ -74,14 +75,23 @@ internal sealed class JobFile(string folder, long job, RunProgram run)
         }
     }
 
-    /// <summary>Says that the run is over, or was refused.</summary>
+    /// <summary>Says that the run is over, or was refused. A mark that cannot be left is told, and drains no node.</summary>
     public void End()
     {
-        PrepareFolder();
-        foreach (string mark in Directory.GetFiles(Folder, $"*{MarkSuffix}").Where(IsOld))
-            File.Delete(mark);
-        File.WriteAllText(MarkPath, "");
-        File.Delete(_path);
+        try
+        {
+            PrepareFolder();
+            foreach (string mark in Directory.GetFiles(Folder, $"*{MarkSuffix}").Where(IsOld))
+                File.Delete(mark);
+            File.WriteAllText(MarkPath, "");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Terminal.WriteError($"Should Slurm start this job again without its prolog, it is not noticed: {e.Message}");
+        }
+
+        if (Exists)
+            File.Delete(_path);
     }
 
     /// <summary>The job may run without a lease: it wants none.</summary>

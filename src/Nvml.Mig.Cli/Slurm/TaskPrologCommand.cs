@@ -28,10 +28,11 @@ internal static class TaskPrologCommand
     /// </summary>
     private static void Requeue(long job)
     {
-        string? task = Environment.GetEnvironmentVariable("SLURM_ARRAY_TASK_ID");
-        string name = string.IsNullOrEmpty(task)
-            ? job.ToString(CultureInfo.InvariantCulture)
-            : $"{Environment.GetEnvironmentVariable("SLURM_ARRAY_JOB_ID")}_{task}";
+        // As SlurmJob names it.
+        string name = Environment.GetEnvironmentVariable("SLURM_ARRAY_TASK_ID") is { Length: > 0 } task
+            ? $"{Environment.GetEnvironmentVariable("SLURM_ARRAY_JOB_ID")}_{task}"
+            : Environment.GetEnvironmentVariable("SLURM_HET_JOB_ID") is { Length: > 0 } leader ? leader
+            : job.ToString(CultureInfo.InvariantCulture);
         try
         {
             SlurmProgram.RunAsync("scontrol", ["requeue", name], CancellationToken.None).GetAwaiter().GetResult();

@@ -131,7 +131,7 @@ internal static class LeaseWorker
 
             File.AppendAllText(log, string.Create(
                 CultureInfo.InvariantCulture, $"{Stopwatch.GetElapsedTime(start).TotalMilliseconds:0.0}\n"));
-            // What ends by time is not deleted: another can have it by then, and has noted it.
+            // A lease that ends by time keeps its notes: another process can have the instance by then, and has noted it.
             if (lease is not null)
                 Hold(folder, lease);
             await Task.Delay(random.Next(5));

@@ -151,11 +151,11 @@ internal sealed class SlurmCluster : IDisposable
         _slurmd = null;
     }
 
-    public void StartSlurmd(params string[] options)
+    /// <summary>Starts it, and waits until the node takes jobs.</summary>
+    public void StartSlurmd()
     {
-        _slurmd = StartDaemon("slurmd", ["-D", "-N", Node, .. options]);
-        if (options.Length == 0)
-            AwaitService();
+        _slurmd = StartDaemon("slurmd", "-D", "-N", Node);
+        AwaitService();
     }
 
     private void AwaitService() => Wait.Until(() => State is "idle" or "mix" or "alloc" or "comp", Describe);
@@ -172,7 +172,7 @@ internal sealed class SlurmCluster : IDisposable
         Directory.Delete(Variables, recursive: true);
         // A boot within the second in which the node was heard last is none for Slurm. The kernel's uptime tells slurmd nothing here.
         Thread.Sleep(TimeSpan.FromSeconds(5));
-        StartSlurmd("-b");
+        _slurmd = StartDaemon("slurmd", "-D", "-N", Node, "-b");
         Wait.Until(() => Run("sinfo", "-h", "-n", Node, "-o", "%E").Contains("rebooted", StringComparison.Ordinal), Describe);
         Thread.Sleep(TimeSpan.FromSeconds(3)); // For the same reason: slurmd tells its uptime again, in seconds.
         // As docs/slurm.md says: all jobs of the node are requeued then, also those whose prolog ran when the power went.

@@ -51,6 +51,18 @@ public sealed class SlurmCommandTests : IDisposable
         }
     }
 
+    [Fact]
+    public void A_mark_that_cannot_be_left_fails_no_epilog()
+    {
+        File.WriteAllText(Path.Combine(_nvmig.Folder, "file"), "");
+        _nvmig.Environment["SLURM_JOB_ID"] = "15";
+
+        Nvmig.Answer answer = _nvmig.RunBare("slurm", "epilog", "--folder", Path.Combine(_nvmig.Folder, "file"));
+
+        answer.ExitCode.Should().Be(0, "Slurm would drain the node");
+        answer.Error.Should().StartWith("nvmig: Should Slurm start this job again without its prolog, it is not noticed: ");
+    }
+
     /// <summary>As Slurm 22.05 now and then starts jobs that were requeued.</summary>
     [Fact]
     public void A_job_that_is_started_without_a_prolog_is_requeued()
