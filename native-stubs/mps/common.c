@@ -107,12 +107,18 @@ bool message_receive(int socket, char text[MESSAGE_SIZE], int *descriptor)
         struct cmsghdr header;
         char room[CMSG_SPACE(sizeof(int))];
     } control;
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control.room)};
-    ssize_t length;
-    do
-        length = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    while (length < 0 && errno == EINTR);
+    struct msghdr message;
+    ssize_t length = 0;
+    /*
+     * Linux 6.18 looks for a packet, then for the end: if both come in between, it says the end. A second look finds the packet:
+     * measured, in 10 of 246,000 cases while a thread kept interrupting the receiver.
+     */
+    for (int look = 0; look < 2 && length == 0; look++)
+        do {
+            message = (struct msghdr){
+                .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control.room)};
+            length = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+        } while (length < 0 && errno == EINTR);
     if (length <= 0)
         return false;
     memcpy(text, packet + 1, (size_t)length - 1);
