@@ -20,6 +20,31 @@ NVML_FUNCTION(nvmlDeviceSetPersistenceMode, (nvmlDevice_t device, nvmlEnableStat
     return may ? result : NVML_ERROR_NO_PERMISSION;
 }
 
+/*
+ * Not measured: codes as of the persistence mode. By NVIDIA's documentation drivers take EXCLUSIVE_THREAD no more, MIG goes without
+ * EXCLUSIVE_PROCESS, and a restart of the machine sets the mode to DEFAULT.
+ */
+NVML_FUNCTION(nvmlDeviceSetComputeMode, (nvmlDevice_t device, nvmlComputeMode_t mode), (device, mode),
+              gpu_of_device(device))
+{
+    if ((unsigned int)mode > NVML_COMPUTEMODE_EXCLUSIVE_PROCESS)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    target at;
+    nvmlReturn_t result = lock_gpu(device, STATE_CHANGE, &at);
+    if (result != NVML_SUCCESS)
+        return result;
+    if (privileges_of_process() != PRIVILEGES_ALL)
+        result = NVML_ERROR_NO_PERMISSION;
+    else if (mode == NVML_COMPUTEMODE_EXCLUSIVE_THREAD || (mode == NVML_COMPUTEMODE_EXCLUSIVE_PROCESS && at.gpu->mig_enabled))
+        result = NVML_ERROR_NOT_SUPPORTED;
+    if (result != NVML_SUCCESS) {
+        state_unlock(false);
+        return result;
+    }
+    at.gpu->compute_mode = (uint8_t)mode;
+    return state_unlock(true);
+}
+
 /* Ampere and Hopper idle in P0; how the others idle is not known. */
 NVML_FUNCTION(nvmlDeviceGetPerformanceState, (nvmlDevice_t device, nvmlPstates_t *pState), (device, pState),
               gpu_of_device(device))

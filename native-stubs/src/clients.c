@@ -175,6 +175,7 @@ static void reattach(gpu_state *gpu)
 static void load(const gpu_model *model, gpu_state *gpu)
 {
     memset(gpu->instances, 0, sizeof(gpu->instances));
+    gpu->compute_mode = NVML_COMPUTEMODE_DEFAULT;
     if (model->architecture >= ARCHITECTURE_HOPPER)
         gpu->mig_pending = 0;
     reattach(gpu);

@@ -355,7 +355,7 @@ NVML_FUNCTION(nvmlDeviceGetComputeMode, (nvmlDevice_t device, nvmlComputeMode_t 
     nvmlReturn_t result = lock_gpu_or_mig_device(device, STATE_READ, &at);
     if (result != NVML_SUCCESS)
         return result;
-    *mode = NVML_COMPUTEMODE_DEFAULT;
+    *mode = at.gpu->compute_mode;
     return state_unlock(false);
 }
 

@@ -60,6 +60,7 @@ static const struct {
     /* A change that is refused; one that is made takes latency_of_change() as well. */
     {"nvmlDeviceSetMigMode", {REACHES_MACHINE, 160 * MICROSECONDS, 380 * MICROSECONDS}},
     {"nvmlDeviceSetPersistenceMode", {REACHES_MACHINE, 160 * MICROSECONDS, 380 * MICROSECONDS}},
+    {"nvmlDeviceSetComputeMode", {REACHES_MACHINE, 160 * MICROSECONDS, 380 * MICROSECONDS}}, /* not measured */
     {"nvmlDeviceCreateGpuInstance", {REACHES_MACHINE, 160 * MICROSECONDS, 380 * MICROSECONDS}},
     {"nvmlDeviceCreateGpuInstanceWithPlacement", {REACHES_MACHINE, 160 * MICROSECONDS, 380 * MICROSECONDS}},
     {"nvmlGpuInstanceDestroy", {REACHES_MACHINE, 160 * MICROSECONDS, 380 * MICROSECONDS}},

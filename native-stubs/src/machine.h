@@ -65,6 +65,7 @@ typedef struct {
     uint8_t in_vm;   /* passed through to a virtual machine, which cannot reset it */
     uint8_t lost;    /* fallen off the bus */
     uint8_t persistence_off;
+    uint8_t compute_mode;      /* nvmlComputeMode_t */
     uint8_t row_remap_pending; /* a bad row of memory waits for a reset */
     uint8_t row_remap_failed;
     uint8_t ecc_errors[4]; /* little-endian: uncorrected, in DRAM, before the driver was loaded */

@@ -58,8 +58,9 @@ bool machine_is_possible(const machine_state *of, const gpu_model *models_of[MAX
         size_t length = strnlen(gpu->model, MODEL_KEY_SIZE);
         models_of[g] = length == MODEL_KEY_SIZE ? NULL : model_find(gpu->model, length, &ambiguous);
         if (models_of[g] == NULL || !driver_has_model(models_of[g]) || gpu->swapped > 1 || gpu->in_vm > 1 || gpu->lost > 1 ||
-            gpu->persistence_off > 1 || gpu->row_remap_pending > 1 || gpu->row_remap_failed > 1 ||
-            gpu->activity > 101 || gpu->mig_enabled > 1 || gpu->mig_pending > 1 || !are_instances(models_of[g], gpu))
+            gpu->persistence_off > 1 || gpu->compute_mode > NVML_COMPUTEMODE_EXCLUSIVE_PROCESS ||
+            gpu->row_remap_pending > 1 || gpu->row_remap_failed > 1 || gpu->activity > 101 || gpu->mig_enabled > 1 ||
+            gpu->mig_pending > 1 || !are_instances(models_of[g], gpu))
             return false;
         for (unsigned int i = 0; i < MAX_CLIENTS; i++)
             if (gpu->clients[i].name[sizeof(gpu->clients[i].name) - 1] != '\0')

@@ -179,7 +179,6 @@
     X(nvmlDeviceSetApplicationsClocks) \
     X(nvmlDeviceSetAutoBoostedClocksEnabled) \
     X(nvmlDeviceSetClockOffsets) \
-    X(nvmlDeviceSetComputeMode) \
     X(nvmlDeviceSetConfComputeUnprotectedMemSize) \
     X(nvmlDeviceSetCpuAffinity) \
     X(nvmlDeviceSetDefaultAutoBoostedClocksEnabled) \

@@ -591,6 +591,7 @@ enum { PROCESSES = 16 }; /* more than a GPU can have, whatever count comes with 
     X(nvmlDeviceGetBrand, READS, DEVICE, (a->device, OUT(0, nvmlBrandType_t)))                                         \
     X(nvmlDeviceGetPersistenceMode, READS, DEVICE, (a->device, OUT(0, nvmlEnableState_t)))                             \
     X(nvmlDeviceSetPersistenceMode, READS, DEVICE, (a->device, (nvmlEnableState_t)a->mode))                            \
+    X(nvmlDeviceSetComputeMode, READS, DEVICE, (a->device, (nvmlComputeMode_t)a->mode))                                \
     X(nvmlDeviceGetPciInfoExt, READS, DEVICE, (a->device, VERSIONED_ONCE(0, nvmlPciInfoExt_v1_t, 1)))                  \
     X(nvmlDeviceGetPdi, READS, DEVICE, (a->device, VERSIONED_ONCE(0, nvmlPdi_v1_t, 1)))                                \
     X(nvmlDeviceGetAddressingMode, READS, DEVICE, (a->device, VERSIONED_ONCE(0, nvmlDeviceAddressingMode_v1_t, 1)))    \

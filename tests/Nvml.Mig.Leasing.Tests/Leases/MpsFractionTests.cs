@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Nvml.Mig.Host;
 using Nvml.Mig.Leasing.Mps;
 using Nvml.Mig.Leasing.Scheduling;
@@ -205,6 +206,27 @@ public sealed class MpsFractionTests : IDisposable
     }
 
     [Fact]
+    public async Task A_GPU_on_which_nothing_may_run_is_refused()
+    {
+        SetComputeMode(ComputeMode.Prohibited);
+        LeaseManager manager = await OpenAsync();
+
+        Func<Task> claim = () => manager.ClaimAsync(Quarter("a"), LeaseHold.UntilReleased, TimeSpan.FromSeconds(10));
+
+        (await claim.Should().ThrowAsync<LeaseException>())
+            .WithMessage("*compute mode is Prohibited: no program can use it (nvidia-smi -c DEFAULT).*");
+    }
+
+    [Fact]
+    public async Task A_GPU_for_one_process_is_shared_by_MPS()
+    {
+        SetComputeMode(ComputeMode.ExclusiveProcess);
+        LeaseManager manager = await OpenAsync();
+
+        (await ClaimAsync(manager, "a", "b")).Should().OnlyContain(lease => lease.Fraction!.Backend == SharingBackend.Mps);
+    }
+
+    [Fact]
     public async Task Whole_GPUs_are_leased_only_where_asked_for()
     {
         LeaseManager manager = await _machine.OpenAsync();
@@ -237,6 +259,17 @@ public sealed class MpsFractionTests : IDisposable
         LeaseManager manager = await _machine.OpenAsync();
         await manager.SetPolicyAsync(new SchedulerOptions { WholeGpus = true });
         return manager;
+    }
+
+    /// <summary>As <c>nvidia-smi -c</c> does.</summary>
+    private unsafe void SetComputeMode(ComputeMode mode)
+    {
+        nint library = NativeLibrary.Load(_machine.Simulator.LibraryPath);
+        nint device;
+        var find = (delegate* unmanaged<uint, nint*, int>)NativeLibrary.GetExport(library, "nvmlDeviceGetHandleByIndex_v2");
+        var set = (delegate* unmanaged<nint, ComputeMode, int>)NativeLibrary.GetExport(library, "nvmlDeviceSetComputeMode");
+        find((uint)_machine.Gpu.Index, &device).Should().Be(0);
+        set(device, mode).Should().Be(0);
     }
 
     private static async Task<GrantedLease[]> ClaimAsync(LeaseManager manager, params string[] ids)

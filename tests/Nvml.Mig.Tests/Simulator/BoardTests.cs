@@ -82,6 +82,24 @@ public unsafe class BoardTests
     }
 
     [Fact]
+    public void Compute_mode_is_set_by_an_admin()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200", migEnabled: false);
+        var set = (delegate* unmanaged<nint, ComputeMode, int>)Export("nvmlDeviceSetComputeMode");
+
+        set(Gpu(0), ComputeMode.ExclusiveProcess).Should().Be(0);
+        machine.Gpu.GetComputeMode().Should().Be(ComputeMode.ExclusiveProcess);
+        set(Gpu(0), (ComputeMode)4).Should().Be(2);
+        set(Gpu(0), ComputeMode.ExclusiveThread).Should().Be(3);
+        machine.Simulator.Reboot();
+        machine.Gpu.GetComputeMode().Should().Be(ComputeMode.Default);
+        machine.Gpu.EnableMig();
+        set(Gpu(0), ComputeMode.ExclusiveProcess).Should().Be(3);
+        machine.Simulator.SetPrivileges(SimulatedPrivileges.Config);
+        set(Gpu(0), ComputeMode.Default).Should().Be(4);
+    }
+
+    [Fact]
     public void A_mig_device_is_found_by_its_old_name()
     {
         using SimulatedGpu machine = SimulatedGpu.Start();

@@ -82,13 +82,15 @@ public class StateFileTests
         }
     }
 
-    /// <summary>Where the first GPU's MIG mode and its GPU instance 1 are in a machine.</summary>
-    private const int Mode = 8 + (128 * 32) + 32 + 3 + 7 + (8 * 38) + 1;
+    /// <summary>Where the first GPU's compute mode, its MIG mode and its GPU instance 1 are in a machine.</summary>
+    private const int Compute = 8 + (128 * 32) + 32 + 4;
+    private const int Mode = Compute + 7 + (8 * 38) + 1;
     private const int Instance0 = Mode + 2;
     private const int Instance1 = Instance0 + 28;
 
     [Theory]
     [InlineData("a mode that is none", new[] { Mode, 200 })]
+    [InlineData("a compute mode that is none", new[] { Compute, 4 })]
     [InlineData("an instance with MIG disabled", new[] { Instance1, 1, Instance1 + 1, 9 })]
     [InlineData("instances on top of each other", new[] { Mode, 1, Instance0, 1, Instance0 + 1, 0, Instance1, 1, Instance1 + 1, 9 })]
     [InlineData("an instance in the place of another id", new[] { Mode, 1, Instance1, 1, Instance1 + 1, 9, Instance1 + 2, 4 })]
