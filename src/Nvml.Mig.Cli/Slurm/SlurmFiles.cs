@@ -9,8 +9,12 @@ internal sealed class SlurmFiles
 {
     private readonly string _scripts;
 
+    /// <summary>The files for a node.</summary>
+    /// <exception cref="UsageException">dotnet runs this program, which has no path of its own then.</exception>
     public SlurmFiles(string node, int slices, string scripts, SlurmScriptOptions options)
     {
+        if (Path.GetFileName(Program) == "dotnet")
+            throw new UsageException("Slurm's scripts start this program by its path. Start nvmig itself for this, not dotnet with it.");
         (Node, _scripts) = (node, scripts);
         All =
         [

@@ -36,6 +36,19 @@ public sealed class SlurmCommandTests : IDisposable
     }
 
     [Fact]
+    public void Config_by_dotnet_is_refused()
+    {
+        string program = Path.Combine(AppContext.BaseDirectory, "nvmig.dll");
+        _nvmig.Run("enable", "-i", "0").ExitCode.Should().Be(0);
+
+        Nvmig.Answer answer = Nvmig.Start(
+            "dotnet", [program, "--simulate", _nvmig.Simulate, "slurm", "config"], _nvmig.Environment);
+
+        answer.ExitCode.Should().Be(64, answer.Error);
+        answer.Error.Should().Contain("Start nvmig itself");
+    }
+
+    [Fact]
     public void Task_prolog_prints_the_variables_or_hides_the_gpus()
     {
         File.WriteAllText(Path.Combine(_nvmig.Folder, "12.env"), "export CUDA_VISIBLE_DEVICES=MIG-1\n");
