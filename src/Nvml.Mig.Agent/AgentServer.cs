@@ -62,6 +62,7 @@ internal static class AgentServer
         services.AddOptions<LeaseHostingOptions>().Configure<IOptions<AgentOptions>>((leasing, agent) =>
         {
             leasing.JournalFolder = agent.Value.Leasing.JournalFolder;
+            leasing.MpsFolder = agent.Value.Leasing.MpsFolder;
             leasing.LockTimeout = agent.Value.Leasing.LockTimeout;
             leasing.ReadInterval = agent.Value.Leasing.ReadInterval;
             leasing.WatchFaults = agent.Value.Leasing.WatchFaults;

@@ -104,7 +104,19 @@ internal static class Program
     private static string ReadUnit(string[] options)
     {
         using StreamReader reader = new(typeof(Program).Assembly.GetManifestResourceStream("nvmig-agent.service")!);
-        string command = string.Join(' ', [Environment.ProcessPath ?? "nvmig-agent", .. options]);
-        return reader.ReadToEnd().Replace("@COMMAND@", command, StringComparison.Ordinal);
+        string program = Environment.ProcessPath ?? "nvmig-agent";
+        // The program can be dotnet, which runs the first argument.
+        string[] words = Path.GetFileName(program) == "dotnet"
+            ? [program, Path.GetFullPath(Environment.GetCommandLineArgs()[0]), .. options]
+            : [program, .. options];
+        return reader.ReadToEnd().Replace("@COMMAND@", string.Join(' ', words.Select(Quote)), StringComparison.Ordinal);
+    }
+
+    /// <summary>A word as systemd reads it: it puts something else in place of % and $, and takes quotes as a shell does.</summary>
+    private static string Quote(string word)
+    {
+        string escaped = word.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)
+            .Replace("%", "%%", StringComparison.Ordinal).Replace("$", "$$", StringComparison.Ordinal);
+        return word.All(c => char.IsAsciiLetterOrDigit(c) || "/._-+:=@,%$\\".Contains(c)) ? escaped : $"\"{escaped}\"";
     }
 }

@@ -10,6 +10,9 @@ public sealed class LeaseHostingOptions
     /// <inheritdoc cref="LeaseOptions.JournalFolder"/>
     public string JournalFolder { get; set; } = ApplyOptions.DefaultJournalFolder;
 
+    /// <inheritdoc cref="LeaseOptions.MpsFolder"/>
+    public string MpsFolder { get; set; } = LeaseOptions.DefaultMpsFolder;
+
     /// <inheritdoc cref="LeaseOptions.LockTimeout"/>
     public TimeSpan LockTimeout { get; set; } = Timeout.InfiniteTimeSpan;
 
@@ -29,6 +32,8 @@ public sealed class LeaseHostingOptions
             List<string> wrong = [];
             if (!Path.IsPathFullyQualified(options.JournalFolder))
                 wrong.Add($"{nameof(JournalFolder)} is '{options.JournalFolder}': it must be an absolute path.");
+            if (!Path.IsPathFullyQualified(options.MpsFolder))
+                wrong.Add($"{nameof(MpsFolder)} is '{options.MpsFolder}': it must be an absolute path.");
             if (options.LockTimeout < TimeSpan.Zero && options.LockTimeout != Timeout.InfiniteTimeSpan)
                 wrong.Add($"{nameof(LockTimeout)} is {options.LockTimeout}: it must not be negative.");
             if (options.ReadInterval <= TimeSpan.Zero)

@@ -66,6 +66,7 @@ public sealed class NvmlMigBuilder
         LeaseOptions leasing = new()
         {
             JournalFolder = options.JournalFolder,
+            MpsFolder = options.MpsFolder,
             LockTimeout = options.LockTimeout,
             ReadInterval = options.ReadInterval,
             TimeProvider = services.GetRequiredService<TimeProvider>(),

@@ -9,6 +9,9 @@ public sealed record LeaseOptions
     /// <summary>The queue that there always is: without a quota, so that it gets what it asks for if nobody else needs it.</summary>
     public const string DefaultQueue = "default";
 
+    /// <summary>The folder of MPS daemons on a machine.</summary>
+    public const string DefaultMpsFolder = "/run/nvml-mig/mps";
+
     /// <inheritdoc cref="ApplyOptions.JournalFolder"/>
     public string JournalFolder { get; init; } = ApplyOptions.DefaultJournalFolder;
 
@@ -20,8 +23,11 @@ public sealed record LeaseOptions
     /// </summary>
     public TimeSpan ReadInterval { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Where the daemons of MPS are kept that hold fractions to their parts.</summary>
-    public string MpsFolder { get; init; } = "/run/nvml-mig/mps";
+    /// <summary>
+    /// Where the daemons of MPS are kept that hold fractions to their parts. All who keep leases in one journal folder must have the same,
+    /// as <c>nvmig</c> has the default one.
+    /// </summary>
+    public string MpsFolder { get; init; } = DefaultMpsFolder;
 
     /// <summary>The id of this boot; by default the kernel's. Leases of another boot have ended.</summary>
     public string BootId { get; init; } = HostProcess.BootId;

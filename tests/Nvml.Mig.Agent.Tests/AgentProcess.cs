@@ -36,9 +36,10 @@ internal sealed class AgentProcess : IDisposable
     }
 
     /// <summary>Starts it, and waits until it answers.</summary>
-    public static async Task<AgentProcess> StartAsync(AgentMachine machine, string? faults = null)
+    public static async Task<AgentProcess> StartAsync(
+        AgentMachine machine, string? faults = null, Action<ProcessStartInfo>? configure = null)
     {
-        AgentProcess agent = Start(machine, faults);
+        AgentProcess agent = Start(machine, faults, configure);
         for (int i = 0; i < 2000 && !agent._process.HasExited; i++)
         {
             if (await IsAnsweringAsync(machine.Socket))
@@ -50,7 +51,7 @@ internal sealed class AgentProcess : IDisposable
     }
 
     /// <summary>Starts it.</summary>
-    public static AgentProcess Start(AgentMachine machine, string? faults = null)
+    public static AgentProcess Start(AgentMachine machine, string? faults = null, Action<ProcessStartInfo>? configure = null)
     {
         ProcessStartInfo start = new(
             Program,
@@ -67,6 +68,7 @@ internal sealed class AgentProcess : IDisposable
         start.Environment[NvmlSimulator.GpusVariable] = machine.Leases.Simulator.Gpus;
         if (faults is not null)
             start.Environment["NVML_STUB_FAULTS"] = faults;
+        configure?.Invoke(start);
         return new AgentProcess(Process.Start(start)!);
     }
 

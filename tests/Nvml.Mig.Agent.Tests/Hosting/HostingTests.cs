@@ -70,12 +70,14 @@ public sealed class HostingTests : IDisposable
     [Fact]
     public async Task Options_are_validated_at_the_start()
     {
-        using IHost host = Build(("JournalFolder", "here"), ("ReadInterval", "00:00:00"));
+        using IHost host = Build(("JournalFolder", "here"), ("MpsFolder", "there"), ("ReadInterval", "00:00:00"));
 
         Func<Task> start = () => host.StartAsync();
 
         (await start.Should().ThrowAsync<OptionsValidationException>()).Which.Failures.Should().Equal(
-            "JournalFolder is 'here': it must be an absolute path.", "ReadInterval is 00:00:00: it must be more than 0.");
+            "JournalFolder is 'here': it must be an absolute path.",
+            "MpsFolder is 'there': it must be an absolute path.",
+            "ReadInterval is 00:00:00: it must be more than 0.");
     }
 
     [Fact]

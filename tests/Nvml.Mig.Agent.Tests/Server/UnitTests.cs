@@ -1,3 +1,5 @@
+using Nvml.Mig.Simulator;
+
 namespace Nvml.Mig.Agent.Tests.Server;
 
 /// <summary>The unit for systemd, and the command line.</summary>
@@ -11,6 +13,27 @@ public class UnitTests
 
         exit.Should().Be(0);
         unit.Should().Contain($"\nExecStart={AgentProcess.Program} --config /etc/nvml-mig/agent.json\n").And.Contain("\nType=notify\n");
+    }
+
+    [Theory]
+    [InlineData("/etc/our agent.json", "\"/etc/our agent.json\"")]
+    [InlineData("/etc/100%/$x.json", "/etc/100%%/$$x.json")]
+    [InlineData("/etc/\"a\\b\".json", "\"/etc/\\\"a\\\\b\\\".json\"")]
+    public async Task The_unit_has_options_as_systemd_reads_them(string option, string written)
+    {
+        (_, string unit, _) = await AgentMachine.RunAsync([AgentProcess.Program, "--print-unit", "--config", option]);
+
+        unit.Should().Contain($"--config {written}\n");
+    }
+
+    [Fact]
+    public async Task The_unit_of_a_program_that_dotnet_runs_names_it()
+    {
+        string program = Path.Combine(AppContext.BaseDirectory, "nvmig-agent.dll");
+
+        (_, string unit, _) = await AgentMachine.RunAsync(["dotnet", program, "--print-unit"]);
+
+        unit.Should().MatchRegex($"\nExecStart=/.*/dotnet {program}\n");
     }
 
     [Fact]
@@ -27,6 +50,43 @@ public class UnitTests
 
         (exit, output + error).Should().Be((0, ""));
         Directory.Delete(folder, recursive: true);
+    }
+
+    /// <summary>Daemons of MPS start servers as the user, and hand their folders over: the most that the agent needs.</summary>
+    [RootFact]
+    public async Task The_units_capabilities_are_enough_for_a_users_fraction()
+    {
+        const uint nobody = 65534;
+        await using AgentMachine machine = new();
+        string control = SimulatedMps.Install(machine.File("programs"));
+        string folder = machine.File("mps");
+        await File.WriteAllTextAsync(machine.File("agent.json"), $$$"""{"Leasing": {"MpsFolder": "{{{folder}}}"}}""");
+        (_, string unit, _) = await AgentMachine.RunAsync([AgentProcess.Program, "--print-unit"]);
+        string[] kept = [.. unit.Split('\n').Single(line => line.StartsWith("CapabilityBoundingSet=", StringComparison.Ordinal))
+            .Split('=')[1].Split(' ').Select(name => $"+{name.Replace("CAP_", "", StringComparison.Ordinal).ToLowerInvariant()}")];
+        using AgentProcess agent = await AgentProcess.StartAsync(machine, faults: null, start =>
+        {
+            string[] bounded = ["--no-new-privs", $"--bounding-set=-all,{string.Join(',', kept)}", start.FileName, .. start.ArgumentList];
+            start.ArgumentList.Clear();
+            foreach (string word in (string[])[.. bounded, "--config", machine.File("agent.json")])
+                start.ArgumentList.Add(word);
+            start.FileName = "setpriv";
+            start.Environment["NVMIG_MPS_CONTROL"] = control;
+        });
+
+        Answer claimed = await machine.CurlAsync(nobody, "/v1/leases", "--json", """
+            {"id":"half","requests":[{"profile":"1g.5gb"}],"fraction":{"share":0.5},"durationSeconds":600}
+            """);
+
+        claimed.Code.Should().Be(200, claimed.Text);
+        (_, string program, _) = await AgentMachine.RunAsync(
+            ["sh", "-c", $"{machine.File("programs")}/mps-client -u {nobody} 512 < /dev/null"],
+            [.. claimed.Json["lease"]!["environment"]!.AsObject().Select(v => (v.Key, v.Value!.GetValue<string>()))]);
+        program.Should().MatchRegex("got 512 error 0 server [1-9]", "MPS takes it");
+        (await machine.CurlAsync(nobody, "/v1/leases/half", "-X", "DELETE")).Code.Should().Be(204);
+        for (int i = 0; i < 500 && Directory.GetDirectories(folder).Length > 0; i++)
+            await Task.Delay(20);
+        Directory.GetDirectories(folder).Should().BeEmpty("the daemon ends with the last fraction");
     }
 
     [Fact]
