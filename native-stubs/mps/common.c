@@ -239,6 +239,7 @@ bool memory_take(const char *device, long mib)
         if (file < 0) {
             unlinkat(lock, name, 0);
             file = openat(lock, name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+            fchmod(file, 0644); /* all users count, whatever the umask */
             flock(file, LOCK_EX);
         }
         taken += mib;

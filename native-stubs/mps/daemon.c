@@ -349,7 +349,6 @@ static void write_pid(void)
 
 int daemon_run(bool multiuser, int ready)
 {
-    umask(022);
     signal(SIGPIPE, SIG_IGN);
     many_users = multiuser;
     char device[LONGEST_KEY + 1];

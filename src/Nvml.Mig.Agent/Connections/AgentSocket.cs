@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Nvml.Mig.Agent.Documents;
+using Nvml.Mig.Host;
 
 namespace Nvml.Mig.Agent.Connections;
 
@@ -11,9 +12,6 @@ internal sealed class AgentSocket : IDisposable
 {
     private const UnixFileMode Everybody = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead
         | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
-
-    private const UnixFileMode Folder = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
-        | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
 
     private readonly string _path;
     private readonly FileStream _lock;
@@ -29,8 +27,7 @@ internal sealed class AgentSocket : IDisposable
     public static AgentSocket Take(string path)
     {
         string folder = Path.GetDirectoryName(path)!;
-        if (!Directory.Exists(folder))
-            Directory.CreateDirectory(folder, Folder);
+        PassableFolder.Create(folder);
         UnixFileMode mode = File.GetUnixFileMode(folder);
         bool canOthersWrite = (mode & (UnixFileMode.GroupWrite | UnixFileMode.OtherWrite)) != UnixFileMode.None;
         if (canOthersWrite && (mode & UnixFileMode.StickyBit) == UnixFileMode.None)

@@ -103,7 +103,7 @@ internal static class CdiCommand
     private static void Save(string file, string specification)
     {
         string full = Path.GetFullPath(file);
-        Directory.CreateDirectory(Path.GetDirectoryName(full)!);
+        PassableFolder.Create(Path.GetDirectoryName(full)!);
         CdiSpecification.Save(full, specification);
     }
 }

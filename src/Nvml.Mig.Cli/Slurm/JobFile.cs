@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Nvml.Mig.Cli.Output;
+using Nvml.Mig.Host;
 
 namespace Nvml.Mig.Cli.Slurm;
 
@@ -15,10 +16,6 @@ internal sealed class JobFile(string folder, long job, RunProgram run)
 
     /// <summary>The lines for a job without a lease.</summary>
     public static readonly string[] NoDevices = ["export CUDA_VISIBLE_DEVICES=NoDevFiles", "export NVIDIA_VISIBLE_DEVICES=void"];
-
-    private const UnixFileMode FolderMode =
-        UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead | UnixFileMode.GroupExecute
-        | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
 
     private const string MarkSuffix = ".over";
 
@@ -105,7 +102,7 @@ internal sealed class JobFile(string folder, long job, RunProgram run)
 
     private void PrepareFolder()
     {
-        Directory.CreateDirectory(Folder, FolderMode);
+        PassableFolder.Create(Folder);
         const UnixFileMode others = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
         if ((new DirectoryInfo(Folder).UnixFileMode & others) != UnixFileMode.None)
             throw new UnauthorizedAccessException($"Others can write to {Folder}: take that right away (chmod go-w {Folder}).");

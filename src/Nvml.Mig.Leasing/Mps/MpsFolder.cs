@@ -27,7 +27,6 @@ internal sealed record MpsRecord(string Device, uint User, string BootId, HostPr
 internal sealed partial class MpsFolder
 {
     private const UnixFileMode Mine = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
-    private const UnixFileMode Passage = Mine | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
 
     /// <summary>What fits into an address of a socket, less the longest name in the pipe directory.</summary>
     private const int LongestPipe = 107 - 19;
@@ -71,9 +70,8 @@ internal sealed partial class MpsFolder
             throw new PlatformNotSupportedException("MPS exists on Linux only.");
         try
         {
-            Directory.CreateDirectory(_root, Passage);
             Delete();
-            Directory.CreateDirectory(Path, Passage);
+            PassableFolder.Create(Path);
             Directory.CreateDirectory(Pipe, Mine);
             Directory.CreateDirectory(Log, Mine);
         }

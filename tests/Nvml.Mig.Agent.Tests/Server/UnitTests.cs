@@ -52,9 +52,11 @@ public class UnitTests
         Directory.Delete(folder, recursive: true);
     }
 
-    /// <summary>Daemons of MPS start servers as the user, and hand their folders over: the most that the agent needs.</summary>
+    /// <summary>
+    /// Daemons of MPS start servers as the user, who must be able to come to their folders: the most that the agent needs.
+    /// </summary>
     [RootFact]
-    public async Task The_units_capabilities_are_enough_for_a_users_fraction()
+    public async Task What_the_unit_leaves_is_enough_for_a_users_fraction()
     {
         const uint nobody = 65534;
         await using AgentMachine machine = new();
@@ -62,17 +64,19 @@ public class UnitTests
         string folder = machine.File("mps");
         await File.WriteAllTextAsync(machine.File("agent.json"), $$$"""{"Leasing": {"MpsFolder": "{{{folder}}}"}}""");
         (_, string unit, _) = await AgentMachine.RunAsync([AgentProcess.Program, "--print-unit"]);
-        string[] kept = [.. unit.Split('\n').Single(line => line.StartsWith("CapabilityBoundingSet=", StringComparison.Ordinal))
-            .Split('=')[1].Split(' ').Select(name => $"+{name.Replace("CAP_", "", StringComparison.Ordinal).ToLowerInvariant()}")];
+        string kept = Setting("CapabilityBoundingSet").Replace("CAP_", "+", StringComparison.Ordinal).Replace(' ', ',').ToLowerInvariant();
         using AgentProcess agent = await AgentProcess.StartAsync(machine, faults: null, start =>
         {
-            string[] bounded = ["--no-new-privs", $"--bounding-set=-all,{string.Join(',', kept)}", start.FileName, .. start.ArgumentList];
+            string[] command = [start.FileName, .. start.ArgumentList, "--config", machine.File("agent.json")];
+            string[] service = ["-c", $"umask {Setting("UMask")}; exec setpriv --no-new-privs --bounding-set=-all,{kept} \"$@\"", "sh"];
             start.ArgumentList.Clear();
-            foreach (string word in (string[])[.. bounded, "--config", machine.File("agent.json")])
+            foreach (string word in (string[])[.. service, .. command])
                 start.ArgumentList.Add(word);
-            start.FileName = "setpriv";
+            start.FileName = "/bin/sh";
             start.Environment["NVMIG_MPS_CONTROL"] = control;
         });
+
+        string Setting(string name) => unit.Split('\n').Single(line => line.StartsWith($"{name}=", StringComparison.Ordinal)).Split('=')[1];
 
         Answer claimed = await machine.CurlAsync(nobody, "/v1/leases", "--json", """
             {"id":"half","requests":[{"profile":"1g.5gb"}],"fraction":{"share":0.5},"durationSeconds":600}

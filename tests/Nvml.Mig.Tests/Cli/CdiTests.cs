@@ -158,11 +158,13 @@ public class CdiTests
 
         Nvmig.Start(
             "/bin/sh",
-            ["-c", "umask 077; exec \"$@\"", "sh", Nvmig.Program, "--simulate", nvmig.Simulate, "cdi", "-o", "a.json"],
+            ["-c", "umask 077; exec \"$@\"", "sh", Nvmig.Program, "--simulate", nvmig.Simulate, "cdi", "-o", "etc/cdi/a.json"],
             nvmig.Environment,
             nvmig.Folder).ExitCode.Should().Be(0);
 
-        File.GetUnixFileMode(Path.Combine(nvmig.Folder, "a.json")).Should().HaveFlag(UnixFileMode.OtherRead);
+        File.GetUnixFileMode(Path.Combine(nvmig.Folder, "etc/cdi/a.json")).Should().HaveFlag(UnixFileMode.OtherRead);
+        foreach (string folder in (string[])["etc", "etc/cdi"])
+            File.GetUnixFileMode(Path.Combine(nvmig.Folder, folder)).Should().HaveFlag(UnixFileMode.OtherExecute, folder);
     }
 
     [Fact]
