@@ -1,8 +1,11 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Reflection;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Nvml.Mig.Agent.Tests.Api;
+using Nvml.Mig.Hosting;
 using Nvml.Mig.Leasing;
 using Nvml.Mig.Leasing.Tests.Leases;
 
@@ -17,6 +20,28 @@ public class ServerTests
         await using AgentMachine machine = await AgentMachine.StartAsync();
 
         File.GetUnixFileMode(machine.Socket).Should().Be((UnixFileMode)0b110_110_110);
+    }
+
+    [Fact]
+    public async Task Every_option_of_leasing_reaches_it()
+    {
+        await using AgentMachine machine = new();
+        LeaseHostingOptions others = new();
+        foreach (PropertyInfo option in typeof(LeaseHostingOptions).GetProperties())
+        {
+            option.SetValue(others, option.GetValue(others) switch
+            {
+                string => "/elsewhere",
+                TimeSpan => TimeSpan.FromSeconds(7),
+                bool value => !value,
+                object value => throw new NotSupportedException($"{option.Name} is {value}."),
+                null => throw new NotSupportedException($"{option.Name} has no default."),
+            });
+        }
+
+        await using WebApplication agent = machine.Build(options => options.Leasing = others);
+
+        agent.Services.GetRequiredService<IOptions<LeaseHostingOptions>>().Value.Should().BeEquivalentTo(others);
     }
 
     [Fact]
