@@ -22,7 +22,8 @@ NVML_FUNCTION(nvmlDeviceSetPersistenceMode, (nvmlDevice_t device, nvmlEnableStat
 
 /*
  * Not measured: codes as of the persistence mode. By NVIDIA's documentation drivers take EXCLUSIVE_THREAD no more, MIG goes without
- * EXCLUSIVE_PROCESS, and a restart of the machine sets the mode to DEFAULT.
+ * EXCLUSIVE_PROCESS, and a restart of the machine sets the mode to DEFAULT. What enabling MIG does to the mode is not known: here it
+ * stays.
  */
 NVML_FUNCTION(nvmlDeviceSetComputeMode, (nvmlDevice_t device, nvmlComputeMode_t mode), (device, mode),
               gpu_of_device(device))

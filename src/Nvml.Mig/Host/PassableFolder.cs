@@ -28,7 +28,7 @@ public static class PassableFolder
     [UnsupportedOSPlatform("windows")]
     private static void CreateOne(string path)
     {
-        // Nobody can guess the name, and put a link there whose target would get the mode.
+        // Where others may write, one of them could put a link here, whose target would get the mode: nobody can guess this name.
         string unfinished = $"{path}.{Guid.NewGuid():N}.tmp";
         Directory.CreateDirectory(unfinished);
         try

@@ -65,7 +65,7 @@ public class UnitTests
         await File.WriteAllTextAsync(machine.File("agent.json"), $$$"""{"Leasing": {"MpsFolder": "{{{folder}}}"}}""");
         (_, string unit, _) = await AgentMachine.RunAsync([AgentProcess.Program, "--print-unit"]);
         string kept = Setting("CapabilityBoundingSet").Replace("CAP_", "+", StringComparison.Ordinal).Replace(' ', ',').ToLowerInvariant();
-        using AgentProcess agent = await AgentProcess.StartAsync(machine, faults: null, start =>
+        using AgentProcess agent = await AgentProcess.StartAsync(machine, configure: start =>
         {
             string[] command = [start.FileName, .. start.ArgumentList, "--config", machine.File("agent.json")];
             string[] service = ["-c", $"umask {Setting("UMask")}; exec setpriv --no-new-privs --bounding-set=-all,{kept} \"$@\"", "sh"];
