@@ -1,5 +1,6 @@
 using Nvml.Mig.Cli.Leases;
 using Nvml.Mig.Leasing;
+using Nvml.Mig.Tests;
 
 namespace Nvml.Mig.Agent.Tests.Api;
 
@@ -72,7 +73,7 @@ public class ClaimTests
         await machine.PostAsync("/v1/leases", Small);
 
         Task<Answer> waits = machine.PostAsync("/v1/leases", """{"id":"all","requests":[{"profile":"7g.40gb"}],"waitSeconds":30}""");
-        await WaitForAsync(async () => (await machine.GetAsync("/v1/waiting/all")).Code == 200);
+        await Eventually.HoldsAsync(async () => (await machine.GetAsync("/v1/waiting/all")).Code.Should().Be(200));
         await machine.SendAsync(HttpMethod.Delete, "/v1/leases/train");
 
         Answer granted = await waits;
@@ -119,7 +120,7 @@ public class ClaimTests
 
         await machine.PostAsync("/v1/leases", """{"id":"all","requests":[{"profile":"7g.40gb"}],"waitSeconds":0.1}""");
 
-        await WaitForAsync(async () => (await machine.GetAsync("/v1/waiting/all")).Code == 404);
+        await Eventually.HoldsAsync(async () => (await machine.GetAsync("/v1/waiting/all")).Code.Should().Be(404));
     }
 
     [Fact]
@@ -128,7 +129,7 @@ public class ClaimTests
         await using AgentMachine machine = await AgentMachine.StartAsync();
         await machine.PostAsync("/v1/leases", Small);
         Task<Answer> waits = machine.PostAsync("/v1/leases", """{"id":"all","requests":[{"profile":"7g.40gb"}],"waitSeconds":30}""");
-        await WaitForAsync(async () => (await machine.GetAsync("/v1/waiting/all")).Code == 200);
+        await Eventually.HoldsAsync(async () => (await machine.GetAsync("/v1/waiting/all")).Code.Should().Be(200));
 
         Answer withdrawn = await machine.SendAsync(HttpMethod.Delete, "/v1/waiting/all");
 
@@ -145,7 +146,7 @@ public class ClaimTests
             "/v1/leases", "--json", """{"id":"brief","requests":[{"profile":"1g.5gb"}],"whileCallerRuns":true}""");
 
         claimed.At("lease", "processId").Should().NotBeNull();
-        await WaitForAsync(async () => (await machine.GetAsync("/v1/leases/brief")).Code == 404);
+        await Eventually.HoldsAsync(async () => (await machine.GetAsync("/v1/leases/brief")).Code.Should().Be(404));
         Answer events = await machine.GetAsync("/v1/leases/brief/events");
         events.Json["events"]!.AsArray().Select(e => (string?)e!["reason"]).Should().Equal(null, "ProcessEnded");
     }
@@ -189,17 +190,5 @@ public class ClaimTests
         overview.At("gpus", 0, "memorySlices").Should().Be("8");
         overview.At("leases", 0, "id").Should().Be("train");
         (await machine.Manager.ReadAsync()).Leases.Should().ContainSingle().Which.Expires.Should().NotBeNull();
-    }
-
-    internal static async Task WaitForAsync(Func<Task<bool>> condition)
-    {
-        for (int i = 0; i < 500; i++)
-        {
-            if (await condition())
-                return;
-            await Task.Delay(20);
-        }
-
-        throw new TimeoutException("It did not come.");
     }
 }

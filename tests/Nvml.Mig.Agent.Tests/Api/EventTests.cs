@@ -1,4 +1,5 @@
 using Nvml.Mig.Leasing;
+using Nvml.Mig.Tests;
 
 namespace Nvml.Mig.Agent.Tests.Api;
 
@@ -91,10 +92,10 @@ public class EventTests
         (refused.Code, refused.At("code")).Should().Be((429, "TooMany"));
 
         streams.ForEach(stream => stream.Dispose());
-        await ClaimTests.WaitForAsync(async () =>
+        await Eventually.HoldsAsync(async () =>
         {
             using HttpResponseMessage response = await machine.Client.GetAsync("/v1/events", HttpCompletionOption.ResponseHeadersRead);
-            return (int)response.StatusCode == 200;
+            ((int)response.StatusCode).Should().Be(200);
         });
     }
 

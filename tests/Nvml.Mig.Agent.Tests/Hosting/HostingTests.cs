@@ -8,6 +8,7 @@ using Nvml.Mig.Hosting;
 using Nvml.Mig.Leasing;
 using Nvml.Mig.Leasing.Tests.Leases;
 using Nvml.Mig.Simulator;
+using Nvml.Mig.Tests;
 
 namespace Nvml.Mig.Agent.Tests.Hosting;
 
@@ -164,18 +165,14 @@ public sealed class HostingTests : IDisposable
 
         public async Task<LeaseEvent> WaitForAsync(LeaseEventKind kind)
         {
-            for (int i = 0; i < 500; i++)
+            await Eventually.HoldsAsync(() => Find().Should().NotBeNull("somebody is told of {0}", kind));
+            return Find()!;
+
+            LeaseEvent? Find()
             {
                 lock (_told)
-                {
-                    if (_told.Find(e => e.Kind == kind) is { } told)
-                        return told;
-                }
-
-                await Task.Delay(10);
+                    return _told.Find(e => e.Kind == kind);
             }
-
-            throw new TimeoutException($"Nobody was told of {kind}.");
         }
     }
 }

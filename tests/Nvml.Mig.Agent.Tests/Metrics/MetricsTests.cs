@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Nvml.Mig.Agent.Tests.Page;
 using Nvml.Mig.Leasing;
+using Nvml.Mig.Tests;
 
 namespace Nvml.Mig.Agent.Tests.Metrics;
 
@@ -81,6 +82,7 @@ public partial class MetricsTests
         Task waiting = machine.Manager.ClaimAsync(claim, LeaseHold.UntilReleased, cancellationToken: end.Token);
         Claim quick = new("quick", "teaching", new LeaseOwner(2003), [InstanceRequest.Of("1g.10gb")]);
         await machine.Manager.ClaimAsync(quick, LeaseHold.UntilReleased);
+        await Eventually.HoldsAsync(async () => (await machine.Manager.ReadAsync()).Waiting.Should().ContainSingle());
         await Task.Delay(1500);
         await ReadAsync(machine, "/metrics");
         await Task.Delay(1500);

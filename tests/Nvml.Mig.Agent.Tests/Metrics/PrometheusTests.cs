@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using Nvml.Mig.Leasing;
 using Nvml.Mig.Leasing.Tests;
+using Nvml.Mig.Tests;
 using Xunit.Abstractions;
 
 namespace Nvml.Mig.Agent.Tests.Metrics;
@@ -40,19 +41,18 @@ public class PrometheusTests(ITestOutputHelper output)
                 await machine.Manager.ReleaseAsync(leased.Dequeue());
         }
 
-        await Task.Delay(2500);
         calls = machine.Leases.Simulator.GetCallCount() - calls;
-        JsonArray series = await prometheus.QueryAsync("hw_gpu_memory_usage_bytes{hw_parent!=\"\"}");
-        string[] there = [.. machine.Leases.Session.Devices.SelectMany(g => g.GetMigDevices()).Select(d => d.Uuid)];
-        series.Select(s => s!["metric"]!["hw_id"]!.ToString()).Should().BeEquivalentTo(there);
         LeaseOverview now = await machine.Manager.ReadAsync();
         Dictionary<string, string> owners = now.Leases.SelectMany(l => l.Instances.Select(i => (i.MigUuid, l.Id)))
             .ToDictionary(l => l.MigUuid, l => l.Id);
-        foreach (JsonNode one in series.OfType<JsonNode>())
+        (string, string?)[] there = [.. machine.Leases.Session.Devices.SelectMany(g => g.GetMigDevices())
+            .Select(d => (d.Uuid, owners.GetValueOrDefault(d.Uuid)))];
+        await Eventually.HoldsAsync(async () =>
         {
-            JsonNode metric = one["metric"]!;
-            metric["nvml_mig_lease_id"]?.ToString().Should().Be(owners.GetValueOrDefault(metric["hw_id"]!.ToString()));
-        }
+            JsonArray series = await prometheus.QueryAsync("hw_gpu_memory_usage_bytes{hw_parent!=\"\"}");
+            series.Select(s => s!["metric"]!).Select(m => (m["hw_id"]!.ToString(), m["nvml_mig_lease_id"]?.ToString()))
+                .Should().BeEquivalentTo(there);
+        });
 
         // Over all that time, each value of an instance that was leased had its owner.
         const string ownerless = "hw_gpu_memory_usage_bytes{nvml_mig_lease_id!=\"\",nvml_mig_owner_uid=\"\"}[5m]";

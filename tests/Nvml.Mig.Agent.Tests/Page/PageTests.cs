@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using Nvml.Mig.Leasing;
 using Nvml.Mig.Simulator;
+using Nvml.Mig.Tests;
 
 namespace Nvml.Mig.Agent.Tests.Page;
 
@@ -38,11 +39,10 @@ public partial class PageTests
         using CancellationTokenSource end = new();
         Claim claim = new("late", "product", new LeaseOwner(990), [InstanceRequest.Of("3g.40gb")]);
         Task waiting = machine.Manager.ClaimAsync(claim, LeaseHold.UntilReleased, cancellationToken: end.Token);
-        await Task.Delay(300);
 
-        string page = await ReadAsync(machine, "/");
+        await Eventually.HoldsAsync(async () => (await ReadAsync(machine, "/"))
+            .Should().Contain("<strong>late</strong>").And.Contain("its quota is 4 compute and 4 memory slices"));
 
-        page.Should().Contain("<strong>late</strong>").And.Contain("its quota is 4 compute and 4 memory slices");
         await end.CancelAsync();
         await waiting.Awaiting(w => w).Should().ThrowAsync<OperationCanceledException>();
     }
@@ -68,11 +68,10 @@ public partial class PageTests
         Claim claim = new("train", LeaseOptions.DefaultQueue, new LeaseOwner(1000), [InstanceRequest.Of("1g.5gb")]);
         await machine.Manager.ClaimAsync(claim, LeaseHold.UntilReleased);
         await machine.Manager.ReleaseAsync("train");
-        await Task.Delay(300);
 
-        string page = await ReadAsync(machine, "/lease?id=train");
+        await Eventually.HoldsAsync(async () => (await ReadAsync(machine, "/lease?id=train"))
+            .Should().Contain("There is no such lease now").And.Contain("Granted").And.Contain("Ended").And.Contain("It was released."));
 
-        page.Should().Contain("There is no such lease now").And.Contain("Granted").And.Contain("Ended").And.Contain("It was released.");
         (await machine.GetAsync("/lease?id=nobody")).Code.Should().Be(404);
     }
 

@@ -1,6 +1,7 @@
 using Nvml.Mig.Applying;
 using Nvml.Mig.Leasing;
 using Nvml.Mig.Leasing.Tests;
+using Nvml.Mig.Tests;
 using Xunit.Abstractions;
 
 namespace Nvml.Mig.Agent.Tests.Server;
@@ -80,8 +81,9 @@ public class DeathTests(ITestOutputHelper output)
     {
         await using AgentMachine machine = new("H100-SXM5-80GB");
         using ChangeLock taken = await ChangeLock.TakeAsync(machine.Leases.JournalFolder, TimeSpan.FromSeconds(10));
-        using AgentProcess agent = AgentProcess.Start(machine); // It waits for the lock.
-        await Task.Delay(1500);
+        using AgentProcess agent = AgentProcess.Start(machine);
+        await Eventually.HoldsAsync(() => Directory.GetFiles($"/proc/{agent.Id}/fd").Select(file => new FileInfo(file).LinkTarget)
+            .Should().Contain(Path.Combine(machine.Leases.JournalFolder, "wanted"), "it waits for the lock"));
 
         int exit = await agent.StopAsync();
 

@@ -4,10 +4,10 @@ using System.Reflection;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
-using Nvml.Mig.Agent.Tests.Api;
 using Nvml.Mig.Hosting;
 using Nvml.Mig.Leasing;
 using Nvml.Mig.Leasing.Tests.Leases;
+using Nvml.Mig.Tests;
 
 namespace Nvml.Mig.Agent.Tests.Server;
 
@@ -191,7 +191,7 @@ public class ServerTests
         await using AgentMachine machine = await AgentMachine.StartAsync();
         await machine.PostAsync("/v1/leases", """{"requests":[{"profile":"7g.40gb"}]}""");
         Task<Answer> waits = machine.PostAsync("/v1/leases", """{"id":"a","requests":[{"profile":"1g.5gb"}],"waitSeconds":60}""");
-        await ClaimTests.WaitForAsync(async () => (await machine.GetAsync("/v1/waiting/a")).Code == 200);
+        await Eventually.HoldsAsync(async () => (await machine.GetAsync("/v1/waiting/a")).Code.Should().Be(200));
 
         Task stop = machine.StopAsync();
 

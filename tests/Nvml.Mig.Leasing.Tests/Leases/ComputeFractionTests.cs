@@ -1,4 +1,5 @@
 using Nvml.Mig.Leasing.Leases;
+using Nvml.Mig.Tests;
 
 namespace Nvml.Mig.Leasing.Tests.Leases;
 
@@ -87,8 +88,7 @@ public class ComputeFractionTests
         LeaseManager manager = await machine.OpenAsync();
         await manager.ClaimAsync(LeaseMachine.Want("large", "7g.40gb"), LeaseHold.UntilReleased);
         Task<GrantedLease>[] waiting = [.. new[] { "a", "b", "c" }.Select(id => manager.ClaimAsync(Part(id), LeaseHold.UntilReleased))];
-        await Task.Delay(100);
-        (await manager.ReadAsync()).Waiting.Select(w => w.Position).Should().Equal(1, 2, 3);
+        await Eventually.HoldsAsync(async () => (await manager.ReadAsync()).Waiting.Select(w => w.Position).Should().Equal(1, 2, 3));
 
         await manager.ReleaseAsync("large");
 

@@ -1,5 +1,6 @@
 using Nvml.Mig.Applying;
 using Nvml.Mig.Simulator;
+using Nvml.Mig.Tests;
 using static Nvml.Mig.Leasing.Tests.Leases.LeaseMachine;
 
 namespace Nvml.Mig.Leasing.Tests.Leases;
@@ -26,7 +27,7 @@ public class FailedChangeTests
                 other.ClaimAsync(Want("second", "3g.20gb", uid: 1001), LeaseHold.UntilReleased),
             ];
             using LeaseReader reader = LeaseReader.Open(machine.Options);
-            SpinWait.SpinUntil(() => reader.Read().Waiting.Count == 2, 5000).Should().BeTrue();
+            await Eventually.HoldsAsync(() => reader.Read().Waiting.Should().HaveCount(2));
         }
 
         while (!Task.WhenAll(claims).IsCompleted)

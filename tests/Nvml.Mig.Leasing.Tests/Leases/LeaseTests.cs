@@ -1,6 +1,7 @@
 using Nvml.Mig.Applying;
 using Nvml.Mig.Host;
 using Nvml.Mig.Leasing.Scheduling;
+using Nvml.Mig.Tests;
 using static Nvml.Mig.Leasing.Tests.Leases.LeaseMachine;
 
 namespace Nvml.Mig.Leasing.Tests.Leases;
@@ -80,8 +81,8 @@ public class LeaseTests
 
         Task<GrantedLease> again = manager.ClaimAsync(Want("train", "7g.40gb"), LeaseHold.UntilReleased);
 
-        await Task.Delay(100);
-        (await manager.ReadAsync()).Waiting.Select(w => w.Claim.Id).Should().Equal("train", "next");
+        await Eventually.HoldsAsync(async () =>
+            (await manager.ReadAsync()).Waiting.Select(w => w.Claim.Id).Should().Equal("train", "next"));
         await manager.ReleaseAsync("large");
         (await again).Id.Should().Be("train");
     }

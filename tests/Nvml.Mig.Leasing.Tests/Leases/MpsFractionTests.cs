@@ -5,6 +5,7 @@ using Nvml.Mig.Host;
 using Nvml.Mig.Leasing.Mps;
 using Nvml.Mig.Leasing.Scheduling;
 using Nvml.Mig.Leasing.Tests.Mps;
+using Nvml.Mig.Tests;
 using Nvml.Mig.Tests.Monitoring;
 
 namespace Nvml.Mig.Leasing.Tests.Leases;
@@ -58,7 +59,7 @@ public sealed class MpsFractionTests : IDisposable
         GrantedLease first = (await ClaimAsync(manager, "a"))[0];
         Environment.SetEnvironmentVariable("MPS_STUB_START_MS", null);
         using MpsProgram program = Run(first, memoryMiB: 64);
-        SpinWait.SpinUntil(() => MpsHost.FindServersOf(Daemons()[0].Id).Count > 0, 5000).Should().BeTrue();
+        await Eventually.HoldsAsync(() => MpsHost.FindServersOf(Daemons()[0].Id).Should().NotBeEmpty());
 
         GrantedLease second = (await ClaimAsync(manager, "b"))[0];
 
@@ -102,7 +103,7 @@ public sealed class MpsFractionTests : IDisposable
         await ClaimAsync(manager, "a", "b");
 
         Daemons()[0].Kill();
-        SpinWait.SpinUntil(() => Daemons().Length == 0, 5000).Should().BeTrue();
+        await Eventually.HoldsAsync(() => Daemons().Should().BeEmpty());
         LeaseOverview overview = await manager.ReadAsync();
 
         overview.Leases.Should().BeEmpty();

@@ -1,4 +1,5 @@
 using Nvml.Mig.Leasing.Leases;
+using Nvml.Mig.Tests;
 using static Nvml.Mig.Leasing.Tests.Leases.LeaseMachine;
 
 namespace Nvml.Mig.Leasing.Tests.Leases;
@@ -53,7 +54,7 @@ public class SharedBookTests
         Sleep sleep = new();
         using LeaseManager manager = await LeaseManager.OpenAsync(machine.Session, machine.Options with { TimeProvider = sleep });
         Task<GrantedLease> late = manager.ClaimAsync(Want("late", "7g.40gb"), new LeaseHold(Duration: TimeSpan.FromSeconds(1)));
-        SpinWait.SpinUntil(() => sleep.IsAsleep, 5000).Should().BeTrue();
+        await Eventually.HoldsAsync(() => sleep.IsAsleep.Should().BeTrue());
 
         await other.ReleaseAsync("old");
         (await other.ReadAsync()).Leases.Select(l => l.Id).Should().Equal("late");

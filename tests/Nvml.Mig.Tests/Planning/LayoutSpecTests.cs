@@ -103,7 +103,7 @@ public class LayoutSpecTests
 
         (thrown as PlanningException)?.Error.Should().Be(error);
         (thrown is null).Should().Be(error is null).And.Be(refusal is not null);
-        watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(1));
+        watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(10), "machines that test are busy");
     }
 
     [Fact]

@@ -21,8 +21,8 @@ public sealed class EventWaitTests : IDisposable
     public async Task A_wait_holds_up_those_of_other_sets()
     {
         nvmlEventSet_t first = Create(), second = Create();
-        Task waiting = Task.Run(() => Wait(first, 400));
-        Thread.Sleep(100);
+        Task waiting = Task.Run(() => Wait(first, 1000));
+        await Eventually.HoldsAsync(() => _simulator.GetCallCount("nvmlEventSetWait_v2").Should().Be(1));
         Stopwatch time = Stopwatch.StartNew();
 
         Wait(second, 0);
