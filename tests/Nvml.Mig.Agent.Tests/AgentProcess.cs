@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
-using System.Text;
 using Nvml.Mig.Simulator;
 
 namespace Nvml.Mig.Agent.Tests;
@@ -9,38 +8,23 @@ namespace Nvml.Mig.Agent.Tests;
 /// <summary>nvmig-agent as a process of its own, on a machine that it shares with the test.</summary>
 internal sealed class AgentProcess : IDisposable
 {
-    private readonly Process _process;
-    private readonly StringBuilder _said = new();
+    private readonly RunningProgram _program;
 
-    private AgentProcess(Process process)
-    {
-        _process = process;
-        _process.OutputDataReceived += (_, line) => Add(line.Data);
-        _process.ErrorDataReceived += (_, line) => Add(line.Data);
-        _process.BeginOutputReadLine();
-        _process.BeginErrorReadLine();
-    }
+    private AgentProcess(ProcessStartInfo start) => _program = new RunningProgram(start);
 
     public static string Program { get; } =
         Environment.GetEnvironmentVariable("NVMIG_AGENT") ?? Path.Combine(AppContext.BaseDirectory, "nvmig-agent");
 
-    public int Id => _process.Id;
+    public int Id => _program.Process.Id;
 
-    public string Said
-    {
-        get
-        {
-            lock (_said)
-                return _said.ToString();
-        }
-    }
+    public string Said => _program.Said;
 
     /// <summary>Starts it, and waits until it answers.</summary>
     public static async Task<AgentProcess> StartAsync(
         AgentMachine machine, string? faults = null, Action<ProcessStartInfo>? configure = null)
     {
         AgentProcess agent = Start(machine, faults, configure);
-        for (int i = 0; i < 2000 && !agent._process.HasExited; i++)
+        for (int i = 0; i < 2000 && !agent._program.Process.HasExited; i++)
         {
             if (await IsAnsweringAsync(machine.Socket))
                 return agent;
@@ -58,66 +42,44 @@ internal sealed class AgentProcess : IDisposable
             [
                 "--socket", machine.Socket, "--record-folder", machine.Leases.JournalFolder,
                 "--library", machine.Leases.Simulator.LibraryPath,
-            ])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            UseShellExecute = false,
-        };
+            ]);
         start.Environment[NvmlSimulator.StateVariable] = machine.StateFile;
         start.Environment[NvmlSimulator.GpusVariable] = machine.Leases.Simulator.Gpus;
         if (faults is not null)
             start.Environment["NVML_STUB_FAULTS"] = faults;
         configure?.Invoke(start);
-        return new AgentProcess(Process.Start(start)!);
+        return new AgentProcess(start);
     }
 
     /// <summary>SIGTERM, as service managers send it. Returns the exit code.</summary>
     public async Task<int> StopAsync()
     {
-        using CancellationTokenSource late = new(TimeSpan.FromMinutes(1));
         using Process kill = Process.Start("kill", ["-TERM", Id.ToString(CultureInfo.InvariantCulture)]);
-        await _process.WaitForExitAsync(late.Token);
-        return _process.ExitCode;
+        return await _program.EndAsync();
     }
 
     /// <summary>SIGKILL.</summary>
     public async Task KillAsync()
     {
-        _process.Kill();
-        await _process.WaitForExitAsync();
+        _program.Process.Kill();
+        await _program.Process.WaitForExitAsync();
     }
 
     /// <summary>Its memory, in MiB.</summary>
     public double ReadMemory()
     {
-        _process.Refresh();
-        return _process.WorkingSet64 / 1048576.0;
+        _program.Process.Refresh();
+        return _program.Process.WorkingSet64 / 1048576.0;
     }
 
     /// <summary>Its processor time, in seconds.</summary>
     public double ReadProcessorTime()
     {
-        _process.Refresh();
-        return _process.TotalProcessorTime.TotalSeconds;
+        _program.Process.Refresh();
+        return _program.Process.TotalProcessorTime.TotalSeconds;
     }
 
-    public void Dispose()
-    {
-        if (!_process.HasExited)
-        {
-            _process.Kill();
-            _process.WaitForExit();
-        }
-
-        _process.Dispose();
-    }
-
-    private void Add(string? line)
-    {
-        lock (_said)
-            _said.AppendLine(line);
-    }
+    public void Dispose() => _program.Dispose();
 
     private static async Task<bool> IsAnsweringAsync(string path)
     {

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using System.Text;
 using System.Text.Json.Nodes;
 using Nvml.Mig.Agent.Documents;
 using Nvml.Mig.Cli;
@@ -21,7 +20,8 @@ public partial class AgentToolTests
     {
         await using AgentMachine machine = await AgentMachine.StartAsync();
         await machine.PostAsync("/v1/leases", """{"id":"first","requests":[{"profile":"7g.40gb"}]}""");
-        using RunningTool run = new(machine, "run", "-p", "1g.5gb", "--wait", "--", "sh", "-c", "echo on $CUDA_VISIBLE_DEVICES; exit 7");
+        using RunningProgram run = Start(
+            machine, "run", "-p", "1g.5gb", "--wait", "--", "sh", "-c", "echo on $CUDA_VISIBLE_DEVICES; exit 7");
         await run.SaysAsync("waits as number 1");
 
         await machine.StopAgentAsync();
@@ -39,10 +39,10 @@ public partial class AgentToolTests
     {
         await using AgentMachine machine = await AgentMachine.StartAsync();
         await machine.PostAsync("/v1/leases", """{"id":"first","requests":[{"profile":"7g.40gb"}]}""");
-        using RunningTool run = new(machine, "lease", "acquire", "-p", "1g.5gb", "--wait");
+        using RunningProgram run = Start(machine, "lease", "acquire", "-p", "1g.5gb", "--wait");
         await run.SaysAsync("waits as number 1");
 
-        await AgentMachine.RunAsync(["sh", "-c", $"kill -INT {run.Id}"]);
+        await AgentMachine.RunAsync(["sh", "-c", $"kill -INT {run.Process.Id}"]);
 
         (await run.EndAsync()).Should().Be(130);
         run.Said.Should().Contain("nvmig: Interrupted.");
@@ -54,10 +54,10 @@ public partial class AgentToolTests
     {
         await using AgentMachine machine = await AgentMachine.StartAsync();
         await machine.PostAsync("/v1/leases", """{"id":"first","requests":[{"profile":"7g.40gb"}]}""");
-        using RunningTool acquire = new(machine, "lease", "acquire", "-p", "1g.5gb", "--wait");
+        using RunningProgram acquire = Start(machine, "lease", "acquire", "-p", "1g.5gb", "--wait");
         await acquire.SaysAsync("waits as number 1");
 
-        await AgentMachine.RunAsync(["sh", "-c", $"kill -KILL {acquire.Id}"]);
+        await AgentMachine.RunAsync(["sh", "-c", $"kill -KILL {acquire.Process.Id}"]);
         await acquire.EndAsync();
         await machine.SendAsync(HttpMethod.Delete, "/v1/leases/first");
 
@@ -151,6 +151,14 @@ public partial class AgentToolTests
         ExitCodes.For(refused).Should().Be(4);
     }
 
+    private static RunningProgram Start(AgentMachine machine, params string[] arguments)
+    {
+        ProcessStartInfo start = new(AgentMachine.Tool, arguments);
+        foreach ((string name, string value) in machine.ToolEnvironment)
+            start.Environment[name] = value;
+        return new RunningProgram(start);
+    }
+
     /// <summary>The kernel notes who a thread is when it connects. The library's setresuid would change all threads.</summary>
     private static NetworkStream ConnectAs(uint uid, string path)
     {
@@ -172,71 +180,6 @@ public partial class AgentToolTests
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial long SystemCall(long number, long real, long effective, long saved);
-
-    /// <summary>A tool that runs, and what it says on both streams.</summary>
-    private sealed class RunningTool : IDisposable
-    {
-        private readonly Process _process;
-        private readonly StringBuilder _said = new();
-
-        public RunningTool(AgentMachine machine, params string[] arguments)
-        {
-            ProcessStartInfo start = new(AgentMachine.Tool, arguments)
-            {
-                RedirectStandardOutput = true,
-                RedirectStandardError = true,
-                UseShellExecute = false,
-            };
-            foreach ((string name, string value) in machine.ToolEnvironment)
-                start.Environment[name] = value;
-            _process = Process.Start(start)!;
-            _process.OutputDataReceived += (_, line) => Add(line.Data);
-            _process.ErrorDataReceived += (_, line) => Add(line.Data);
-            _process.BeginOutputReadLine();
-            _process.BeginErrorReadLine();
-        }
-
-        public int Id => _process.Id;
-
-        public string Said
-        {
-            get
-            {
-                lock (_said)
-                    return _said.ToString();
-            }
-        }
-
-        public async Task SaysAsync(string text)
-        {
-            Stopwatch watch = Stopwatch.StartNew();
-            while (!Said.Contains(text, StringComparison.Ordinal))
-            {
-                watch.Elapsed.Should().BeLessThan(TimeSpan.FromMinutes(1), Said);
-                await Task.Delay(10);
-            }
-        }
-
-        public async Task<int> EndAsync()
-        {
-            using CancellationTokenSource late = new(TimeSpan.FromMinutes(1));
-            await _process.WaitForExitAsync(late.Token);
-            return _process.ExitCode;
-        }
-
-        public void Dispose()
-        {
-            if (!_process.HasExited)
-                _process.Kill();
-            _process.Dispose();
-        }
-
-        private void Add(string? line)
-        {
-            lock (_said)
-                _said.AppendLine(line);
-        }
-    }
 }
 
 /// <summary>A test in which another user runs the tool, which he must be able to reach.</summary>
