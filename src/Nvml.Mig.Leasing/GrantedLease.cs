@@ -100,12 +100,12 @@ public sealed record GrantedLease(
     }
 
     /// <summary>
-    /// Whether a process on one of its instances is of this lease. Of a fraction by the variables that its program was given; a process
-    /// that
-    /// does not say, or cannot be asked, counts as of each.
+    /// Whether a process on one of its instances is of this lease. Of a fraction by the variables that its program, or a parent of it, was
+    /// given; a process that does not say, or cannot be asked, counts as of each. The server of MPS is nobody's.
     /// </summary>
     /// <param name="process">The process.</param>
-    public bool IsUsedBy(GpuProcess process) => Fraction is null || FractionUsers.Has(process, this);
+    public bool IsUsedBy(GpuProcess process) => Fraction is not null ? FractionUsers.Has(process, this)
+        : Shared is not { Backend: SharingBackend.Mps } || !FractionUsers.IsServer(process);
 
     /// <summary><c>train-1 (3g.20gb at 4:4 of GPU-... (MIG-...))</c></summary>
     public override string ToString() => $"{Id} ({string.Join("; ", Instances)})";

@@ -20,6 +20,9 @@ public enum LeaseEventKind
 
     /// <summary>Instances of it were made again elsewhere.</summary>
     Moved,
+
+    /// <summary>The programs of a fraction have failed, with the MPS daemon of its device. The lease stays.</summary>
+    Interrupted,
 }
 
 /// <summary>Something that happened to a lease.</summary>

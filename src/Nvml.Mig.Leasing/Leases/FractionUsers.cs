@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Nvml.Mig.Host;
+using Nvml.Mig.Leasing.Mps;
 
 namespace Nvml.Mig.Leasing.Leases;
 
@@ -17,11 +18,8 @@ internal static class FractionUsers
             return process.ComputeInstanceId is not { } id || id == lease.Instances[0].ComputeInstanceId;
         try
         {
-            string name = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{process.ProcessId}/comm"));
-            if (name.StartsWith(MpsServer, StringComparison.Ordinal))
-                return false;
-            string? own = ReadVariable(process.ProcessId, SharedDevices.GenerationVariable);
-            return own is null || own == lease.Fraction.Environment[SharedDevices.GenerationVariable];
+            return !IsServer(process)
+                && IsOf(process.ProcessId, lease, lease.Fraction.Environment[SharedDevices.GenerationVariable]);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -29,14 +27,44 @@ internal static class FractionUsers
         }
     }
 
-    /// <summary>Whether an MPS daemon may serve a GPU: not, if it was started for others by their UUIDs.</summary>
-    public static bool MayServe(HostProcess daemon, string gpu)
+    /// <summary>Whether it is the server of MPS, which has a context of its own for all fractions. One that has just ended is not.</summary>
+    public static bool IsServer(GpuProcess process)
+    {
+        try
+        {
+            return File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{process.ProcessId}/comm"))
+                .StartsWith(MpsServer, StringComparison.Ordinal);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>
+    /// By its environment. A process can have written its title there, as workers of Python programs do: then by that of its parents.
+    /// </summary>
+    private static bool IsOf(int process, GrantedLease lease, string generation)
+    {
+        for (int? id = process; id > 1; id = MpsHost.ParentOf(id.Value))
+        {
+            if (ReadVariable(id.Value, SharedDevices.GenerationVariable) is { } own)
+                return own == generation;
+            if (lease.Hold.Process?.Id == id)
+                return true;
+        }
+
+        return true;
+    }
+
+    /// <summary>Whether an MPS daemon may serve a GPU or MIG device: not, if it was started for others by their UUIDs.</summary>
+    public static bool MayServe(HostProcess daemon, string device)
     {
         try
         {
             string devices = ReadVariable(daemon.Id, "CUDA_VISIBLE_DEVICES") ?? "";
             return daemon.IsRunning && devices.Split(',', StringSplitOptions.TrimEntries)
-                .Any(d => gpu.StartsWith(d, StringComparison.Ordinal) || !(d.StartsWith("GPU-", StringComparison.Ordinal)
+                .Any(d => device.StartsWith(d, StringComparison.Ordinal) || !(d.StartsWith("GPU-", StringComparison.Ordinal)
                     || d.StartsWith("MIG-", StringComparison.Ordinal)));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

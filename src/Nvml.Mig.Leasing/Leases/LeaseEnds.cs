@@ -11,6 +11,9 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, ActivityWatch activity
     /// <summary>How often processes are looked for that keep an instance from being free.</summary>
     private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>How often MPS daemons are looked at: without one, programs that start have no limits.</summary>
+    private static readonly TimeSpan DaemonInterval = TimeSpan.FromSeconds(1);
+
     private readonly Dictionary<string, ILookup<int?, GpuProcess>?> _processes = new(StringComparer.Ordinal);
     private readonly HashSet<long> _measured = [];
     private DateTimeOffset _now;
@@ -89,13 +92,8 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, ActivityWatch activity
             return LookAtFraction(lease, fraction);
         if (lease.Shared is not null && !book.FractionsOf(lease.Id).Any())
             return End(lease, LeaseEndReason.Released, "Nobody has a part of it any more.");
-        if (lease.Shared is not null && !shared.IsWell(lease))
-        {
-            return End(
-                lease,
-                LeaseEndReason.Lost,
-                $"The MPS daemon of {lease.Instances[0].MigUuid} has died: its clients fail, and new programs would have no limits.");
-        }
+        if (lease.Shared is { Backend: SharingBackend.Mps } && TendDaemon(lease) is { } ended)
+            return ended;
 
         if (book.Queues.Find(lease.Lease.Claim.Queue) is not { Idle: not IdlePolicy.Keep } queue)
             return lease;
@@ -116,14 +114,36 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, ActivityWatch activity
         return End(lease, LeaseEndReason.Idle, $"{idle} since {since:u}: queue {queue.Name} does not keep it then.");
     }
 
-    /// <summary>It goes with the device that it is of.</summary>
-    private GrantedLease LookAtFraction(GrantedLease lease, GrantedFraction fraction) =>
-        book.Leases.Find(fraction.Device) switch
+    /// <summary>
+    /// Sees to the daemon of a device, so that no program starts without limits. The device as it ends, where that cannot be done.
+    /// </summary>
+    private GrantedLease? TendDaemon(GrantedLease device)
+    {
+        Expect(_now + DaemonInterval);
+        if (shared.Daemons.Runs(device))
         {
-            null => End(lease, LeaseEndReason.Lost, $"{fraction.Device}, which it was a part of, is gone."),
-            { Ending: { } ending } => Tell(lease, ending),
-            _ => lease,
-        };
+            shared.Daemons.ReplaceFailedServer(device, _now);
+            return null;
+        }
+
+        string death = $"The MPS daemon of {device.Instances[0].MigUuid} has died, and its programs with it.";
+        if (shared.Daemons.StartAgain(device) is { } failure)
+            return End(device, LeaseEndReason.Lost, $"{death} New ones would have no limits, since no other runs: {failure}");
+        foreach (GrantedLease fraction in book.FractionsOf(device.Id))
+            book.Report(LeaseEventKind.Interrupted, fraction, _now, $"{death} Those that start now have another, with the same limits.");
+        return null;
+    }
+
+    /// <summary>It goes with the device that it is of.</summary>
+    private GrantedLease LookAtFraction(GrantedLease lease, GrantedFraction fraction)
+    {
+        if (book.Leases.Find(fraction.Device) is not { } device)
+            return End(lease, LeaseEndReason.Lost, $"{fraction.Device}, which it was a part of, is gone.");
+        if (device.Ending is not { } ending)
+            return lease;
+        book.Report(LeaseEventKind.Reclaiming, lease, _now, ending.Message, ending.Reason);
+        return Tell(lease, ending);
+    }
 
     private DateTimeOffset? MeasureQuiet(GrantedLease lease)
     {
@@ -145,9 +165,14 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, ActivityWatch activity
     private bool TryFree(GrantedLease lease)
     {
         LeaseEnding ending = lease.Ending!;
-        HostProcess? holder = lease.Hold.Process is { IsRunning: true } running && IsTakenBack(ending.Reason) ? running : null;
-        bool isOver = ending.GoneBy is not { } goneBy || goneBy <= _now || (holder is null && lease.Hold.Process is not null);
-        if (holder is { } process && lease.Hold.MayEndProcess)
+        // Without a daemon, whatever the holder starts would have no limits, and all of the device.
+        bool canHold = IsTakenBack(ending.Reason)
+            || (ending.Reason == LeaseEndReason.Lost && lease.Fraction is { Backend: SharingBackend.Mps });
+        HostProcess? holder = lease.Hold.Process is { IsRunning: true } running && canHold ? running : null;
+        bool isOver = ending.GoneBy is not { } goneBy || goneBy <= _now
+            || (holder is null && lease.Hold.Process is not null)
+            || (lease.Shared is not null && !book.FractionsOf(lease.Id).Any());
+        if (holder is { } process && lease.Hold.MayEndProcess && IsTakenBack(ending.Reason))
             EndProcess(lease, process);
         if (!isOver)
         {
@@ -158,7 +183,7 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, ActivityWatch activity
         }
 
         // A process that holds the lease can begin to use it at any time, until it has gone.
-        if (holder is not null || !IsOne(lease) || IsUsed(lease) != false)
+        if (holder is not null || IsUsed(lease) != false || !IsOne(lease))
         {
             Expect(_now + LookInterval);
             return false;
@@ -175,7 +200,7 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, ActivityWatch activity
 
     /// <summary>Whether a device has no fractions any more.</summary>
     private bool IsOne(GrantedLease lease) =>
-        lease.Shared is null || (!book.FractionsOf(lease.Id).Any() && shared.TryUnite(lease));
+        lease.Shared is null || (!book.FractionsOf(lease.Id).Any() && shared.Unite(lease) is null);
 
     /// <summary>Asks once, then ends it.</summary>
     private void EndProcess(GrantedLease lease, HostProcess process)

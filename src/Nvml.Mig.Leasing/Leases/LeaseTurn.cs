@@ -182,7 +182,7 @@ internal sealed class LeaseTurn : IDisposable
     /// <summary>Decides, and does it. True if another round can bring more.</summary>
     private bool Decide()
     {
-        Decisions decisions = LastDecisions = Scheduler.Decide(ToInput());
+        Decisions decisions = LastDecisions = Scheduler.Decide(_shared.KeepAway(ToInput()));
         bool again = false;
         foreach (Victim victim in decisions.Victims)
         {
@@ -263,8 +263,10 @@ internal sealed class LeaseTurn : IDisposable
     /// <summary>Leases a device for fractions. The claim gets its part of it in the next round.</summary>
     private bool TryOpenDevice(Grant grant)
     {
-        if (_shared.Describe(_book.Claims.Find(grant.Claim.Id)!, grant.Instances[0]) is not { } device
-            || Obtain(grant.Instances) is not [{ } instance])
+        WaitingEntry entry = _book.Claims.Find(grant.Claim.Id)!;
+        if (_shared.Describe(entry, grant.Instances[0]) is not { } device
+            || Obtain(grant.Instances) is not [{ } instance]
+            || !_shared.IsOurs(entry, instance))
         {
             return false;
         }
@@ -280,7 +282,7 @@ internal sealed class LeaseTurn : IDisposable
             return false;
         }
 
-        Claim claim = grant.Claim with
+        Claim claim = entry.Claim with
         {
             Id = string.Create(CultureInfo.InvariantCulture, $"shared-{_book.State.Generation + 1}"),
             Fraction = null,
@@ -302,6 +304,7 @@ internal sealed class LeaseTurn : IDisposable
         };
         _book.Claims.Remove(entry.Claim.Id);
         _book.Leases.Put(lease.Id, lease);
+        _book.Leases.Put(device.Id, SharedDevices.Keep(device, entry.Claim, Now));
         _book.ReportGrant(lease, Now, $"It has {entry.Claim.Fraction} of {instance}, beside others in {device.Id}.", GrantOrigin.Shared);
         _store.Commit(_book);
         return lease;

@@ -18,7 +18,10 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
     /// <summary>As many clients as a server of MPS has on a whole GPU, from Volta on: NVIDIA's documentation of MPS.</summary>
     private const int MostClients = 48;
 
-    private readonly MpsSupervisor _mps = new(new MpsOptions { Root = options.MpsFolder });
+    private readonly SharingDaemons _daemons = new(book, options);
+    private readonly Dictionary<string, string> _troubles = new(StringComparer.Ordinal);
+
+    public SharingDaemons Daemons => _daemons;
 
     /// <summary>
     /// Claims for fractions that another one goes before: it gets a device, or room on one, and they see then. And those that were refused.
@@ -40,7 +43,7 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
     public bool GrantRoom(Func<WaitingEntry, GrantedLease, GrantedFraction, LeasedInstance, GrantedLease> enter)
     {
         bool any = false;
-        foreach (WaitingEntry entry in book.Claims.Where(c => c.Claim.Fraction is not null && c.Reason != WaitReason.CannotShare)
+        foreach (WaitingEntry entry in book.Claims.Where(IsWaiting)
             .OrderBy(c => c.Claim.Created).ThenBy(c => c.Claim.Id, StringComparer.Ordinal))
         {
             Fraction wanted = entry.Claim.Fraction!;
@@ -64,8 +67,10 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
             return null;
         DeviceKey key = DeviceKey.Of(claim, wanted);
         string[] full = [.. book.Leases.Where(l => l.Shared is not null && l.Ending is null && DeviceKey.Of(l) == key)
-            .Select(l => (l.Id, Why: WhyNot(l.Shared!, Resolve(wanted, l.Id, l.Shared!), book.FractionsOf(l.Id))))
-            .Where(l => l.Why is not null).Select(l => $"{l.Id} has no room for it: with the others, {l.Why}")];
+            .Select(l => WhyNot(l.Shared!, Resolve(wanted, l.Id, l.Shared!), book.FractionsOf(l.Id)) is { } why
+                ? $"{l.Id} has no room for it: with the others, {why}"
+                : _troubles.GetValueOrDefault(l.Id))
+            .OfType<string>()];
         return full.Length > 0 ? string.Join(' ', full) : null;
     }
 
@@ -76,12 +81,62 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         GpuInstanceProfile profile = book.GeometryOf(book.Gpus.Find(instance.Place.Gpu)!).Profiles
             .First(p => p.Profile.Id == instance.Place.ProfileId).Profile;
         SharedDevice device = new(wanted.Backend, wanted.Mode, MpsBudget.UsableMiB(profile.MemoryMiB), profile.SliceCount);
-        string? why = WholeGpu.Is(instance.Place) ? WhyNotWhole(instance.Place.Gpu, wanted.Backend) : null;
-        why ??= WhyNot(device, Resolve(wanted, "", device), []);
-        if (why is null)
+        if (WhyNot(device, Resolve(wanted, "", device), []) is not { } why)
             return device;
-        Refuse(entry, $"{profile.Name} cannot be shared so: {why}");
+        Refuse(entry, profile.Name, why);
         return null;
+    }
+
+    /// <summary>
+    /// Keeps claims for parts of whole GPUs away from those that cannot be shared just now. One for which there is no other is refused.
+    /// </summary>
+    public SchedulerInput KeepAway(SchedulerInput input)
+    {
+        LeasableGpu[] whole = [.. input.Gpus.Where(g => g.Geometry.Profiles.Any(p => p.Profile.Id == WholeGpu.ProfileId))];
+        if (whole.Length == 0 || !input.Claims.Any(c => c.Fraction is not null))
+            return input;
+        Dictionary<(string, SharingBackend), string?> reasons = [];
+        return input with { Claims = [.. input.Claims.Select(Keep).OfType<Claim>()] };
+
+        Claim? Keep(Claim claim)
+        {
+            if (claim.Fraction is not { } wanted || claim.Requests[0].Profile is not (null or WholeGpu.ProfileName))
+                return claim;
+            LeasableGpu[] open = [.. whole.Where(g => (claim.Gpus.Count == 0 || claim.Gpus.Contains(g.Id, StringComparer.Ordinal))
+                && (claim.Models.Count == 0 || claim.Models.Contains(g.Model, StringComparer.OrdinalIgnoreCase)))];
+            string[] closed = [.. open.Select(g => g.Id).Where(id => WhyNotWhole(id, wanted.Backend, reasons) is not null)];
+            if (closed.Length == 0)
+                return claim;
+            if (closed.Length == open.Length && claim.Requests[0].Profile is not null)
+            {
+                Refuse(book.Claims.Find(claim.Id)!, WholeGpu.ProfileName, WhyNotWhole(closed[0], wanted.Backend, reasons)!);
+                return null;
+            }
+
+            IEnumerable<string> all = claim.Gpus.Count > 0 ? claim.Gpus : input.Gpus.Select(g => g.Id);
+            return claim with { Gpus = [.. all.Except(closed, StringComparer.Ordinal)] };
+        }
+    }
+
+    /// <summary>Whether a MIG device that is there now can be shared. If not, the claim is refused.</summary>
+    public bool IsOurs(WaitingEntry entry, InstanceEntry instance)
+    {
+        if (entry.Claim.Fraction!.Backend != SharingBackend.Mps || _daemons.FindOther(instance.ToLeased().MigUuid) is not { } why)
+            return true;
+        Refuse(entry, instance.Profile, why);
+        return false;
+    }
+
+    /// <summary>The device is taken back as a whole: so it is kept for as long as each of its fractions, and used since the last came.</summary>
+    public static GrantedLease Keep(GrantedLease device, Claim claim, DateTimeOffset now)
+    {
+        TimeSpan until = claim.MinimumRuntime > TimeSpan.Zero ? now - device.Lease.Since + claim.MinimumRuntime : TimeSpan.Zero;
+        Claim own = device.Lease.Claim;
+        return device with
+        {
+            IdleSince = null,
+            Lease = device.Lease with { Claim = own with { MinimumRuntime = until > own.MinimumRuntime ? until : own.MinimumRuntime } },
+        };
     }
 
     /// <summary>Takes the one compute instance out of it that was for all of it: fractions get their own.</summary>
@@ -95,21 +150,6 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         book.Instances.Put(entry.Key, entry with { Stage = InstanceStage.Ready });
     }
 
-    /// <summary>Whether the device is held together: without its daemon, programs that start now would have no limits.</summary>
-    public bool IsWell(GrantedLease device)
-    {
-        if (device.Shared!.Backend != SharingBackend.Mps || !book.FractionsOf(device.Id).Any())
-            return true;
-        try
-        {
-            return _mps.Runs(device.Instances[0].MigUuid);
-        }
-        catch (Exception e) when (IsOfMps(e))
-        {
-            return false; // What is not known to be held is not.
-        }
-    }
-
     /// <summary>A fraction has gone: programs of others that start next have what is theirs now.</summary>
     public void Leave(GrantedLease lease)
     {
@@ -117,7 +157,7 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
             return;
         if (lease.Fraction.Backend == SharingBackend.Mps)
         {
-            LowerCaps(device);
+            _daemons.LowerCaps(device);
             return;
         }
 
@@ -137,30 +177,26 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         }
     }
 
-    /// <summary>The last fraction has gone: the device is one again. False if its daemon does not stop yet.</summary>
-    public bool TryUnite(GrantedLease device)
+    /// <summary>The last fraction has gone, and no process uses the device: it is one again. Null, or why not yet.</summary>
+    public string? Unite(GrantedLease device)
     {
-        LeasedInstance instance = device.Instances[0];
+        _troubles.Remove(device.Id);
         if (device.Shared!.Backend == SharingBackend.Mps)
-        {
-            try
-            {
-                _mps.StopAsync(instance.MigUuid).GetAwaiter().GetResult();
-                return true;
-            }
-            catch (Exception e) when (IsOfMps(e))
-            {
-                return false; // A client still runs, for instance. It is tried again.
-            }
-        }
+            return _daemons.Stop(device);
 
         // Without a lease it gets the compute instance for all of it when the GPU is read.
-        gpus.Doubt(instance.Place.Gpu);
-        return true;
+        gpus.Doubt(device.Instances[0].Place.Gpu);
+        return null;
     }
 
+    /// <summary>Whether it can have a room that comes free. Not one that was refused, or whose process has just died.</summary>
+    private static bool IsWaiting(WaitingEntry entry) => entry is
+    { Claim.Fraction: not null, Reason: not WaitReason.CannotShare, Waiter: not { IsRunning: false } };
+
     /// <summary>The claim is told, and does not wait on.</summary>
-    public void Refuse(WaitingEntry entry, string why)
+    private void Refuse(WaitingEntry entry, string profile, string why) => Refuse(entry, $"{profile} cannot be shared so: {why}");
+
+    private void Refuse(WaitingEntry entry, string why)
     {
         if (book.Claims.Find(entry.Claim.Id) is { } there)
             book.Claims.Put(there.Claim.Id, there with { Position = 1, Reason = WaitReason.CannotShare, Message = why });
@@ -181,10 +217,16 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
             }
             else
             {
-                SetCaps(device, book.FractionsOf(device.Id).Select(f => CapsOf(f.Fraction!)).Append(CapsOf(fraction)));
+                _daemons.SetCaps(device, more: SharingDaemons.CapsOf(fraction));
+                _troubles.Remove(device.Id);
             }
         }
-        catch (Exception e) when (IsOfMps(e))
+        catch (MpsException e) when (e.Problem is MpsProblem.Dead or MpsProblem.Faulty)
+        {
+            _troubles[device.Id] = $"{device.Id}: {e.Message}";
+            return false; // It is seen to. The claim waits, or gets another device.
+        }
+        catch (Exception e) when (SharingDaemons.IsOfMps(e))
         {
             Refuse(entry, e.Message);
             return false;
@@ -198,7 +240,7 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         Dictionary<string, string> environment = new(StringComparer.Ordinal);
         if (fraction.Backend == SharingBackend.Mps)
         {
-            foreach ((string name, string value) in _mps.EnvironmentOf(instance.MigUuid, CapsOf(fraction)))
+            foreach ((string name, string value) in _daemons.EnvironmentOf(device, fraction))
                 environment[name] = value;
         }
         else
@@ -211,6 +253,13 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         environment[GenerationVariable] = string.Create(CultureInfo.InvariantCulture, $"{book.State.Generation + 1}");
         enter(entry, device, fraction with { Environment = environment }, instance);
         return true;
+    }
+
+    private string? WhyNotWhole(string gpu, SharingBackend backend, Dictionary<(string, SharingBackend), string?> known)
+    {
+        if (!known.TryGetValue((gpu, backend), out string? why))
+            known[(gpu, backend)] = why = WhyNotWhole(gpu, backend);
+        return why;
     }
 
     /// <summary>Why a GPU with MIG disabled cannot be shared; null if it can.</summary>
@@ -228,9 +277,7 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
             // Not known: the first program tells.
         }
 
-        return _mps.FindOthers().Where(other => FractionUsers.MayServe(other, gpu)).Select(other =>
-            $"An MPS daemon that leasing did not start may serve it ({other}), and nobody counts the memory of its programs. End it first "
-                + "(echo quit | nvidia-cuda-mps-control, with its CUDA_MPS_PIPE_DIRECTORY).").FirstOrDefault();
+        return _daemons.FindOther(gpu);
     }
 
     /// <summary>Null if there is no place for it beside the others, or never is one: then the claim is refused.</summary>
@@ -256,43 +303,6 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         return place with { ComputeInstanceId = created.Id, MigUuid = created.GetMigDevice().Uuid };
     }
 
-    private void LowerCaps(GrantedLease device)
-    {
-        GrantedLease[] rest = [.. book.FractionsOf(device.Id)];
-        if (rest.Length == 0 || device.Ending is not null)
-            return;
-        try
-        {
-            SetCaps(device, rest.Select(r => CapsOf(r.Fraction!)));
-        }
-        catch (Exception e) when (IsOfMps(e))
-        {
-            // Each program has its own cap all the same. The next turn finds a daemon that has died, the next claim a faulty server.
-        }
-    }
-
-    private void SetCaps(GrantedLease device, IEnumerable<MpsCaps> caps)
-    {
-        string uuid = device.Instances[0].MigUuid;
-        uint user = device.Lease.Claim.Owner.Uid;
-        _mps.EnsureAsync(uuid, user, MpsCaps.Highest(caps)).GetAwaiter().GetResult();
-        try
-        {
-            _mps.CheckAsync(uuid, user).GetAwaiter().GetResult();
-        }
-        catch (MpsException e) when (e.Problem == MpsProblem.Faulty)
-        {
-            if (!_mps.ReplaceFaultyServerAsync(uuid).GetAwaiter().GetResult())
-                throw;
-            _mps.CheckAsync(uuid, user).GetAwaiter().GetResult();
-        }
-    }
-
-    /// <summary>A turn is for all: what fails at one daemon or its folder must not end it.</summary>
-    private static bool IsOfMps(Exception e) => e is MpsException or IOException or UnauthorizedAccessException;
-
-    private static MpsCaps CapsOf(GrantedFraction fraction) => new(fraction.ComputeLimit, (int)fraction.MemoryLimitMiB!.Value);
-
     /// <summary>The fraction in numbers.</summary>
     private static GrantedFraction Resolve(Fraction wanted, string device, SharedDevice of)
     {
@@ -308,7 +318,7 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
             MemoryRequestMiB = memory,
             // No more than the device has, which is the same.
             MemoryLimitMiB = wanted.MemoryLimitMiB is { } limit
-                ? Math.Clamp(limit + MpsBudget.ContextMiB, memory, Math.Max(memory, of.MemoryMiB))
+                ? Math.Min(limit + MpsBudget.ContextMiB, Math.Max(memory, of.MemoryMiB))
                 : memory,
             ComputeRequest = percent,
             ComputeLimit = wanted.ComputeLimit ?? most,
@@ -323,8 +333,10 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         {
             _ when wanted.Backend == SharingBackend.Mps && wanted.MemoryLimitMiB <= MpsBudget.ContextMiB => Text(
                 $"{wanted.MemoryLimitMiB} MiB are not enough, since the CUDA context alone can take {MpsBudget.ContextMiB} MiB of it."),
-            _ when all.Sum(f => f.MemoryRequestMiB) is var memory && memory > device.MemoryMiB =>
-                Text($"{memory} MiB are asked for, contexts included, and it has {device.MemoryMiB} MiB."),
+            _ when wanted.MemoryLimitMiB < wanted.MemoryRequestMiB => Text(
+                $"The limit of {wanted.MemoryLimitMiB} MiB, context included, is less than the {wanted.MemoryRequestMiB} MiB asked for."),
+            _ when MemoryOf(all) is var memory && memory > device.MemoryMiB =>
+                Text($"{memory} MiB are asked for, contexts and the limits of the others included, and it has {device.MemoryMiB} MiB."),
             _ when all.Sum(f => f.ComputeRequest) is var compute && compute > 100 => Text($"{compute}% of it are asked for."),
             _ when all.Sum(f => f.ComputeSlices) is var slices && slices > device.ComputeSlices =>
                 Text($"{slices} compute slices are asked for, and it has {device.ComputeSlices}."),
@@ -334,6 +346,14 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
 
         static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
     }
+
+    /// <summary>
+    /// The memory that there must be, so that each has what is kept for it also when all the others have taken all that they can: MPS
+    /// reserves nothing.
+    /// </summary>
+    private static long MemoryOf(GrantedFraction[] all) => all.Sum(LimitOf) - all.Min(f => LimitOf(f) - f.MemoryRequestMiB);
+
+    private static long LimitOf(GrantedFraction fraction) => fraction.MemoryLimitMiB ?? fraction.MemoryRequestMiB;
 
     /// <summary>What claims must have in common to share a device.</summary>
     private sealed record DeviceKey(

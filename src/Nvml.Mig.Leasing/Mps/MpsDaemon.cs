@@ -107,7 +107,7 @@ internal sealed class MpsDaemon(MpsControl control)
             MpsReply reply = await control.AskAsync(folder, [force ? "quit -t 0" : "quit"], cancellationToken).ConfigureAwait(false);
             refusal = reply.Output.Trim();
         }
-        catch (MpsException e) when (force && e.Problem is MpsProblem.Silent)
+        catch (MpsException e) when (force && e.Problem is (MpsProblem.Silent or MpsProblem.NotInstalled))
         {
             refusal = e.Message;
         }

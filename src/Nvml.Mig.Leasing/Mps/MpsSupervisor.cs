@@ -54,10 +54,15 @@ internal sealed class MpsSupervisor(MpsOptions options)
                 $"Fractions of {folder.Device} are user {record.User}'s, and the fault of one is everybody's. User {user} has to wait."));
         }
 
+        // Those of a daemon that has died end by themselves, if they can: its clients have failed.
+        if (record is { Runs: false, Process: { } dead })
+            await EndAsync(folder, MpsHost.FindServersOf(dead.Id), cancellationToken).ConfigureAwait(false);
         if (record is not { Runs: true })
             record = await StartAsync(folder, user, cancellationToken).ConfigureAwait(false);
         if (record.Caps != caps || !await _daemon.HasCapsAsync(folder, caps, cancellationToken).ConfigureAwait(false))
         {
+            // Until they are read back they are not known: whole GiB are, what is below is not.
+            folder.Write(record with { Caps = null });
             await _daemon.SetCapsAsync(folder, caps, cancellationToken).ConfigureAwait(false);
             record = record with { Caps = caps };
             folder.Write(record);
@@ -209,7 +214,9 @@ internal sealed class MpsSupervisor(MpsOptions options)
 
     /// <summary>Stops the daemon with the last fraction of a device. Nothing is left behind, no process and no folder.</summary>
     /// <param name="device">The UUID of a GPU or of a MIG device.</param>
-    /// <param name="force">Whether clients that run are ended with it, and a daemon that does not answer is killed.</param>
+    /// <param name="force">
+    /// Whether clients that run are ended with it, and a daemon that does not answer is killed, as is another's in the folder.
+    /// </param>
     /// <param name="cancellationToken">Ends the wait; what is left is stopped next time.</param>
     /// <exception cref="MpsException">Clients run, or it does not stop.</exception>
     public async Task StopAsync(string device, bool force = false, CancellationToken cancellationToken = default)
@@ -218,7 +225,7 @@ internal sealed class MpsSupervisor(MpsOptions options)
         MpsRecord? record = folder.Read();
         if (record is { Runs: true, Process: { } daemon })
             await _daemon.StopAsync(folder, daemon, force, EndsAsync, cancellationToken).ConfigureAwait(false);
-        else if (record is { Process: not null } && await _daemon.AnswersAsync(folder, cancellationToken).ConfigureAwait(false))
+        else if (!force && record is { Process: not null } && await _daemon.AnswersAsync(folder, cancellationToken).ConfigureAwait(false))
             throw Foreign(folder);
         if (record?.Process is { } ended)
             await EndAsync(folder, MpsHost.FindServersOf(ended.Id), cancellationToken).ConfigureAwait(false);

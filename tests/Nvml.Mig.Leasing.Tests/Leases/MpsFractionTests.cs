@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Globalization;
 using System.Runtime.InteropServices;
 using Nvml.Mig.Host;
 using Nvml.Mig.Leasing.Mps;
@@ -11,17 +9,11 @@ using Nvml.Mig.Tests.Monitoring;
 namespace Nvml.Mig.Leasing.Tests.Leases;
 
 /// <summary>Parts of a MIG device or of a whole GPU by MPS, with the stand-in for its programs.</summary>
-public sealed class MpsFractionTests : IDisposable
+public sealed class MpsFractionTests : SharingMachine
 {
-    /// <summary>
-    /// A model that no other test shares whole: its UUID is the same everywhere, and daemons of others for it are in the way.
-    /// </summary>
-    private readonly LeaseMachine _machine = new("H100-PCIE-80GB", hasMig: false);
-
     public MpsFractionTests()
+        : base("H100-PCIE-80GB")
     {
-        Environment.SetEnvironmentVariable(MpsOptions.ProgramVariable, MpsMachine.Control);
-        File.SetUnixFileMode(Path.GetDirectoryName(_machine.MpsFolder)!, (UnixFileMode)0x1ED);
     }
 
     [Fact]
@@ -31,9 +23,9 @@ public sealed class MpsFractionTests : IDisposable
 
         GrantedLease[] quarters = await ClaimAsync(manager, "a", "b", "c", "d");
 
-        quarters.Select(q => q.Instances[0].MigUuid).Should().OnlyContain(uuid => uuid == _machine.Gpu.Uuid);
+        quarters.Select(q => q.Instances[0].MigUuid).Should().OnlyContain(uuid => uuid == Machine.Gpu.Uuid);
         quarters.Select(q => q.Fraction!.ComputeLimit).Should().OnlyContain(limit => limit == 25);
-        quarters.Sum(q => q.Fraction!.MemoryRequestMiB).Should().BeLessThanOrEqualTo(_machine.Gpu.GetMemory().TotalBytes >> 20);
+        quarters.Sum(q => q.Fraction!.MemoryRequestMiB).Should().BeLessThanOrEqualTo(Machine.Gpu.GetMemory().TotalBytes >> 20);
         Waiting fifth = (await manager.TryClaimAsync(Quarter("e"), LeaseHold.UntilReleased)).Waiting!;
         fifth.Message.Should().StartWith("shared-1 has no room for it: with the others, ").And.Contain("MiB are asked for");
     }
@@ -44,7 +36,7 @@ public sealed class MpsFractionTests : IDisposable
         LeaseManager manager = await OpenAsync();
         GrantedLease quarter = (await ClaimAsync(manager, "a"))[0];
 
-        using MpsProgram program = Run(quarter, memoryMiB: 100_000);
+        MpsProgram program = Run(quarter, memoryMiB: 100_000);
 
         program.Server.Should().NotBe(0, "a program without MPS has no limits");
         program.Multiprocessors.Should().Be(32, "the stand-in has 132, and they come in pairs");
@@ -58,7 +50,7 @@ public sealed class MpsFractionTests : IDisposable
         Environment.SetEnvironmentVariable("MPS_STUB_START_MS", "3000"); // As the daemon inherits it.
         GrantedLease first = (await ClaimAsync(manager, "a"))[0];
         Environment.SetEnvironmentVariable("MPS_STUB_START_MS", null);
-        using MpsProgram program = Run(first, memoryMiB: 64);
+        MpsProgram program = Run(first, memoryMiB: 64);
         await Eventually.HoldsAsync(() => MpsHost.FindServersOf(Daemons()[0].Id).Should().NotBeEmpty());
 
         GrantedLease second = (await ClaimAsync(manager, "b"))[0];
@@ -69,7 +61,7 @@ public sealed class MpsFractionTests : IDisposable
     [Fact]
     public async Task Parts_of_one_MIG_device_have_a_daemon_of_their_own()
     {
-        _machine.Gpu.EnableMig();
+        Machine.Gpu.EnableMig();
         LeaseManager manager = await OpenAsync();
         Claim half = LeaseMachine.Want("a", "3g.40gb", uid: User) with { Fraction = new Fraction { Share = 0.5m } };
 
@@ -78,7 +70,7 @@ public sealed class MpsFractionTests : IDisposable
 
         first.Environment["CUDA_MPS_PIPE_DIRECTORY"].Should().Contain(first.Instances[0].MigUuid);
         second.Instances[0].MigUuid.Should().Be(first.Instances[0].MigUuid);
-        _machine.Describe().Should().ContainSingle();
+        Machine.Describe().Should().ContainSingle();
     }
 
     [Fact]
@@ -93,23 +85,25 @@ public sealed class MpsFractionTests : IDisposable
 
         (await manager.ReadAsync()).Leases.Should().BeEmpty();
         Daemons().Should().BeEmpty();
-        Directory.GetFileSystemEntries(_machine.MpsFolder).Should().BeEmpty();
+        Directory.GetFileSystemEntries(Machine.MpsFolder).Should().BeEmpty();
     }
 
     [Fact]
-    public async Task The_daemons_death_ends_all_parts()
+    public async Task The_daemons_death_lets_no_program_in_unlimited()
     {
         LeaseManager manager = await OpenAsync();
-        await ClaimAsync(manager, "a", "b");
+        GrantedLease[] leases = await ClaimAsync(manager, "a", "b");
+        HostProcess dead = Daemons()[0];
 
-        Daemons()[0].Kill();
+        dead.Kill();
         await Eventually.HoldsAsync(() => Daemons().Should().BeEmpty());
         LeaseOverview overview = await manager.ReadAsync();
 
-        overview.Leases.Should().BeEmpty();
-        GrantedLease again = (await ClaimAsync(manager, "c"))[0];
-        using MpsProgram program = Run(again, memoryMiB: 64);
-        program.Server.Should().NotBe(0);
+        overview.Leases.Where(l => l.Fraction is not null).Should().OnlyContain(l => l.Ending == null).And.HaveCount(2);
+        Daemons().Should().ContainSingle().Which.Should().NotBe(dead);
+        Run(leases[0], memoryMiB: 64).Multiprocessors.Should().Be(32);
+        using LeaseReader reader = LeaseReader.Open(Machine.Options);
+        reader.ReadEvents(0).Where(e => e.Kind == LeaseEventKind.Interrupted).Select(e => e.Lease).Should().Equal("a", "b");
     }
 
     [Fact]
@@ -117,10 +111,10 @@ public sealed class MpsFractionTests : IDisposable
     {
         LeaseManager manager = await OpenAsync();
         GrantedLease[] quarters = await ClaimAsync(manager, "a", "b");
-        using MpsProgram program = Run(quarters[0], memoryMiB: 64);
-        using IDisposable use = _machine.Simulator.StartProcess(_machine.Gpu.Index, program.Id, "train", memoryMiB: 900);
-        using LeaseReader reader = LeaseReader.Open(_machine.Options);
-        using LeaseMetrics metrics = new(reader, session: _machine.Session);
+        MpsProgram program = Run(quarters[0], memoryMiB: 64);
+        using IDisposable use = Machine.Simulator.StartProcess(Machine.Gpu.Index, program.Id, "train", memoryMiB: 900);
+        using LeaseReader reader = LeaseReader.Open(Machine.Options);
+        using LeaseMetrics metrics = new(reader, session: Machine.Session);
         using MetricCollector collector = new();
 
         MetricCollector.Value[] values = [.. collector.Collect()];
@@ -134,7 +128,7 @@ public sealed class MpsFractionTests : IDisposable
         {
             ["nvml.mig.fraction.device"] = quarters[0].Fraction!.Device,
             ["nvml.mig.queue"] = "default",
-            ["hw.id"] = _machine.Gpu.Uuid,
+            ["hw.id"] = Machine.Gpu.Uuid,
         });
 
         double Value(string name, string lease) =>
@@ -144,13 +138,13 @@ public sealed class MpsFractionTests : IDisposable
     [Fact]
     public async Task A_folder_that_cannot_be_written_refuses_the_part()
     {
-        File.WriteAllText(_machine.MpsFolder, "no folder");
+        File.WriteAllText(Machine.MpsFolder, "no folder");
         LeaseManager manager = await OpenAsync();
 
         Func<Task> claim = () => manager.ClaimAsync(Quarter("a"), LeaseHold.UntilReleased);
 
         (await claim.Should().ThrowAsync<LeaseException>()).Which.Error.Should().Be(LeaseError.Impossible);
-        File.Delete(_machine.MpsFolder);
+        File.Delete(Machine.MpsFolder);
         (await ClaimAsync(manager, "b")).Should().ContainSingle("nobody else is stopped by it");
     }
 
@@ -200,7 +194,7 @@ public sealed class MpsFractionTests : IDisposable
     [Fact]
     public async Task A_GPU_that_strangers_use_is_not_shared()
     {
-        using IDisposable stranger = _machine.Simulator.StartProcess(_machine.Gpu.Index, 4711, "train");
+        using IDisposable stranger = Machine.Simulator.StartProcess(Machine.Gpu.Index, 4711, "train");
         LeaseManager manager = await OpenAsync();
 
         (await manager.TryClaimAsync(Quarter("a"), LeaseHold.UntilReleased)).Lease.Should().BeNull();
@@ -230,73 +224,21 @@ public sealed class MpsFractionTests : IDisposable
     [Fact]
     public async Task Whole_GPUs_are_leased_only_where_asked_for()
     {
-        LeaseManager manager = await _machine.OpenAsync();
+        LeaseManager manager = await Machine.OpenAsync();
 
         Func<Task> claim = () => manager.ClaimAsync(Quarter("a"), LeaseHold.UntilReleased, TimeSpan.Zero);
 
         await claim.Should().ThrowAsync<LeaseException>();
     }
 
-    public void Dispose()
-    {
-        foreach (HostProcess daemon in Daemons())
-        {
-            daemon.Kill();
-            foreach (HostProcess server in MpsHost.FindServersOf(daemon.Id))
-                server.Kill();
-        }
-
-        _machine.Dispose();
-    }
-
-    /// <summary>The user of these tests: root, or whoever runs them.</summary>
-    private static uint User { get; } = (uint)MigPrivileges.Read().EffectiveUserId;
-
-    private static Claim Quarter(string id) =>
-        LeaseMachine.Want(id, "gpu", uid: User) with { Fraction = new Fraction { Share = 0.25m, Mode = FractionMode.Strict } };
-
-    private async Task<LeaseManager> OpenAsync()
-    {
-        LeaseManager manager = await _machine.OpenAsync();
-        await manager.SetPolicyAsync(new SchedulerOptions { WholeGpus = true });
-        return manager;
-    }
-
     /// <summary>As <c>nvidia-smi -c</c> does.</summary>
     private unsafe void SetComputeMode(ComputeMode mode)
     {
-        nint library = NativeLibrary.Load(_machine.Simulator.LibraryPath);
+        nint library = NativeLibrary.Load(Machine.Simulator.LibraryPath);
         nint device;
         var find = (delegate* unmanaged<uint, nint*, int>)NativeLibrary.GetExport(library, "nvmlDeviceGetHandleByIndex_v2");
         var set = (delegate* unmanaged<nint, ComputeMode, int>)NativeLibrary.GetExport(library, "nvmlDeviceSetComputeMode");
-        find((uint)_machine.Gpu.Index, &device).Should().Be(0);
+        find((uint)Machine.Gpu.Index, &device).Should().Be(0);
         set(device, mode).Should().Be(0);
     }
-
-    private static async Task<GrantedLease[]> ClaimAsync(LeaseManager manager, params string[] ids)
-    {
-        List<GrantedLease> leases = [];
-        foreach (string id in ids)
-            leases.Add(await manager.ClaimAsync(Quarter(id), LeaseHold.UntilReleased, TimeSpan.FromSeconds(10)));
-        return [.. leases];
-    }
-
-    private static MpsProgram Run(GrantedLease lease, int memoryMiB)
-    {
-        ProcessStartInfo start = new(
-            Path.Combine(Path.GetDirectoryName(MpsMachine.Control)!, "mps-client"),
-            [memoryMiB.ToString(CultureInfo.InvariantCulture)])
-        {
-            UseShellExecute = false,
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-        };
-        foreach ((string name, string value) in lease.Environment)
-            start.Environment[name] = value;
-        return new MpsProgram(Process.Start(start)!);
-    }
-
-    private HostProcess[] Daemons() => !Directory.Exists(_machine.MpsFolder)
-        ? []
-        : [.. Directory.GetDirectories(_machine.MpsFolder).SelectMany(device => MpsHost.FindDaemonsIn(Path.Combine(device, "pipe")))];
 }
