@@ -22,6 +22,7 @@ public sealed class LeaseMetrics : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly Meter _meter = new(NvmlTelemetry.SourceName);
+    private readonly RenewedMeter _fractions;
     private readonly LeaseReader _reader;
     private readonly NvmlSession? _session;
     private readonly TimeProvider _time;
@@ -71,13 +72,7 @@ public sealed class LeaseMetrics : IDisposable
         Observe(
             "nvml.mig.slices.fragmented", "{slice}", "Free memory slices beside the largest instance for which there is a place.",
             state => state.Slices.Select(gpu => new Measurement<long>(gpu.Fragmented, new Tag("hw.id", gpu.Gpu))));
-        ObserveFractions<long>("memory.request", "By", "The memory that is kept for a fraction.", f => f.Part.MemoryRequestMiB << 20);
-        ObserveFractions<long>("memory.limit", "By", "The most that a process of a fraction can have.", f => f.Part.MemoryLimitMiB << 20);
-        ObserveFractions<long>("memory.usage", "By", "The memory that the processes of a fraction have.", f => f.UsedBytes);
-        ObserveFractions<double>(
-            "compute.request", "%", "The computing power that is kept for a fraction.", f => (double)f.Part.ComputeRequest);
-        ObserveFractions<double>(
-            "compute.limit", "%", "The most multiprocessors that a fraction can use.", f => (double)f.Part.ComputeLimit);
+        _fractions = new RenewedMeter(CreateFractions);
     }
 
     /// <summary>The lease that an instance is of, as attributes of its values: id, queue, owner. None if it is not leased.</summary>
@@ -103,7 +98,23 @@ public sealed class LeaseMetrics : IDisposable
     }
 
     /// <summary>Ends the publishing.</summary>
-    public void Dispose() => _meter.Dispose();
+    public void Dispose()
+    {
+        _fractions.Dispose();
+        _meter.Dispose();
+    }
+
+    private void CreateFractions(Meter meter, Action<string> note)
+    {
+        ObserveFractions<long>(
+            meter, "memory.request", "By", "The memory that is kept for a fraction.", f => Noted(f, note).Part.MemoryRequestMiB << 20);
+        ObserveFractions<long>(meter, "memory.limit", "By", "The most that a process of a fraction can have.", f => f.Part.MemoryLimitMiB << 20);
+        ObserveFractions<long>(meter, "memory.usage", "By", "The memory that the processes of a fraction have.", f => f.UsedBytes);
+        ObserveFractions<double>(
+            meter, "compute.request", "%", "The computing power that is kept for a fraction.", f => (double)f.Part.ComputeRequest);
+        ObserveFractions<double>(
+            meter, "compute.limit", "%", "The most multiprocessors that a fraction can use.", f => (double)f.Part.ComputeLimit);
+    }
 
     private static Tag[] TagsOf(GrantedLease lease)
     {
@@ -139,9 +150,9 @@ public sealed class LeaseMetrics : IDisposable
             ]
             : []));
 
-    private void ObserveFractions<T>(string name, string unit, string description, Func<FractionUse, T?> read)
+    private void ObserveFractions<T>(Meter meter, string name, string unit, string description, Func<FractionUse, T?> read)
         where T : struct =>
-        _meter.CreateObservableUpDownCounter(
+        meter.CreateObservableUpDownCounter(
             $"nvml.mig.fraction.{name}",
             () => Measure(state => state.Fractions.SelectMany(f => read(f) is { } value
                 ? (Measurement<T>[])
@@ -153,6 +164,13 @@ public sealed class LeaseMetrics : IDisposable
                 : [])),
             unit,
             description);
+
+    /// <summary>Once of all instruments, which have the same attributes.</summary>
+    private static FractionUse Noted(FractionUse use, Action<string> note)
+    {
+        note(use.Lease.Id);
+        return use;
+    }
 
     private void Observe(string name, string unit, string description, Func<State, IEnumerable<Measurement<long>>> measure) =>
         _meter.CreateObservableUpDownCounter(name, () => Measure(measure), unit, description);

@@ -10,6 +10,7 @@ internal static class MetricsEndpoints
 
     public static void AddServices(IServiceCollection services)
     {
+        services.AddSingleton<MachineReader>();
         services.AddHostedService<MetricsPublisher>();
         services.AddOpenTelemetry().WithMetrics(metrics => metrics.AddMeter(NvmlTelemetry.SourceName).AddPrometheusExporter());
     }
@@ -20,10 +21,9 @@ internal static class MetricsEndpoints
         routes.MapGet("/metrics/dcgm", ShowAsync).ExcludeFromDescription();
     }
 
-    private static async Task<IResult> ShowAsync(GpuMonitor monitor, NvmlSession session)
+    private static async Task<IResult> ShowAsync(MachineReader reader, NvmlSession session)
     {
-        // Native calls block.
-        string text = await Task.Run(() => DcgmText.Write(monitor.Read(), Environment.MachineName, session.GetDriverVersion()));
-        return Results.Text(text, TextFormat);
+        MachineReading reading = await reader.ReadAsync();
+        return Results.Text(DcgmText.Write(reading, Environment.MachineName, session.GetDriverVersion()), TextFormat);
     }
 }

@@ -17,7 +17,7 @@ namespace Nvml.Mig.Monitoring;
 /// </example>
 public sealed class GpuMetrics : IDisposable
 {
-    private readonly Meter _meter = new(NvmlTelemetry.SourceName);
+    private readonly RenewedMeter _meter;
     private readonly GpuMonitor _monitor;
     private readonly Func<InstanceReading, IEnumerable<Tag>>? _describe;
     private readonly Func<InstanceReading, bool>? _isFit;
@@ -36,46 +36,51 @@ public sealed class GpuMetrics : IDisposable
         _describe = describe;
         _isFit = isFit;
 
-        Gauge("hw.temperature", "Cel", "The temperature of the chip.", gpu => gpu.TemperatureCelsius);
-        Gauge("hw.power", "W", "The power that the board draws.", gpu => gpu.PowerWatts);
-        _meter.CreateObservableUpDownCounter(
+        _meter = new RenewedMeter(Create);
+    }
+
+    /// <summary>Ends the publishing.</summary>
+    public void Dispose() => _meter.Dispose();
+
+    private void Create(Meter meter, Action<string> note)
+    {
+        Gauge(meter, "hw.temperature", "Cel", "The temperature of the chip.", gpu => gpu.TemperatureCelsius);
+        Gauge(meter, "hw.power", "W", "The power that the board draws.", gpu => gpu.PowerWatts);
+        meter.CreateObservableUpDownCounter(
             "hw.status",
             () => OfGpus(States).Concat(OfInstances(States)),
             "1",
             "1 for the state that it is in, 0 for the others.");
-        _meter.CreateObservableCounter(
+        meter.CreateObservableCounter(
             "hw.errors",
             () => OfGpus((gpu, tags) => Errors(gpu.Xids, tags)).Concat(OfInstances((instance, tags) => Errors(instance.Xids, tags))),
             "{error}",
             "Xid errors since the monitor began.");
-        _meter.CreateObservableUpDownCounter(
+        meter.CreateObservableUpDownCounter(
             "hw.gpu.memory.usage",
             () => OfGpus((gpu, tags) => One(gpu.Memory?.UsedBytes, tags))
-                .Concat(OfInstances((instance, tags) => One<long>(instance.Memory.UsedBytes, tags))),
+                .Concat(OfInstances((instance, tags) => One<long>(instance.Memory.UsedBytes, Noted(tags, note)))),
             "By",
             "The memory that is allocated.");
-        _meter.CreateObservableUpDownCounter(
+        meter.CreateObservableUpDownCounter(
             "hw.gpu.memory.limit",
             () => OfGpus((gpu, tags) => One(gpu.Memory?.TotalBytes, tags))
                 .Concat(OfInstances((instance, tags) => One<long>(instance.Memory.TotalBytes, tags))),
             "By",
             "The memory that there is.");
-        _meter.CreateObservableGauge(
+        meter.CreateObservableGauge(
             "hw.gpu.utilization",
             () => OfGpus((gpu, tags) => One(gpu.Utilization, tags))
                 .Concat(OfInstances((instance, tags) => One(instance.Activity?.Engine, tags))),
             "1",
             "The part of the time in which it worked.");
-        Activity("nvml.mig.sm.utilization", "The part of the time in which a multiprocessor was busy.", a => a.Multiprocessors);
-        Activity("nvml.mig.tensor.utilization", "The use of the tensor cores.", a => a.TensorCores);
-        Activity("nvml.mig.memory.bandwidth.utilization", "The use of the memory bandwidth.", a => a.MemoryBandwidth);
-        _meter.CreateObservableUpDownCounter(
+        Activity(meter, "nvml.mig.sm.utilization", "The part of the time in which a multiprocessor was busy.", a => a.Multiprocessors);
+        Activity(meter, "nvml.mig.tensor.utilization", "The use of the tensor cores.", a => a.TensorCores);
+        Activity(meter, "nvml.mig.memory.bandwidth.utilization", "The use of the memory bandwidth.", a => a.MemoryBandwidth);
+        meter.CreateObservableUpDownCounter(
             "nvml.mig.mode", () => OfGpus((gpu, tags) => One<long>(gpu.Mode is { Current: var on } ? on ? 1 : 0 : null, tags)), "1",
             "1 if MIG is enabled, 0 if it is not.");
     }
-
-    /// <summary>Ends the publishing.</summary>
-    public void Dispose() => _meter.Dispose();
 
     private static IEnumerable<Measurement<T>> One<T>(T? value, Tag[] tags)
         where T : struct => value is { } known ? [new Measurement<T>(known, tags)] : [];
@@ -95,11 +100,19 @@ public sealed class GpuMetrics : IDisposable
         return [new(isFit ? 1 : 0, [.. tags, new("hw.state", "ok")]), new(isFit ? 0 : 1, [.. tags, new("hw.state", "failed")])];
     }
 
-    private void Gauge<T>(string name, string unit, string description, Func<GpuReading, T?> read)
-        where T : struct =>
-        _meter.CreateObservableGauge(name, () => OfGpus((gpu, tags) => One(read(gpu), tags)), unit, description);
+    /// <summary>Once of all instruments, which have the same.</summary>
+    private static Tag[] Noted(Tag[] tags, Action<string> note)
+    {
+        note(string.Join('\n', tags.Select(tag => tag.Value)));
+        return tags;
+    }
 
-    private void Activity(string name, string description, Func<InstanceActivity, double?> read) => _meter.CreateObservableGauge(
+    private void Gauge<T>(Meter meter, string name, string unit, string description, Func<GpuReading, T?> read)
+        where T : struct =>
+        meter.CreateObservableGauge(name, () => OfGpus((gpu, tags) => One(read(gpu), tags)), unit, description);
+
+    private void Activity(Meter meter, string name, string description, Func<InstanceActivity, double?> read) =>
+        meter.CreateObservableGauge(
         name, () => OfInstances((i, tags) => One(i.Activity is { } activity ? read(activity) : null, tags)), "1", description);
 
     private IEnumerable<Measurement<T>> OfGpus<T>(Func<GpuReading, Tag[], IEnumerable<Measurement<T>>> measure)

@@ -35,6 +35,7 @@ public sealed class GpuMonitor : IDisposable
     private readonly TimeProvider _time;
     private readonly MonitoredGpu[] _gpus;
     private MachineReading? _last;
+    private long _readings;
     private long _lastTimestamp;
     private bool _disposed;
 
@@ -57,10 +58,12 @@ public sealed class GpuMonitor : IDisposable
     /// <exception cref="ObjectDisposedException">The session or the monitor was closed.</exception>
     public MachineReading Read(bool withProcesses = false)
     {
+        long before = Interlocked.Read(ref _readings);
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            if (_last is null || _time.GetElapsedTime(_lastTimestamp) >= Interval)
+            // A reading can take longer than the interval, where a GPU is slow: whoever has waited for it takes it.
+            if (_last is null || (_readings == before && _time.GetElapsedTime(_lastTimestamp) >= Interval))
                 _last = ReadNow(withProcesses);
             else if (withProcesses && !_last.HasProcesses)
                 _last = _last with { HasProcesses = true, Gpus = [.. _last.Gpus.Zip(_gpus, (reading, gpu) => gpu.AddProcesses(reading))] };
@@ -104,6 +107,7 @@ public sealed class GpuMonitor : IDisposable
                 readings[i] = _gpus[i].AddProcesses(readings[i]);
         }
 
+        Interlocked.Increment(ref _readings);
         return new MachineReading(now, readings, withProcesses);
     }
 }

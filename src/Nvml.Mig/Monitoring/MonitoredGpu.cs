@@ -184,7 +184,7 @@ internal sealed class MonitoredGpu(GpuDevice gpu, TimeProvider time) : IDisposab
                 // Another instance can have been created in its place.
                 _isDoubtful |= instance.HasOtherSize(memory);
                 if (!activities.TryGetValue(id, out InstanceActivity? activity))
-                    activities[id] = activity = HasGpm() ? instance.ReadActivity(time) : null;
+                    activities[id] = activity = ReadActivity(instance);
                 readings.Add(instance.ToReading(memory) with { Activity = activity });
             }
             catch (NvmlException e) when (e.Code != NvmlReturnCode.GpuIsLost)
@@ -196,7 +196,23 @@ internal sealed class MonitoredGpu(GpuDevice gpu, TimeProvider time) : IDisposab
         return readings;
     }
 
-    private bool HasGpm() => _hasGpm ??= gpu.IsGpmSupported();
+    /// <summary>Null where it is not to be had, which says nothing against the instance. One that is gone is not caught here.</summary>
+    private InstanceActivity? ReadActivity(MonitoredInstance instance)
+    {
+        const string name = "activity";
+        if (_absent.Contains(name))
+            return null;
+        try
+        {
+            return (_hasGpm ??= gpu.IsGpmSupported()) ? instance.ReadActivity(time) : null;
+        }
+        catch (NvmlException e) when (e.Code is not (NvmlReturnCode.GpuIsLost or NvmlReturnCode.NotFound or NvmlReturnCode.InvalidArgument))
+        {
+            if (IsLasting(e))
+                _absent.Add(name);
+            return null;
+        }
+    }
 
     private T? TryRead<T>(string name, Func<T> read)
         where T : struct => TryRead(name, read, out T value) ? value : null;
@@ -214,9 +230,12 @@ internal sealed class MonitoredGpu(GpuDevice gpu, TimeProvider time) : IDisposab
         }
         catch (NvmlException e) when (e.Code != NvmlReturnCode.GpuIsLost)
         {
-            if (e.Code is NvmlReturnCode.NotSupported or NvmlReturnCode.NoPermission or NvmlReturnCode.FunctionNotFound)
+            if (IsLasting(e))
                 _absent.Add(name);
             return false;
         }
     }
+
+    private static bool IsLasting(NvmlException e) =>
+        e.Code is NvmlReturnCode.NotSupported or NvmlReturnCode.NoPermission or NvmlReturnCode.FunctionNotFound;
 }

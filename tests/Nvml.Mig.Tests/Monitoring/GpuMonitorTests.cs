@@ -278,6 +278,43 @@ public class GpuMonitorTests
             File.WriteAllText(file, fastest.ToString());
     }
 
+    [Theory]
+    [InlineData("nvmlGpmMigSampleGet", NvmlReturnCode.NoPermission)]
+    [InlineData("nvmlGpmMigSampleGet", NvmlReturnCode.Unknown)]
+    [InlineData("nvmlGpmQueryDeviceSupport", NvmlReturnCode.Unknown)]
+    public void Without_activity_an_instance_is_there_all_the_same(string function, NvmlReturnCode code)
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200");
+        machine.Create("3g.71gb").CreateComputeInstance();
+        machine.Simulator.SetFaults(NvmlFault.Return(function, code));
+        using GpuMonitor monitor = new(machine.Session, time: _time);
+        monitor.Read();
+        long lists = machine.Simulator.GetCallCount("nvmlDeviceGetGpuInstances");
+        _time.Pass(1);
+
+        GpuReading gpu = monitor.Read().Gpus.Single();
+
+        gpu.Instances.Should().ContainSingle().Which.Activity.Should().BeNull();
+        machine.Simulator.GetCallCount("nvmlDeviceGetGpuInstances").Should().Be(lists, "lists stop the machine's other users");
+    }
+
+    [Fact]
+    public async Task Whoever_waits_for_a_reading_takes_it()
+    {
+        using SimulatedGpu machine = SimulatedGpu.Start("H200");
+        using GpuMonitor monitor = new(machine.Session, time: new HastyTime());
+        monitor.Read();
+        machine.Simulator.SetFaults(NvmlFault.Hang("nvmlDeviceGetPowerUsage", TimeSpan.FromMilliseconds(300)));
+        long before = machine.Simulator.GetCallCount("nvmlDeviceGetPowerUsage");
+
+        Thread[] readers = [.. Enumerable.Range(0, 20).Select(_ => new Thread(() => monitor.Read()))];
+        foreach (Thread reader in readers)
+            reader.Start();
+        await Task.Run(() => Array.ForEach(readers, reader => reader.Join()));
+
+        (machine.Simulator.GetCallCount("nvmlDeviceGetPowerUsage") - before).Should().BeLessThan(6);
+    }
+
     private static void Fill(SimulatedGpu machine, string profile)
     {
         foreach (GpuDevice gpu in machine.Session.Devices)
@@ -285,5 +322,15 @@ public class GpuMonitorTests
             for (int i = 0; i < 7; i++)
                 gpu.CreateGpuInstance(gpu.GetGpuInstanceProfile(profile)).CreateComputeInstance();
         }
+    }
+
+    /// <summary>A clock by which a reading takes longer than the time for which it is good.</summary>
+    private sealed class HastyTime : TimeProvider
+    {
+        private long _now;
+
+        public override long TimestampFrequency => 1;
+
+        public override long GetTimestamp() => Interlocked.Add(ref _now, 2);
     }
 }
