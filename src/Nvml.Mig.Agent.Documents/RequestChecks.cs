@@ -24,8 +24,9 @@ public static class RequestChecks
     public static void CheckName(string name, string member)
     {
         ArgumentNullException.ThrowIfNull(name);
-        if (name.Length is 0 or > MaxName || name.Any(c => char.IsControl(c) || c == '/'))
-            throw Wrong($"{member} has 1 to {MaxName} characters, without / and control characters.");
+        // An address with . or .. in its path is another address.
+        if (name.Length is 0 or > MaxName || name is "." or ".." || name.Any(c => char.IsControl(c) || c == '/'))
+            throw Wrong($"{member} has 1 to {MaxName} characters, without / and control characters, and is not . or ..");
     }
 
     public static LeaseException Wrong(string message) => new(LeaseError.Invalid, message);

@@ -74,6 +74,15 @@ public sealed record ClaimRequest
         RequestChecks.CheckName(Queue, "queue");
         if (Label is { } label)
             RequestChecks.CheckName(label, "label");
+        // The reader of JSON does not look into lists: null can be there.
+        if (Requests.Any(r => r is null) || Gpus.Concat(Models).Any(text => text is null))
+            throw RequestChecks.Wrong("requests, gpus and models have no empty entries.");
+        if (Gpus.Count > MaxInstances || Models.Count > MaxInstances)
+            throw RequestChecks.Wrong(string.Create(CultureInfo.InvariantCulture, $"A claim names at most {MaxInstances} GPUs."));
+        foreach (string gpu in Gpus)
+            RequestChecks.CheckName(gpu, "gpus");
+        foreach (string model in Models)
+            RequestChecks.CheckName(model, "models");
         if (Requests.Count is 0 or > MaxInstances || Requests.Any(r => r.Count is < 1 or > MaxInstances)
             || Requests.Sum(r => r.Count) > MaxInstances)
             throw RequestChecks.Wrong(string.Create(CultureInfo.InvariantCulture, $"A claim is for 1 to {MaxInstances} instances."));

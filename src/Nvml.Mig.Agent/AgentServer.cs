@@ -29,6 +29,7 @@ internal static class AgentServer
 
     /// <summary>The agent, not started. Who starts it sets its options, or has them in a configuration.</summary>
     /// <exception cref="OptionsValidationException">The options make no sense.</exception>
+    /// <exception cref="IOException">Another agent has the socket, or others can write to its folder.</exception>
     public static WebApplication Build(
         IConfiguration configuration, Action<AgentOptions>? configure = null, Action<ILoggingBuilder>? log = null)
     {
@@ -51,7 +52,17 @@ internal static class AgentServer
         app.Use(next => context => BrowserGuard.HandleAsync(context, next));
         app.Use(next => context => context.RequestServices.GetRequiredService<TcpCallers>().HandleAsync(context, next));
         Map(app);
-        return app;
+        try
+        {
+            // Before anything opens the book or changes a GPU: here a second agent is refused.
+            _ = app.Services.GetRequiredService<AgentSocket>();
+            return app;
+        }
+        catch
+        {
+            ((IDisposable)app).Dispose();
+            throw;
+        }
     }
 
     private static void AddServices(IServiceCollection services)

@@ -23,8 +23,10 @@ internal sealed partial class BaselineLayout(NvmlSession session, IOptions<Agent
         foreach (ResolvedGpu wanted in layout.Gpus)
         {
             GpuDevice gpu = session.Devices[wanted.Gpu.Index];
-            if (leased.Contains(gpu.Uuid))
-                LogLeftAlone(gpu.Index, string.Join(", ", leased[gpu.Uuid].Select(p => p.Lease).Distinct(StringComparer.Ordinal)));
+            if (ReadUuid(gpu) is not { } uuid)
+                continue;
+            if (leased.Contains(uuid))
+                LogLeftAlone(gpu.Index, string.Join(", ", leased[uuid].Select(p => p.Lease).Distinct(StringComparer.Ordinal)));
             else
                 targets.Add(new GpuTarget(gpu, wanted.Layout, wanted.IsMigEnabled));
         }
@@ -43,6 +45,20 @@ internal sealed partial class BaselineLayout(NvmlSession session, IOptions<Agent
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>Null, and that is logged, if it does not answer: the others have their layout all the same.</summary>
+    private string? ReadUuid(GpuDevice gpu)
+    {
+        try
+        {
+            return gpu.Uuid;
+        }
+        catch (NvmlException e)
+        {
+            LogNotMade(gpu.Index, e.Message);
+            return null;
+        }
+    }
 
     private static GpuIdentity Identify(GpuDevice gpu)
     {

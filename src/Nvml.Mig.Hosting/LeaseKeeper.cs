@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using Nvml.Mig.Applying;
 using Nvml.Mig.Leasing;
 
 namespace Nvml.Mig.Hosting;
@@ -43,7 +42,9 @@ internal sealed partial class LeaseKeeper(
             {
                 return;
             }
-            catch (Exception e) when (e is LeaseException or JournalException or NvmlException)
+#pragma warning disable CA1031 // Whatever it is: nobody else would keep leases, and nobody would notice.
+            catch (Exception e)
+#pragma warning restore CA1031
             {
                 if (time.GetUtcNow() - since > MaxPause)
                     pause = TimeSpan.FromSeconds(1);

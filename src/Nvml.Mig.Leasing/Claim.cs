@@ -123,6 +123,12 @@ public sealed record Claim(string Id, string Queue, LeaseOwner Owner, IReadOnlyL
     /// <summary>The models that will do; empty: any.</summary>
     public IReadOnlyList<string> Models { get; init; } = [];
 
+    /// <summary>Whether everything is there that decisions are made by: a claim in the book is read by all processes.</summary>
+    [JsonIgnore]
+    internal bool IsWhole => Id is not null && Queue is not null && Owner is not null
+        && Requests is not null && Requests.All(r => r is { Count: > 0 } && (r.Profile is null) != (r.Need is null))
+        && Gpus is not null && Models is not null && Gpus.Concat(Models).All(name => name is not null);
+
     /// <summary>How many instances are wanted.</summary>
     [JsonIgnore]
     public int InstanceCount => Requests.Sum(r => r.Count);

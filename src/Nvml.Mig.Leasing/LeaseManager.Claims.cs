@@ -99,12 +99,18 @@ public sealed partial class LeaseManager
                 : $"Claim {claim.Id} was withdrawn by somebody else, or its queue takes no claims any more.");
     }
 
-    private static Waiting ToWaiting(WaitingEntry entry) => new(entry.Claim, entry.Position, entry.Reason, entry.Message);
+    private static Waiting ToWaiting(WaitingEntry entry) => new(
+        entry.Claim,
+        entry.Position,
+        entry.Reason,
+        entry.Position > 0 ? entry.Message : "It is looked at when whoever changes GPUs just now has done.");
 
     /// <summary>Keeps a claim waiting, and takes a turn for it. While somebody else changes GPUs, it shows what the book says.</summary>
     private (GrantedLease?, WaitingEntry?) Extend(string id, DateTimeOffset until)
     {
         using ChangeLock? taken = ChangeLock.TryTake(_options.JournalFolder);
+        if (taken is null)
+            _store.Extend(id, until); // Somebody can have the right for longer than the claim would wait.
         LoadIfChanged();
         if (taken is not null)
         {

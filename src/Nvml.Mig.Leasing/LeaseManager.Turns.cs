@@ -40,30 +40,36 @@ public sealed partial class LeaseManager
     /// <summary>Changes the book with the right to change GPUs, and brings about what follows.</summary>
     private async Task<T> ChangeAsync<T>(Func<T> change, CancellationToken cancellationToken)
     {
-        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        // Not with the gate: another process can have the right for long, and the book is read meanwhile.
+        if (!await _changes.WaitAsync(_options.LockTimeout, cancellationToken).ConfigureAwait(false))
+            throw Locked();
         try
         {
             using ChangeLock taken = await TakeLockAsync(_options, cancellationToken).ConfigureAwait(false);
-            return await Task.Run(
-                () =>
+            return await GatedAsync(() =>
+            {
+                try
                 {
                     LoadIfChanged();
                     T result = change();
                     RunTurn();
                     return result;
-                },
-                CancellationToken.None).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is not OperationCanceledException)
-        {
-            _version = -1; // What was changed in memory was not written.
-            throw;
+                }
+                catch
+                {
+                    _version = -1; // What was changed in memory was not written.
+                    throw;
+                }
+            }).ConfigureAwait(false);
         }
         finally
         {
-            _gate.Release();
+            _changes.Release();
         }
     }
+
+    private LeaseException Locked() => new(
+        LeaseError.Locked, $"Another process changes GPUs or leases on this machine for longer than {_options.LockTimeout}. Try again.");
 
     private void LoadIfChanged()
     {
@@ -109,6 +115,9 @@ public sealed partial class LeaseManager
     private async Task<bool> AddAsync(WaitingEntry entry)
     {
         Claim claim = entry.Claim;
+        if (!claim.IsWhole)
+            throw new LeaseException(LeaseError.Invalid, $"Claim {claim.Id} has empty entries, or asks for no instance of a kind.");
+        LeaseNames.Check(claim.Id);
         if (claim.Requests.Count == 0)
             throw new LeaseException(LeaseError.Invalid, $"Claim {claim.Id} asks for no instance.");
         claim.Fraction?.Check();
@@ -221,6 +230,7 @@ public sealed partial class LeaseManager
 
     private GrantedLease Adopt(string gpu, int gpuInstanceId, string id, string queue, LeaseOwner owner, LeaseHold hold)
     {
+        LeaseNames.Check(id);
         if (_book.Leases.Find(id) is not null || _book.Claims.Find(id) is not null)
             throw new LeaseException(LeaseError.Invalid, $"There is a lease or a claim {id}.");
         if (_book.Queues.Find(queue) is null)
@@ -253,15 +263,24 @@ public sealed partial class LeaseManager
     /// <summary>Puts aside what an error makes unfit: the instance that it is of, or all of ours on the GPU.</summary>
     private async Task TakeNoteAsync(GpuEvent happened, CancellationToken cancellationToken)
     {
-        if (happened.Xid is not { } xid || XidFault.Find(xid) is not { } fault)
+        bool isLost = happened.Kind == GpuEventKinds.GpuLost;
+        XidFault? found = happened.Xid is { } number ? XidFault.Find(number) : null;
+        if (found is null && !isLost)
             return;
         await ChangeAsync(
             () =>
             {
+                if (found is not { } fault)
+                {
+                    // Nobody may come for a while who finds out: it is read now.
+                    _turn.Gpus.Doubt(happened.Device.Uuid);
+                    return true;
+                }
+
                 int? only = fault.IsOfGpu ? null : happened.GpuInstanceId;
                 foreach (InstanceEntry entry in _book.InstancesOf(happened.Device.Uuid)
                     .Where(i => i.Stage == InstanceStage.Ready && (only is null || i.GpuInstanceId == only)))
-                    PutAside(entry, $"Xid {xid}: {fault.Meaning}.");
+                    PutAside(entry, $"Xid {happened.Xid}: {fault.Meaning}.");
                 return true;
             },
             cancellationToken).ConfigureAwait(false);

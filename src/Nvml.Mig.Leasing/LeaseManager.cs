@@ -56,6 +56,9 @@ public sealed partial class LeaseManager : IDisposable
     private readonly Book _book = new();
     private readonly LeaseTurn _turn;
     private readonly SemaphoreSlim _gate = new(1, 1);
+
+    /// <summary>Those of this process that change something, one after the other.</summary>
+    private readonly SemaphoreSlim _changes = new(1, 1);
     private long _version = -1;
 
     private LeaseManager(NvmlSession session, LeaseOptions options, LeaseStore store)
@@ -122,7 +125,12 @@ public sealed partial class LeaseManager : IDisposable
         DateTimeOffset start = Now;
         if (claim.Created == default)
             claim = claim with { Created = start };
-        bool isOurs = await AddAsync(new WaitingEntry(claim, hold, HostProcess.Current)).ConfigureAwait(false);
+        // It is dropped by itself too: who cannot change the book in time cannot withdraw it either.
+        bool isBounded = timeout is not null && _options.LockTimeout >= TimeSpan.Zero;
+        DateTimeOffset? until = isBounded ? start + timeout + _options.LockTimeout : null;
+        bool isOurs = await AddAsync(new WaitingEntry(claim, hold, HostProcess.Current) { Until = until }).ConfigureAwait(false);
+        if (!isOurs)
+            await GatedAsync(() => _store.Extend(claim.Id, until ?? DateTimeOffset.MaxValue)).ConfigureAwait(false);
         Waiting? told = null;
         try
         {
@@ -132,6 +140,8 @@ public sealed partial class LeaseManager : IDisposable
                 GrantedLease? lease = await GatedAsync(() => Look(claim.Id, out waiting)).ConfigureAwait(false);
                 if (lease is not null)
                     return lease;
+                if (Now >= until && waiting is not { Position: > 0 })
+                    throw Locked();
                 if (waiting is null)
                     throw await GatedAsync(() => SayWhyGone(claim)).ConfigureAwait(false);
                 if (waiting.Position > 0)
@@ -157,7 +167,7 @@ public sealed partial class LeaseManager : IDisposable
         catch (Exception e)
         {
             LeaseTelemetry.Fail(span, e);
-            if (isOurs)
+            if (isOurs && e is not LeaseException { Error: LeaseError.Locked })
                 await WithdrawAsync(claim.Id, claim.Owner, CancellationToken.None).ConfigureAwait(false);
             throw;
         }
@@ -354,5 +364,6 @@ public sealed partial class LeaseManager : IDisposable
         _turn.Dispose();
         _store.Dispose();
         _gate.Dispose();
+        _changes.Dispose();
     }
 }

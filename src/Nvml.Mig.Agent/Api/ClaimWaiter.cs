@@ -31,8 +31,7 @@ internal sealed class ClaimWaiter(
             CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
         // It is listened before it is looked: nothing happens between.
         Task happened = hub.WaitAsync(claim.Id, LookInterval, ended.Token);
-        (GrantedLease? Lease, Waiting? Waiting) found =
-            await manager.EnterAsync(claim, hold, wait + _limits.Patience, waiter, cancellationToken);
+        (GrantedLease? Lease, Waiting? Waiting) found = await EnterAsync(claim, hold, wait, waiter, ended.Token, cancellationToken);
         while (found.Lease is null && DateTimeOffset.UtcNow < end && !ended.IsCancellationRequested)
         {
             await happened;
@@ -44,6 +43,24 @@ internal sealed class ClaimWaiter(
         }
 
         return found;
+    }
+
+    /// <summary>Enters the claim, and waits for no longer than is asked for until somebody looks at it.</summary>
+    private async Task<(GrantedLease? Lease, Waiting? Waiting)> EnterAsync(
+        Claim claim, LeaseHold hold, TimeSpan wait, HostProcess? waiter, CancellationToken ended, CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource late = CancellationTokenSource.CreateLinkedTokenSource(ended);
+        late.CancelAfter(wait > LookInterval ? wait : LookInterval);
+        try
+        {
+            return await manager.EnterAsync(claim, hold, wait + _limits.Patience, waiter, late.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return await manager.FindAsync(claim.Id) is var found && found is not (null, null)
+                ? found
+                : throw new LeaseException(LeaseError.Ended, $"Claim {claim.Id} was withdrawn, or its process has ended.");
+        }
     }
 
     private async Task CheckCountAsync(Claim claim)

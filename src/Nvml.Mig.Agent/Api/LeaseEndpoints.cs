@@ -94,9 +94,8 @@ internal static class LeaseEndpoints
         GrantedLease lease = await LeaseLookup.FindAsync(manager, id);
         rights.RequireOwner(context.GetCaller(), lease.Lease.Claim.Owner, $"renew lease {id}");
         TimeSpan? duration = RequestChecks.ReadDuration(request.DurationSeconds);
-        // Of the generation that was looked at: another lease of the name can be somebody else's.
-        long generation = request.Generation ?? lease.Generation;
-        return Answer(await manager.RenewAsync(id, duration, generation, context.RequestAborted));
+        RequireGeneration(lease, request.Generation);
+        return Answer(await manager.RenewAsync(id, duration, lease.Generation, context.RequestAborted));
     }
 
     private static async Task<IResult> ReleaseAsync(
@@ -104,8 +103,16 @@ internal static class LeaseEndpoints
     {
         GrantedLease lease = await LeaseLookup.FindAsync(manager, id);
         rights.RequireOwner(context.GetCaller(), lease.Lease.Claim.Owner, $"release lease {id}");
-        await manager.ReleaseAsync(id, generation ?? lease.Generation, context.RequestAborted);
+        RequireGeneration(lease, generation);
+        await manager.ReleaseAsync(id, lease.Generation, context.RequestAborted);
         return Results.NoContent();
+    }
+
+    /// <summary>It is of the generation whose owner was looked at: another lease of the name can be somebody else's.</summary>
+    private static void RequireGeneration(GrantedLease lease, long? generation)
+    {
+        if (generation is { } wanted && wanted != lease.Generation)
+            throw new LeaseException(LeaseError.Ended, $"Lease {lease.Id} is of generation {lease.Generation}, not {wanted}.");
     }
 
     private static async Task<IResult> AdoptAsync(

@@ -35,8 +35,14 @@ internal sealed class AgentSocket : IDisposable
         FileStream taken;
         try
         {
-            // Not shared: that is flock(2), which ends with the process.
-            taken = new FileStream(path + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            // Not shared: that is flock(2), which ends with the process. Whoever can read the file could have it.
+            taken = new FileStream(path + ".lock", new FileStreamOptions
+            {
+                Mode = FileMode.OpenOrCreate,
+                Access = FileAccess.ReadWrite,
+                Share = FileShare.None,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            });
         }
         catch (IOException e)
         {

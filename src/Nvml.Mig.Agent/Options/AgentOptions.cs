@@ -24,7 +24,8 @@ internal sealed class AgentOptions
     /// <summary>The layout that is made at the start where nobody leases.</summary>
     public BaselineOptions Baseline { get; set; } = new();
 
-    public LeaseHostingOptions Leasing { get; set; } = new();
+    /// <summary>How leases are kept. Clients do not wait without end for another process that changes GPUs.</summary>
+    public LeaseHostingOptions Leasing { get; set; } = new() { LockTimeout = TimeSpan.FromSeconds(30) };
 
     /// <summary>A TCP port besides; without a port there is none.</summary>
     public TcpOptions Tcp { get; set; } = new();

@@ -31,7 +31,7 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, ActivityWatch activity
         bool any = false;
         foreach (WaitingEntry claim in book.Claims)
         {
-            if (!CanHaveClaims(claim.Claim.Queue) || claim.Waiter is { IsRunning: false } || claim.Until <= _now)
+            if (!claim.Claim.IsWhole || !CanHaveClaims(claim.Claim.Queue) || claim.Waiter is { IsRunning: false } || claim.Until <= _now)
             {
                 book.Claims.Remove(claim.Claim.Id);
                 any = true;

@@ -139,6 +139,27 @@ internal sealed class LeaseStore : IDisposable
         return added;
     }
 
+    /// <summary>
+    /// Keeps a claim waiting, without the right to change anything else. Whoever has that just now can undo it; then the next time counts.
+    /// </summary>
+    /// <returns>Whether it waits for longer now.</returns>
+    public bool Extend(string id, DateTimeOffset until)
+    {
+        if (Find("claim", id) is not { } value || JsonSerializer.Deserialize(value, BookJson.Default.WaitingEntry) is not { } entry
+            || !(entry.Until < until))
+            return false;
+        bool isLonger = false;
+        Guard(() =>
+        {
+            using SqliteCommand command = Command("UPDATE book SET value = $new WHERE kind = 'claim' AND key = $key AND value = $old");
+            command.Parameters.AddWithValue("$key", id);
+            command.Parameters.AddWithValue("$old", value);
+            command.Parameters.AddWithValue("$new", JsonSerializer.Serialize(entry with { Until = until }, BookJson.Default.WaitingEntry));
+            isLonger = command.ExecuteNonQuery() == 1;
+        });
+        return isLonger;
+    }
+
     /// <summary>An entry as it is on disk; null if there is none.</summary>
     public string? Find(string kind, string key)
     {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Nvml.Mig.Applying;
 using Nvml.Mig.Leasing.Scheduling;
 
@@ -284,7 +283,7 @@ internal sealed class LeaseTurn : IDisposable
 
         Claim claim = entry.Claim with
         {
-            Id = string.Create(CultureInfo.InvariantCulture, $"shared-{_book.State.Generation + 1}"),
+            Id = LeaseNames.OfDevice(_book.State.Generation + 1),
             Fraction = null,
             IsRestartable = false,
         };
@@ -321,7 +320,7 @@ internal sealed class LeaseTurn : IDisposable
         GrantedLease left = LeaseEnds.Tell(
             lease with
             {
-                Lease = lease.Lease with { Id = $"{lease.Id} (moved at {lease.Generation})", Instances = [move.From] },
+                Lease = lease.Lease with { Id = LeaseNames.OfPlaceLeft(lease.Id, lease.Generation), Instances = [move.From] },
                 Instances = [lease.Instances[index]],
             },
             new LeaseEnding(LeaseEndReason.Moved, move.Message, Now) { GraceFrom = move.GraceFrom, GoneBy = move.GoneBy });

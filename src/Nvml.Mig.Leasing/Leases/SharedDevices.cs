@@ -43,7 +43,8 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
     public bool GrantRoom(Func<WaitingEntry, GrantedLease, GrantedFraction, LeasedInstance, GrantedLease> enter)
     {
         bool any = false;
-        foreach (WaitingEntry entry in book.Claims.Where(IsWaiting)
+        DateTimeOffset now = options.TimeProvider.GetUtcNow();
+        foreach (WaitingEntry entry in book.Claims.Where(c => IsWaiting(c, now))
             .OrderBy(c => c.Claim.Created).ThenBy(c => c.Claim.Id, StringComparer.Ordinal))
         {
             Fraction wanted = entry.Claim.Fraction!;
@@ -190,8 +191,9 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
     }
 
     /// <summary>Whether it can have a room that comes free. Not one that was refused, or whose process has just died.</summary>
-    private static bool IsWaiting(WaitingEntry entry) => entry is
-    { Claim.Fraction: not null, Reason: not WaitReason.CannotShare, Waiter: not { IsRunning: false } };
+    private static bool IsWaiting(WaitingEntry entry, DateTimeOffset now) =>
+        entry is { Claim.Fraction: not null, Reason: not WaitReason.CannotShare, Waiter: not { IsRunning: false } }
+        && !(entry.Until <= now);
 
     /// <summary>The claim is told, and does not wait on.</summary>
     private void Refuse(WaitingEntry entry, string profile, string why) => Refuse(entry, $"{profile} cannot be shared so: {why}");

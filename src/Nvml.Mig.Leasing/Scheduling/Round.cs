@@ -63,7 +63,7 @@ internal sealed record Placed(Item Item, bool IsCached, IReadOnlyList<Item> Evic
 internal sealed class Round
 {
     private readonly Dictionary<string, int> _gpuIndex;
-    private readonly Dictionary<(string, string, string), Shape> _shapes = [];
+    private readonly Dictionary<(string?, InstanceNeed?, string, string), Shape> _shapes = [];
     private readonly Dictionary<(int, int, long), CacheList> _caches = [];
     private readonly List<Group> _groups = [];
     private readonly List<Item> _cached = [];
@@ -195,7 +195,7 @@ internal sealed class Round
 
     public Shape ShapeFor(InstanceRequest request, IReadOnlyList<string> models, IReadOnlyList<string> gpus)
     {
-        (string, string, string) key = (request.Profile ?? "?" + request.Need, Join(models), Join(gpus));
+        (string?, InstanceNeed?, string, string) key = (request.Profile, request.Need, Join(models), Join(gpus));
         if (_shapes.TryGetValue(key, out Shape? known))
             return known;
         Candidate[][] tiers = [.. _groups
@@ -214,8 +214,9 @@ internal sealed class Round
         string name = request.Profile ?? request.Need!.ToString();
         return _shapes[key] = new Shape(name, tiers, chosen);
 
+        // With their lengths, since users can name whatever they like.
         static string Join(IReadOnlyList<string> names) =>
-            names.Count == 0 ? "" : string.Join('\n', names.Order(StringComparer.Ordinal));
+            names.Count == 0 ? "" : string.Concat(names.Order(StringComparer.Ordinal).Select(name => $"{name.Length}:{name}"));
     }
 
     public Item ItemAt(InstancePlace place, Role role, LeaseEntry? lease = null, CachedInstance? cached = null)

@@ -113,6 +113,23 @@ public sealed class HostingTests : IDisposable
     }
 
     [Fact]
+    public async Task Leases_are_kept_again_whatever_has_failed()
+    {
+        using IHost host = Build();
+        await host.StartAsync();
+        string book = Directory.GetFiles(_machine.JournalFolder, "*.db").Single();
+        File.Move(book, book + ".away");
+        await Eventually.HoldsAsync(async () => (await CheckAsync(host)).Should().Contain(("leasing", HealthStatus.Unhealthy)));
+
+        File.Move(book + ".away", book);
+
+        await Eventually.HoldsAsync(async () => (await CheckAsync(host)).Should().Contain(("leasing", HealthStatus.Healthy)));
+        await ManagerOf(host).ClaimAsync(
+            LeaseMachine.Want("train", "1g.5gb"), new LeaseHold(Duration: TimeSpan.FromMilliseconds(50)));
+        (await _observer.WaitForAsync(LeaseEventKind.Ended)).Lease.Should().Be("train");
+    }
+
+    [Fact]
     public async Task What_the_host_opened_is_closed_in_order()
     {
         IHost host = Build();

@@ -4,9 +4,11 @@ using System.Reflection;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
+using Nvml.Mig.Applying;
 using Nvml.Mig.Hosting;
 using Nvml.Mig.Leasing;
 using Nvml.Mig.Leasing.Tests.Leases;
+using Nvml.Mig.Simulator;
 using Nvml.Mig.Tests;
 
 namespace Nvml.Mig.Agent.Tests.Server;
@@ -49,11 +51,14 @@ public class ServerTests
     {
         await using AgentMachine machine = await AgentMachine.StartAsync();
 
-        await using WebApplication second = machine.Build();
-        Func<Task> start = () => second.StartAsync();
+        string file = await WriteBaselineAsync(machine);
+        Action second = () => machine.Build(options => options.Baseline.File = file);
 
-        (await start.Should().ThrowAsync<IOException>()).WithMessage($"Another agent has {machine.Socket}*");
+        second.Should().Throw<IOException>().WithMessage($"Another agent has {machine.Socket}*");
         (await machine.GetAsync("/v1/leases")).Code.Should().Be(200);
+        machine.Leases.Describe().Should().BeEmpty("the second changes nothing");
+        File.GetUnixFileMode(machine.Socket + ".lock").Should().Be(
+            UnixFileMode.UserRead | UnixFileMode.UserWrite, "who can open it could keep the agent from starting");
     }
 
     [Fact]
@@ -158,19 +163,53 @@ public class ServerTests
             await manager.ClaimAsync(claim, LeaseHold.UntilReleased);
         }
 
-        string file = machine.File("layouts.yaml");
-        await File.WriteAllTextAsync(file, """
-            nvmig: v1
-            layouts:
-              halves:
-              - gpus: all
-                layout: 3g.20gb*2
-            """);
+        string file = await WriteBaselineAsync(machine);
 
         await machine.StartAgentAsync(options => options.Baseline.File = file);
 
         machine.Leases.Describe().Should().Equal("0: 3g.20gb at 4:4", "1: 3g.20gb at 0:4", "1: 3g.20gb at 4:4");
         (await machine.GetAsync("/v1/leases")).At("leases", 0, "id").Should().Be("train");
+    }
+
+    [Fact]
+    public async Task A_lost_gpu_keeps_no_other_from_its_baseline()
+    {
+        await using AgentMachine machine = new("A100-SXM4-40GB*2");
+        string file = await WriteBaselineAsync(machine);
+        machine.Leases.Simulator.SetFaults(NvmlFault.Return("*", NvmlReturnCode.GpuIsLost) with { Gpu = 0 });
+
+        await machine.StartAgentAsync(options => options.Baseline.File = file);
+
+        await Eventually.HoldsAsync(async () => (await machine.GetAsync("/health/ready")).Code.Should().Be(200, "it knows that it is lost"));
+        machine.Leases.Session.Devices[1].GetGpuInstances().Should().HaveCount(2);
+    }
+
+    [Fact]
+    public async Task Reads_go_on_while_somebody_else_changes_gpus()
+    {
+        await using AgentMachine machine = await AgentMachine.StartAsync(configure: options =>
+        {
+            options.Leasing.LockTimeout = TimeSpan.FromSeconds(1);
+            options.Limits.Patience = TimeSpan.FromSeconds(2);
+        });
+        await machine.PostAsync("/v1/leases", """{"id":"train","requests":[{"profile":"1g.5gb"}],"durationSeconds":600}""");
+        const string all = """{"id":"all","requests":[{"profile":"7g.40gb"}],"durationSeconds":600,"waitSeconds":0.3}""";
+        await machine.PostAsync("/v1/leases", all);
+        using (ChangeLock taken = await ChangeLock.TakeAsync(machine.Leases.JournalFolder, TimeSpan.FromSeconds(10)))
+        {
+            Task<Answer> renewed = machine.PostAsync("/v1/leases/train/renew", "{}");
+            Task<Answer> claimed = machine.PostAsync("/v1/leases", """{"id":"new","requests":[{"profile":"1g.5gb"}]}""");
+            while (!renewed.IsCompleted || !claimed.IsCompleted)
+                (await machine.GetAsync("/v1/leases").WaitAsync(TimeSpan.FromSeconds(5))).Code.Should().Be(200);
+            (await renewed).At("code").Should().Be("Locked");
+            (await claimed).At("code").Should().Be("Locked");
+            for (int i = 0; i < 8; i++)
+                (await machine.PostAsync("/v1/leases", all)).Code.Should().Be(202, "who asks again waits on, for longer than the patience");
+        }
+
+        await machine.SendAsync(HttpMethod.Delete, "/v1/leases/train");
+        await Eventually.HoldsAsync(async () => (await machine.PostAsync("/v1/leases", all)).Code.Should().Be(200));
+        (await machine.GetAsync("/v1/leases")).Text.Should().NotContain("\"new\"");
     }
 
     [Fact]
@@ -206,6 +245,19 @@ public class ServerTests
 
         (await machine.GetAsync("/")).Text.Should().StartWith("<!DOCTYPE html>");
         (await machine.GetAsync("/page/other.html")).Code.Should().Be(404);
+    }
+
+    private static async Task<string> WriteBaselineAsync(AgentMachine machine)
+    {
+        string file = machine.File("layouts.yaml");
+        await File.WriteAllTextAsync(file, """
+            nvmig: v1
+            layouts:
+              halves:
+              - gpus: all
+                layout: 3g.20gb*2
+            """);
+        return file;
     }
 
     private static int FreePort()

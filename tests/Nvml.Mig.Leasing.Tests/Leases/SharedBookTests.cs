@@ -32,6 +32,35 @@ public class SharedBookTests
     }
 
     [Fact]
+    public async Task A_claim_that_nobody_can_read_stops_nobody()
+    {
+        using LeaseMachine machine = new();
+        LeaseManager manager = await machine.OpenAsync();
+        Claim broken = Want("broken", "1g.5gb") with { Gpus = [null!] };
+        using (LeaseStore store = LeaseStore.Open(machine.JournalFolder))
+            store.TryAdd(new WaitingEntry(broken, LeaseHold.UntilReleased, null)).Should().BeTrue();
+
+        (await manager.ClaimAsync(Want("train", "3g.20gb"), LeaseHold.UntilReleased)).Id.Should().Be("train");
+
+        (await manager.FindAsync("broken")).Should().Be((null, null));
+        Func<Task> again = () => manager.ClaimAsync(broken, LeaseHold.UntilReleased);
+        (await again.Should().ThrowAsync<LeaseException>()).Which.Error.Should().Be(LeaseError.Invalid);
+    }
+
+    [Fact]
+    public async Task A_profile_of_any_name_is_no_need()
+    {
+        using LeaseMachine machine = new();
+        LeaseManager manager = await machine.OpenAsync();
+        InstanceNeed need = new() { MemoryMiB = 4000 };
+        using (LeaseStore store = LeaseStore.Open(machine.JournalFolder))
+            store.TryAdd(new WaitingEntry(Want("odd", $"?{need}"), LeaseHold.UntilReleased, null)).Should().BeTrue();
+        Claim claim = new("train", LeaseOptions.DefaultQueue, new LeaseOwner(1000), [InstanceRequest.Of(need)]);
+
+        (await manager.TryClaimAsync(claim, LeaseHold.UntilReleased)).Lease.Should().NotBeNull();
+    }
+
+    [Fact]
     public async Task A_claim_for_a_queue_just_deleted_is_dropped()
     {
         using LeaseMachine machine = new();
