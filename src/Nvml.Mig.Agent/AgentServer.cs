@@ -147,7 +147,7 @@ internal static class AgentServer
         {
             AgentOptions options = services.GetRequiredService<IOptions<AgentOptions>>().Value;
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxConcurrentConnections = options.Limits.MaxConnections;
+            kestrel.Limits.MaxConcurrentConnections = options.Limits.MaxConnections + PeerConnections.ForRoot;
             kestrel.Limits.MaxRequestBodySize = options.Limits.MaxBodyBytes;
             kestrel.Limits.MaxRequestHeadersTotalSize = MaxHeadBytes;
             kestrel.Limits.MaxRequestLineSize = MaxRequestLineBytes;

@@ -108,7 +108,8 @@ public sealed class LeaseMetrics : IDisposable
     {
         ObserveFractions<long>(
             meter, "memory.request", "By", "The memory that is kept for a fraction.", f => Noted(f, note).Part.MemoryRequestMiB << 20);
-        ObserveFractions<long>(meter, "memory.limit", "By", "The most that a process of a fraction can have.", f => f.Part.MemoryLimitMiB << 20);
+        ObserveFractions<long>(
+            meter, "memory.limit", "By", "The most that a process of a fraction can have.", f => f.Part.MemoryLimitMiB << 20);
         ObserveFractions<long>(meter, "memory.usage", "By", "The memory that the processes of a fraction have.", f => f.UsedBytes);
         ObserveFractions<double>(
             meter, "compute.request", "%", "The computing power that is kept for a fraction.", f => (double)f.Part.ComputeRequest);

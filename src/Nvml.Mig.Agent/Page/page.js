@@ -54,7 +54,8 @@
 
   const events = new EventSource("/v1/events");
   events.onmessage = soon;
-  for (const kind of ["Granted", "Reclaiming", "Ended", "Lost", "Quarantined", "Moved", "Interrupted", "gap"]) events.addEventListener(kind, soon);
+  const kinds = ["Granted", "Reclaiming", "Ended", "Lost", "Quarantined", "Moved", "Interrupted", "gap"];
+  for (const kind of kinds) events.addEventListener(kind, soon);
   events.onopen = soon;
   setInterval(refresh, readingInterval);
   document.addEventListener("visibilitychange", soon);

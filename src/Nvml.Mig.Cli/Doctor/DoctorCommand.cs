@@ -34,11 +34,13 @@ internal static class DoctorCommand
         DriverReport? driver = null;
         List<GpuReport> gpus = [];
         NvmlException? failure = null;
+        IReadOnlyList<SharingOffer> sharing = SharingOffer.Find([]);
         try
         {
             using Machine machine = Machine.Open(parsed);
             driver = ReadDriver(machine.Session);
             IReadOnlyList<GpuDevice> devices = machine.Gpus();
+            sharing = SharingOffer.Find(devices);
             Progress.Run(machine.Json, say =>
             {
                 foreach (GpuDevice gpu in devices)
@@ -73,7 +75,7 @@ internal static class DoctorCommand
         {
             Sharing = host is null
                 ? null
-                : [.. SharingOffer.Find().Select(o => new SharingReport(o.Backend.ToString(), o.Enforces, o.Problem))],
+                : [.. sharing.Select(o => new SharingReport(o.Backend.ToString(), o.Enforces, o.Problem))],
         };
         if (json)
             Documents.Print(document);

@@ -85,7 +85,12 @@ internal sealed class AgentLeases(AgentConnection agent) : ILeases
 
     public void Dispose() => agent.Dispose();
 
-    private static string Escape(string name) => Uri.EscapeDataString(name);
+    /// <summary>A name in an address. What no lease can be called is refused here: it would be another address.</summary>
+    private static string Escape(string name)
+    {
+        RequestChecks.CheckName(name, "The name");
+        return Uri.EscapeDataString(name);
+    }
 
     private Task<ClaimDocument> PostAsync(ClaimRequest request, CancellationToken cancellationToken) => agent.SendAsync(
         HttpMethod.Post, "leases", JsonContent.Create(request, Json.ClaimRequest), Json.ClaimDocument, cancellationToken);

@@ -27,7 +27,9 @@ internal static class FractionUsers
         }
     }
 
-    /// <summary>Whether it is the server of MPS, which has a context of its own for all fractions. One that has just ended is not.</summary>
+    /// <summary>
+    /// Whether it is the server of MPS, which has a context of its own for all fractions. One that has just ended is not.
+    /// </summary>
     public static bool IsServer(GpuProcess process)
     {
         try

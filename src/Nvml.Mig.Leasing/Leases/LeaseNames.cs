@@ -3,7 +3,9 @@ using System.Text.RegularExpressions;
 
 namespace Nvml.Mig.Leasing.Leases;
 
-/// <summary>The names of leases that leasing makes itself. No claim can have one: its lease would take the other's place in the book.</summary>
+/// <summary>
+/// The names of leases that leasing makes itself. No claim can have one: its lease would take the other's place in the book.
+/// </summary>
 internal static partial class LeaseNames
 {
     /// <summary>A device that is leased in fractions.</summary>

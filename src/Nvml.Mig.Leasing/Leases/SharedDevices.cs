@@ -61,9 +61,14 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         return any;
     }
 
-    /// <summary>Why the devices that a claim could share have no room for it; null if there is none, or it is for no fraction.</summary>
+    /// <summary>
+    /// Why the devices that a claim could share have no room for it, or there are none; null if that is not known, or it is for no
+    /// fraction.
+    /// </summary>
     public string? DescribeFull(Claim claim)
     {
+        if (claim.Requests[0].Profile == WholeGpu.ProfileName && !book.State.Policy.WholeGpus)
+            return "Whole GPUs are leased only where the policy says so (nvmig lease policy --whole-gpus true).";
         if (claim.Fraction is not { } wanted)
             return null;
         DeviceKey key = DeviceKey.Of(claim, wanted);
@@ -128,7 +133,9 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         return false;
     }
 
-    /// <summary>The device is taken back as a whole: so it is kept for as long as each of its fractions, and used since the last came.</summary>
+    /// <summary>
+    /// The device is taken back as a whole: so it is kept for as long as each of its fractions, and used since the last came.
+    /// </summary>
     public static GrantedLease Keep(GrantedLease device, Claim claim, DateTimeOffset now)
     {
         TimeSpan until = claim.MinimumRuntime > TimeSpan.Zero ? now - device.Lease.Since + claim.MinimumRuntime : TimeSpan.Zero;
@@ -271,15 +278,12 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
             return "A GPU with MIG disabled has no compute instances.";
         try
         {
-            if (gpus.GetDevice(gpu).GetComputeMode() == ComputeMode.Prohibited)
-                return "Its compute mode is Prohibited: no program can use it (nvidia-smi -c DEFAULT).";
+            return _daemons.WhyNot(gpus.GetDevice(gpu));
         }
         catch (NvmlException)
         {
-            // Not known: the first program tells.
+            return null; // Nothing is placed on one that is lost.
         }
-
-        return _daemons.FindOther(gpu);
     }
 
     /// <summary>Null if there is no place for it beside the others, or never is one: then the claim is refused.</summary>

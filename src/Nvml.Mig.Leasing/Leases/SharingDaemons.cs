@@ -124,6 +124,23 @@ internal sealed class SharingDaemons(Book book, LeaseOptions options)
     public IReadOnlyDictionary<string, string> EnvironmentOf(GrantedLease device, GrantedFraction fraction) =>
         _mps.EnvironmentOf(UuidOf(device), CapsOf(fraction));
 
+    /// <summary>Why the programs of a GPU cannot share it; null if they can.</summary>
+    /// <exception cref="NvmlException">It is lost.</exception>
+    public string? WhyNot(GpuDevice gpu)
+    {
+        try
+        {
+            if (gpu.GetComputeMode() == ComputeMode.Prohibited)
+                return "Its compute mode is Prohibited: no program can use it (nvidia-smi -c DEFAULT).";
+        }
+        catch (NvmlException e) when (e.Code != NvmlReturnCode.GpuIsLost)
+        {
+            // Not known: the first program tells.
+        }
+
+        return FindOther(gpu.Uuid);
+    }
+
     /// <summary>Why a GPU or MIG device cannot be shared, because of a daemon that is not ours; null if there is none.</summary>
     public string? FindOther(string uuid) => _mps.FindOthers().Where(other => FractionUsers.MayServe(other, uuid)).Select(other =>
         $"An MPS daemon that leasing did not start may serve it ({other}), and nobody counts the memory of its programs. End it first "

@@ -59,7 +59,7 @@ public sealed record GpuReading(int Index, GpuStatus Status)
     /// <summary>The memory of the whole GPU, that of its instances included.</summary>
     public GpuMemory? Memory { get; init; }
 
-    /// <summary>The Xid errors, those of its instances included.</summary>
+    /// <summary>The Xid errors, those of its instances included, the last one last.</summary>
     public IReadOnlyList<XidCount> Xids { get; init; } = [];
 
     /// <summary>The processes on the GPU, those on its instances included; null if they were not asked for, or must not be seen.</summary>
@@ -91,7 +91,7 @@ public sealed record InstanceReading(
     /// <summary>The processes on the MIG device; null if they were not asked for, or must not be seen.</summary>
     public IReadOnlyList<GpuProcess>? Processes { get; init; }
 
-    /// <summary>The Xid errors that were reported for it.</summary>
+    /// <summary>The Xid errors that were reported for it, the last one last.</summary>
     public IReadOnlyList<XidCount> Xids { get; init; } = [];
 }
 

@@ -1,11 +1,18 @@
 namespace Nvml.Mig.Monitoring;
 
-/// <summary>Counts errors by their numbers.</summary>
+/// <summary>Counts errors by their numbers, the last one last.</summary>
 internal sealed class XidCounts
 {
-    private readonly SortedDictionary<int, long> _counts = [];
+    private readonly List<XidCount> _counts = [];
 
-    public void Add(int xid) => _counts[xid] = _counts.GetValueOrDefault(xid) + 1;
+    public void Add(int xid)
+    {
+        int at = _counts.FindIndex(c => c.Xid == xid);
+        long count = at < 0 ? 0 : _counts[at].Count;
+        if (at >= 0)
+            _counts.RemoveAt(at);
+        _counts.Add(new XidCount(xid, count + 1));
+    }
 
-    public IReadOnlyList<XidCount> ToList() => [.. _counts.Select(c => new XidCount(c.Key, c.Value))];
+    public IReadOnlyList<XidCount> ToList() => [.. _counts];
 }

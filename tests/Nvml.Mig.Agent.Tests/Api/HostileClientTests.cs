@@ -1,4 +1,7 @@
 using System.Diagnostics;
+using System.Net.Sockets;
+using Nvml.Mig.Agent.Tests.Tool;
+using Nvml.Mig.Tests;
 
 namespace Nvml.Mig.Agent.Tests.Api;
 
@@ -100,6 +103,21 @@ public class HostileClientTests
             using StreamReader reader = new(stream);
             (await reader.ReadToEndAsync().WaitAsync(TimeSpan.FromSeconds(10))).Should().StartWith("HTTP/1.1 408");
         }
+    }
+
+    [RootFact]
+    public async Task Users_cannot_take_the_connections_of_root()
+    {
+        await using AgentMachine machine = await AgentMachine.StartAsync(configure: options => options.Limits.MaxConnections = 4);
+        List<Stream> all = [];
+        for (uint uid = 1001; uid <= 1006; uid++)
+            all.Add(AgentToolTests.ConnectAs(uid, machine.Socket));
+
+        (await machine.GetAsync("/health/live")).Code.Should().Be(200);
+        await Eventually.HoldsAsync(() => all.Count(s => s is NetworkStream { Socket: var socket } && IsClosed(socket)).Should().Be(2));
+        all.ForEach(stream => stream.Dispose());
+
+        static bool IsClosed(Socket socket) => socket.Poll(0, SelectMode.SelectRead) && socket.Available == 0;
     }
 
     [RootFact]

@@ -180,7 +180,8 @@ public class ServerTests
 
         await machine.StartAgentAsync(options => options.Baseline.File = file);
 
-        await Eventually.HoldsAsync(async () => (await machine.GetAsync("/health/ready")).Code.Should().Be(200, "it knows that it is lost"));
+        await Eventually.HoldsAsync(async () =>
+            (await machine.GetAsync("/health/ready")).Code.Should().Be(200, "it knows that it is lost"));
         machine.Leases.Session.Devices[1].GetGpuInstances().Should().HaveCount(2);
     }
 

@@ -160,7 +160,7 @@ public partial class AgentToolTests
     }
 
     /// <summary>The kernel notes who a thread is when it connects. The library's setresuid would change all threads.</summary>
-    private static NetworkStream ConnectAs(uint uid, string path)
+    internal static NetworkStream ConnectAs(uint uid, string path)
     {
         const long setresuid = 117;
         NetworkStream? stream = null;

@@ -213,6 +213,19 @@ public sealed class MpsFractionTests : SharingMachine
     }
 
     [Fact]
+    public void What_a_machine_offers_is_by_its_GPUs()
+    {
+        SetComputeMode(ComputeMode.Prohibited);
+
+        SharingOffer.Find([]).Should().OnlyContain(offer => offer.Problem == "There is no GPU.");
+        SharingOffer.Find(Machine.Session.Devices).Select(offer => offer.Problem).Should().Equal(
+            "GPU 0: Its compute mode is Prohibited: no program can use it (nvidia-smi -c DEFAULT).", "MIG is enabled on no GPU.");
+        SetComputeMode(ComputeMode.Default);
+        Machine.Gpu.EnableMig();
+        SharingOffer.Find(Machine.Session.Devices).Should().OnlyContain(offer => offer.Problem == null);
+    }
+
+    [Fact]
     public async Task A_GPU_for_one_process_is_shared_by_MPS()
     {
         SetComputeMode(ComputeMode.ExclusiveProcess);
@@ -228,7 +241,7 @@ public sealed class MpsFractionTests : SharingMachine
 
         Func<Task> claim = () => manager.ClaimAsync(Quarter("a"), LeaseHold.UntilReleased, TimeSpan.Zero);
 
-        await claim.Should().ThrowAsync<LeaseException>();
+        (await claim.Should().ThrowAsync<LeaseException>()).WithMessage("*nvmig lease policy --whole-gpus true*");
     }
 
     /// <summary>As <c>nvidia-smi -c</c> does.</summary>

@@ -235,7 +235,11 @@ public sealed class SharedDeviceTests : SharingMachine
     {
         LeaseManager manager = await OpenAsync();
         GrantedLease[] leases = await ClaimAsync(manager, "a", "b");
-        ProcessStartInfo start = new("sh", ["-c", "env -i sleep 600 & echo $!; wait"]) { UseShellExecute = false, RedirectStandardOutput = true };
+        ProcessStartInfo start = new("sh", ["-c", "env -i sleep 600 & echo $!; wait"])
+        {
+            UseShellExecute = false,
+            RedirectStandardOutput = true,
+        };
         foreach ((string name, string value) in leases[0].Environment)
             start.Environment[name] = value;
         using Process shell = Process.Start(start)!;

@@ -233,8 +233,8 @@ public class GpuMonitorTests
         using GpuMonitor monitor = new(machine.Session, time: _time);
         monitor.Read();
         machine.Simulator.RaiseXid(0, 94, device);
-        machine.Simulator.RaiseXid(0, 94);
         machine.Simulator.RaiseXid(0, 13);
+        machine.Simulator.RaiseXid(0, 94);
 
         _time.Pass(1);
         GpuReading gpu = monitor.Read().Gpus[0];
