@@ -95,8 +95,7 @@ public sealed class MpsFractionTests : SharingMachine
         GrantedLease[] leases = await ClaimAsync(manager, "a", "b");
         HostProcess dead = Daemons()[0];
 
-        dead.Kill();
-        await Eventually.HoldsAsync(() => Daemons().Should().BeEmpty());
+        await MpsMachine.KillAsync(dead);
         LeaseOverview overview = await manager.ReadAsync();
 
         overview.Leases.Where(l => l.Fraction is not null).Should().OnlyContain(l => l.Ending == null).And.HaveCount(2);

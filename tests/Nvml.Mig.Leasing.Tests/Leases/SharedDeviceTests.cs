@@ -125,8 +125,7 @@ public sealed class SharedDeviceTests : SharingMachine
         await manager.ClaimAsync(Quarter("a"), new LeaseHold(program));
         Environment.SetEnvironmentVariable(MpsOptions.ProgramVariable, "/nowhere/nvidia-cuda-mps-control");
 
-        Daemons()[0].Kill();
-        await Eventually.HoldsAsync(() => Daemons().Should().BeEmpty());
+        await MpsMachine.KillAsync(Daemons()[0]);
 
         (await manager.ReadAsync()).Leases.Should().OnlyContain(
             l => l.Ending!.Reason == LeaseEndReason.Lost, "what the program starts would have all of the GPU");
@@ -143,10 +142,7 @@ public sealed class SharedDeviceTests : SharingMachine
         GrantedLease lease = (await ClaimAsync(manager, "a"))[0];
         string pipe = lease.Environment["CUDA_MPS_PIPE_DIRECTORY"];
         if (isAnothers)
-        {
-            Daemons()[0].Kill();
-            await Eventually.HoldsAsync(() => Daemons().Should().BeEmpty());
-        }
+            await MpsMachine.KillAsync(Daemons()[0]);
 
         foreach (string file in Directory.GetFiles(pipe))
             File.Delete(file);

@@ -3,6 +3,7 @@ using System.Globalization;
 using Nvml.Mig.Host;
 using Nvml.Mig.Leasing.Mps;
 using Nvml.Mig.Simulator;
+using Nvml.Mig.Tests;
 
 namespace Nvml.Mig.Leasing.Tests.Mps;
 
@@ -89,6 +90,13 @@ internal sealed class MpsMachine : IDisposable
             input.Write("#!/bin/sh\n" + text);
         writer.WaitForExit();
         Options = Options with { Program = script };
+    }
+
+    /// <summary>Kills a process, and waits until it has let go of its files: the next daemon wants its lock.</summary>
+    public static Task KillAsync(HostProcess process)
+    {
+        process.Kill();
+        return Eventually.HoldsAsync(() => process.IsRunning.Should().BeFalse());
     }
 
     /// <summary>Starts a daemon that is nobody's.</summary>

@@ -120,7 +120,7 @@ public sealed class MpsSupervisorTests : IDisposable
         MpsState state = await _machine.Supervisor.EnsureAsync(Device, Me, Half);
         MpsProgram program = _machine.Run(1000);
         _ = program.Server;
-        state.Daemon!.Value.Kill();
+        await MpsMachine.KillAsync(state.Daemon!.Value);
 
         program.WaitForError().Should().Be(806);
         (await _machine.Supervisor.ReadAsync(Device)).Condition.Should().Be(MpsCondition.Dead);
@@ -134,7 +134,7 @@ public sealed class MpsSupervisorTests : IDisposable
     public async Task A_dead_daemon_is_replaced_when_asked()
     {
         MpsState first = await _machine.Supervisor.EnsureAsync(Device, Me, Half);
-        first.Daemon!.Value.Kill();
+        await MpsMachine.KillAsync(first.Daemon!.Value);
 
         (await Refused(() => _machine.Supervisor.EnsureAsync(Device, Me, Half))).Problem.Should().Be(MpsProblem.Dead);
         MpsState second = await _machine.Supervisor.EnsureAsync(Device, Me, Half, restart: true);
@@ -146,7 +146,7 @@ public sealed class MpsSupervisorTests : IDisposable
     public async Task Another_daemon_in_our_folder_is_foreign()
     {
         MpsState state = await _machine.Supervisor.EnsureAsync(Device, Me, Half);
-        state.Daemon!.Value.Kill();
+        await MpsMachine.KillAsync(state.Daemon!.Value);
         _machine.StartForeign(_machine.Pipe);
 
         (await _machine.Supervisor.ReadAsync(Device)).Condition.Should().Be(MpsCondition.Foreign);
@@ -205,7 +205,7 @@ public sealed class MpsSupervisorTests : IDisposable
     {
         await _machine.Supervisor.EnsureAsync(Device, Me, Half);
         MpsProgram first = _machine.Run(1000);
-        HostProcess.Find(first.Server!.Value)!.Value.Kill();
+        await MpsMachine.KillAsync(HostProcess.Find(first.Server!.Value)!.Value);
         first.WaitForError().Should().Be(806);
 
         await _machine.Supervisor.CheckAsync(Device, Me);
