@@ -42,7 +42,7 @@ internal sealed partial class LeaseKeeper(
             {
                 return;
             }
-#pragma warning disable CA1031 // Whatever it is: nobody else would keep leases, and nobody would notice.
+#pragma warning disable CA1031 // The keeper goes on after any failure: nobody else keeps leases, and the host would not notice its end.
             catch (Exception e)
 #pragma warning restore CA1031
             {

@@ -57,7 +57,7 @@ public sealed partial class LeaseManager
                 }
                 catch
                 {
-                    _version = -1; // What was changed in memory was not written.
+                    _version = -1; // The book in memory has changes that were not written.
                     throw;
                 }
             }).ConfigureAwait(false);

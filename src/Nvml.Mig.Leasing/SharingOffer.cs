@@ -1,4 +1,5 @@
 using System.Globalization;
+using Nvml.Mig.Host;
 using Nvml.Mig.Leasing.Leases;
 using Nvml.Mig.Leasing.Mps;
 
@@ -43,17 +44,17 @@ public sealed record SharingOffer(SharingBackend Backend, string Enforces, strin
             return e.Message;
         }
 
-        SharingDaemons daemons = new(new Book(), new LeaseOptions());
-        string[] problems = [.. gpus.Select(gpu => (gpu.Index, Why: WhyNot(daemons, gpu))).Where(g => g.Why is not null)
+        IReadOnlyList<HostProcess> others = new MpsSupervisor(new MpsOptions()).FindOthers();
+        string[] problems = [.. gpus.Select(gpu => (gpu.Index, Why: WhyNot(gpu, others))).Where(g => g.Why is not null)
             .Select(g => string.Create(CultureInfo.InvariantCulture, $"GPU {g.Index}: {g.Why}"))];
         return problems.Length > 0 ? string.Join(' ', problems) : null;
     }
 
-    private static string? WhyNot(SharingDaemons daemons, GpuDevice gpu)
+    private static string? WhyNot(GpuDevice gpu, IReadOnlyList<HostProcess> others)
     {
         try
         {
-            return daemons.WhyNot(gpu);
+            return SharingDaemons.WhyNot(gpu, others);
         }
         catch (NvmlException e)
         {

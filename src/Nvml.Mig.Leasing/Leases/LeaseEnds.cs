@@ -127,11 +127,10 @@ internal sealed class LeaseEnds(Book book, PoolGpus gpus, ActivityWatch activity
         }
 
         string death = $"The MPS daemon of {device.Instances[0].MigUuid} has died, and its programs with it.";
-        if (shared.Daemons.StartAgain(device) is { } failure)
-            return End(device, LeaseEndReason.Lost, $"{death} New ones would have no limits, since no other runs: {failure}");
-        foreach (GrantedLease fraction in book.FractionsOf(device.Id))
-            book.Report(LeaseEventKind.Interrupted, fraction, _now, $"{death} Those that start now have another, with the same limits.");
-        return null;
+        shared.TellDeath(device, $"{death} Another is started, with the same limits.", _now);
+        return shared.Daemons.StartAgain(device) is { } failure
+            ? End(device, LeaseEndReason.Lost, $"{death} New ones would have no limits, since no other runs: {failure}")
+            : null;
     }
 
     /// <summary>It goes with the device that it is of.</summary>

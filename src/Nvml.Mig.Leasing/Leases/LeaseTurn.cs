@@ -239,7 +239,7 @@ internal sealed class LeaseTurn : IDisposable
         {
             Position = waiting.Position,
             Reason = waiting.Reason,
-            Message = string.Join(' ', (string?[])[_shared.DescribeFull(waiting.Claim), waiting.Message, .. problems]).Trim(),
+            Message = string.Join(' ', (string?[])[_shared.DescribeFull(entry.Claim), waiting.Message, .. problems]).Trim(),
         };
         if (now != entry)
             _book.Claims.Put(waiting.Claim.Id, now);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Nvml.Mig.Host;
 using Nvml.Mig.Leasing.Mps;
 using Nvml.Mig.Leasing.Scheduling;
 
@@ -18,10 +19,9 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
     /// <summary>As many clients as a server of MPS has on a whole GPU, from Volta on: NVIDIA's documentation of MPS.</summary>
     private const int MostClients = 48;
 
-    private readonly SharingDaemons _daemons = new(book, options);
     private readonly Dictionary<string, string> _troubles = new(StringComparer.Ordinal);
 
-    public SharingDaemons Daemons => _daemons;
+    public SharingDaemons Daemons { get; } = new(book, options);
 
     /// <summary>
     /// Claims for fractions that another one goes before: it gets a device, or room on one, and they see then. And those that were refused.
@@ -101,7 +101,8 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         LeasableGpu[] whole = [.. input.Gpus.Where(g => g.Geometry.Profiles.Any(p => p.Profile.Id == WholeGpu.ProfileId))];
         if (whole.Length == 0 || !input.Claims.Any(c => c.Fraction is not null))
             return input;
-        Dictionary<(string, SharingBackend), string?> reasons = [];
+        IReadOnlyList<HostProcess>? others = null;
+        Dictionary<string, string?> reasons = new(StringComparer.Ordinal);
         return input with { Claims = [.. input.Claims.Select(Keep).OfType<Claim>()] };
 
         Claim? Keep(Claim claim)
@@ -110,24 +111,33 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
                 return claim;
             LeasableGpu[] open = [.. whole.Where(g => (claim.Gpus.Count == 0 || claim.Gpus.Contains(g.Id, StringComparer.Ordinal))
                 && (claim.Models.Count == 0 || claim.Models.Contains(g.Model, StringComparer.OrdinalIgnoreCase)))];
-            string[] closed = [.. open.Select(g => g.Id).Where(id => WhyNotWhole(id, wanted.Backend, reasons) is not null)];
+            string[] closed = [.. open.Select(g => g.Id).Where(id => WhyNot(id, wanted) is not null)];
             if (closed.Length == 0)
                 return claim;
-            if (closed.Length == open.Length && claim.Requests[0].Profile is not null)
-            {
-                Refuse(book.Claims.Find(claim.Id)!, WholeGpu.ProfileName, WhyNotWhole(closed[0], wanted.Backend, reasons)!);
-                return null;
-            }
-
             IEnumerable<string> all = claim.Gpus.Count > 0 ? claim.Gpus : input.Gpus.Select(g => g.Id);
-            return claim with { Gpus = [.. all.Except(closed, StringComparer.Ordinal)] };
+            string[] left = [.. all.Except(closed, StringComparer.Ordinal)];
+            // None in the list would be any.
+            if (left.Length > 0 && (closed.Length < open.Length || claim.Requests[0].Profile is null))
+                return claim with { Gpus = left };
+            Refuse(book.Claims.Find(claim.Id)!, WholeGpu.ProfileName, WhyNot(closed[0], wanted)!);
+            return null;
+        }
+
+        string? WhyNot(string gpu, Fraction wanted)
+        {
+            if (wanted.Backend == SharingBackend.ComputeInstances)
+                return "A GPU with MIG disabled has no compute instances.";
+            if (!reasons.TryGetValue(gpu, out string? why))
+                reasons[gpu] = why = WhyNotWhole(gpu, others ??= Daemons.FindOthers());
+            return why;
         }
     }
 
     /// <summary>Whether a MIG device that is there now can be shared. If not, the claim is refused.</summary>
     public bool IsOurs(WaitingEntry entry, InstanceEntry instance)
     {
-        if (entry.Claim.Fraction!.Backend != SharingBackend.Mps || _daemons.FindOther(instance.ToLeased().MigUuid) is not { } why)
+        if (entry.Claim.Fraction!.Backend != SharingBackend.Mps
+            || SharingDaemons.WhyNot(instance.MigUuid, Daemons.FindOthers()) is not { } why)
             return true;
         Refuse(entry, instance.Profile, why);
         return false;
@@ -165,7 +175,7 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
             return;
         if (lease.Fraction.Backend == SharingBackend.Mps)
         {
-            _daemons.LowerCaps(device);
+            Daemons.LowerCaps(device);
             return;
         }
 
@@ -185,12 +195,22 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         }
     }
 
+    /// <summary>
+    /// Tells the fractions of a device that its daemon has died. It is written before another one is started: after that nobody would know.
+    /// </summary>
+    public void TellDeath(GrantedLease device, string message, DateTimeOffset now)
+    {
+        foreach (GrantedLease fraction in book.FractionsOf(device.Id))
+            book.Report(LeaseEventKind.Interrupted, fraction, now, message);
+        store.Commit(book);
+    }
+
     /// <summary>The last fraction has gone, and no process uses the device: it is one again. Null, or why not yet.</summary>
     public string? Unite(GrantedLease device)
     {
         _troubles.Remove(device.Id);
         if (device.Shared!.Backend == SharingBackend.Mps)
-            return _daemons.Stop(device);
+            return Daemons.Stop(device);
 
         // Without a lease it gets the compute instance for all of it when the GPU is read.
         gpus.Doubt(device.Instances[0].Place.Gpu);
@@ -226,7 +246,7 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
             }
             else
             {
-                _daemons.SetCaps(device, more: SharingDaemons.CapsOf(fraction));
+                Daemons.SetCaps(device, more: SharingDaemons.CapsOf(fraction));
                 _troubles.Remove(device.Id);
             }
         }
@@ -249,7 +269,7 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         Dictionary<string, string> environment = new(StringComparer.Ordinal);
         if (fraction.Backend == SharingBackend.Mps)
         {
-            foreach ((string name, string value) in _daemons.EnvironmentOf(device, fraction))
+            foreach ((string name, string value) in Daemons.EnvironmentOf(device, fraction))
                 environment[name] = value;
         }
         else
@@ -264,21 +284,12 @@ internal sealed class SharedDevices(Book book, LeaseStore store, PoolGpus gpus, 
         return true;
     }
 
-    private string? WhyNotWhole(string gpu, SharingBackend backend, Dictionary<(string, SharingBackend), string?> known)
+    /// <summary>Why a GPU with MIG disabled cannot be shared by MPS; null if it can.</summary>
+    private string? WhyNotWhole(string gpu, IReadOnlyList<HostProcess> others)
     {
-        if (!known.TryGetValue((gpu, backend), out string? why))
-            known[(gpu, backend)] = why = WhyNotWhole(gpu, backend);
-        return why;
-    }
-
-    /// <summary>Why a GPU with MIG disabled cannot be shared; null if it can.</summary>
-    private string? WhyNotWhole(string gpu, SharingBackend backend)
-    {
-        if (backend == SharingBackend.ComputeInstances)
-            return "A GPU with MIG disabled has no compute instances.";
         try
         {
-            return _daemons.WhyNot(gpus.GetDevice(gpu));
+            return SharingDaemons.WhyNot(gpus.GetDevice(gpu), others);
         }
         catch (NvmlException)
         {

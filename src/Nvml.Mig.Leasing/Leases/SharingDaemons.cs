@@ -1,3 +1,4 @@
+using Nvml.Mig.Host;
 using Nvml.Mig.Leasing.Mps;
 
 namespace Nvml.Mig.Leasing.Leases;
@@ -28,7 +29,7 @@ internal sealed class SharingDaemons(Book book, LeaseOptions options)
         }
         catch (Exception e) when (IsOfMps(e))
         {
-            return false; // What is not known to be held is not.
+            return false; // A daemon that is not known to run holds nobody.
         }
     }
 
@@ -124,9 +125,14 @@ internal sealed class SharingDaemons(Book book, LeaseOptions options)
     public IReadOnlyDictionary<string, string> EnvironmentOf(GrantedLease device, GrantedFraction fraction) =>
         _mps.EnvironmentOf(UuidOf(device), CapsOf(fraction));
 
+    /// <inheritdoc cref="MpsSupervisor.FindOthers"/>
+    public IReadOnlyList<HostProcess> FindOthers() => _mps.FindOthers();
+
     /// <summary>Why the programs of a GPU cannot share it; null if they can.</summary>
+    /// <param name="gpu">The GPU.</param>
+    /// <param name="others">The daemons that are not ours.</param>
     /// <exception cref="NvmlException">It is lost.</exception>
-    public string? WhyNot(GpuDevice gpu)
+    public static string? WhyNot(GpuDevice gpu, IReadOnlyList<HostProcess> others)
     {
         try
         {
@@ -138,13 +144,14 @@ internal sealed class SharingDaemons(Book book, LeaseOptions options)
             // Not known: the first program tells.
         }
 
-        return FindOther(gpu.Uuid);
+        return WhyNot(gpu.Uuid, others);
     }
 
     /// <summary>Why a GPU or MIG device cannot be shared, because of a daemon that is not ours; null if there is none.</summary>
-    public string? FindOther(string uuid) => _mps.FindOthers().Where(other => FractionUsers.MayServe(other, uuid)).Select(other =>
-        $"An MPS daemon that leasing did not start may serve it ({other}), and nobody counts the memory of its programs. End it first "
-            + "(echo quit | nvidia-cuda-mps-control, with its CUDA_MPS_PIPE_DIRECTORY).").FirstOrDefault();
+    public static string? WhyNot(string uuid, IReadOnlyList<HostProcess> others) =>
+        others.Where(other => FractionUsers.MayServe(other, uuid)).Select(other =>
+            $"An MPS daemon that leasing did not start may serve it ({other}), and nobody counts the memory of its programs. End it first "
+                + "(echo quit | nvidia-cuda-mps-control, with its CUDA_MPS_PIPE_DIRECTORY).").FirstOrDefault();
 
     private static string UuidOf(GrantedLease device) => device.Instances[0].MigUuid;
 

@@ -11,7 +11,7 @@ internal sealed class SystemdMachine : IAsyncDisposable
 {
     private const string Programs = "/opt/mps";
 
-    /// <summary>What all users have of the machine, as they have the driver's device files.</summary>
+    /// <summary>The simulated machine: all users can come to it, as to the driver's device files.</summary>
     private const string Devices = "/var/lib/devices";
 
     private readonly string _folder = Directory.CreateTempSubdirectory("nvmig-systemd-").FullName;

@@ -8,7 +8,7 @@ using Nvml.Mig.Tests;
 
 namespace Nvml.Mig.Leasing.Tests.Leases;
 
-/// <summary>What each part of a device was promised, whatever the others and the device's daemon do.</summary>
+/// <summary>Each part of a device has what it was promised, whatever the others and the device's daemon do.</summary>
 public sealed class SharedDeviceTests : SharingMachine
 {
     public SharedDeviceTests()
@@ -206,6 +206,15 @@ public sealed class SharedDeviceTests : SharingMachine
         lease.Instances[0].MigUuid.Should().Be(Machine.Session.Devices[1].Uuid);
         lease.Lease.Claim.Gpus.Should().BeEmpty("that is the claim as it was made");
         (await ask.Should().ThrowAsync<LeaseException>()).WithMessage("*An MPS daemon that leasing did not start may serve it*");
+        Claim byNeed = Quarter("c") with
+        {
+            Requests = [InstanceRequest.Of(new InstanceNeed { MemoryMiB = 8000 })],
+            Gpus = [Machine.Gpu.Uuid],
+        };
+        Func<Task> askByNeed = () => manager.ClaimAsync(byNeed, LeaseHold.UntilReleased);
+        (await askByNeed.Should().ThrowAsync<LeaseException>()).WithMessage("*An MPS daemon that leasing did not start may serve it*");
+        await ClaimAsync(manager, "d", "e", "f");
+        (await manager.TryClaimAsync(Quarter("g"), LeaseHold.UntilReleased)).Waiting!.Message.Should().Contain("has no room for it");
         MpsHost.FindDaemonsIn(pipe)[0].Kill();
     }
 
